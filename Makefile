@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# tcpshake: `make help` lists the targets. Everything generated goes under $(O).
+#
+#   V=1       show the commands        WERROR=1  warnings are errors
+#   SAN=1     build with ASan and UBSan, under $(O)/san
+#   O=DIR     build directory          PREFIX=, DESTDIR=  for install
+
+VERSION := 0.1.0
+O ?= build
+PREFIX ?= /usr/local
+DESTDIR ?=
+CC ?= gcc
+CLANG ?= clang
+PKG_CONFIG ?= pkg-config
+PYTHON := /usr/bin/python3
+BPFTOOL := $(firstword $(wildcard /usr/sbin/bpftool /usr/bin/bpftool) bpftool)
+
+Q := $(if $(V),,@)
+say = $(if $(V),@:,@echo "  $(1)")
+BUILD := $(O)$(if $(SAN),/san)
+
+CFLAGS ?= -O2 -g
+WARN := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes $(if $(WERROR),-Werror)
+SANITIZE := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined \
+	-fno-omit-frame-pointer)
+comma := ,
+DEFS := -DTCPSHAKE_VERSION='"$(VERSION)"'
+ALL_CFLAGS = -std=gnu11 $(CFLAGS) $(WARN) $(SANITIZE) $(DEFS) -I. -I$(BUILD)/bpf -Idaemon -MMD -MP
+BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -Wall -Wextra -Wshadow $(if $(WERROR),-Werror) \
+	-Ivmlinux -Ibpf -MMD -MP
+
+LIBS_DAEMON = $(shell $(PKG_CONFIG) --libs libbpf libcjson libevent_core libcap)
+LIBS_CLI = $(shell $(PKG_CONFIG) --libs libcjson libevent_core)
+LIBS_UNIT = $(shell $(PKG_CONFIG) --libs libcjson libevent_core cmocka)
+
+objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
+COMMON := $(call objects,$(wildcard common/*.c))
+DAEMON := $(call objects,$(wildcard daemon/*.c))
+CLI := $(call objects,$(wildcard cli/*.c))
+# The parts that unit tests can drive: no kernel, no main().
+PURE := $(COMMON) $(filter-out $(BUILD)/daemon/main.o $(BUILD)/daemon/source.o,$(DAEMON)) \
+	$(filter-out $(BUILD)/cli/main.o,$(CLI))
+PURE := $(filter-out $(BUILD)/daemon/options.o $(BUILD)/daemon/control.o $(BUILD)/daemon/sinks.o \
+	$(BUILD)/daemon/reports.o $(BUILD)/daemon/feed.o $(BUILD)/cli/options.o $(BUILD)/cli/feed.o \
+	$(BUILD)/daemon/record.o,$(PURE)) $(BUILD)/daemon/record.o
+SKELETONS := $(patsubst bpf/%.bpf.c,$(BUILD)/bpf/%.skel.h,$(wildcard bpf/*.bpf.c))
+UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/*.c))
+HELPERS := $(addprefix $(BUILD)/tests/,$(basename $(notdir $(wildcard tests/integration/*.c \
+	tests/bench/*.c))))
+
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.SECONDARY:
+.PHONY: all run test check unit integration sanitize bench lint fmt deps install uninstall clean help
+
+all: $(BUILD)/tcpshaked $(BUILD)/tcpshake ## build the daemon and the CLI
+
+run: ## install what is missing, build, and show this host's handshakes live (needs root)
+	$(Q)tools/install-deps build
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tools/run $(O)/tcpshake
+
+test: ## install what is missing, build, and pass every suite (needs root)
+	$(Q)tools/install-deps test
+	$(Q)$(MAKE) --no-print-directory WERROR=1 check
+
+check: lint unit integration sanitize ## every suite, with what is installed
+
+unit: $(UNIT) ## the unit tests
+	$(Q)set -e; for t in $(UNIT); do $$t; done
+
+integration: all $(HELPERS) ## the integration tests: real traffic in network namespaces (needs root)
+	$(Q)TCPSHAKE_BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest -q -rs $(PYTEST_FLAGS) tests/integration
+
+sanitize: ## unit tests, daemon and CLI under ASan and UBSan
+	$(Q)$(MAKE) --no-print-directory SAN=1 unit
+	$(Q)$(MAKE) --no-print-directory SAN=1 PYTEST_FLAGS='$(PYTEST_FLAGS) -m sanitize' integration
+
+bench: all $(HELPERS) ## what it costs: interleaved runs with and without the daemon (needs root)
+	$(Q)TCPSHAKE_BUILD=$(abspath $(BUILD)) tests/bench/bench $(BENCH_FLAGS)
+
+lint: ## what tools can see in the sources
+	$(Q)tools/lint
+
+fmt: ## format the C sources
+	$(Q)clang-format -i $$(git ls-files '*.c' '*.h')
+
+deps: ## install the Debian packages that building and testing need
+	$(Q)tools/install-deps test
+
+install: all ## install under $(DESTDIR)$(PREFIX)
+	install -D -m 755 $(BUILD)/tcpshaked $(DESTDIR)$(PREFIX)/sbin/tcpshaked
+	install -D -m 755 $(BUILD)/tcpshake $(DESTDIR)$(PREFIX)/bin/tcpshake
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 man/tcpshake.1
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 man/tcpshaked.8
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/tcpshake/schemas schemas/*.schema.json
+
+uninstall: ## remove what install put there
+	rm -f $(DESTDIR)$(PREFIX)/sbin/tcpshaked $(DESTDIR)$(PREFIX)/bin/tcpshake \
+		$(DESTDIR)$(PREFIX)/share/man/man1/tcpshake.1 $(DESTDIR)$(PREFIX)/share/man/man8/tcpshaked.8
+	rm -rf $(DESTDIR)$(PREFIX)/share/tcpshake
+
+clean: ## remove everything generated
+	rm -rf $(O)
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(BUILD)/tcpshaked: $(DAEMON) $(COMMON)
+	$(call say,LINK $@)
+	$(Q)$(CC) $(CFLAGS) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(LIBS_DAEMON)
+
+$(BUILD)/tcpshake: $(CLI) $(COMMON)
+	$(call say,LINK $@)
+	$(Q)$(CC) $(CFLAGS) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(LIBS_CLI)
+
+$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(PURE)
+	$(call say,LINK $@)
+	$(Q)$(CC) $(CFLAGS) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(LIBS_UNIT)
+
+$(BUILD)/tests/%: tests/integration/%.c
+	$(call say,CC   $@)
+	$(Q)mkdir -p $(@D) && $(CC) -std=gnu11 $(CFLAGS) $(WARN) -o $@ $< -lpthread
+
+$(BUILD)/tests/%: tests/bench/%.c
+	$(call say,CC   $@)
+	$(Q)mkdir -p $(@D) && $(CC) -std=gnu11 $(CFLAGS) $(WARN) -o $@ $< -lpthread
+
+$(BUILD)/%.o: %.c
+	$(call say,CC   $<)
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+$(BUILD)/daemon/source.o: $(SKELETONS)
+
+$(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c
+	$(call say,BPF  $<)
+	$(Q)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -c -o $@ $<
+
+$(BUILD)/bpf/%.skel.h: $(BUILD)/bpf/%.bpf.o
+	$(call say,SKEL $@)
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf >$@
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

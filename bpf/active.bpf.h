@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Active handshakes: CLOSE -> SYN_SENT in the caller's context, an end in anybody's.
+ *
+ * What connect() knew is kept by the socket's address from the first to the last state. Most of
+ * it lives in `attempt_slots`, an array indexed by a hash of the address, which the JIT inlines;
+ * a socket whose slot another one holds goes to the hash `attempts`. An address can be used again
+ * the moment its socket is freed: the beginning overwrites what is there for it, and a slot whose
+ * holder is no longer in a handshake (its end was not seen) is taken over. Both are counted.
+ */
+#ifndef TCPSHAKE_ACTIVE_BPF_H
+#define TCPSHAKE_ACTIVE_BPF_H
+
+#include "outcome.h"
+#include "socket.bpf.h"
+#include "stream.bpf.h"
+
+struct attempt {
+	__u64 socket; /* its address; 0: the slot is free */
+	__u64 start_ns;
+	__u64 cgroup_id;
+	__u32 pid;
+	__u32 uid;
+	char comm[COMM_LEN];
+	__u64 simultaneous; /* the peer's SYN crossed ours */
+	__u64 pad; /* one cache line */
+};
+
+#define ATTEMPT_SLOTS 32768
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, ATTEMPT_SLOTS);
+	__type(key, __u32);
+	__type(value, struct attempt);
+} attempt_slots SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, __u64);
+	__type(value, struct attempt);
+} attempts SEC(".maps");
+
+/*
+ * A number made of a socket's address. The verifier forbids arithmetic on a pointer, but takes
+ * the result of a 32-bit move of one for a number.
+ */
+static __always_inline __u32 address_hash(__u64 socket)
+{
+	register __u64 low asm("r1") = socket;
+
+	asm volatile("w1 = w1" : "+r"(low));
+	return ((__u32)low >> 6) * 0x9e3779b1; /* objects of a slab differ from bit 6 up */
+}
+
+static __always_inline struct attempt *attempt_slot(__u64 socket)
+{
+	__u32 index = address_hash(socket) >> 17;
+
+	return bpf_map_lookup_elem(&attempt_slots, &index);
+}
+
+/* Does the socket at this address, which may be gone, look like one in a handshake? */
+static __always_inline bool in_handshake(__u64 socket)
+{
+	unsigned char state = 0;
+	const struct sock *sk = (const struct sock *)socket;
+
+	bpf_core_read(&state, sizeof(state), &sk->__sk_common.skc_state);
+	return state == TCP_SYN_SENT || state == TCP_SYN_RECV;
+}
+
+/*
+ * Claim the slot for a socket: NULL if another one in a handshake holds it. Needs atomics that
+ * return a value (5.12, 5ca419f2864a "bpf: Add instructions for atomic[64]_[fetch_]...").
+ */
+static __always_inline struct attempt *attempt_claim(__u64 socket)
+{
+	struct attempt *slot = attempt_slot(socket);
+	struct counters *c;
+	__u64 holder;
+
+	if (!slot)
+		return NULL;
+	holder = __sync_val_compare_and_swap(&slot->socket, 0, socket);
+	if (!holder)
+		return slot;
+	if (holder != socket) {
+		if (in_handshake(holder) ||
+		    __sync_val_compare_and_swap(&slot->socket, holder, socket) != holder)
+			return NULL;
+	}
+	c = this_cpu_counters();
+	if (c)
+		count(c->stale);
+	return slot;
+}
+
+static __always_inline struct attempt *attempt_find(__u64 socket, bool slots)
+{
+	struct attempt *slot = slots ? attempt_slot(socket) : NULL;
+
+	if (slot && slot->socket == socket)
+		return slot;
+	return bpf_map_lookup_elem(&attempts, &socket);
+}
+
+static __always_inline void attempt_release(struct attempt *a, __u64 socket, bool slots)
+{
+	if (slots && a == attempt_slot(socket))
+		__sync_val_compare_and_swap(&a->socket, socket, 0);
+	else
+		bpf_map_delete_elem(&attempts, &socket);
+}
+
+static __always_inline void attempt_fill(struct attempt *a, __u64 now)
+{
+	__u64 uid_gid = bpf_get_current_uid_gid();
+
+	a->start_ns = now;
+	a->cgroup_id = bpf_get_current_cgroup_id();
+	a->pid = bpf_get_current_pid_tgid() >> 32;
+	a->uid = (__u32)uid_gid;
+	bpf_get_current_comm(a->comm, sizeof(a->comm));
+	a->simultaneous = 0;
+}
+
+static __always_inline void active_begin(struct sock *sk, bool slots)
+{
+	__u64 socket = (__u64)sk;
+	struct attempt fresh = { .socket = socket }, *slot;
+	struct counters *c;
+
+	if (sk->sk_protocol != IPPROTO_TCP)
+		return;
+	slot = slots ? attempt_claim(socket) : NULL;
+	if (slot) {
+		attempt_fill(slot, bpf_ktime_get_ns());
+		return;
+	}
+	attempt_fill(&fresh, bpf_ktime_get_ns());
+	if (bpf_map_update_elem(&attempts, &socket, &fresh, BPF_ANY)) {
+		c = this_cpu_counters();
+		if (c)
+			count(c->attempt_map_full);
+	}
+}
+
+/*
+ * tcp_wstamp_ns is when the last segment left, on CLOCK_MONOTONIC, and a socket in SYN_SENT has
+ * sent nothing but SYNs. So the latency of an attempt with one SYN begins exactly there, whether
+ * its beginning was seen or not; what connect() did before (route, port) is not the network's.
+ * After a retransmit the first SYN is taken to have left when connect() set SYN_SENT.
+ */
+static __always_inline void active_times(struct event_handshake *e, struct tcp_sock *tp,
+					 const struct attempt *a)
+{
+	__u64 last_ns = tp->tcp_wstamp_ns, start_ns = a ? a->start_ns : 0;
+	__u32 srtt_us = tp->srtt_us;
+
+	e->latency_ns = e->rtt_ns = e->retransmit_wait_ns = NS_UNKNOWN;
+	if (!e->retransmits && tp->segs_out == 1 && last_ns)
+		start_ns = last_ns;
+	if (start_ns)
+		e->latency_ns = e->end_ns - start_ns;
+	if (!e->retransmits) {
+		e->retransmit_wait_ns = 0;
+		if (e->outcome == OUTCOME_ESTABLISHED && srtt_us)
+			e->rtt_ns = (__u64)(srtt_us >> 3) * 1000;
+	} else if (start_ns && e->outcome == OUTCOME_ESTABLISHED) {
+		split_latency(e, tp, start_ns, last_ns);
+	} else if (start_ns && e->outcome == OUTCOME_TIMEOUT) {
+		e->retransmit_wait_ns = e->latency_ns; /* there was nothing else to wait for */
+	}
+}
+
+static __always_inline void active_end(struct sock *sk, int newstate, bool slots)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	struct event_handshake e = {};
+	struct attempt *a;
+	__u64 bytes_acked;
+	__u32 segs_out;
+
+	if (!tp) /* not IPPROTO_TCP: an MPTCP socket, whose subflows have events of their own */
+		return;
+	a = attempt_find((__u64)sk, slots);
+	segs_out = tp->segs_out;
+	if (newstate == TCP_ESTABLISHED && !segs_out) {
+		if (a) /* TCP_REPAIR restored a connection: no handshake */
+			attempt_release(a, (__u64)sk, slots);
+		return;
+	}
+	e.header.kind = EVENT_HANDSHAKE;
+	e.header.len = sizeof(e);
+	e.header.netns = socket_netns(sk);
+	e.end_ns = bpf_ktime_get_ns();
+	e.role = ROLE_ACTIVE;
+	e.error = sk->sk_err;
+	e.soft_error = sk->sk_err_soft;
+	if (newstate == TCP_ESTABLISHED)
+		e.outcome = OUTCOME_ESTABLISHED;
+	else
+		e.outcome = failed_outcome(e.error, segs_out);
+	if (e.outcome == OUTCOME_NO_PORT)
+		e.error = ERR_EADDRNOTAVAIL; /* connect() returns it and sets no sk_err */
+	e.retransmits = tp->total_retrans > 0xffff ? 0xffff : tp->total_retrans;
+	active_times(&e, tp, a);
+
+	store_addresses(sk, e.local_addr, e.remote_addr);
+	e.local_port = bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport);
+	e.remote_port = bpf_ntohs(sk->__sk_common.skc_dport);
+	bytes_acked = tp->bytes_acked; /* the SYN counts as one */
+	e.client_isn = tp->snd_una - (__u32)bytes_acked;
+	if (bytes_acked > 1 && BPF_CORE_READ_BITFIELD(tp, syn_data))
+		e.flags |= HANDSHAKE_FASTOPEN;
+	if (a) {
+		e.cgroup_id = a->cgroup_id;
+		e.caller.pid = a->pid;
+		e.caller.uid = a->uid;
+		__builtin_memcpy(e.caller.comm, a->comm, sizeof(a->comm));
+		if (a->simultaneous)
+			e.flags |= HANDSHAKE_SIMULTANEOUS;
+		attempt_release(a, (__u64)sk, slots);
+	} else {
+		e.flags |= HANDSHAKE_PARTIAL;
+	}
+	emit_handshake(&e);
+}
+
+/* SYN_SENT -> SYN_RECV: both ends sent a SYN; the attempt goes on. */
+static __always_inline void active_crossed(struct sock *sk, bool slots)
+{
+	struct attempt *a = attempt_find((__u64)sk, slots);
+
+	if (a)
+		a->simultaneous = 1;
+}
+
+#endif

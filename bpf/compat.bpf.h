@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What differs between kernels, asked of BTF and never of the version. */
+#ifndef TCPSHAKE_COMPAT_BPF_H
+#define TCPSHAKE_COMPAT_BPF_H
+
+#include "vmlinux.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+/* 6.7 (614e8316aa4c "tcp: add support for usec resolution in TCP TS values"). */
+static __always_inline bool uses_usec_timestamps(struct tcp_sock *tp)
+{
+	return bpf_core_field_exists(tp->tcp_usec_ts) && BPF_CORE_READ_BITFIELD(tp, tcp_usec_ts);
+}
+
+/* CONFIG_CGROUPS; 5.10.0 kept a tagged word instead (ad0f75e5f57c mended it in 5.14). */
+static __always_inline __u64 socket_cgroup_id(struct sock *sk)
+{
+	if (!bpf_core_field_exists(sk->sk_cgrp_data.cgroup))
+		return 0;
+	return BPF_CORE_READ(sk, sk_cgrp_data.cgroup, kn, id);
+}
+
+#endif

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* The programs that see handshakes and listeners begin and end. */
+#include "active.bpf.h"
+#include "listener.bpf.h"
+#include "passive.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+static __always_inline void listener_changed(struct sock *sk, enum listener_event event)
+{
+	struct counters *c = this_cpu_counters();
+	struct event_listener e = {};
+
+	if (!c || sk->sk_protocol != IPPROTO_TCP)
+		return;
+	store_listener(&e, sk);
+	e.event = event;
+	e.pid = bpf_get_current_pid_tgid() >> 32;
+	e.uid = (__u32)bpf_get_current_uid_gid();
+	bpf_get_current_comm(e.comm, sizeof(e.comm));
+	count(c->listeners);
+	deliver(c, &e, sizeof(e), EVENT_LISTENER);
+}
+
+/*
+ * Called for every state change of every TCP socket, six times a connection on loopback, so it
+ * decides by the two states before it reads anything. A socket in SYN_RECV with a file is in a
+ * simultaneous open, unless it is a Fast Open child that was accepted early: then there is no
+ * attempt for it.
+ */
+static __always_inline int state_changed(__u64 *ctx, bool slots)
+{
+	struct sock *sk = (struct sock *)ctx[0];
+	int oldstate = (int)ctx[1], newstate = (int)ctx[2];
+
+	if (newstate == TCP_SYN_SENT) {
+		active_begin(sk, slots);
+	} else if (oldstate == TCP_SYN_SENT) {
+		if (newstate == TCP_SYN_RECV)
+			active_crossed(sk, slots);
+		else
+			active_end(sk, newstate, slots);
+	} else if (oldstate == TCP_SYN_RECV) {
+		if (sk->sk_socket && attempt_find((__u64)sk, slots))
+			active_end(sk, newstate, slots);
+		else
+			passive_end(sk, newstate);
+	} else if (newstate == TCP_LISTEN && oldstate == TCP_CLOSE) {
+		listener_changed(sk, LISTENER_OPENED);
+	} else if (oldstate == TCP_LISTEN && newstate == TCP_CLOSE) {
+		listener_changed(sk, LISTENER_CLOSED);
+	}
+	return 0;
+}
+
+/* One of the two: with slots, or for kernels whose atomics return nothing, with the hash only. */
+SEC("tp_btf/inet_sock_set_state")
+int state_slots(__u64 *ctx)
+{
+	return state_changed(ctx, true);
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int state_hash(__u64 *ctx)
+{
+	return state_changed(ctx, false);
+}
+
+SEC("tp_btf/tcp_retransmit_synack")
+int retransmit_synack(__u64 *ctx)
+{
+	passive_retransmitted((struct sock *)ctx[0], (struct request_sock *)ctx[1]);
+	return 0;
+}

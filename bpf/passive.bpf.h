@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Passive handshakes: one event when a child leaves SYN_RECV.
+ *
+ * The child enters and leaves SYN_RECV at the final ACK, microseconds apart: the handshake was
+ * the request sock's, whose SYN-ACK the kernel timed. That measurement (srtt) is true unless the
+ * SYN-ACK was sent again or the request was a cookie; for the former the time of the first
+ * SYN-ACK is kept when the second one leaves.
+ */
+#ifndef TCPSHAKE_PASSIVE_BPF_H
+#define TCPSHAKE_PASSIVE_BPF_H
+
+#include "outcome.h"
+#include "socket.bpf.h"
+#include "stream.bpf.h"
+
+/* Only requests whose SYN-ACK was retransmitted; the daemon removes those that came to nothing. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct request_key);
+	__type(value, struct request);
+} requests SEC(".maps");
+
+/*
+ * The SYN-ACK timer doubles from TCP_TIMEOUT_INIT up to TCP_RTO_MAX; a duplicate SYN does not
+ * move it. num_timeout is read before the kernel counts this one.
+ */
+static __always_inline __u64 request_expiry(struct request_sock *req, __u64 now)
+{
+	__u64 seconds = 4ULL << (BPF_CORE_READ_BITFIELD_PROBED(req, num_timeout) & 7);
+
+	return now + ((seconds < 120 ? seconds : 120) + 2) * 1000000000ULL;
+}
+
+static __always_inline void passive_retransmitted(struct sock *sk, struct request_sock *req)
+{
+	struct tcp_request_sock *treq = (struct tcp_request_sock *)req;
+	struct request r = { .last_ns = bpf_ktime_get_ns() };
+	struct request_key key = {};
+	struct counters *c;
+
+	store_addresses((struct sock *)req, key.local_addr, key.remote_addr);
+	key.netns = socket_netns(sk);
+	key.local_port = req->__req_common.skc_num;
+	key.remote_port = bpf_ntohs(req->__req_common.skc_dport);
+	r.expires_ns = request_expiry(req, r.last_ns);
+	r.start_ns = BPF_CORE_READ(treq, snt_synack) * 1000;
+	if (bpf_map_update_elem(&requests, &key, &r, BPF_ANY)) {
+		c = this_cpu_counters();
+		if (c)
+			count(c->request_map_full);
+	}
+}
+
+/*
+ * A request rebuilt from a SYN cookie has no time of its SYN-ACK: the kernel leaves srtt at 0, or
+ * takes it from the echoed timestamp, in whole milliseconds, up to 64 ms off. The cookie's
+ * timestamp carries the options in its low bits (cookie_init_timestamp(): window scale, SACK),
+ * which tells it from a true measurement that happens to be a whole number of milliseconds.
+ */
+static __always_inline bool from_syncookie(struct tcp_sock *tp)
+{
+	__u32 srtt_us = tp->srtt_us >> 3, options;
+
+	if (!tp->srtt_us)
+		return true;
+	if (srtt_us % 1000 || !BPF_CORE_READ_BITFIELD(tp, rx_opt.saw_tstamp))
+		return false;
+	options = BPF_CORE_READ_BITFIELD(tp, rx_opt.wscale_ok) ?
+			  BPF_CORE_READ_BITFIELD(tp, rx_opt.snd_wscale) : 0xf;
+	if (BPF_CORE_READ_BITFIELD(tp, rx_opt.sack_ok))
+		options |= 1 << 4;
+	return (tp->rx_opt.rcv_tsecr & 0x1f) == options;
+}
+
+static __always_inline void passive_times(struct event_handshake *e, struct tcp_sock *tp)
+{
+	struct request_key key = {};
+	struct request *r;
+
+	e->latency_ns = e->rtt_ns = e->retransmit_wait_ns = NS_UNKNOWN;
+	if (!e->retransmits) {
+		e->retransmit_wait_ns = 0;
+		if (e->outcome != OUTCOME_ESTABLISHED)
+			return;
+		if (from_syncookie(tp))
+			e->flags |= HANDSHAKE_SYNCOOKIE;
+		else
+			e->latency_ns = e->rtt_ns = (__u64)(tp->srtt_us >> 3) * 1000;
+		return;
+	}
+	__builtin_memcpy(key.local_addr, e->local_addr, sizeof(key.local_addr));
+	__builtin_memcpy(key.remote_addr, e->remote_addr, sizeof(key.remote_addr));
+	key.netns = e->header.netns;
+	key.local_port = e->local_port;
+	key.remote_port = e->remote_port;
+	r = bpf_map_lookup_elem(&requests, &key);
+	if (!r) {
+		e->flags |= HANDSHAKE_PARTIAL;
+		return;
+	}
+	e->latency_ns = e->end_ns - r->start_ns;
+	if (e->outcome == OUTCOME_ESTABLISHED)
+		split_latency(e, tp, r->start_ns, r->last_ns);
+	else if (e->outcome == OUTCOME_TIMEOUT)
+		e->retransmit_wait_ns = e->latency_ns;
+	bpf_map_delete_elem(&requests, &key);
+}
+
+static __always_inline void passive_end(struct sock *sk, int newstate)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	struct event_handshake e = {};
+
+	if (!tp)
+		return;
+	e.header.kind = EVENT_HANDSHAKE;
+	e.header.len = sizeof(e);
+	e.header.netns = socket_netns(sk);
+	e.end_ns = bpf_ktime_get_ns();
+	e.role = ROLE_PASSIVE;
+	e.error = sk->sk_err;
+	e.soft_error = sk->sk_err_soft;
+	if (newstate == TCP_ESTABLISHED)
+		e.outcome = OUTCOME_ESTABLISHED;
+	else /* only a Fast Open child lives long enough to get here */
+		e.outcome = failed_outcome(e.error, true);
+	e.retransmits = tp->total_retrans > 0xffff ? 0xffff : tp->total_retrans;
+	store_addresses(sk, e.local_addr, e.remote_addr);
+	e.local_port = bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport);
+	e.remote_port = bpf_ntohs(sk->__sk_common.skc_dport);
+	e.cgroup_id = socket_cgroup_id(sk);
+	e.client_isn = tp->rcv_nxt - (__u32)tp->bytes_received - 1;
+	if (BPF_CORE_READ_BITFIELD(tp, syn_data_acked))
+		e.flags |= HANDSHAKE_FASTOPEN;
+	e.listener.accept_queue_len = sk->sk_ack_backlog;
+	e.listener.accept_queue_max = sk->sk_max_ack_backlog;
+	passive_times(&e, tp);
+	emit_handshake(&e);
+}
+
+#endif

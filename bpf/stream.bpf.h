@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The way out of the kernel: counters, the stream filter and the ring buffer.
+ *
+ * The reader is not woken for a record but when the ring passes WAKE_BYTES; a timer of its own
+ * fetches what lies below. A wake-up a record would cost more than all the rest together.
+ */
+#ifndef TCPSHAKE_STREAM_BPF_H
+#define TCPSHAKE_STREAM_BPF_H
+
+#include "compat.bpf.h"
+#include "event.h"
+
+#define WAKE_BYTES (64 * 1024)
+#define RING_HEADER_BYTES 8
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4 * 1024 * 1024);
+} events SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct counters);
+} counters SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 64);
+	__type(key, struct remote_key);
+	__type(value, __u8);
+} filter_remotes SEC(".maps");
+
+const volatile struct stream_filter filter = {};
+const volatile __u8 filter_ports[PORT_BITMAP_BYTES] = {};
+
+#define count(counter) __sync_fetch_and_add(&(counter), 1)
+
+static __always_inline struct counters *this_cpu_counters(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&counters, &zero);
+}
+
+static __always_inline bool port_wanted(__u16 port)
+{
+	return filter_ports[port >> 3] & (1 << (port & 7));
+}
+
+static __always_inline bool handshake_wanted(const struct event_handshake *e)
+{
+	if (filter.roles && !(filter.roles & (1 << e->role)))
+		return false;
+	if (filter.outcomes && !(filter.outcomes & (1 << e->outcome)))
+		return false;
+	if (filter.slow_ns && (e->latency_ns == NS_UNKNOWN || e->latency_ns < filter.slow_ns))
+		return false;
+	if (filter.by_port && !port_wanted(e->local_port) && !port_wanted(e->remote_port))
+		return false;
+	if (filter.by_remote) {
+		struct remote_key key = { .prefix = 128 };
+
+		__builtin_memcpy(key.addr, e->remote_addr, sizeof(key.addr));
+		return bpf_map_lookup_elem(&filter_remotes, &key);
+	}
+	return true;
+}
+
+/* Put an event, whose header is filled in, into the ring; count where it went. */
+static __always_inline void deliver(struct counters *c, void *event, __u32 size, __u32 kind)
+{
+	__u64 waiting = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA);
+	bool edge = waiting < WAKE_BYTES && waiting + size + RING_HEADER_BYTES >= WAKE_BYTES;
+
+	if (bpf_ringbuf_output(&events, event, size,
+			       edge ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP))
+		count(c->ring_full[kind]);
+	else
+		count(c->delivered[kind]);
+}
+
+static __always_inline void emit_handshake(struct event_handshake *e)
+{
+	struct counters *c = this_cpu_counters();
+
+	if (!c || e->role >= ROLES || e->outcome >= OUTCOMES)
+		return;
+	count(c->handshakes[e->role][e->outcome]);
+	if (!handshake_wanted(e))
+		count(c->filtered[EVENT_HANDSHAKE]);
+	else
+		deliver(c, e, sizeof(*e), EVENT_HANDSHAKE);
+}
+
+#endif

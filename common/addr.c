@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "addr.h"
+
+bool addr_is_wildcard(const uint8_t *addr)
+{
+	static const uint8_t zero[16];
+
+	return memcmp(addr + (addr_is_ipv4(addr) ? 12 : 0), zero, addr_is_ipv4(addr) ? 4 : 16) == 0;
+}
+
+static char *put_octet(char *p, uint8_t value)
+{
+	if (value >= 100)
+		*p++ = (char)('0' + value / 100);
+	if (value >= 10)
+		*p++ = (char)('0' + value / 10 % 10);
+	*p++ = (char)('0' + value % 10);
+	return p;
+}
+
+static char *put_group(char *p, uint16_t value)
+{
+	for (int shift = 12; shift >= 0; shift -= 4)
+		if (value >> shift || !shift)
+			*p++ = "0123456789abcdef"[(value >> shift) & 15];
+	return p;
+}
+
+/* The first of the longest runs of two or more zero groups, as RFC 5952 4.2 wants it. */
+static int longest_zero_run(const uint16_t *group, int *length)
+{
+	int best = -1;
+
+	*length = 1;
+	for (int i = 0, run; i < 8; i += run + 1) {
+		for (run = 0; i + run < 8 && !group[i + run]; run++)
+			;
+		if (run > *length) {
+			best = i;
+			*length = run;
+		}
+	}
+	return best;
+}
+
+void addr_format(struct buf *b, const uint8_t *addr)
+{
+	char text[40], *p = text;
+	uint16_t group[8];
+	int skip, length;
+
+	if (addr_is_ipv4(addr)) {
+		for (int i = 12; i < 16; i++) {
+			if (i > 12)
+				*p++ = '.';
+			p = put_octet(p, addr[i]);
+		}
+		buf_mem(b, text, (size_t)(p - text));
+		return;
+	}
+	for (int i = 0; i < 8; i++)
+		group[i] = (uint16_t)(addr[2 * i] << 8 | addr[2 * i + 1]);
+	skip = longest_zero_run(group, &length);
+	for (int i = 0; i < 8; i++) {
+		if (i == skip) {
+			*p++ = ':';
+			*p++ = ':';
+			i += length - 1;
+			continue;
+		}
+		if (i && p[-1] != ':')
+			*p++ = ':';
+		p = put_group(p, group[i]);
+	}
+	buf_mem(b, text, (size_t)(p - text));
+}

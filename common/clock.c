@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "clock.h"
+
+#include <stdio.h>
+#include <time.h>
+
+static uint64_t read_clock(clockid_t id)
+{
+	struct timespec ts;
+
+	clock_gettime(id, &ts);
+	return (uint64_t)ts.tv_sec * NSEC_PER_SEC + (uint64_t)ts.tv_nsec;
+}
+
+uint64_t clock_mono_ns(void)
+{
+	return read_clock(CLOCK_MONOTONIC);
+}
+
+int64_t clock_real_offset_ns(void)
+{
+	uint64_t before = read_clock(CLOCK_MONOTONIC), real = read_clock(CLOCK_REALTIME);
+	uint64_t after = read_clock(CLOCK_MONOTONIC);
+
+	return (int64_t)(real - (before + (after - before) / 2));
+}
+
+static void format_second(struct clock_cache *cache, int64_t second)
+{
+	time_t t = (time_t)second;
+	char text[32];
+	struct tm tm;
+
+	gmtime_r(&t, &tm);
+	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S.", &tm);
+	memcpy(cache->text, text, sizeof(cache->text));
+	cache->second = second;
+}
+
+void clock_format(struct clock_cache *cache, struct buf *b, int64_t real_ns)
+{
+	int64_t second = real_ns / (int64_t)NSEC_PER_SEC;
+	uint32_t ns = (uint32_t)(real_ns % (int64_t)NSEC_PER_SEC);
+	char fraction[10];
+
+	if (second != cache->second || !cache->text[0])
+		format_second(cache, second);
+	buf_mem(b, cache->text, sizeof(cache->text));
+	fraction[9] = 'Z';
+	for (int i = 8; i >= 0; i--, ns /= 10)
+		fraction[i] = (char)('0' + ns % 10);
+	buf_mem(b, fraction, sizeof(fraction));
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * One reader of the records: its own sequence numbers, its own buffer, its own losses.
+ *
+ * A feed never blocks the daemon. What a slow reader leaves no room for is dropped as whole
+ * records, counted by type, and told in the feed itself as `loss` once there is room again.
+ */
+#ifndef TCPSHAKE_FEED_H
+#define TCPSHAKE_FEED_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+#include "common/filter.h"
+#include "record.h"
+
+struct feed;
+
+enum feed_kind {
+	FEED_FILE, /* a regular file: written at once, cut back to whole records if the disk fills */
+	FEED_STREAM, /* a pipe, a terminal: non-blocking */
+	FEED_SOCKET, /* a subscriber */
+};
+
+/* Takes over `fd`. NULL if memory is out; `fd` is closed then. */
+struct feed *feed_new(int fd, enum feed_kind kind);
+/* Closes without flushing. NULL-safe. */
+void feed_free(struct feed *f);
+
+int feed_fd(const struct feed *f);
+/* From now on write to `fd` instead; the old one is closed. */
+void feed_replace_fd(struct feed *f, int fd);
+/* From now on it wants the stream, with these criteria, which are taken over. */
+void feed_subscribe(struct feed *f, struct filter *filter);
+bool feed_is_subscribed(const struct feed *f);
+const struct filter *feed_filter(const struct feed *f);
+
+/* Append one record; the body is what follows `"seq":N,`. */
+void feed_put(struct feed *f, const struct record *r);
+
+/* Append `loss` for what was dropped and not told yet, with the moment of the record `now`. */
+void feed_tell_losses(struct feed *f, const struct record *now);
+
+/*
+ * Write what is buffered, as far as the reader takes it. 0, or a negative errno after which the
+ * feed is dead (-EPIPE, -ENOSPC, …).
+ */
+int feed_flush(struct feed *f);
+/* Does it hold records the reader has not taken? Then flush again once its fd is writable. */
+bool feed_waits(const struct feed *f);
+
+uint64_t feed_records(const struct feed *f); /* appended, `loss` included */
+uint64_t feed_lost(const struct feed *f);
+
+#endif

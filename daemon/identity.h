@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* From a cgroup's id to its path and container, remembered as the JSON that records carry. */
+#ifndef TCPSHAKE_IDENTITY_H
+#define TCPSHAKE_IDENTITY_H
+
+#include <stdint.h>
+
+#include "common/buf.h"
+
+struct identity;
+
+/* Finds the cgroup2 hierarchy; without one, paths are null. NULL if memory is out. */
+struct identity *identity_new(void);
+void identity_free(struct identity *identity);
+
+/* Append `"cgroup":{"id":…,"path":…}` and, if the path tells, `,"container":{…}`. */
+void identity_append_cgroup(struct identity *identity, struct buf *b, uint64_t cgroup_id);
+
+#endif

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "options.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/duration.h"
+#include "common/log.h"
+
+static int set_output(struct options *o, const char *value)
+{
+	if (!*value)
+		return -1;
+	o->output = strcmp(value, "none") == 0 ? NULL : value;
+	return 0;
+}
+
+static int set_socket(struct options *o, const char *value)
+{
+	if (!*value)
+		return -1;
+	o->socket = strcmp(value, "none") == 0 ? NULL : value;
+	return 0;
+}
+
+static int set_duration(struct options *o, const char *value)
+{
+	return duration_parse(value, &o->duration_ns) || !o->duration_ns ? -1 : 0;
+}
+
+/* Options with a `set` take a value; the filters go by their long name to common/filter. */
+static const struct {
+	char letter;
+	const char *name;
+	const char *metavar;
+	int (*set)(struct options *o, const char *value);
+	const char *expected;
+	const char *help;
+} table[] = {
+	{ 'o', "output", "FILE|-|none", set_output, "FILE, - or none",
+	  "append records to FILE, or - for standard output\n(default -); SIGHUP opens FILE again" },
+	{ 's', "socket", "PATH|none", set_socket, "PATH or none",
+	  "serve subscribers at this Unix socket\n(default " DEFAULT_SOCKET ")" },
+	{ 'd', "duration", "DURATION", set_duration, "a duration above 0, such as 500ms, 10s or 2m",
+	  "stop by itself after so long" },
+	{ 0, "port", "N[,N-M]", NULL, NULL, "stream only handshakes with this local or remote port" },
+	{ 0, "remote", "CIDR", NULL, NULL, "… with this remote address or network" },
+	{ 0, "role", "ROLE", NULL, NULL, "… of this role: active or passive" },
+	{ 0, "outcome", "LIST", NULL, NULL,
+	  "… that ended so: established, refused, reset, timeout,\n"
+	  "unreachable, cancelled, no_port, overflow, or failed" },
+	{ 0, "slow", "DURATION", NULL, NULL, "… that took at least so long, such as 250us or 10ms" },
+	{ 'p', "probe", NULL, NULL, NULL, "print what this kernel offers and exit" },
+	{ 'v', "verbose", NULL, NULL, NULL, "say more on standard error" },
+	{ 'V', "version", NULL, NULL, NULL, "print the version and exit" },
+	{ 'h', "help", NULL, NULL, NULL, "print this help and exit" },
+};
+
+#define OPTIONS (sizeof(table) / sizeof(*table))
+#define LONG_ONLY 256 /* + index: what getopt_long() returns for an option without a letter */
+
+static void print_help(void)
+{
+	printf("usage: tcpshaked [options]\n\n"
+	       "Watch every TCP handshake of this host and emit one JSON record for each.\n\n");
+	for (size_t i = 0; i < OPTIONS; i++) {
+		const char *help = table[i].help, *line_end;
+		char left[64], letter[8] = "   ";
+
+		if (table[i].letter)
+			snprintf(letter, sizeof(letter), "-%c,", table[i].letter);
+		snprintf(left, sizeof(left), "  %s --%s %s", letter, table[i].name,
+			 table[i].metavar ? table[i].metavar : "");
+		while ((line_end = strchr(help, '\n'))) {
+			printf("%-27s %.*s\n", left, (int)(line_end - help), help);
+			help = line_end + 1;
+			left[0] = '\0';
+		}
+		printf("%-27s %s\n", left, help);
+	}
+	printf("\nFilters apply to the stream; the totals in `bye` count everything.\n"
+	       "Exit status: 0 stopped as asked, 1 run-time error, 2 usage error.\n"
+	       "See tcpshaked(8), and tcpshake(1) for the live view.\n");
+}
+
+static void build_getopt(struct option *longs, char *shorts)
+{
+	*shorts++ = ':'; /* tell a missing value from an unknown option */
+	for (size_t i = 0; i < OPTIONS; i++) {
+		longs[i] = (struct option){
+			.name = table[i].name,
+			.has_arg = table[i].metavar ? required_argument : no_argument,
+			.val = LONG_ONLY + (int)i,
+		};
+		if (table[i].letter) {
+			*shorts++ = table[i].letter;
+			if (table[i].metavar)
+				*shorts++ = ':';
+		}
+	}
+	*shorts = '\0';
+}
+
+static int option_index(int c)
+{
+	if (c >= LONG_ONLY)
+		return c - LONG_ONLY;
+	for (size_t i = 0; i < OPTIONS; i++)
+		if (table[i].letter == c)
+			return (int)i;
+	return -1;
+}
+
+static enum parsed usage_error(int c, char **argv)
+{
+	if (c == ':')
+		log_error("%s needs a value: see tcpshaked --help", argv[optind - 1]);
+	else if (optopt && optopt < LONG_ONLY)
+		log_error("unknown option -%c: see tcpshaked --help", optopt);
+	else
+		log_error("%s is not an option here: see tcpshaked --help", argv[optind - 1]);
+	return PARSED_ERROR;
+}
+
+static enum parsed apply(struct options *o, int index, const char *value)
+{
+	const char *name = table[index].name;
+	char error[256];
+
+	if (table[index].set) {
+		if (!table[index].set(o, value))
+			return PARSED_RUN;
+		log_error("--%s %s: expected %s", name, value, table[index].expected);
+		return PARSED_ERROR;
+	}
+	if (table[index].metavar) {
+		if (!filter_set(&o->filter, name, value, error, sizeof(error)))
+			return PARSED_RUN;
+		log_error("%s", error);
+		return PARSED_ERROR;
+	}
+	if (strcmp(name, "help") == 0) {
+		print_help();
+		return PARSED_DONE;
+	}
+	if (strcmp(name, "version") == 0) {
+		printf("tcpshaked %s\n", TCPSHAKE_VERSION);
+		return PARSED_DONE;
+	}
+	o->probe |= strcmp(name, "probe") == 0;
+	o->verbose |= strcmp(name, "verbose") == 0;
+	return PARSED_RUN;
+}
+
+enum parsed options_parse(struct options *o, int argc, char **argv)
+{
+	struct option longs[OPTIONS + 1] = {};
+	char shorts[2 * OPTIONS + 2];
+	int c;
+
+	*o = (struct options){ .output = "-", .socket = DEFAULT_SOCKET };
+	build_getopt(longs, shorts);
+	opterr = 0;
+	while ((c = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
+		enum parsed parsed;
+
+		if (c == '?' || c == ':')
+			return usage_error(c, argv);
+		parsed = apply(o, option_index(c), optarg);
+		if (parsed != PARSED_RUN)
+			return parsed;
+	}
+	if (optind < argc) {
+		log_error("unexpected argument %s: see tcpshaked --help", argv[optind]);
+		return PARSED_ERROR;
+	}
+	if (!o->output && !o->socket && !o->probe) {
+		log_error("-o none and -s none leave nobody to write to: give one of them");
+		return PARSED_ERROR;
+	}
+	return PARSED_RUN;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The daemon's command line. */
+#ifndef TCPSHAKE_OPTIONS_H
+#define TCPSHAKE_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/filter.h"
+
+#define DEFAULT_SOCKET "/run/tcpshake/tcpshaked.sock"
+
+struct options {
+	const char *output; /* a path, "-" for stdout, NULL for none */
+	const char *socket; /* a path, NULL for none */
+	uint64_t duration_ns; /* 0: until told to stop */
+	struct filter filter;
+	bool probe;
+	bool verbose;
+};
+
+enum parsed { PARSED_RUN, PARSED_DONE, PARSED_ERROR };
+
+/* PARSED_DONE: --help or --version was printed. PARSED_ERROR: one line was, to stderr. */
+enum parsed options_parse(struct options *o, int argc, char **argv);
+
+#endif

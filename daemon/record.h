@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Records as JSON. A record's body is what follows `"seq":N,` and ends with "}\n": the same
+ * bytes go to every feed, each with a sequence number of its own.
+ */
+#ifndef TCPSHAKE_RECORD_H
+#define TCPSHAKE_RECORD_H
+
+#include <stdint.h>
+
+#include <cjson/cJSON.h>
+
+#include "bpf/event.h"
+#include "common/buf.h"
+#include "identity.h"
+#include "listeners.h"
+
+enum record_type {
+	RECORD_HELLO,
+	RECORD_HANDSHAKE,
+	RECORD_LOSS,
+	RECORD_BYE,
+	RECORD_PROBE,
+	RECORD_END,
+	RECORD_TYPES,
+};
+
+extern const char *const record_type_names[RECORD_TYPES];
+
+struct record {
+	enum record_type type;
+	uint64_t mono_ns; /* the moment it is about */
+	int64_t real_ns; /* the same, since the epoch */
+	struct buf body;
+};
+
+/* `"ts":…,"mono_ns":…`: how every body begins. */
+void record_times(struct buf *b, uint64_t mono_ns, int64_t real_ns);
+
+/* Start a record anew: its type, its moment, and the beginning of its body. */
+void record_begin(struct record *r, enum record_type type, uint64_t mono_ns, int64_t offset_ns);
+
+/* The hot path. `owner` is of the listener, for a passive handshake; NULL if unknown. */
+void record_handshake(struct buf *b, const struct event_handshake *e, struct identity *identity,
+		      const struct listener_owner *owner);
+
+void record_loss(struct buf *b, const char *what, const char *why, uint64_t count);
+
+/* End the body with the members of an object; for all records that are not frequent. */
+void record_members(struct buf *b, const cJSON *members);
+
+/*
+ * What joins the records of one connection: a hash of both endpoints in either order, and the
+ * client's initial sequence number, so that client and server say the same.
+ */
+uint64_t record_connection(const struct event_handshake *e);
+
+#endif

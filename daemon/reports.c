@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "reports.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "common/names.h"
+
+#define SCHEMA_VERSION "1.0"
+
+static void finish(struct buf *b, cJSON *members)
+{
+	record_members(b, members);
+	cJSON_Delete(members);
+}
+
+static void add_boot_id(cJSON *to)
+{
+	FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
+	char id[64] = "";
+
+	if (f && fgets(id, sizeof(id), f))
+		id[strcspn(id, "\n")] = '\0';
+	if (f)
+		fclose(f);
+	if (*id)
+		cJSON_AddStringToObject(to, "boot_id", id);
+	else
+		cJSON_AddNullToObject(to, "boot_id");
+}
+
+static cJSON *about_host(void)
+{
+	cJSON *members = cJSON_CreateObject();
+	struct utsname host;
+
+	uname(&host);
+	cJSON_AddStringToObject(members, "version", TCPSHAKE_VERSION);
+	cJSON_AddStringToObject(members, "schema", SCHEMA_VERSION);
+	cJSON_AddStringToObject(members, "host", host.nodename);
+	add_boot_id(members);
+	cJSON_AddStringToObject(members, "kernel", host.release);
+	return members;
+}
+
+void report_hello(struct buf *b, const struct source *source, const struct filter *filter,
+		  const struct filter *subscription)
+{
+	cJSON *members = about_host(), *granted;
+	const struct capability *c;
+	size_t count;
+
+	cJSON_AddStringToObject(members, "evidence", "tracepoints");
+	granted = cJSON_AddObjectToObject(members, "capabilities");
+	c = source_capabilities(source, &count);
+	for (size_t i = 0; i < count; i++)
+		cJSON_AddBoolToObject(granted, c[i].name, !c[i].error);
+	cJSON_AddItemToObject(members, "filters", filter_to_json(filter));
+	if (subscription)
+		cJSON_AddItemToObject(members, "subscription", filter_to_json(subscription));
+	finish(b, members);
+}
+
+void report_probe(struct buf *b, const struct source *source)
+{
+	cJSON *members = about_host(), *all, *one;
+	const struct capability *c;
+	bool baseline = true;
+	size_t count;
+
+	c = source_capabilities(source, &count);
+	for (size_t i = 0; i < count; i++)
+		baseline = baseline && (!c[i].required || !c[i].error);
+	if (baseline)
+		cJSON_AddStringToObject(members, "evidence", "tracepoints");
+	else
+		cJSON_AddNullToObject(members, "evidence");
+	all = cJSON_AddObjectToObject(members, "capabilities");
+	for (size_t i = 0; i < count; i++) {
+		one = cJSON_AddObjectToObject(all, c[i].name);
+		cJSON_AddBoolToObject(one, "ok", !c[i].error);
+		cJSON_AddBoolToObject(one, "required", c[i].required);
+		cJSON_AddStringToObject(one, "needed_for", c[i].needed_for);
+		if (c[i].error)
+			cJSON_AddStringToObject(one, "error", strerror(-c[i].error));
+	}
+	finish(b, members);
+}
+
+static void add_count(cJSON *to, const char *name, uint64_t count)
+{
+	cJSON_AddNumberToObject(to, name, (double)count); /* exact up to 2^53 */
+}
+
+void report_bye(struct buf *b, const struct totals *totals, const struct feed *feed)
+{
+	cJSON *members = cJSON_CreateObject(), *outcomes, *part;
+	const struct counters *c = &totals->counters;
+	uint64_t seen = 0;
+
+	for (int role = 0; role < ROLES; role++)
+		for (int outcome = 0; outcome < OUTCOMES; outcome++)
+			seen += c->handshakes[role][outcome];
+	cJSON_AddStringToObject(members, "reason", totals->reason);
+	add_count(members, "uptime_ns", totals->uptime_ns);
+	part = cJSON_AddObjectToObject(cJSON_AddObjectToObject(members, "totals"), "handshake");
+	add_count(part, "seen", seen);
+	add_count(part, "delivered", c->delivered[EVENT_HANDSHAKE]);
+	add_count(part, "filtered", c->filtered[EVENT_HANDSHAKE]);
+	add_count(part, "lost", c->ring_full[EVENT_HANDSHAKE]);
+	outcomes = cJSON_AddObjectToObject(members, "outcomes");
+	for (int role = 0; role < ROLES; role++) {
+		part = cJSON_AddObjectToObject(outcomes, role_names[role]);
+		for (int outcome = 0; outcome < OUTCOMES; outcome++)
+			add_count(part, outcome_names[outcome], c->handshakes[role][outcome]);
+	}
+	part = cJSON_AddObjectToObject(members, "feed");
+	add_count(part, "records", feed_records(feed) + 1); /* this one is the last */
+	add_count(part, "lost", feed_lost(feed));
+	finish(b, members);
+}
+
+void report_end(struct buf *b, const char *error)
+{
+	cJSON *members = cJSON_CreateObject();
+
+	cJSON_AddBoolToObject(members, "ok", !error);
+	if (error)
+		cJSON_AddStringToObject(members, "error", error);
+	finish(b, members);
+}

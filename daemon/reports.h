@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The records about the daemon itself: hello, bye, probe, end. */
+#ifndef TCPSHAKE_REPORTS_H
+#define TCPSHAKE_REPORTS_H
+
+#include "common/filter.h"
+#include "feed.h"
+#include "source.h"
+
+/* `subscription` is the reader's own filter, NULL where there is none. */
+void report_hello(struct buf *b, const struct source *source, const struct filter *filter,
+		  const struct filter *subscription);
+
+struct totals {
+	struct counters counters;
+	uint64_t uptime_ns;
+	const char *reason; /* "signal", "duration", "error" */
+};
+
+void report_bye(struct buf *b, const struct totals *totals, const struct feed *feed);
+void report_probe(struct buf *b, const struct source *source);
+/* `error`: NULL if the request was served. */
+void report_end(struct buf *b, const char *error);
+
+#endif

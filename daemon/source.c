@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#define _GNU_SOURCE
+#include "source.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "handshake.skel.h"
+#include "iterators.skel.h"
+
+enum { CAP_STATE, CAP_RETRANSMIT, CAP_ITERATOR, CAP_ATOMICS, CAPABILITIES };
+
+struct source {
+	struct source_handler handler;
+	struct handshake_bpf *handshake;
+	struct iterators_bpf *iterators; /* NULL where they do not load */
+	struct ring_buffer *ring;
+	struct counters *per_cpu;
+	int cpus;
+	struct capability capabilities[CAPABILITIES];
+};
+
+/* The daemon says itself what failed and what to do; libbpf's words are for -v. */
+static int libbpf_message(enum libbpf_print_level level, const char *format, va_list args)
+{
+	char *text, *line, *rest;
+
+	(void)level;
+	if (!log_wants(LOG_LEVEL_DEBUG) || vasprintf(&text, format, args) < 0)
+		return 0;
+	rest = text;
+	while ((line = strsep(&rest, "\n"))) /* a verifier log comes as one message */
+		if (*line)
+			log_debug("%s", line);
+	free(text);
+	return 0;
+}
+
+struct source *source_new(const struct source_handler *handler)
+{
+	static const struct capability all[CAPABILITIES] = {
+		[CAP_STATE] = { "inet_sock_set_state", "every handshake", true, -ENOSYS },
+		[CAP_RETRANSMIT] = { "tcp_retransmit_synack",
+				     "the latency of retransmitted passive handshakes", true,
+				     -ENOSYS },
+		[CAP_ITERATOR] = { "listener_iterator",
+				   "owners of listeners that were there before the daemon", false,
+				   -ENOSYS },
+		[CAP_ATOMICS] = { "fetch_atomics", "the cheaper table of attempts", false, -ENOSYS },
+	};
+	struct source *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	libbpf_set_print(libbpf_message);
+	s->handler = *handler;
+	memcpy(s->capabilities, all, sizeof(all));
+	s->cpus = libbpf_num_possible_cpus();
+	s->per_cpu = s->cpus > 0 ? calloc((size_t)s->cpus, sizeof(*s->per_cpu)) : NULL;
+	if (!s->per_cpu) {
+		free(s);
+		return NULL;
+	}
+	return s;
+}
+
+void source_free(struct source *s)
+{
+	if (!s)
+		return;
+	ring_buffer__free(s->ring);
+	iterators_bpf__destroy(s->iterators);
+	handshake_bpf__destroy(s->handshake);
+	free(s->per_cpu);
+	free(s);
+}
+
+/* Do atomics return values (5.12)? Asked of the verifier with the smallest program that does. */
+static int probe_fetch_atomics(void)
+{
+	const struct bpf_insn program[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
+		{ .code = BPF_STX | BPF_MEM | BPF_DW, .dst_reg = BPF_REG_10, .src_reg = BPF_REG_0,
+		  .off = -8 },
+		{ .code = BPF_STX | BPF_ATOMIC | BPF_DW, .dst_reg = BPF_REG_10,
+		  .src_reg = BPF_REG_0, .off = -8, .imm = BPF_CMPXCHG },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	int fd = bpf_prog_load(BPF_PROG_TYPE_SOCKET_FILTER, "probe", "GPL", program,
+			       sizeof(program) / sizeof(*program), NULL);
+
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return 0;
+}
+
+static int load_remote(const struct source *s, const struct filter *filter)
+{
+	struct remote_key key = { .prefix = filter->remote_prefix };
+	uint8_t value = 1;
+
+	memcpy(key.addr, filter->remote, sizeof(key.addr));
+	return bpf_map__update_elem(s->handshake->maps.filter_remotes, &key, sizeof(key), &value,
+				    sizeof(value), BPF_ANY);
+}
+
+static void load_iterators(struct source *s)
+{
+	s->iterators = iterators_bpf__open_and_load();
+	s->capabilities[CAP_ITERATOR].error = s->iterators ? 0 : -errno;
+}
+
+static int on_event(void *ctx, void *data, size_t size)
+{
+	const struct event_header *h = data;
+	struct source *s = ctx;
+
+	if (size < sizeof(*h))
+		return 0;
+	if (h->kind == EVENT_HANDSHAKE && size >= sizeof(struct event_handshake))
+		s->handler.handshake(s->handler.ctx, data);
+	else if (h->kind == EVENT_LISTENER && size >= sizeof(struct event_listener))
+		s->handler.listener(s->handler.ctx, data);
+	return 0;
+}
+
+int source_load(struct source *s, const struct filter *filter)
+{
+	bool slots = (s->capabilities[CAP_ATOMICS].error = probe_fetch_atomics()) == 0;
+	struct handshake_bpf *h = handshake_bpf__open();
+	int err;
+
+	if (!h)
+		return -errno;
+	s->handshake = h;
+	bpf_program__set_autoload(h->progs.state_slots, slots);
+	bpf_program__set_autoload(h->progs.state_hash, !slots);
+	if (!slots)
+		bpf_map__set_max_entries(h->maps.attempt_slots, 1);
+	memcpy((void *)&h->rodata->filter, &filter->stream, sizeof(filter->stream));
+	memcpy((void *)h->rodata->filter_ports, filter->ports, sizeof(filter->ports));
+	err = handshake_bpf__load(h);
+	s->capabilities[CAP_STATE].error = s->capabilities[CAP_RETRANSMIT].error = err;
+	if (err)
+		return err;
+	if (filter->stream.by_remote && (err = load_remote(s, filter)))
+		return err;
+	load_iterators(s);
+	s->ring = ring_buffer__new(bpf_map__fd(h->maps.events), on_event, s, NULL);
+	return s->ring ? 0 : -errno;
+}
+
+int source_attach(struct source *s)
+{
+	int err = handshake_bpf__attach(s->handshake);
+
+	s->capabilities[CAP_STATE].error = s->capabilities[CAP_RETRANSMIT].error = err;
+	return err;
+}
+
+void source_detach(struct source *s)
+{
+	handshake_bpf__detach(s->handshake);
+}
+
+int source_fd(const struct source *s)
+{
+	return ring_buffer__epoll_fd(s->ring);
+}
+
+int source_drain(struct source *s)
+{
+	int n = ring_buffer__consume(s->ring);
+
+	return n < 0 ? n : 0;
+}
+
+/* Read an iterator's output to its end, a whole number of records at a time. */
+static int read_listeners(struct source *s, int fd)
+{
+	struct event_listener found[64];
+	size_t have = 0;
+	ssize_t n;
+
+	while ((n = read(fd, (char *)found + have, sizeof(found) - have)) != 0) {
+		size_t whole;
+
+		if (n < 0 && errno == EAGAIN)
+			continue;
+		if (n < 0)
+			return -errno;
+		have += (size_t)n;
+		whole = have / sizeof(*found);
+		for (size_t i = 0; i < whole; i++)
+			s->handler.listener(s->handler.ctx, &found[i]);
+		have -= whole * sizeof(*found);
+		memmove(found, found + whole, have);
+	}
+	return 0;
+}
+
+int source_scan_listeners(struct source *s, uint32_t pid)
+{
+	union bpf_iter_link_info info = { .task.pid = pid };
+	LIBBPF_OPTS(bpf_iter_attach_opts, opts, .link_info = &info,
+		    .link_info_len = sizeof(info));
+	struct bpf_link *link;
+	int fd, err = 0;
+
+	if (!s->iterators)
+		return -EOPNOTSUPP;
+	link = bpf_program__attach_iter(s->iterators->progs.listener_files, pid ? &opts : NULL);
+	if (!link && pid) /* one process only: 6.1, f0d74c4da1f0 "bpf: Parameterize task iterators." */
+		link = bpf_program__attach_iter(s->iterators->progs.listener_files, NULL);
+	if (!link)
+		return -errno;
+	fd = bpf_iter_create(bpf_link__fd(link));
+	if (fd < 0) {
+		err = -errno;
+	} else {
+		err = read_listeners(s, fd);
+		close(fd);
+	}
+	bpf_link__destroy(link);
+	return err;
+}
+
+int source_counters(const struct source *s, struct counters *sum)
+{
+	const size_t words = sizeof(*sum) / sizeof(__u64);
+	uint32_t zero = 0;
+	int err = bpf_map__lookup_elem(s->handshake->maps.counters, &zero, sizeof(zero), s->per_cpu,
+				       (size_t)s->cpus * sizeof(*s->per_cpu), 0);
+
+	if (err)
+		return err;
+	memset(sum, 0, sizeof(*sum));
+	for (int cpu = 0; cpu < s->cpus; cpu++)
+		for (size_t i = 0; i < words; i++)
+			((__u64 *)sum)[i] += ((__u64 *)&s->per_cpu[cpu])[i];
+	return 0;
+}
+
+uint64_t source_missed(const struct source *s)
+{
+	struct bpf_program *program;
+	uint64_t missed = 0;
+
+	bpf_object__for_each_program(program, s->handshake->obj)
+	{
+		struct bpf_prog_info info = {};
+		__u32 len = sizeof(info);
+		int fd = bpf_program__fd(program);
+
+		if (fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &len) == 0)
+			missed += info.recursion_misses; /* stays 0 before 5.12 */
+	}
+	return missed;
+}
+
+void source_expire_requests(struct source *s, uint64_t now_ns)
+{
+	int fd = bpf_map__fd(s->handshake->maps.requests);
+	struct request_key key, next;
+	struct request r;
+	int more = bpf_map_get_next_key(fd, NULL, &next);
+
+	while (more == 0) {
+		key = next;
+		more = bpf_map_get_next_key(fd, &key, &next); /* before the key may go */
+		if (bpf_map_lookup_elem(fd, &key, &r) == 0 && r.expires_ns < now_ns)
+			bpf_map_delete_elem(fd, &key);
+	}
+}
+
+const struct capability *source_capabilities(const struct source *s, size_t *count)
+{
+	*count = CAPABILITIES;
+	return s->capabilities;
+}

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The kernel types the BPF programs use, and only the fields they use, written by hand: see
+ * README.md. Every access is a CO-RE relocation, so offsets, sizes and the nesting of anonymous
+ * members are those of the running kernel; only names and kinds must agree with it.
+ */
+#ifndef TCPSHAKE_VMLINUX_H
+#define TCPSHAKE_VMLINUX_H
+
+typedef unsigned char __u8;
+typedef short __s16;
+typedef unsigned short __u16;
+typedef int __s32;
+typedef unsigned int __u32;
+typedef long long __s64;
+typedef unsigned long long __u64;
+typedef __u16 __be16;
+typedef __u32 __be32;
+typedef __u32 __wsum;
+typedef __u16 __sum16;
+typedef _Bool bool;
+
+#define true 1
+#define false 0
+#define NULL ((void *)0)
+
+/* include/uapi/linux/bpf.h: what the helpers' declarations and the maps need. */
+enum bpf_map_type {
+	BPF_MAP_TYPE_HASH = 1,
+	BPF_MAP_TYPE_ARRAY = 2,
+	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+	BPF_MAP_TYPE_LPM_TRIE = 11,
+	BPF_MAP_TYPE_RINGBUF = 27,
+};
+
+enum {
+	BPF_ANY = 0,
+	BPF_F_NO_PREALLOC = 1U << 0,
+	BPF_F_MMAPABLE = 1U << 10,
+	BPF_RB_NO_WAKEUP = 1 << 0,
+	BPF_RB_FORCE_WAKEUP = 1 << 1,
+	BPF_RB_AVAIL_DATA = 0,
+};
+
+/* include/net/tcp_states.h */
+enum {
+	TCP_ESTABLISHED = 1,
+	TCP_SYN_SENT = 2,
+	TCP_SYN_RECV = 3,
+	TCP_FIN_WAIT1 = 4,
+	TCP_CLOSE = 7,
+	TCP_LISTEN = 10,
+};
+
+/* include/uapi/linux/in.h, include/linux/socket.h */
+enum { IPPROTO_TCP = 6 };
+enum { AF_INET = 2, AF_INET6 = 10 };
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct ns_common {
+	unsigned int inum;
+};
+
+struct net {
+	struct ns_common ns;
+};
+
+typedef struct {
+	struct net *net;
+} possible_net_t;
+
+struct in6_addr {
+	union {
+		__be32 u6_addr32[4];
+	} in6_u;
+};
+
+struct sock_common {
+	__be32 skc_daddr;
+	__be32 skc_rcv_saddr;
+	__be16 skc_dport;
+	__u16 skc_num;
+	unsigned short skc_family;
+	volatile unsigned char skc_state;
+	unsigned char skc_ipv6only : 1;
+	possible_net_t skc_net;
+	struct in6_addr skc_v6_daddr;
+	struct in6_addr skc_v6_rcv_saddr;
+};
+
+struct kernfs_node {
+	__u64 id;
+};
+
+struct cgroup {
+	struct kernfs_node *kn;
+};
+
+struct sock_cgroup_data {
+	struct cgroup *cgroup;
+};
+
+struct file {
+	void *private_data;
+};
+
+struct socket;
+
+struct sock {
+	struct sock_common __sk_common;
+	int sk_err;
+	int sk_err_soft;
+	__u32 sk_ack_backlog;
+	__u32 sk_max_ack_backlog;
+	__u16 sk_protocol;
+	__u16 sk_type;
+	struct socket *sk_socket;
+	struct sock_cgroup_data sk_cgrp_data;
+};
+
+struct socket {
+	struct sock *sk;
+};
+
+struct inet_sock {
+	struct sock sk;
+	__be16 inet_sport;
+};
+
+struct inet_connection_sock {
+	struct inet_sock icsk_inet;
+};
+
+struct tcp_options_received {
+	__u32 rcv_tsecr;
+	__u16 saw_tstamp : 1;
+	__u16 sack_ok : 3;
+	__u16 wscale_ok : 1;
+	__u16 snd_wscale : 4;
+};
+
+struct tcp_sock {
+	struct inet_connection_sock inet_conn;
+	__u32 segs_out;
+	__u32 snd_una;
+	__u32 rcv_nxt;
+	__u32 srtt_us;
+	__u32 total_retrans;
+	__u64 tcp_wstamp_ns;
+	__u64 bytes_acked;
+	__u64 bytes_received;
+	struct tcp_options_received rx_opt;
+	__u8 ecn_flags;
+	__u8 syn_data : 1;
+	__u8 syn_data_acked : 1;
+	__u8 repair : 1;
+	__u8 tcp_usec_ts : 1;
+};
+
+struct sk_buff;
+
+struct request_sock {
+	struct sock_common __req_common;
+	__u8 num_timeout : 7;
+};
+
+struct inet_request_sock {
+	struct request_sock req;
+};
+
+struct tcp_request_sock {
+	struct inet_request_sock req;
+	__u64 snt_synack;
+};
+
+typedef struct {
+	__u32 val;
+} kuid_t;
+
+struct cred {
+	kuid_t uid;
+};
+
+struct task_struct {
+	int tgid;
+	struct task_struct *group_leader;
+	const struct cred *cred;
+	char comm[16];
+};
+
+struct seq_file;
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+
+struct bpf_iter__task_file {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+	struct file *file;
+};
+
+#pragma clang attribute pop
+
+#endif
