@@ -37,13 +37,10 @@ objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 COMMON := $(call objects,$(wildcard common/*.c))
 DAEMON := $(call objects,$(wildcard daemon/*.c))
 CLI := $(call objects,$(wildcard cli/*.c))
-# The parts that unit tests can drive: no kernel, no main().
-PURE := $(COMMON) $(filter-out $(BUILD)/daemon/main.o $(BUILD)/daemon/source.o,$(DAEMON)) \
-	$(filter-out $(BUILD)/cli/main.o,$(CLI))
-PURE := $(filter-out $(BUILD)/daemon/options.o $(BUILD)/daemon/control.o $(BUILD)/daemon/sinks.o \
-	$(BUILD)/daemon/reports.o $(BUILD)/daemon/feed.o $(BUILD)/cli/options.o $(BUILD)/cli/feed.o \
-	$(BUILD)/daemon/record.o,$(PURE)) $(BUILD)/daemon/record.o
-SKELETONS := $(patsubst bpf/%.bpf.c,$(BUILD)/bpf/%.skel.h,$(wildcard bpf/*.bpf.c))
+# What unit tests link: everything but main() and what only runs on a kernel.
+UNTESTABLE := $(call objects,daemon/main.c daemon/source.c daemon/reports.c cli/main.c)
+TESTABLE := $(filter-out $(UNTESTABLE),$(COMMON) $(DAEMON) $(CLI))
+BPF := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bpf/*.bpf.c))
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/*.c))
 HELPERS := $(addprefix $(BUILD)/tests/,$(basename $(notdir $(wildcard tests/integration/*.c \
 	tests/bench/*.c))))
@@ -114,9 +111,13 @@ $(BUILD)/tcpshake: $(CLI) $(COMMON)
 	$(call say,LINK $@)
 	$(Q)$(CC) $(CFLAGS) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(LIBS_CLI)
 
-$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(PURE)
+$(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/tests/testable.a
 	$(call say,LINK $@)
 	$(Q)$(CC) $(CFLAGS) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(LIBS_UNIT)
+
+# An archive, so that a test takes only what it uses (`q`: daemon/ and cli/ share file names).
+$(BUILD)/tests/testable.a: $(TESTABLE)
+	$(Q)mkdir -p $(@D) && rm -f $@ && ar qcs $@ $^
 
 $(BUILD)/tests/%: tests/integration/%.c
 	$(call say,CC   $@)
@@ -130,14 +131,18 @@ $(BUILD)/%.o: %.c
 	$(call say,CC   $<)
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -c -o $@ $<
 
-$(BUILD)/daemon/source.o: $(SKELETONS)
+$(BUILD)/daemon/source.o: $(BUILD)/bpf/tcpshake.skel.h
 
 $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c
 	$(call say,BPF  $<)
 	$(Q)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -c -o $@ $<
 
-$(BUILD)/bpf/%.skel.h: $(BUILD)/bpf/%.bpf.o
+$(BUILD)/bpf/tcpshake.o: $(BPF)
+	$(call say,BPF  $@)
+	$(Q)$(BPFTOOL) gen object $@ $^
+
+$(BUILD)/bpf/tcpshake.skel.h: $(BUILD)/bpf/tcpshake.o
 	$(call say,SKEL $@)
-	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf >$@
+	$(Q)$(BPFTOOL) gen skeleton $< name tcpshake_bpf >$@
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -6,7 +6,7 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-static __always_inline void listener_changed(struct sock *sk, enum listener_event event)
+static __noinline void listener_changed(struct sock *sk, enum listener_event event)
 {
 	struct counters *c = this_cpu_counters();
 	struct event_listener e = {};
@@ -23,33 +23,37 @@ static __always_inline void listener_changed(struct sock *sk, enum listener_even
 }
 
 /*
+ * A socket in SYN_RECV with a file is in a simultaneous open, unless it is a Fast Open child that
+ * was accepted early: then there is no attempt for it.
+ */
+static __always_inline bool ends_active(struct sock *sk, int oldstate, int newstate, bool slots)
+{
+	if (oldstate == TCP_SYN_SENT)
+		return newstate != TCP_SYN_RECV;
+	return oldstate == TCP_SYN_RECV && sk->sk_socket && attempt_find((__u64)sk, slots);
+}
+
+/*
  * Called for every state change of every TCP socket, six times a connection on loopback, so it
- * decides by the two states before it reads anything. A socket in SYN_RECV with a file is in a
- * simultaneous open, unless it is a Fast Open child that was accepted early: then there is no
- * attempt for it.
+ * decides by the two states before it reads anything.
  */
 static __always_inline int state_changed(__u64 *ctx, bool slots)
 {
 	struct sock *sk = (struct sock *)ctx[0];
 	int oldstate = (int)ctx[1], newstate = (int)ctx[2];
 
-	if (newstate == TCP_SYN_SENT) {
+	if (newstate == TCP_SYN_SENT)
 		active_begin(sk, slots);
-	} else if (oldstate == TCP_SYN_SENT) {
-		if (newstate == TCP_SYN_RECV)
-			active_crossed(sk, slots);
-		else
-			active_end(sk, newstate, slots);
-	} else if (oldstate == TCP_SYN_RECV) {
-		if (sk->sk_socket && attempt_find((__u64)sk, slots))
-			active_end(sk, newstate, slots);
-		else
-			passive_end(sk, newstate);
-	} else if (newstate == TCP_LISTEN && oldstate == TCP_CLOSE) {
+	else if (ends_active(sk, oldstate, newstate, slots))
+		active_end(sk, newstate, slots);
+	else if (oldstate == TCP_SYN_RECV)
+		passive_end(sk, newstate);
+	else if (oldstate == TCP_SYN_SENT)
+		active_crossed(sk, slots);
+	else if (newstate == TCP_LISTEN && oldstate == TCP_CLOSE)
 		listener_changed(sk, LISTENER_OPENED);
-	} else if (oldstate == TCP_LISTEN && newstate == TCP_CLOSE) {
+	else if (oldstate == TCP_LISTEN && newstate == TCP_CLOSE)
 		listener_changed(sk, LISTENER_CLOSED);
-	}
 	return 0;
 }
 

@@ -4,8 +4,6 @@
 
 #include <bpf/bpf_tracing.h>
 
-char LICENSE[] SEC("license") = "Dual BSD/GPL";
-
 SEC("iter/task_file")
 int listener_files(struct bpf_iter__task_file *ctx)
 {

@@ -404,6 +404,12 @@ static int start_loop(struct daemon *d)
 	return err ? -ENOMEM : 0;
 }
 
+static void libevent_message(int severity, const char *message)
+{
+	(void)severity;
+	log_debug("libevent: %s", message);
+}
+
 static int start(struct daemon *d)
 {
 	int err;
@@ -411,6 +417,7 @@ static int start(struct daemon *d)
 	d->start_ns = clock_mono_ns();
 	d->offset_ns = clock_real_offset_ns();
 	d->scan_backoff_s = TICK_S;
+	event_set_log_callback(libevent_message);
 	d->base = event_base_new();
 	d->sinks = d->base ? sinks_new(d->base) : NULL;
 	d->identity = identity_new();

@@ -56,11 +56,11 @@ static void on_hangup(evutil_socket_t fd, short what, void *ctx)
 	struct pollfd p = { .fd = fd };
 
 	(void)what;
-	if (poll(&p, 1, 0) == 1 && (p.revents & POLLERR) && !sink->error) {
+	event_del(sink->hangup);
+	if (poll(&p, 1, 0) == 1 && (p.revents & (POLLERR | POLLHUP)) && !sink->error) {
 		sink->error = -EPIPE;
 		event_active(sink->sinks->bury, EV_TIMEOUT, 0);
 	}
-	event_del(sink->hangup);
 }
 
 static void on_bury(evutil_socket_t fd, short what, void *ctx)
@@ -204,6 +204,7 @@ int sinks_open_output(struct sinks *s, const char *path, sink_dead_fn dead, void
 	enum feed_kind kind;
 	int fd = open_output(path, &kind);
 	struct feed *feed;
+	struct stat st;
 
 	if (fd < 0)
 		return fd;
@@ -212,11 +213,11 @@ int sinks_open_output(struct sinks *s, const char *path, sink_dead_fn dead, void
 	if (!s->output)
 		return -ENOMEM;
 	s->output_path = path;
-	if (kind == FEED_STREAM) {
+	if (fstat(fd, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode))) {
 		/* epoll reports an error on any descriptor that is watched, whatever for */
 		s->output->hangup = event_new(s->base, fd, EV_READ | EV_PERSIST, on_hangup, s->output);
 		if (s->output->hangup)
-			event_add(s->output->hangup, NULL); /* not pollable: no idle detection */
+			event_add(s->output->hangup, NULL);
 	}
 	return 0;
 }

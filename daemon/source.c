@@ -12,15 +12,13 @@
 #include <unistd.h>
 
 #include "common/log.h"
-#include "handshake.skel.h"
-#include "iterators.skel.h"
+#include "tcpshake.skel.h"
 
 enum { CAP_STATE, CAP_RETRANSMIT, CAP_ITERATOR, CAP_ATOMICS, CAPABILITIES };
 
 struct source {
 	struct source_handler handler;
-	struct handshake_bpf *handshake;
-	struct iterators_bpf *iterators; /* NULL where they do not load */
+	struct tcpshake_bpf *bpf;
 	struct ring_buffer *ring;
 	struct counters *per_cpu;
 	int cpus;
@@ -76,8 +74,7 @@ void source_free(struct source *s)
 	if (!s)
 		return;
 	ring_buffer__free(s->ring);
-	iterators_bpf__destroy(s->iterators);
-	handshake_bpf__destroy(s->handshake);
+	tcpshake_bpf__destroy(s->bpf);
 	free(s->per_cpu);
 	free(s);
 }
@@ -109,14 +106,8 @@ static int load_remote(const struct source *s, const struct filter *filter)
 	uint8_t value = 1;
 
 	memcpy(key.addr, filter->remote, sizeof(key.addr));
-	return bpf_map__update_elem(s->handshake->maps.filter_remotes, &key, sizeof(key), &value,
+	return bpf_map__update_elem(s->bpf->maps.filter_remotes, &key, sizeof(key), &value,
 				    sizeof(value), BPF_ANY);
-}
-
-static void load_iterators(struct source *s)
-{
-	s->iterators = iterators_bpf__open_and_load();
-	s->capabilities[CAP_ITERATOR].error = s->iterators ? 0 : -errno;
 }
 
 static int on_event(void *ctx, void *data, size_t size)
@@ -133,35 +124,51 @@ static int on_event(void *ctx, void *data, size_t size)
 	return 0;
 }
 
+/* Open and load all programs but those the kernel is known to refuse. */
+static int load_programs(struct source *s, const struct filter *filter)
+{
+	bool slots = !s->capabilities[CAP_ATOMICS].error;
+	struct tcpshake_bpf *bpf = tcpshake_bpf__open();
+
+	if (!bpf)
+		return -errno;
+	s->bpf = bpf;
+	bpf_program__set_autoload(bpf->progs.state_slots, slots);
+	bpf_program__set_autoload(bpf->progs.state_hash, !slots);
+	bpf_program__set_autoload(bpf->progs.listener_files, !s->capabilities[CAP_ITERATOR].error);
+	bpf_program__set_autoattach(bpf->progs.listener_files, false); /* a link for each scan */
+	if (!slots)
+		bpf_map__set_max_entries(bpf->maps.attempt_slots, 1);
+	memcpy((void *)&bpf->rodata->filter, &filter->stream, sizeof(filter->stream));
+	memcpy((void *)bpf->rodata->filter_ports, filter->ports, sizeof(filter->ports));
+	return tcpshake_bpf__load(bpf);
+}
+
 int source_load(struct source *s, const struct filter *filter)
 {
-	bool slots = (s->capabilities[CAP_ATOMICS].error = probe_fetch_atomics()) == 0;
-	struct handshake_bpf *h = handshake_bpf__open();
 	int err;
 
-	if (!h)
-		return -errno;
-	s->handshake = h;
-	bpf_program__set_autoload(h->progs.state_slots, slots);
-	bpf_program__set_autoload(h->progs.state_hash, !slots);
-	if (!slots)
-		bpf_map__set_max_entries(h->maps.attempt_slots, 1);
-	memcpy((void *)&h->rodata->filter, &filter->stream, sizeof(filter->stream));
-	memcpy((void *)h->rodata->filter_ports, filter->ports, sizeof(filter->ports));
-	err = handshake_bpf__load(h);
+	s->capabilities[CAP_ATOMICS].error = probe_fetch_atomics();
+	s->capabilities[CAP_ITERATOR].error = 0;
+	err = load_programs(s, filter);
+	if (err) { /* once more without what is only welcome */
+		tcpshake_bpf__destroy(s->bpf);
+		s->bpf = NULL;
+		s->capabilities[CAP_ITERATOR].error = err;
+		err = load_programs(s, filter);
+	}
 	s->capabilities[CAP_STATE].error = s->capabilities[CAP_RETRANSMIT].error = err;
+	if (!err && filter->stream.by_remote)
+		err = load_remote(s, filter);
 	if (err)
 		return err;
-	if (filter->stream.by_remote && (err = load_remote(s, filter)))
-		return err;
-	load_iterators(s);
-	s->ring = ring_buffer__new(bpf_map__fd(h->maps.events), on_event, s, NULL);
+	s->ring = ring_buffer__new(bpf_map__fd(s->bpf->maps.events), on_event, s, NULL);
 	return s->ring ? 0 : -errno;
 }
 
 int source_attach(struct source *s)
 {
-	int err = handshake_bpf__attach(s->handshake);
+	int err = tcpshake_bpf__attach(s->bpf);
 
 	s->capabilities[CAP_STATE].error = s->capabilities[CAP_RETRANSMIT].error = err;
 	return err;
@@ -169,7 +176,7 @@ int source_attach(struct source *s)
 
 void source_detach(struct source *s)
 {
-	handshake_bpf__detach(s->handshake);
+	tcpshake_bpf__detach(s->bpf);
 }
 
 int source_fd(const struct source *s)
@@ -216,11 +223,11 @@ int source_scan_listeners(struct source *s, uint32_t pid)
 	struct bpf_link *link;
 	int fd, err = 0;
 
-	if (!s->iterators)
+	if (s->capabilities[CAP_ITERATOR].error)
 		return -EOPNOTSUPP;
-	link = bpf_program__attach_iter(s->iterators->progs.listener_files, pid ? &opts : NULL);
+	link = bpf_program__attach_iter(s->bpf->progs.listener_files, pid ? &opts : NULL);
 	if (!link && pid) /* one process only: 6.1, f0d74c4da1f0 "bpf: Parameterize task iterators." */
-		link = bpf_program__attach_iter(s->iterators->progs.listener_files, NULL);
+		link = bpf_program__attach_iter(s->bpf->progs.listener_files, NULL);
 	if (!link)
 		return -errno;
 	fd = bpf_iter_create(bpf_link__fd(link));
@@ -238,7 +245,7 @@ int source_counters(const struct source *s, struct counters *sum)
 {
 	const size_t words = sizeof(*sum) / sizeof(__u64);
 	uint32_t zero = 0;
-	int err = bpf_map__lookup_elem(s->handshake->maps.counters, &zero, sizeof(zero), s->per_cpu,
+	int err = bpf_map__lookup_elem(s->bpf->maps.counters, &zero, sizeof(zero), s->per_cpu,
 				       (size_t)s->cpus * sizeof(*s->per_cpu), 0);
 
 	if (err)
@@ -255,7 +262,7 @@ uint64_t source_missed(const struct source *s)
 	struct bpf_program *program;
 	uint64_t missed = 0;
 
-	bpf_object__for_each_program(program, s->handshake->obj)
+	bpf_object__for_each_program(program, s->bpf->obj)
 	{
 		struct bpf_prog_info info = {};
 		__u32 len = sizeof(info);
@@ -269,7 +276,7 @@ uint64_t source_missed(const struct source *s)
 
 void source_expire_requests(struct source *s, uint64_t now_ns)
 {
-	int fd = bpf_map__fd(s->handshake->maps.requests);
+	int fd = bpf_map__fd(s->bpf->maps.requests);
 	struct request_key key, next;
 	struct request r;
 	int more = bpf_map_get_next_key(fd, NULL, &next);

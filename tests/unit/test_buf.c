@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* buf: numbers, JSON strings from any bytes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cjson/cJSON.h>
+#include <cmocka.h>
+
+#include "common/buf.h"
+
+static void expect(struct buf *b, const char *text)
+{
+	assert_false(b->failed);
+	assert_int_equal(b->len, strlen(text));
+	assert_memory_equal(b->data, text, b->len);
+	buf_clear(b);
+}
+
+static void test_decimal(void **state)
+{
+	const uint64_t values[] = { 0, 1, 9, 10, 99, 100, 101, 999, 1000, 12345, 4294967295,
+				    1000000000, UINT64_MAX - 1, UINT64_MAX };
+	struct buf b = {};
+	char text[32];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(values) / sizeof(*values); i++) {
+		snprintf(text, sizeof(text), "%llu", (unsigned long long)values[i]);
+		buf_u64(&b, values[i]);
+		expect(&b, text);
+	}
+	buf_hex64(&b, 0x0123456789abcdefULL);
+	expect(&b, "0123456789abcdef");
+	buf_free(&b);
+}
+
+static void test_json_string(void **state)
+{
+	static const struct {
+		const char *in, *out;
+	} cases[] = {
+		{ "", "\"\"" },
+		{ "nginx", "\"nginx\"" },
+		{ "a\"b\\c", "\"a\\\"b\\\\c\"" },
+		{ "tab\there\x1b[31m", "\"tab\\u0009here\\u001b[31m\"" },
+		{ "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x90\xa7", "\"caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x90\xa7\"" },
+		{ "bad\xff!", "\"bad\xef\xbf\xbd!\"" },
+		{ "cut\xe2\x82", "\"cut\xef\xbf\xbd\xef\xbf\xbd\"" }, /* a sequence cut off */
+		{ "\xc0\xaf", "\"\xef\xbf\xbd\xef\xbf\xbd\"" }, /* overlong */
+		{ "\xed\xa0\x80", "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"" }, /* a surrogate */
+		{ "\xf4\x90\x80\x80", "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\"" },
+	};
+	struct buf b = {};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		buf_json_str(&b, cases[i].in, SIZE_MAX);
+		expect(&b, cases[i].out);
+	}
+	buf_json_str(&b, "sixteen bytes ok!", 16); /* no NUL within reach */
+	expect(&b, "\"sixteen bytes ok\"");
+	buf_free(&b);
+}
+
+/* Whatever the bytes of a comm, the result is JSON. */
+static void test_every_byte_pair(void **state)
+{
+	struct buf b = {};
+
+	(void)state;
+	for (int first = 1; first < 256; first++) {
+		for (int second = 1; second < 256; second++) {
+			const char in[] = { (char)first, (char)second, 0 };
+			cJSON *parsed;
+
+			buf_clear(&b);
+			buf_json_str(&b, in, sizeof(in));
+			parsed = cJSON_ParseWithLength(b.data, b.len);
+			assert_true(cJSON_IsString(parsed));
+			cJSON_Delete(parsed);
+		}
+	}
+	buf_free(&b);
+}
+
+static void test_consume(void **state)
+{
+	struct buf b = {};
+
+	(void)state;
+	for (int i = 0; i < 1000; i++)
+		buf_lit(&b, "0123456789");
+	buf_consume(&b, 9995);
+	expect(&b, "56789");
+	buf_free(&b);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_decimal),
+		cmocka_unit_test(test_json_string),
+		cmocka_unit_test(test_every_byte_pair),
+		cmocka_unit_test(test_consume),
+	};
+
+	return cmocka_run_group_tests_name("buf", tests, NULL, NULL);
+}

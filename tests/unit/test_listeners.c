@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* listeners: whose listener took a connection. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <arpa/inet.h>
+#include <cmocka.h>
+
+#include "daemon/listeners.h"
+
+static struct event_listener event(enum listener_event what, uint64_t sock, const char *addr,
+				   uint16_t port, uint32_t pid)
+{
+	struct event_listener e = {
+		.header = { EVENT_LISTENER, sizeof(e), 7 },
+		.socket = sock,
+		.event = (uint8_t)what,
+		.local_port = port,
+		.pid = pid,
+	};
+
+	assert_int_equal(inet_pton(AF_INET6, addr, e.local_addr), 1);
+	snprintf(e.comm, sizeof(e.comm), "p%u", pid);
+	return e;
+}
+
+static void apply(struct listeners *l, struct event_listener e)
+{
+	listeners_apply(l, &e);
+}
+
+/* The owner's pid, 0 for none. */
+static uint32_t owner(struct listeners *l, uint32_t netns, const char *addr, uint16_t port)
+{
+	const struct listener_owner *o;
+	uint8_t bytes[16];
+
+	assert_int_equal(inet_pton(AF_INET6, addr, bytes), 1);
+	o = listeners_owner(l, netns, bytes, port);
+	return o ? o->pid : 0;
+}
+
+static void test_specificity(void **state)
+{
+	struct listeners *l = listeners_new();
+
+	(void)state;
+	apply(l, event(LISTENER_OPENED, 1, "::", 80, 10));
+	assert_int_equal(owner(l, 7, "::ffff:10.0.0.1", 80), 10); /* dual stack */
+	apply(l, event(LISTENER_OPENED, 2, "::ffff:0.0.0.0", 80, 20));
+	apply(l, event(LISTENER_OPENED, 3, "::ffff:10.0.0.1", 80, 30));
+	assert_int_equal(owner(l, 7, "::ffff:10.0.0.1", 80), 30);
+	assert_int_equal(owner(l, 7, "::ffff:10.0.0.2", 80), 20);
+	assert_int_equal(owner(l, 7, "fd00::1", 80), 10);
+	assert_int_equal(owner(l, 8, "fd00::1", 80), 0); /* another namespace */
+	assert_int_equal(owner(l, 7, "fd00::1", 81), 0);
+	listeners_free(l);
+}
+
+static void test_v6only(void **state)
+{
+	struct listeners *l = listeners_new();
+	struct event_listener e = event(LISTENER_OPENED, 1, "::", 80, 10);
+
+	(void)state;
+	e.v6only = 1;
+	apply(l, e);
+	assert_int_equal(owner(l, 7, "::ffff:10.0.0.1", 80), 0);
+	assert_int_equal(owner(l, 7, "fd00::1", 80), 10);
+	listeners_free(l);
+}
+
+static void test_close_and_reuse(void **state)
+{
+	struct listeners *l = listeners_new();
+
+	(void)state;
+	apply(l, event(LISTENER_OPENED, 1, "::", 80, 10));
+	apply(l, event(LISTENER_CLOSED, 1, "::", 80, 10));
+	assert_int_equal(owner(l, 7, "::1", 80), 0);
+	assert_int_equal(listeners_count(l), 0);
+	apply(l, event(LISTENER_OPENED, 1, "::", 80, 11)); /* the slab gives the address again */
+	assert_int_equal(owner(l, 7, "::1", 80), 11);
+	apply(l, event(LISTENER_OPENED, 1, "::", 80, 12)); /* and the close was not seen */
+	assert_int_equal(owner(l, 7, "::1", 80), 12);
+	assert_int_equal(listeners_count(l), 1);
+	listeners_free(l);
+}
+
+static void test_unbound_is_left_to_a_scan(void **state)
+{
+	struct listeners *l = listeners_new();
+
+	(void)state;
+	apply(l, event(LISTENER_OPENED, 1, "::", 0, 10));
+	assert_int_equal(listeners_count(l), 0);
+	apply(l, event(LISTENER_FOUND, 1, "::", 40000, 10));
+	assert_int_equal(owner(l, 7, "::1", 40000), 10);
+	listeners_free(l);
+}
+
+static void test_reuseport(void **state)
+{
+	struct listeners *l = listeners_new();
+
+	(void)state;
+	apply(l, event(LISTENER_OPENED, 1, "::", 80, 10));
+	apply(l, event(LISTENER_OPENED, 2, "::", 80, 10));
+	assert_int_equal(owner(l, 7, "::1", 80), 10);
+	apply(l, event(LISTENER_OPENED, 3, "::", 80, 11)); /* another process: it may be either's */
+	assert_int_equal(owner(l, 7, "::1", 80), 0);
+	apply(l, event(LISTENER_CLOSED, 3, "::", 80, 11));
+	assert_int_equal(owner(l, 7, "::1", 80), 10);
+	listeners_free(l);
+}
+
+/* nginx: the process that called listen() is gone, the master and its workers hold the socket. */
+static void test_scan(void **state)
+{
+	struct listeners *l = listeners_new();
+
+	(void)state;
+	apply(l, event(LISTENER_OPENED, 1, "::", 80, 5));
+	apply(l, event(LISTENER_OPENED, 2, "::", 81, 6));
+	listeners_scan_begin(l);
+	apply(l, event(LISTENER_FOUND, 1, "::", 80, 21));
+	apply(l, event(LISTENER_FOUND, 1, "::", 80, 20));
+	apply(l, event(LISTENER_FOUND, 1, "::", 80, 22));
+	listeners_scan_end(l);
+	assert_int_equal(owner(l, 7, "::1", 80), 20);
+	assert_int_equal(owner(l, 7, "::1", 81), 0); /* nobody holds it any more */
+	listeners_free(l);
+}
+
+/* systemd holds what it activates: the service is meant. */
+static void test_socket_activation(void **state)
+{
+	struct listeners *l = listeners_new();
+
+	(void)state;
+	listeners_scan_begin(l);
+	apply(l, event(LISTENER_FOUND, 1, "::", 22, 1));
+	apply(l, event(LISTENER_FOUND, 1, "::", 22, 300));
+	listeners_scan_end(l);
+	assert_int_equal(owner(l, 7, "::1", 22), 300);
+	listeners_free(l);
+}
+
+static bool alive(uint32_t pid)
+{
+	return pid != 10;
+}
+
+static void test_orphans(void **state)
+{
+	struct listeners *l = listeners_new();
+
+	(void)state;
+	apply(l, event(LISTENER_OPENED, 1, "::", 80, 11));
+	assert_false(listeners_orphaned(l, alive));
+	apply(l, event(LISTENER_OPENED, 2, "::", 81, 10));
+	assert_true(listeners_orphaned(l, alive));
+	listeners_free(l);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_specificity),
+		cmocka_unit_test(test_v6only),
+		cmocka_unit_test(test_close_and_reuse),
+		cmocka_unit_test(test_unbound_is_left_to_a_scan),
+		cmocka_unit_test(test_reuseport),
+		cmocka_unit_test(test_scan),
+		cmocka_unit_test(test_socket_activation),
+		cmocka_unit_test(test_orphans),
+	};
+
+	return cmocka_run_group_tests_name("listeners", tests, NULL, NULL);
+}
