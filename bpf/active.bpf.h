@@ -6,7 +6,8 @@
  * it lives in `attempt_slots`, an array indexed by a hash of the address, which the JIT inlines;
  * a socket whose slot another one holds goes to the hash `attempts`. An address can be used again
  * the moment its socket is freed: the beginning overwrites what is there for it, and a slot whose
- * holder is no longer in a handshake (its end was not seen) is taken over. Both are counted.
+ * holder is no longer in a handshake (its end was not seen) is taken over. Both are counted. The
+ * daemon removes what stays in the hash.
  */
 #ifndef TCPSHAKE_ACTIVE_BPF_H
 #define TCPSHAKE_ACTIVE_BPF_H
@@ -14,17 +15,6 @@
 #include "outcome.h"
 #include "socket.bpf.h"
 #include "stream.bpf.h"
-
-struct attempt {
-	__u64 socket; /* its address; 0: the slot is free */
-	__u64 start_ns;
-	__u64 cgroup_id;
-	__u32 pid;
-	__u32 uid;
-	char comm[COMM_LEN];
-	__u64 simultaneous; /* the peer's SYN crossed ours */
-	__u64 pad; /* one cache line */
-};
 
 #define ATTEMPT_SLOTS 32768
 
@@ -73,10 +63,22 @@ static __always_inline bool in_handshake(__u64 socket)
 }
 
 /*
+ * Was the end of the slot's holder missed? A holder that just claimed it is not in SYN_SENT yet,
+ * since the tracepoint fires before the state is stored: so only after a second, and never while
+ * it is being filled in, when start_ns is 0.
+ */
+static __always_inline bool attempt_is_stale(const struct attempt *slot, __u64 holder, __u64 now)
+{
+	__u64 start_ns = slot->start_ns;
+
+	return start_ns && now > start_ns + 1000000000ULL && !in_handshake(holder);
+}
+
+/*
  * Claim the slot for a socket: NULL if another one in a handshake holds it. Needs atomics that
  * return a value (5.12, 5ca419f2864a "bpf: Add instructions for atomic[64]_[fetch_]...").
  */
-static __always_inline struct attempt *attempt_claim(__u64 socket)
+static __always_inline struct attempt *attempt_claim(__u64 socket, __u64 now)
 {
 	struct attempt *slot = attempt_slot(socket);
 	struct counters *c;
@@ -88,7 +90,7 @@ static __always_inline struct attempt *attempt_claim(__u64 socket)
 	if (!holder)
 		return slot;
 	if (holder != socket) {
-		if (in_handshake(holder) ||
+		if (!attempt_is_stale(slot, holder, now) ||
 		    __sync_val_compare_and_swap(&slot->socket, holder, socket) != holder)
 			return NULL;
 	}
@@ -109,38 +111,38 @@ static __always_inline struct attempt *attempt_find(__u64 socket, bool slots)
 
 static __always_inline void attempt_release(struct attempt *a, __u64 socket, bool slots)
 {
-	if (slots && a == attempt_slot(socket))
+	if (slots && a == attempt_slot(socket)) {
+		a->start_ns = 0;
 		__sync_val_compare_and_swap(&a->socket, socket, 0);
-	else
+	} else {
 		bpf_map_delete_elem(&attempts, &socket);
+	}
 }
 
 static __always_inline void attempt_fill(struct attempt *a, __u64 now)
 {
-	__u64 uid_gid = bpf_get_current_uid_gid();
-
-	a->start_ns = now;
 	a->cgroup_id = bpf_get_current_cgroup_id();
 	a->pid = bpf_get_current_pid_tgid() >> 32;
-	a->uid = (__u32)uid_gid;
+	a->uid = (__u32)bpf_get_current_uid_gid();
 	bpf_get_current_comm(a->comm, sizeof(a->comm));
 	a->simultaneous = 0;
+	a->start_ns = now;
 }
 
 static __always_inline void active_begin(struct sock *sk, bool slots)
 {
-	__u64 socket = (__u64)sk;
+	__u64 socket = (__u64)sk, now = bpf_ktime_get_ns();
 	struct attempt fresh = { .socket = socket }, *slot;
 	struct counters *c;
 
 	if (sk->sk_protocol != IPPROTO_TCP)
 		return;
-	slot = slots ? attempt_claim(socket) : NULL;
+	slot = slots ? attempt_claim(socket, now) : NULL;
 	if (slot) {
-		attempt_fill(slot, bpf_ktime_get_ns());
+		attempt_fill(slot, now);
 		return;
 	}
-	attempt_fill(&fresh, bpf_ktime_get_ns());
+	attempt_fill(&fresh, now);
 	if (bpf_map_update_elem(&attempts, &socket, &fresh, BPF_ANY)) {
 		c = this_cpu_counters();
 		if (c)

@@ -149,6 +149,18 @@ struct remote_key {
 	__u8 addr[16];
 };
 
+/* What connect() knew, while the attempt lasts. */
+struct attempt {
+	__u64 socket; /* its address; 0: the slot is free */
+	__u64 start_ns; /* when it entered SYN_SENT; 0: not filled in yet */
+	__u64 cgroup_id;
+	__u32 pid;
+	__u32 uid;
+	char comm[COMM_LEN];
+	__u64 simultaneous; /* the peer's SYN crossed ours */
+	__u64 pad; /* one cache line */
+};
+
 /* A request whose SYN-ACK was retransmitted, by its connection. */
 struct request_key {
 	__u8 local_addr[16];

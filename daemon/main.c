@@ -173,7 +173,7 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 	d->offset_ns = clock_real_offset_ns();
 	if (source_counters(d->source, &counters) == 0)
 		tell_losses(d, &counters);
-	source_expire_requests(d->source, now);
+	source_expire(d->source, now);
 	rescan_if_needed(d, now);
 	sinks_flush(d->sinks);
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "tcpshake.skel.h"
 
@@ -274,19 +275,42 @@ uint64_t source_missed(const struct source *s)
 	return missed;
 }
 
-void source_expire_requests(struct source *s, uint64_t now_ns)
+static bool request_expired(const void *value, uint64_t now_ns)
 {
-	int fd = bpf_map__fd(s->bpf->maps.requests);
-	struct request_key key, next;
-	struct request r;
-	int more = bpf_map_get_next_key(fd, NULL, &next);
+	return ((const struct request *)value)->expires_ns < now_ns;
+}
+
+/* Its end was missed, surely: tcp_syn_retries of 30 would take this long. */
+static bool attempt_expired(const void *value, uint64_t now_ns)
+{
+	return ((const struct attempt *)value)->start_ns + 3600 * NSEC_PER_SEC < now_ns;
+}
+
+static void expire(const struct bpf_map *map, bool (*expired)(const void *value, uint64_t now_ns),
+		   uint64_t now_ns)
+{
+	union {
+		struct request_key request;
+		__u64 socket;
+	} key, next;
+	union {
+		struct request request;
+		struct attempt attempt;
+	} value;
+	int fd = bpf_map__fd(map), more = bpf_map_get_next_key(fd, NULL, &next);
 
 	while (more == 0) {
 		key = next;
 		more = bpf_map_get_next_key(fd, &key, &next); /* before the key may go */
-		if (bpf_map_lookup_elem(fd, &key, &r) == 0 && r.expires_ns < now_ns)
+		if (bpf_map_lookup_elem(fd, &key, &value) == 0 && expired(&value, now_ns))
 			bpf_map_delete_elem(fd, &key);
 	}
+}
+
+void source_expire(struct source *s, uint64_t now_ns)
+{
+	expire(s->bpf->maps.requests, request_expired, now_ns);
+	expire(s->bpf->maps.attempts, attempt_expired, now_ns);
 }
 
 const struct capability *source_capabilities(const struct source *s, size_t *count)

@@ -51,8 +51,8 @@ int source_counters(const struct source *s, struct counters *sum);
 /* State changes that a program missed since it was running already on that CPU. */
 uint64_t source_missed(const struct source *s);
 
-/* Forget retransmitted requests that can no longer complete. */
-void source_expire_requests(struct source *s, uint64_t now_ns);
+/* Forget retransmitted requests that can no longer complete, and attempts whose end was missed. */
+void source_expire(struct source *s, uint64_t now_ns);
 
 const struct capability *source_capabilities(const struct source *s, size_t *count);
 
