@@ -20,17 +20,17 @@ say = $(if $(V),@:,@echo "  $(1)")
 BUILD := $(O)$(if $(SAN),/san)
 
 CFLAGS ?= -O2 -g
+comma := ,
 WARN := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes $(if $(WERROR),-Werror)
 SANITIZE := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined \
 	-fno-omit-frame-pointer)
-comma := ,
 DEFS := -DTCPSHAKE_VERSION='"$(VERSION)"'
 ALL_CFLAGS = -std=gnu11 $(CFLAGS) $(WARN) $(SANITIZE) $(DEFS) -I. -I$(BUILD)/bpf -Idaemon -MMD -MP
 BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -Wall -Wextra -Wshadow $(if $(WERROR),-Werror) \
 	-Ivmlinux -Ibpf -MMD -MP
 
 LIBS_DAEMON = $(shell $(PKG_CONFIG) --libs libbpf libcjson libevent_core libcap)
-LIBS_CLI = $(shell $(PKG_CONFIG) --libs libcjson libevent_core)
+LIBS_CLI = $(shell $(PKG_CONFIG) --libs libcjson)
 LIBS_UNIT = $(shell $(PKG_CONFIG) --libs libcjson libevent_core cmocka)
 
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))

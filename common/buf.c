@@ -33,7 +33,8 @@ void buf_free(struct buf *b)
 void buf_consume(struct buf *b, size_t len)
 {
 	b->len -= len;
-	memmove(b->data, b->data + len, b->len);
+	if (len && b->len)
+		memmove(b->data, b->data + len, b->len);
 }
 
 void buf_u64(struct buf *b, uint64_t value)

@@ -32,7 +32,7 @@ static inline void buf_clear(struct buf *b)
 
 static inline void buf_mem(struct buf *b, const void *mem, size_t len)
 {
-	if (b->cap - b->len < len && !buf_reserve(b, len))
+	if (!len || (b->cap - b->len < len && !buf_reserve(b, len)))
 		return;
 	memcpy(b->data + b->len, mem, len);
 	b->len += len;

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* tcpshake: shows the TCP handshakes that tcpshaked sees. */
+#include "options.h"
+#include "view.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/buf.h"
+#include "common/log.h"
+
+/* The first is the default. */
+static const struct view views[] = {
+	{
+		.name = "tail",
+		.summary = "a line for each handshake, as it ends",
+		.description =
+			"A line for each TCP handshake of this host, as it ends: when, how, after\n"
+			"how long, between whom, whose, and what was unusual. Ctrl-C ends with a\n"
+			"summary.",
+		.examples =
+			"  tcpshake tail                             everything, live\n"
+			"  tcpshake tail --outcome failed            only what failed\n"
+			"  tcpshake tail --port 443 --slow 100ms     slow ones, port 443\n"
+			"  tcpshake tail --role passive --remote 10.0.0.0/8\n"
+			"  tcpshake tail --json --duration 1m > handshakes.ndjson\n"
+			"  tcpshake tail --from handshakes.ndjson --outcome timeout\n"
+			"  ssh host tcpshaked | tcpshake tail --from -\n",
+		.run = tail_run,
+	},
+};
+
+#define VIEWS (sizeof(views) / sizeof(views[0]))
+
+static const struct view *find_view(const char *name)
+{
+	for (size_t i = 0; i < VIEWS; i++)
+		if (strcmp(views[i].name, name) == 0)
+			return &views[i];
+	return NULL;
+}
+
+static enum exit_status unknown_view(const char *name)
+{
+	struct buf list = { 0 };
+
+	for (size_t i = 0; i < VIEWS; i++) {
+		if (i)
+			buf_lit(&list, ", ");
+		buf_str(&list, views[i].name);
+	}
+	buf_mem(&list, "", 1);
+	log_error("there is no view '%s'; use one of: %s", name, list.failed ? "?" : list.data);
+	buf_free(&list);
+	return STATUS_USAGE;
+}
+
+static void print_help(const struct view *view)
+{
+	if (view) {
+		printf("Usage: tcpshake %s [options]\n\n%s\n", view->name, view->description);
+	} else {
+		printf("Usage: tcpshake [VIEW] [options]\n\n"
+		       "Shows the TCP handshakes of this host, live from the kernel. Records come\n"
+		       "from a running tcpshaked or, if none serves, from a private one that is\n"
+		       "started and stopped along; that takes root.\n\nViews:\n");
+		for (size_t i = 0; i < VIEWS; i++)
+			printf("  %-12s %s%s\n", views[i].name, views[i].summary,
+			       i ? "" : " (the default)");
+	}
+	printf("\nOptions:\n");
+	cli_options_print();
+	printf("\nExamples:\n%s\nMore: man tcpshake\n", (view ? view : &views[0])->examples);
+}
+
+/* Descriptors 0 to 2 must be ours, or what is opened next would be taken for them. */
+static void fill_standard_descriptors(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		close(fd);
+}
+
+int main(int argc, char **argv)
+{
+	struct options options = { .socket = DEFAULT_SOCKET };
+	const struct view *view = NULL;
+	enum exit_status status;
+
+	fill_standard_descriptors();
+	log_init("tcpshake", LOG_LEVEL_INFO);
+	if (argc > 1 && argv[1][0] != '-') {
+		view = find_view(argv[1]);
+		if (!view)
+			return unknown_view(argv[1]);
+		argc--;
+		argv++;
+	}
+	status = cli_options_parse(&options, (view ? view : &views[0])->name, argc, argv);
+	if (status == STATUS_OK && options.help)
+		print_help(view);
+	else if (status == STATUS_OK && options.version)
+		printf("tcpshake %s\n", TCPSHAKE_VERSION);
+	else if (status == STATUS_OK)
+		status = (view ? view : &views[0])->run(&options);
+	cli_options_free(&options);
+	return status;
+}

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "options.h"
+
+#include <getopt.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/duration.h"
+#include "common/log.h"
+#include "common/names.h"
+
+struct row {
+	const char *name;
+	char letter; /* of the short form, or 0 */
+	const char *arg; /* NULL if it takes none */
+	const char *help; /* lines after the first are indented when printed */
+	/* NULL: there is no value, but a bool in struct options at `flag` to set. */
+	int (*set)(struct options *o, const char *name, const char *value, char *error,
+		   size_t size);
+	size_t flag;
+};
+
+static int set_from(struct options *o, const char *name, const char *value, char *error,
+		    size_t size)
+{
+	if (!*value) {
+		snprintf(error, size, "%s: '' is no file; give a path, or - for standard input",
+			 name);
+		return -1;
+	}
+	o->from = value;
+	return 0;
+}
+
+static int set_socket(struct options *o, const char *name, const char *value, char *error,
+		      size_t size)
+{
+	if (!*value) {
+		snprintf(error, size, "%s: '' is no path; the default is %s", name, DEFAULT_SOCKET);
+		return -1;
+	}
+	o->socket = value;
+	o->socket_given = true;
+	return 0;
+}
+
+static int set_filter(struct options *o, const char *name, const char *value, char *error,
+		      size_t size)
+{
+	return filter_set(&o->filter, name, value, error, size);
+}
+
+static int set_duration(struct options *o, const char *name, const char *value, char *error,
+			size_t size)
+{
+	if (duration_parse(value, &o->duration_ns) == 0 && o->duration_ns)
+		return 0;
+	snprintf(error, size, "%s: '%s' is no duration above zero; use 30s, 1.5s, 10m or 1h", name,
+		 value);
+	return -1;
+}
+
+static int set_color(struct options *o, const char *name, const char *value, char *error,
+		     size_t size)
+{
+	static const char *const modes[] = {
+		[COLOR_AUTO] = "auto",
+		[COLOR_ALWAYS] = "always",
+		[COLOR_NEVER] = "never",
+	};
+	int mode = name_index(modes, 3, value, strlen(value));
+
+	if (mode < 0) {
+		snprintf(error, size, "%s: '%s' is unknown; use auto, always or never", name,
+			 value);
+		return -1;
+	}
+	o->color = (enum color_mode)mode;
+	return 0;
+}
+
+static const struct row rows[] = {
+	{ "json", 0, NULL, "pass the records through byte for byte, a line each", NULL,
+	  offsetof(struct options, json) },
+	{ "from", 0, "FILE", "read a recording, or standard input for -", set_from, 0 },
+	{ "socket", 's', "PATH",
+	  "the daemon's socket; without this option the default is\n"
+	  DEFAULT_SOCKET ", and where nothing serves there\n"
+	  "a private daemon is started", set_socket, 0 },
+	{ "port", 0, "LIST", "local or remote port: 443, 80,443 or 8000-8099", set_filter, 0 },
+	{ "remote", 0, "CIDR", "remote address: 192.0.2.1, 10.0.0.0/8, 2001:db8::/32",
+	  set_filter, 0 },
+	{ "role", 0, "ROLE", "active (this host sent the SYN) or passive", set_filter, 0 },
+	{ "outcome", 0, "LIST",
+	  "established, refused, reset, timeout, unreachable,\n"
+	  "cancelled, no_port, overflow; failed: all but the first", set_filter, 0 },
+	{ "slow", 0, "DURATION", "took at least this long: 250us, 10ms, 1.5s", set_filter, 0 },
+	{ "duration", 0, "DURATION", "stop after this long: 30s, 10m", set_duration, 0 },
+	{ "color", 0, "WHEN", "auto (a terminal and no $NO_COLOR), always, never", set_color, 0 },
+	{ "no-summary", 0, NULL, "leave out the summary at the end", NULL,
+	  offsetof(struct options, no_summary) },
+	{ "help", 'h', NULL, "show this", NULL,
+	  offsetof(struct options, help) },
+	{ "version", 'V', NULL, "show the version", NULL,
+	  offsetof(struct options, version) },
+};
+
+#define ROWS (sizeof(rows) / sizeof(rows[0]))
+#define LONG_BASE 256 /* above every letter: getopt's value of rows[i] is LONG_BASE + i */
+
+static void build_tables(struct option *longs, char *shorts)
+{
+	*shorts++ = ':'; /* tell a missing argument from an unknown option */
+	for (size_t i = 0; i < ROWS; i++) {
+		longs[i] = (struct option){
+			.name = rows[i].name,
+			.has_arg = rows[i].arg ? required_argument : no_argument,
+			.val = LONG_BASE + (int)i,
+		};
+		if (!rows[i].letter)
+			continue;
+		*shorts++ = rows[i].letter;
+		if (rows[i].arg)
+			*shorts++ = ':';
+	}
+	longs[ROWS] = (struct option){ 0 };
+	*shorts = '\0';
+}
+
+static const struct row *find_row(int value)
+{
+	for (size_t i = 0; i < ROWS; i++)
+		if (value == LONG_BASE + (int)i || (value && value == rows[i].letter))
+			return &rows[i];
+	return NULL;
+}
+
+/* What getopt did not take, in one line. `found` is ':' or '?'. */
+static void report(const char *view, int found, const char *given)
+{
+	const struct row *row = find_row(optopt);
+
+	if (found == ':')
+		log_error("option '%s' needs a value: --%s %s", given, row->name, row->arg);
+	else if (row)
+		log_error("option '--%s' takes no value", row->name);
+	else if (optopt)
+		log_error("unknown option '-%c'; see tcpshake %s --help", optopt, view);
+	else
+		log_error("unknown or ambiguous option '%s'; see tcpshake %s --help", given, view);
+}
+
+enum exit_status cli_options_parse(struct options *o, const char *view, int argc, char **argv)
+{
+	struct option longs[ROWS + 1];
+	char shorts[2 * ROWS + 2], error[256];
+	int found;
+
+	build_tables(longs, shorts);
+	opterr = 0;
+	while ((found = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
+		const struct row *row = found == ':' || found == '?' ? NULL : find_row(found);
+
+		if (!row) {
+			report(view, found, argv[optind - 1]);
+			return STATUS_USAGE;
+		}
+		if (!row->set)
+			*(bool *)((char *)o + row->flag) = true;
+		else if (row->set(o, row->name, optarg, error, sizeof(error)) < 0) {
+			log_error("--%s", error);
+			return STATUS_USAGE;
+		}
+	}
+	if (optind < argc) {
+		log_error("unexpected argument '%s'; the view comes first: tcpshake %s [options]",
+			  argv[optind], view);
+		return STATUS_USAGE;
+	}
+	if (o->from && o->socket_given) {
+		log_error("--from and --socket are two sources; give one of them");
+		return STATUS_USAGE;
+	}
+	return STATUS_OK;
+}
+
+void cli_options_free(struct options *o)
+{
+	filter_free(&o->filter);
+}
+
+void cli_options_print(void)
+{
+	for (size_t i = 0; i < ROWS; i++) {
+		char left[40], letter[8] = "   ";
+		const char *help = rows[i].help;
+
+		if (rows[i].letter)
+			snprintf(letter, sizeof(letter), "-%c,", rows[i].letter);
+		snprintf(left, sizeof(left), "%s --%s%s%s", letter, rows[i].name,
+			 rows[i].arg ? " " : "", rows[i].arg ? rows[i].arg : "");
+		for (;;) {
+			int len = (int)strcspn(help, "\n");
+
+			printf("  %-23s %.*s\n", left, len, help);
+			if (!help[len])
+				break;
+			help += len + 1;
+			left[0] = '\0';
+		}
+	}
+}

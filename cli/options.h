@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What the views share on the command line: where records come from, which, and for how long. */
+#ifndef TCPSHAKE_OPTIONS_H
+#define TCPSHAKE_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/filter.h"
+#include "terminal.h"
+
+#define DEFAULT_SOCKET "/run/tcpshake/tcpshaked.sock"
+
+enum exit_status { STATUS_OK = 0, STATUS_FAILED = 1, STATUS_USAGE = 2 };
+
+struct options {
+	const char *from; /* a recording, "-" for standard input, or NULL */
+	const char *socket;
+	bool socket_given; /* then nothing else will do */
+	struct filter filter;
+	uint64_t duration_ns; /* 0: until told */
+	enum color_mode color;
+	bool json;
+	bool no_summary;
+	bool help;
+	bool version;
+};
+
+/*
+ * Parse argv[1..] with getopt_long(3). STATUS_OK, or STATUS_USAGE after one line on stderr.
+ * `view` is for the hint where help is. `o` is to be freed in either case.
+ */
+enum exit_status cli_options_parse(struct options *o, const char *view, int argc, char **argv);
+void cli_options_free(struct options *o);
+/* The options, one or more lines each, to stdout. */
+void cli_options_print(void);
+
+#endif

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "record.h"
+
+#include <arpa/inet.h>
+#include <linux/types.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bpf/event.h"
+#include "common/names.h"
+
+/* cJSON keeps numbers as doubles: above this they are no longer exact. */
+#define EXACT_MAX 9007199254740992.0
+
+static const cJSON *member(const cJSON *object, const char *key)
+{
+	return cJSON_GetObjectItemCaseSensitive(object, key);
+}
+
+static const char *get_string(const cJSON *object, const char *key)
+{
+	return cJSON_GetStringValue(member(object, key));
+}
+
+static bool get_u64(const cJSON *object, const char *key, uint64_t *value)
+{
+	const cJSON *item = member(object, key);
+
+	if (!cJSON_IsNumber(item) || !(item->valuedouble >= 0 && item->valuedouble <= EXACT_MAX))
+		return false;
+	*value = (uint64_t)item->valuedouble;
+	return (double)*value == item->valuedouble;
+}
+
+static uint64_t get_ns(const cJSON *object, const char *key)
+{
+	uint64_t ns;
+
+	return get_u64(object, key, &ns) ? ns : NS_UNKNOWN;
+}
+
+static uint64_t get_count(const cJSON *object, const char *key)
+{
+	uint64_t count;
+
+	return get_u64(object, key, &count) ? count : 0;
+}
+
+static bool get_endpoint(const cJSON *object, const char *key, struct endpoint *e)
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+	const cJSON *item = member(object, key);
+	uint64_t port;
+
+	e->addr = get_string(item, "addr");
+	if (!e->addr || !get_u64(item, "port", &port) || port > UINT16_MAX)
+		return false;
+	e->port = (uint16_t)port;
+	e->ipv6 = strchr(e->addr, ':');
+	if (inet_pton(AF_INET, e->addr, e->bytes + 12) == 1) {
+		memcpy(e->bytes, mapped, sizeof(mapped));
+		e->numeric = true;
+	} else {
+		e->numeric = inet_pton(AF_INET6, e->addr, e->bytes) == 1;
+	}
+	return true;
+}
+
+static unsigned get_flags(const cJSON *json)
+{
+	static const struct {
+		const char *key;
+		unsigned flag;
+	} keys[] = {
+		{ "fastopen", HANDSHAKE_FASTOPEN },
+		{ "syncookie", HANDSHAKE_SYNCOOKIE },
+		{ "simultaneous", HANDSHAKE_SIMULTANEOUS },
+		{ "partial", HANDSHAKE_PARTIAL },
+	};
+	unsigned flags = 0;
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (cJSON_IsTrue(member(json, keys[i].key)))
+			flags |= keys[i].flag;
+	return flags;
+}
+
+static bool parse_handshake(const cJSON *json, struct record *r)
+{
+	struct record_handshake *h = &r->handshake;
+	const cJSON *queue = member(json, "accept_queue"), *process = member(json, "process");
+
+	h->role_name = get_string(json, "role");
+	h->outcome_name = get_string(json, "outcome");
+	if (!h->role_name || !h->outcome_name || !get_endpoint(json, "local", &h->local) ||
+	    !get_endpoint(json, "remote", &h->remote))
+		return false;
+	h->role = name_index(role_names, ROLES, h->role_name, strlen(h->role_name));
+	h->outcome = name_index(outcome_names, OUTCOMES, h->outcome_name, strlen(h->outcome_name));
+	h->errno_name = get_string(json, "errno_name");
+	h->latency_ns = get_ns(json, "latency_ns");
+	h->retransmit_wait_ns = get_ns(json, "retransmit_wait_ns");
+	h->retransmits = get_count(json, "retransmits");
+	h->flags = get_flags(json);
+	h->has_queue = get_u64(queue, "len", &h->queue_len) &&
+		       get_u64(queue, "max", &h->queue_max);
+	h->comm = get_string(process, "comm");
+	h->has_process = get_u64(process, "pid", &h->pid) && h->comm;
+	h->cgroup_path = get_string(member(json, "cgroup"), "path");
+	h->container_id = get_string(member(json, "container"), "id");
+	return true;
+}
+
+static bool parse_hello(const cJSON *json, struct record *r)
+{
+	r->hello = (struct record_hello){
+		.version = get_string(json, "version"),
+		.host = get_string(json, "host"),
+		.kernel = get_string(json, "kernel"),
+		.evidence = get_string(json, "evidence"),
+		.filters = member(json, "filters"),
+		.subscription = member(json, "subscription"),
+	};
+	return true;
+}
+
+static bool parse_loss(const cJSON *json, struct record *r)
+{
+	r->loss.what = get_string(json, "what");
+	r->loss.why = get_string(json, "why");
+	return r->loss.what && r->loss.why && get_u64(json, "count", &r->loss.count);
+}
+
+static bool parse_bye(const cJSON *json, struct record *r)
+{
+	const cJSON *handshake = member(member(json, "totals"), "handshake");
+	struct record_bye *bye = &r->bye;
+
+	bye->reason = get_string(json, "reason");
+	bye->has_totals = get_u64(handshake, "seen", &bye->seen) &&
+			  get_u64(handshake, "filtered", &bye->filtered) &&
+			  get_u64(handshake, "lost", &bye->lost);
+	return true;
+}
+
+static bool parse_end(const cJSON *json, struct record *r)
+{
+	r->end.ok = cJSON_IsTrue(member(json, "ok"));
+	r->end.error = get_string(json, "error");
+	return true;
+}
+
+static const struct {
+	const char *name;
+	enum record_type type;
+	bool (*parse)(const cJSON *json, struct record *r);
+	const char *needs;
+} types[] = {
+	{ "handshake", RECORD_HANDSHAKE, parse_handshake, "role, outcome, local and remote" },
+	{ "hello", RECORD_HELLO, parse_hello, "" },
+	{ "loss", RECORD_LOSS, parse_loss, "what, why and count" },
+	{ "bye", RECORD_BYE, parse_bye, "" },
+	{ "end", RECORD_END, parse_end, "" },
+};
+
+/* All of the line and nothing else, as an object; NULL if it is none. */
+static cJSON *parse_object(const char *line, size_t len)
+{
+	const char *end = NULL;
+	cJSON *json = cJSON_ParseWithLengthOpts(line, len, &end, false);
+
+	while (json && end < line + len && (*end == ' ' || *end == '\t' || *end == '\r'))
+		end++;
+	if (json && end == line + len && cJSON_IsObject(json))
+		return json;
+	cJSON_Delete(json);
+	return NULL;
+}
+
+static enum record_status check_version(const cJSON *json, char *error, size_t size)
+{
+	const cJSON *v = member(json, "v");
+
+	if (!cJSON_IsNumber(v)) {
+		snprintf(error, size, "it has no \"v\", so it is no tcpshake record");
+		return RECORD_BAD;
+	}
+	if (v->valuedouble != RECORD_VERSION) {
+		snprintf(error, size,
+			 "it has record format version %g, and this program knows version %d",
+			 v->valuedouble, RECORD_VERSION);
+		return RECORD_FOREIGN;
+	}
+	return RECORD_GOOD;
+}
+
+static enum record_status parse_type(struct record *r, char *error, size_t size)
+{
+	r->type_name = get_string(r->json, "type");
+	if (!r->type_name) {
+		snprintf(error, size, "it has no \"type\", so it is no tcpshake record");
+		return RECORD_BAD;
+	}
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		if (strcmp(types[i].name, r->type_name) != 0)
+			continue;
+		r->type = types[i].type;
+		if (types[i].parse(r->json, r))
+			return RECORD_GOOD;
+		snprintf(error, size, "it lacks what a %s record needs: %s", types[i].name,
+			 types[i].needs);
+		return RECORD_BAD;
+	}
+	return RECORD_GOOD;
+}
+
+enum record_status record_parse(const char *line, size_t len, struct record *r, char *error,
+				size_t size)
+{
+	struct record parsed = { .json = parse_object(line, len) };
+	enum record_status status;
+
+	if (!parsed.json) {
+		snprintf(error, size, "it is no JSON object");
+		return RECORD_BAD;
+	}
+	status = check_version(parsed.json, error, size);
+	if (status == RECORD_GOOD)
+		status = parse_type(&parsed, error, size);
+	if (status != RECORD_GOOD) {
+		cJSON_Delete(parsed.json);
+		return status;
+	}
+	parsed.ts = get_string(parsed.json, "ts");
+	parsed.seq = get_count(parsed.json, "seq");
+	*r = parsed;
+	return RECORD_GOOD;
+}
+
+void record_free(struct record *r)
+{
+	cJSON_Delete(r->json);
+	memset(r, 0, sizeof(*r));
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * One line of the feed as a plain struct, for every view. Pure.
+ *
+ * What a record lacks is NULL, NS_UNKNOWN or false. Words of newer daemons (a record type, an
+ * outcome) are kept as text beside a number of -1, so that nothing they say is lost. Strings
+ * are the feed's own and may hold anything: text.h is for showing them.
+ */
+#ifndef TCPSHAKE_RECORD_H
+#define TCPSHAKE_RECORD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cjson/cJSON.h>
+
+#define RECORD_VERSION 1
+
+enum record_type {
+	RECORD_OTHER, /* of a newer daemon */
+	RECORD_HELLO,
+	RECORD_HANDSHAKE,
+	RECORD_LOSS,
+	RECORD_BYE,
+	RECORD_END,
+};
+
+struct endpoint {
+	const char *addr;
+	uint16_t port;
+	bool numeric; /* `bytes` are valid: `addr` is an address as inet_pton(3) knows it */
+	bool ipv6; /* `addr` has colons */
+	uint8_t bytes[16]; /* network byte order, v4-mapped */
+};
+
+struct record_handshake {
+	int role; /* enum role, or -1 */
+	int outcome; /* enum outcome, or -1 */
+	const char *role_name;
+	const char *outcome_name;
+	const char *errno_name;
+	struct endpoint local, remote;
+	uint64_t latency_ns; /* or NS_UNKNOWN */
+	uint64_t retransmit_wait_ns; /* or NS_UNKNOWN */
+	uint64_t retransmits;
+	unsigned flags; /* enum handshake_flag */
+	bool has_queue;
+	uint64_t queue_len, queue_max;
+	bool has_process;
+	uint64_t pid;
+	const char *comm;
+	const char *cgroup_path;
+	const char *container_id;
+};
+
+struct record_hello {
+	const char *version;
+	const char *host;
+	const char *kernel;
+	const char *evidence;
+	const cJSON *filters; /* the daemon's own, or NULL */
+	const cJSON *subscription; /* this feed's own, or NULL */
+};
+
+struct record_loss {
+	const char *what;
+	const char *why;
+	uint64_t count;
+};
+
+/* Of handshakes, by the kernel's count: seen = delivered + filtered + lost. */
+struct record_bye {
+	const char *reason;
+	bool has_totals;
+	uint64_t seen, filtered, lost;
+};
+
+struct record_end {
+	bool ok;
+	const char *error;
+};
+
+struct record {
+	enum record_type type;
+	const char *type_name;
+	const char *ts;
+	uint64_t seq; /* 0 if it has none */
+	union {
+		struct record_handshake handshake;
+		struct record_hello hello;
+		struct record_loss loss;
+		struct record_bye bye;
+		struct record_end end;
+	};
+	cJSON *json; /* owns the strings */
+};
+
+enum record_status {
+	RECORD_GOOD,
+	RECORD_BAD, /* no JSON object, or not what its type promises */
+	RECORD_FOREIGN, /* a version of the format that this program does not know */
+};
+
+/*
+ * Parse one line. If it is RECORD_GOOD, `r` is to be given to record_free(); if not, `error`
+ * says why in one line and `r` is untouched.
+ */
+enum record_status record_parse(const char *line, size_t len, struct record *r, char *error,
+				size_t size);
+void record_free(struct record *r);
+
+#endif

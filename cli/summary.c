@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "summary.h"
+#include "text.h"
+
+#include <linux/types.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "bpf/event.h"
+#include "common/duration.h"
+#include "common/histogram.h"
+#include "common/names.h"
+
+/* Of five things lost for five reasons; more are a newer daemon's and share the last entry. */
+#define LOSSES 32
+#define WORD 24
+
+struct loss {
+	char what[WORD], why[WORD];
+	uint64_t count;
+};
+
+struct summary {
+	/* The last row and column: words of a newer daemon. */
+	uint64_t counts[OUTCOMES + 1][ROLES + 1];
+	struct histogram latency[ROLES]; /* of established ones */
+	uint64_t retransmitted;
+	struct loss losses[LOSSES];
+	bool has_totals;
+	uint64_t seen, filtered, lost;
+};
+
+struct summary *summary_new(void)
+{
+	return calloc(1, sizeof(struct summary));
+}
+
+void summary_free(struct summary *s)
+{
+	free(s);
+}
+
+static void add_handshake(struct summary *s, const struct record *r)
+{
+	const struct record_handshake *h = &r->handshake;
+
+	s->counts[h->outcome < 0 ? OUTCOMES : h->outcome][h->role < 0 ? ROLES : h->role]++;
+	s->retransmitted += h->retransmits > 0;
+	if (h->outcome == OUTCOME_ESTABLISHED && h->role >= 0 && h->latency_ns != NS_UNKNOWN)
+		histogram_record(&s->latency[h->role], h->latency_ns);
+}
+
+/* The words are kept as they are shown; what does not fit is a word that nobody uses. */
+static void copy_word(char *out, const char *word)
+{
+	struct buf text = { 0 };
+
+	text_append(&text, word, false);
+	buf_mem(&text, "", 1);
+	snprintf(out, WORD, "%s", text.failed ? "?" : text.data);
+	buf_free(&text);
+}
+
+static void add_loss(struct summary *s, const struct record *r)
+{
+	struct loss loss;
+
+	copy_word(loss.what, r->loss.what);
+	copy_word(loss.why, r->loss.why);
+	for (size_t i = 0; i < LOSSES; i++) {
+		struct loss *l = &s->losses[i];
+
+		if (l->count && (strcmp(l->what, loss.what) || strcmp(l->why, loss.why)) &&
+		    i + 1 < LOSSES)
+			continue;
+		if (i + 1 == LOSSES)
+			loss = (struct loss){ .what = "other", .why = "other reasons" };
+		memcpy(l->what, loss.what, WORD);
+		memcpy(l->why, loss.why, WORD);
+		l->count += r->loss.count;
+		return;
+	}
+}
+
+/* A recording may hold several feeds. */
+static void add_bye(struct summary *s, const struct record *r)
+{
+	s->has_totals = s->has_totals || r->bye.has_totals;
+	s->seen += r->bye.seen;
+	s->filtered += r->bye.filtered;
+	s->lost += r->bye.lost;
+}
+
+void summary_add(struct summary *s, const struct record *r)
+{
+	static void (*const adders[])(struct summary *, const struct record *) = {
+		[RECORD_HANDSHAKE] = add_handshake,
+		[RECORD_LOSS] = add_loss,
+		[RECORD_BYE] = add_bye,
+		[RECORD_END] = NULL, /* and what is not listed */
+	};
+
+	if (adders[r->type])
+		adders[r->type](s, r);
+}
+
+static void __attribute__((format(printf, 2, 3))) put(struct buf *b, const char *format, ...)
+{
+	char text[160];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	buf_str(b, text);
+}
+
+static uint64_t count_role(const struct summary *s, unsigned role)
+{
+	uint64_t sum = 0;
+
+	for (unsigned outcome = 0; outcome <= OUTCOMES; outcome++)
+		sum += s->counts[outcome][role];
+	return sum;
+}
+
+static void put_row(struct buf *b, const char *title, const uint64_t *counts, unsigned columns)
+{
+	put(b, "%-12s", title);
+	for (unsigned role = 0; role < columns; role++)
+		put(b, " %9llu", (unsigned long long)counts[role]);
+	put(b, "\n");
+}
+
+static void put_counts(const struct summary *s, struct buf *b)
+{
+	uint64_t all[ROLES + 1];
+	unsigned columns;
+
+	for (unsigned role = 0; role <= ROLES; role++)
+		all[role] = count_role(s, role);
+	if (!(all[ROLE_ACTIVE] | all[ROLE_PASSIVE] | all[ROLES])) {
+		put(b, "no handshakes\n");
+		return;
+	}
+	columns = all[ROLES] ? ROLES + 1 : ROLES;
+	put(b, "%-12s %9s %9s%s\n", "handshakes", role_names[ROLE_ACTIVE], role_names[ROLE_PASSIVE],
+	    columns > ROLES ? "     other" : "");
+	for (unsigned outcome = 0; outcome <= OUTCOMES; outcome++) {
+		const uint64_t *counts = s->counts[outcome];
+
+		if (counts[ROLE_ACTIVE] | counts[ROLE_PASSIVE] | counts[ROLES])
+			put_row(b, outcome < OUTCOMES ? outcome_names[outcome] : "other", counts,
+				columns);
+	}
+	put_row(b, "all", all, columns);
+}
+
+static void put_latencies(const struct summary *s, struct buf *b)
+{
+	static const double quantiles[] = { 0.5, 0.9, 0.99, 1 };
+	char text[32];
+
+	if (!s->latency[ROLE_ACTIVE].count && !s->latency[ROLE_PASSIVE].count)
+		return;
+	put(b, "\n%-12s %9s %9s %9s %9s\n", "latency", "p50", "p90", "p99", "max");
+	for (unsigned role = 0; role < ROLES; role++) {
+		if (!s->latency[role].count)
+			continue;
+		put(b, "%-12s", role_names[role]);
+		for (size_t q = 0; q < sizeof(quantiles) / sizeof(quantiles[0]); q++)
+			put(b, " %9s", duration_format(histogram_quantile(&s->latency[role],
+									  quantiles[q]),
+						       text, sizeof(text)));
+		put(b, "\n");
+	}
+}
+
+static void put_count(struct buf *b, const char *title, uint64_t count, const char *what)
+{
+	if (count)
+		put(b, "%-12s %9llu %s\n", title, (unsigned long long)count, what);
+}
+
+/* What stands between this summary and the truth; nothing if nothing does. */
+static void put_doubts(const struct summary *s, const struct reader_report *report, struct buf *b)
+{
+	for (size_t i = 0; i < LOSSES; i++) {
+		const struct loss *l = &s->losses[i];
+		char what[2 * WORD + 8];
+
+		snprintf(what, sizeof(what), "%s: %s", l->what, l->why);
+		put_count(b, "lost", l->count, what);
+	}
+	put_count(b, "missing", report->missing, "records, by the gaps in seq");
+	put_count(b, "skipped", report->bad, "lines that are no records");
+	put_count(b, "skipped", report->foreign, "records of another format version");
+	put_count(b, "skipped", report->oversized, "lines too long");
+	put_count(b, "skipped", report->cut, "last line, cut off");
+}
+
+void summary_print(const struct summary *s, const struct reader_report *report, struct buf *b)
+{
+	size_t start;
+
+	put_counts(s, b);
+	put_latencies(s, b);
+	buf_lit(b, "\n");
+	start = b->len;
+	put_count(b, "retransmits", s->retransmitted, "handshakes sent a SYN or SYN-ACK again");
+	put_doubts(s, report, b);
+	if (s->has_totals)
+		put(b, "%-12s %9llu seen, %llu filtered, %llu lost\n", "kernel",
+		    (unsigned long long)s->seen, (unsigned long long)s->filtered,
+		    (unsigned long long)s->lost);
+	/* No blank line at the very end. */
+	if (b->len == start && start)
+		b->len--;
+}

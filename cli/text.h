@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Strings from outside on their way to a terminal. A comm or a path may hold any byte, and a
+ * recording comes from anywhere: what could steer a terminal must not reach it.
+ */
+#ifndef TCPSHAKE_TEXT_H
+#define TCPSHAKE_TEXT_H
+
+#include <stdbool.h>
+
+#include "common/buf.h"
+
+/*
+ * Append `s` in one line: control characters (C0, DEL, C1), line and paragraph separators,
+ * characters that change the writing direction, and what is no UTF-8 become '?'. Without `utf8`
+ * so does all that is not ASCII. Returns the columns it takes, one for each character.
+ */
+size_t text_append(struct buf *b, const char *s, bool utf8);
+
+/*
+ * Append a line of JSON as it is, but for the characters above: as \u escapes they say the same
+ * inside a JSON string and do nothing to a terminal. Tabs stay.
+ */
+void text_append_json(struct buf *b, const char *line, size_t len);
+
+#endif

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The views of the CLI: one row of main.c's table and one function each. */
+#ifndef TCPSHAKE_VIEW_H
+#define TCPSHAKE_VIEW_H
+
+#include "options.h"
+
+struct view {
+	const char *name;
+	const char *summary; /* a few words for the list of views */
+	const char *description; /* for its own help */
+	const char *examples;
+	enum exit_status (*run)(const struct options *o);
+};
+
+enum exit_status tail_run(const struct options *o);
+
+#endif
