@@ -223,8 +223,10 @@ static __always_inline void active_end(struct sock *sk, int newstate, bool slots
 		e.caller.pid = a->pid;
 		e.caller.uid = a->uid;
 		__builtin_memcpy(e.caller.comm, a->comm, sizeof(a->comm));
-		if (a->simultaneous)
+		if (a->simultaneous) { /* both are clients: what either side makes of both ISNs */
 			e.flags |= HANDSHAKE_SIMULTANEOUS;
+			e.client_isn ^= tp->rcv_nxt - (__u32)tp->bytes_received - 1;
+		}
 		attempt_release(a, (__u64)sk, slots);
 	} else {
 		e.flags |= HANDSHAKE_PARTIAL;

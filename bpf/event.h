@@ -70,7 +70,7 @@ struct event_handshake {
 	__u8 remote_addr[16];
 	__u16 local_port;
 	__u16 remote_port;
-	__u32 client_isn; /* the SYN's sequence number, host byte order */
+	__u32 client_isn; /* the SYN's sequence number; of both SYNs, XORed, if simultaneous */
 	__u8 role; /* enum role */
 	__u8 outcome; /* enum outcome */
 	__u8 flags; /* enum handshake_flag */

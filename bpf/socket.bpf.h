@@ -46,41 +46,32 @@ static __always_inline __u32 socket_netns(const struct sock *sk)
 }
 
 /*
- * How long after `start_ns` the segment was sent that the peer's answer echoes in its timestamp
- * option (RFC 7323): the only proof of which of several transmissions was answered. The kernel
- * has taken tsoffset off rcv_tsecr already. NS_UNKNOWN without timestamps.
+ * Did the peer answer the segment sent at `sent_ns`, the last of several transmissions? Only its
+ * echo of that segment's timestamp (RFC 7323) proves it. The echo of an earlier one proves
+ * nothing: a peer answers a duplicate with the timestamp of the segment that advanced its window.
+ * The kernel has taken tsoffset off rcv_tsecr already.
  */
-static __always_inline __u64 answered_after(struct tcp_sock *tp, __u64 start_ns)
+static __always_inline bool answers_last(struct tcp_sock *tp, __u64 sent_ns)
 {
 	__u64 unit = uses_usec_timestamps(tp) ? 1000 : 1000000;
-	__s32 ticks;
+	__u64 slack = 2000000; /* a tick of the timestamp clock, and `sent_ns` is taken a bit later */
 
 	if (!BPF_CORE_READ_BITFIELD(tp, rx_opt.saw_tstamp) || !tp->rx_opt.rcv_tsecr)
-		return NS_UNKNOWN;
-	ticks = (__s32)(tp->rx_opt.rcv_tsecr - (__u32)(start_ns / unit));
-	return ticks > 0 ? ticks * unit : 0;
+		return false;
+	return (__s32)(tp->rx_opt.rcv_tsecr - (__u32)((sent_ns - slack) / unit)) >= 0;
 }
 
 /*
- * Split the latency of a retransmitted handshake: what was spent waiting for timers, up to the
- * transmission that was answered, and the round trip from there. Times of the first and last
- * transmission are exact; one between them is known to the tick of the timestamp clock.
+ * Split the latency of a retransmitted handshake, if it can be proven: what was spent waiting for
+ * timers, until the last transmission, and the round trip from there.
  */
 static __always_inline void split_latency(struct event_handshake *e, struct tcp_sock *tp,
 					  __u64 start_ns, __u64 last_ns)
 {
-	const __u64 slack = 20 * 1000000; /* timestamps tick in ms; timers wait 200 ms and more */
-	__u64 wait = answered_after(tp, start_ns);
-
-	if (wait == NS_UNKNOWN)
+	if (last_ns < start_ns || last_ns > e->end_ns || !answers_last(tp, last_ns))
 		return;
-	if (start_ns + wait + slack >= last_ns)
-		wait = last_ns - start_ns;
-	else if (wait < slack)
-		wait = 0;
-	e->retransmit_wait_ns = wait;
-	if (e->latency_ns >= wait)
-		e->rtt_ns = e->latency_ns - wait;
+	e->retransmit_wait_ns = last_ns - start_ns;
+	e->rtt_ns = e->end_ns - last_ns;
 }
 
 #endif

@@ -9,7 +9,8 @@
 #include <unistd.h>
 
 #define WRITE_BYTES (64 * 1024)
-#define BACKLOG_BYTES (1024 * 1024)
+#define BACKLOG_BYTES (4 * 1024 * 1024)
+#define KEEP_BYTES (256 * 1024) /* of an empty buffer */
 
 struct feed {
 	int fd;
@@ -93,8 +94,20 @@ static void append(struct feed *f, enum record_type type, const char *body, size
 	buf_mem(&f->out, body, len);
 }
 
+/* May records be put again? Not before half of a backlog that was full is gone. */
+static bool has_room(struct feed *f, size_t more)
+{
+	if (f->choked ? backlog(f) > BACKLOG_BYTES / 2 : backlog(f) + more > BACKLOG_BYTES)
+		f->choked = true;
+	else
+		f->choked = false;
+	return !f->choked;
+}
+
 void feed_tell_losses(struct feed *f, const struct record *now)
 {
+	if (f->error || (now->type != RECORD_BYE && !has_room(f, 0)))
+		return;
 	for (int type = 0; type < RECORD_TYPES; type++) {
 		if (!f->lost[type])
 			continue;
@@ -110,12 +123,7 @@ void feed_put(struct feed *f, const struct record *r)
 {
 	if (f->error)
 		return;
-	if (f->choked && backlog(f) <= BACKLOG_BYTES / 2)
-		f->choked = false;
-	/* `bye` always fits: it says what was lost. */
-	if (r->type != RECORD_BYE &&
-	    (f->choked || backlog(f) + r->body.len > BACKLOG_BYTES)) {
-		f->choked = true;
+	if (r->type != RECORD_BYE && !has_room(f, r->body.len)) {
 		f->lost[r->type]++;
 		f->lost_total++;
 		return;
@@ -174,6 +182,8 @@ int feed_flush(struct feed *f)
 	if (f->sent == f->out.len || f->sent >= BACKLOG_BYTES / 2) {
 		buf_consume(&f->out, f->sent);
 		f->sent = 0;
+		if (!f->out.len && f->out.cap > KEEP_BYTES)
+			buf_free(&f->out);
 	}
 	return f->error;
 }

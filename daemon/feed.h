@@ -39,7 +39,10 @@ const struct filter *feed_filter(const struct feed *f);
 /* Append one record; the body is what follows `"seq":N,`. */
 void feed_put(struct feed *f, const struct record *r);
 
-/* Append `loss` for what was dropped and not told yet, with the moment of the record `now`. */
+/*
+ * Append `loss` for what was dropped and not told yet, with the moment of the record `now`: if
+ * there is room again, or if that is `bye`, which always fits.
+ */
 void feed_tell_losses(struct feed *f, const struct record *now);
 
 /*

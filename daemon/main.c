@@ -28,6 +28,8 @@
 struct daemon {
 	struct options options;
 	struct event_base *base;
+	struct event *events[8];
+	int event_count;
 	struct source *source;
 	struct identity *identity;
 	struct listeners *listeners;
@@ -162,6 +164,15 @@ static void tell_losses(struct daemon *d, const struct counters *now)
 	d->told_missed = missed;
 }
 
+/* A reader that was slow and reads again, but gets no record that would tell it. */
+static void tell_slow_reader(void *ctx, struct feed *feed)
+{
+	struct daemon *d = ctx;
+
+	record_begin(&d->record, RECORD_LOSS, clock_mono_ns(), d->offset_ns);
+	feed_tell_losses(feed, &d->record);
+}
+
 static void on_tick(evutil_socket_t fd, short what, void *ctx)
 {
 	struct daemon *d = ctx;
@@ -175,6 +186,7 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 		tell_losses(d, &counters);
 	source_expire(d->source, now);
 	rescan_if_needed(d, now);
+	sinks_each(d->sinks, tell_slow_reader, d);
 	sinks_flush(d->sinks);
 }
 
@@ -237,6 +249,8 @@ static void make_hello(void *ctx, struct record *r, const struct filter *subscri
 {
 	struct daemon *d = ctx;
 
+	if (subscription)
+		drain(d); /* what is older than this hello is not the subscriber's */
 	record_begin(r, RECORD_HELLO, clock_mono_ns(), d->offset_ns);
 	report_hello(&r->body, d->source, &d->options.filter, subscription);
 }
@@ -378,7 +392,6 @@ static int start_output(struct daemon *d)
 	return err;
 }
 
-/* Events live as long as the base; it is freed at exit with everything else. */
 static int add_event(struct daemon *d, evutil_socket_t fd, short what, event_callback_fn fn,
 		     uint64_t ns)
 {
@@ -386,22 +399,33 @@ static int add_event(struct daemon *d, evutil_socket_t fd, short what, event_cal
 			      .tv_usec = (suseconds_t)(ns % NSEC_PER_SEC / 1000) };
 	struct event *e = event_new(d->base, fd, what, fn, d);
 
-	return e && event_add(e, ns ? &tv : NULL) == 0 ? 0 : -ENOMEM;
+	if (!e)
+		return -ENOMEM;
+	d->events[d->event_count++] = e;
+	return event_add(e, ns ? &tv : NULL) == 0 ? 0 : -ENOMEM;
 }
 
-static int start_loop(struct daemon *d)
+/* Before anything is written: who has read `hello` may send SIGTERM and expect `bye`. */
+static int watch_signals(struct daemon *d)
+{
+	int err = 0;
+
+	err |= add_event(d, SIGINT, EV_SIGNAL | EV_PERSIST, on_stop_signal, 0);
+	err |= add_event(d, SIGTERM, EV_SIGNAL | EV_PERSIST, on_stop_signal, 0);
+	err |= add_event(d, SIGHUP, EV_SIGNAL | EV_PERSIST, on_hup, 0);
+	return err;
+}
+
+static int watch_source(struct daemon *d)
 {
 	int err = 0;
 
 	err |= add_event(d, source_fd(d->source), EV_READ | EV_PERSIST, on_drain, 0);
 	err |= add_event(d, -1, EV_PERSIST, on_drain, DRAIN_MS * 1000000ULL);
 	err |= add_event(d, -1, EV_PERSIST, on_tick, TICK_S * NSEC_PER_SEC);
-	err |= add_event(d, SIGINT, EV_SIGNAL | EV_PERSIST, on_stop_signal, 0);
-	err |= add_event(d, SIGTERM, EV_SIGNAL | EV_PERSIST, on_stop_signal, 0);
-	err |= add_event(d, SIGHUP, EV_SIGNAL | EV_PERSIST, on_hup, 0);
 	if (d->options.duration_ns)
 		err |= add_event(d, -1, 0, on_duration, d->options.duration_ns);
-	return err ? -ENOMEM : 0;
+	return err;
 }
 
 static void libevent_message(int severity, const char *message)
@@ -422,16 +446,20 @@ static int start(struct daemon *d)
 	d->sinks = d->base ? sinks_new(d->base) : NULL;
 	d->identity = identity_new();
 	d->listeners = listeners_new();
-	if (!d->sinks || !d->identity || !d->listeners) {
+	if (!d->sinks || !d->identity || !d->listeners || watch_signals(d)) {
 		log_error("out of memory at start");
 		return -ENOMEM;
 	}
-	if ((err = start_source(d)) || (err = start_control(d)) || (err = start_output(d)))
+	if ((err = start_source(d)) || (err = start_control(d)))
 		return err;
-	scan_listeners(d);
-	err = start_loop(d);
-	if (err)
+	err = watch_source(d);
+	if (err) {
 		log_error("cannot set up the event loop: %s", strerror(-err));
+		return err;
+	}
+	err = start_output(d);
+	if (!err)
+		scan_listeners(d);
 	return err;
 }
 
@@ -453,6 +481,8 @@ static int print_probe(struct daemon *d)
 
 static void release(struct daemon *d)
 {
+	for (int i = 0; i < d->event_count; i++)
+		event_free(d->events[i]);
 	control_free(d->control);
 	sinks_free(d->sinks);
 	source_free(d->source);

@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Fixtures: a namespace pair or a delayed link of its own for each test, the daemon, servers."""
+import os
+import pathlib
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+from lib import cgroup, env, feed, netns  # noqa: E402
+
+PROGRAMS = pytest.StashKey()
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "sanitize: also run against the binaries of SAN=1")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A failure shows what the programs of the test said."""
+    outcome = yield
+    report = outcome.get_result()
+    if not report.failed:
+        return
+    for program in item.stash.get(PROGRAMS, []):
+        title = f"{os.path.basename(program.argv[0])} {' '.join(program.argv[1:])}"
+        state = program.process.poll()
+        report.sections.append((f"stderr of {title} (exit {state})", program.stderr_text))
+        records = getattr(program, "feed", None)
+        if records is not None:
+            tail = "\n".join(map(str, records.all[-12:]))
+            report.sections.append((f"last records of {title}", tail))
+
+
+def pytest_collection_modifyitems(items):
+    if os.geteuid() != 0:
+        for item in items:
+            if "test_schemas" not in item.nodeid:
+                item.add_marker(pytest.mark.skip(reason="needs root: namespaces and BPF"))
+
+
+@pytest.fixture(params=[4, 6], ids=["ipv4", "ipv6"])
+def ip(request):
+    return request.param
+
+
+@pytest.fixture
+def keep():
+    """keep(x) closes x (a socket, an agent, a subscriber…) when the test is over."""
+    kept = []
+
+    def add(thing):
+        kept.append(thing)
+        return thing
+    yield add
+    for thing in reversed(kept):
+        thing.close()
+
+
+class Pair:
+    def __init__(self, client, server):
+        self.client, self.server = client, server
+
+    def address(self, ip, port):
+        """The server's."""
+        return (self.server.addr[ip], port)
+
+
+@pytest.fixture
+def pair(keep):
+    client, server = netns.plain_pair()
+    keep(client)
+    keep(server)
+    return Pair(client, server)
+
+
+@pytest.fixture
+def delayed(keep):
+    """delayed(ms) makes a link that takes `ms` in each direction."""
+    def make(delay_ms):
+        link = keep(netns.DelayedLink(delay_ms))
+        made = Pair(link.client, link.server)
+        made.delay_ms, made.rtt_ns = delay_ms, 2 * delay_ms * env.MS
+        return made
+    return make
+
+
+@pytest.fixture
+def lone(keep):
+    """One namespace with a loopback interface only."""
+    return keep(netns.Netns("lone"))
+
+
+@pytest.fixture
+def programs(request):
+    """Programs under test: shown if the test fails, killed if they still run."""
+    started = request.node.stash.setdefault(PROGRAMS, [])
+    yield started
+    for program in started:
+        program.kill()
+
+
+@pytest.fixture
+def daemon(programs):
+    """daemon(flags…) starts tcpshaked and waits until it is ready.
+
+    At the end of the test it is stopped, must exit 0, and every record it wrote is checked. With
+    losses=True the feed may hold losses; with check=False the test looks itself.
+    """
+    started = []
+
+    def start(*flags, losses=False, check=True, wait=True, **kwargs):
+        program = feed.Daemon(*flags, **kwargs)
+        programs.append(program)
+        if check:
+            started.append((program, losses))
+        return program.ready() if wait else program
+    yield start
+    for program, losses in started:
+        program.finish(losses=losses)
+
+
+@pytest.fixture
+def cgroups():
+    tree = cgroup.Tree()
+    yield tree
+    tree.close()

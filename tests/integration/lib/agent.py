@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""A process of its own that listens or connects, to be somebody in the records.
+
+Takes one JSON object as its argument:
+    cgroup   directory of cgroup2 to move itself into
+    comm     its name
+    uid      its user
+    listen   {"addr", "port", "family": 4|6, "backlog", "v6only", "bind": bool, "reuseport": N,
+              "fork": bool, "pass": bool}
+    connect  {"addr", "port", "family", "count"}
+Says {"pid", "ports"} on stdout when that is done, and holds everything until stdin ends.
+"""
+import json
+import os
+import socket
+import sys
+
+FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
+
+
+def listen(options, held):
+    for _ in range(options.get("reuseport", 1)):
+        sock = socket.socket(FAMILIES[options.get("family", 4)])
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if "reuseport" in options:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if "v6only" in options:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, options["v6only"])
+        if options.get("bind", True):
+            sock.bind((options.get("addr", ""), options.get("port", 0)))
+        sock.listen(options.get("backlog", 64))
+        held.append(sock)
+
+
+def connect(options, held):
+    for _ in range(options.get("count", 1)):
+        sock = socket.socket(FAMILIES[options.get("family", 4)])
+        held.append(sock)
+        try:
+            sock.connect((options["addr"], options["port"]))
+        except OSError:
+            pass  # the record tells
+
+
+def main():
+    options = json.loads(sys.argv[1])
+    held = []
+    if "cgroup" in options:
+        with open(options["cgroup"] + "/cgroup.procs", "w") as file:
+            file.write("0")
+    if "comm" in options:
+        with open("/proc/self/comm", "w") as file:
+            file.write(options["comm"])
+    if "uid" in options:
+        os.setresuid(options["uid"], options["uid"], options["uid"])
+    if "listen" in options:
+        listen(options["listen"], held)
+    if "connect" in options:
+        connect(options["connect"], held)
+    ports = [sock.getsockname()[1] for sock in held]
+    print(json.dumps({"pid": os.getpid(), "ports": ports}), flush=True)
+    sys.stdin.read()
+
+
+main()

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Where things are, and how patient to be.
+
+TCPSHAKED, TCPSHAKE     other binaries than build/tcpshaked and build/tcpshake
+TCPSHAKE_BUILD          another build directory
+TCPSHAKE_TEST_SLOW      a factor on every time-out, for slow machines (default 1)
+"""
+import os
+import pathlib
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+BUILD = pathlib.Path(os.environ.get("TCPSHAKE_BUILD", ROOT / "build"))
+TCPSHAKED = os.environ.get("TCPSHAKED", str(BUILD / "tcpshaked"))
+TCPSHAKE = os.environ.get("TCPSHAKE", str(BUILD / "tcpshake"))
+SCHEMAS = ROOT / "schemas"
+PYTHON = "/usr/bin/python3"
+AGENT = str(pathlib.Path(__file__).with_name("agent.py"))
+SLOW = float(os.environ.get("TCPSHAKE_TEST_SLOW", "1"))
+
+MS = 1_000_000
+SECOND = 1_000_000_000
+
+
+def tool(name):
+    """A program that the Makefile builds from one C file of tests/."""
+    return str(BUILD / "tests" / name)
+
+
+def poll_until(condition, timeout=5.0, what="the condition", interval=0.01):
+    """Return the first true value of condition(); fail after `timeout` (scaled) seconds."""
+    deadline = time.monotonic() + timeout * SLOW
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what}: not within {timeout * SLOW:g} s")
+        time.sleep(interval)

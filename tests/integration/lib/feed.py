@@ -1,0 +1,303 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Feeds: what a daemon, a subscription or the CLI writes, read as it comes and checked."""
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+from . import env, schema
+
+FIRST_KEYS = ["v", "type", "seq", "ts", "mono_ns"]
+
+
+def matches(record, subset):
+    """Does the record hold all of `subset`? Objects inside are subsets too; a function decides."""
+    for key, wanted in subset.items():
+        if key not in record:
+            return False
+        value = record[key]
+        if callable(wanted):
+            if not wanted(value):
+                return False
+        elif isinstance(wanted, dict) and isinstance(value, dict):
+            if not matches(value, wanted):
+                return False
+        elif value != wanted or isinstance(value, bool) != isinstance(wanted, bool):
+            return False
+    return True
+
+
+_checker = None
+
+
+def check_feed(records, whole=True, losses=False):
+    """What every feed promises: schema, order, numbering, sums. A list of complaints."""
+    global _checker
+    _checker = _checker or schema.Checker()
+    wrong = []
+    for number, record in enumerate(records, 1):
+        wrong += [f"record {number}: {error}" for error in _checker.errors(record)]
+        if list(record)[:5] != FIRST_KEYS:
+            wrong.append(f"record {number} begins with {list(record)[:5]}")
+        if record.get("seq") != number:
+            wrong.append(f"record {number} has seq {record.get('seq')}")
+        if (record.get("type") == "hello") != (number == 1):
+            wrong.append(f"record {number} is {record.get('type')}")
+        if record.get("type") == "bye" and number != len(records):
+            wrong.append(f"record {number} is bye, but {len(records) - number} follow")
+    if not losses:
+        wrong += [f"a loss: {r}" for r in records if r.get("type") == "loss"]
+    if whole:
+        wrong += check_bye(records)
+    return wrong[:20]
+
+
+def check_bye(records):
+    if not records or records[-1].get("type") != "bye":
+        return ["no bye at the end"]
+    bye = records[-1]
+    total = bye["totals"]["handshake"]
+    wrong = []
+    if total["seen"] != total["delivered"] + total["filtered"] + total["lost"]:
+        wrong.append(f"bye: seen is not delivered + filtered + lost: {total}")
+    if sum(sum(counts.values()) for counts in bye["outcomes"].values()) != total["seen"]:
+        wrong.append(f"bye: outcomes are not those seen: {bye}")
+    if bye["feed"]["records"] != len(records):
+        wrong.append(f"bye: {bye['feed']} of {len(records)} records")
+    return wrong
+
+
+def read_file(path):
+    """The records of a recording; its lines must be whole."""
+    with open(path, "rb") as file:
+        data = file.read()
+    assert data.endswith(b"\n"), f"{path} ends within a line: {data[-80:]!r}"
+    return [json.loads(line) for line in data.splitlines()]
+
+
+class Feed:
+    """Records that a thread of its own reads from a binary stream."""
+
+    def __init__(self, stream):
+        self.all = []
+        self.ended = False
+        self.bad_line = None
+        self.first_at = None  # time.monotonic() of the first record
+        self._expected = []
+        self._changed = threading.Condition()
+        self._stream = stream
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self):
+        try:
+            for line in self._stream:
+                try:
+                    record = json.loads(line)
+                    if not line.endswith(b"\n"):
+                        raise ValueError("a line without its end")
+                except ValueError as error:
+                    self.bad_line = f"{error}: {line[:300]!r}"
+                    continue
+                with self._changed:
+                    if self.first_at is None:
+                        self.first_at = time.monotonic()
+                    self.all.append(record)
+                    self._changed.notify_all()
+        except (OSError, ValueError):
+            pass  # closed under its hands, by the test
+        with self._changed:
+            self.ended = True
+            self._changed.notify_all()
+
+    def wait_for(self, condition, timeout=5.0, what="a record"):
+        """The first true value of condition(records so far)."""
+        deadline = time.monotonic() + timeout * env.SLOW
+        with self._changed:
+            while True:
+                value = condition(self.all)
+                if value:
+                    return value
+                left = deadline - time.monotonic()
+                if left <= 0 or self.ended:
+                    end = "the feed ended" if self.ended else f"not within {timeout * env.SLOW:g} s"
+                    raise AssertionError(f"{what}: {end}; of {len(self.all)} records the last are\n"
+                                         + "\n".join(map(json.dumps, self.all[-6:])))
+                self._changed.wait(left)
+
+    def records(self, type="handshake", **subset):
+        with self._changed:
+            return [r for r in self.all if r["type"] == type and matches(r, subset)]
+
+    def handshakes(self, count, timeout=5.0, **subset):
+        """Wait for `count` handshakes; that there are no more of them is checked at the end."""
+        found, looked_at = [], 0
+
+        def enough(all):
+            nonlocal looked_at
+            found.extend(r for r in all[looked_at:]
+                         if r["type"] == "handshake" and matches(r, subset))
+            looked_at = len(all)
+            return len(found) >= count
+        self.wait_for(enough, timeout, f"{count} × {subset}")
+        assert len(found) == count, f"{len(found)} × {subset}, not {count}: {found}"
+        self._expected.append((count, subset))
+        return found
+
+    def handshake(self, timeout=5.0, **subset):
+        return self.handshakes(1, timeout, **subset)[0]
+
+    def wait_end(self, timeout=5.0):
+        self._thread.join(timeout * env.SLOW)
+        assert not self._thread.is_alive(), "the feed did not end"
+
+    def complaints(self, whole=True, losses=False):
+        wrong = check_feed(self.all, whole, losses)
+        if self.bad_line:
+            wrong.append(f"not a record: {self.bad_line}")
+        for count, subset in self._expected:
+            found = self.records(**subset)
+            if len(found) != count:
+                wrong.append(f"in the end {len(found)} × {subset}, not {count}: {found[:4]}")
+        return wrong
+
+
+class Program:
+    """A program under test: its stderr is kept, its end is checked."""
+
+    def __init__(self, argv, **kwargs):
+        self.argv = argv
+        self.stderr_text = ""
+        kwargs.setdefault("stdin", subprocess.DEVNULL)
+        self.started_at = time.monotonic()
+        self.process = subprocess.Popen(argv, stderr=subprocess.PIPE, **kwargs)
+        self.pid = self.process.pid
+        self._log = threading.Thread(target=self._collect, daemon=True)
+        self._log.start()
+
+    def _collect(self):
+        for line in self.process.stderr:
+            self.stderr_text += line.decode(errors="replace")
+
+    def wait(self, timeout=10.0):
+        code = self.process.wait(timeout * env.SLOW)
+        self._log.join(5 * env.SLOW)
+        return code
+
+    def kill(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self._log.join(1)
+
+    def error_line(self):
+        """The one line on stderr, that says which program speaks."""
+        lines = self.stderr_text.splitlines()
+        assert len(lines) == 1, f"not one line: {self.stderr_text!r}"
+        assert re.match(r"(tcpshaked|tcpshake): \S", lines[0]), lines[0]
+        return lines[0]
+
+
+class Daemon(Program):
+    """tcpshaked, whose feed on stdout is read unless it writes elsewhere."""
+
+    def __init__(self, *flags, output="-", sock="none", **kwargs):
+        self.output = output
+        self.sock = sock
+        self.stopped = False
+        self._size = self._output_size()  # a recording goes on where it ended
+        super().__init__([env.TCPSHAKED, "-s", str(sock), "-o", str(output), *flags],
+                         stdout=subprocess.PIPE, **kwargs)
+        self.feed = Feed(self.process.stdout)
+
+    def ready(self, timeout=10.0):
+        """Wait until it says hello, or, if stdout is no feed, until its file or socket is there."""
+        if self.output == "-":
+            self.feed.wait_for(lambda all: all, timeout, "hello of tcpshaked")
+            assert self.feed.all[0]["type"] == "hello"
+        else:
+            env.poll_until(lambda: self.process.poll() is not None or self._served(), timeout,
+                           "tcpshaked being ready")
+            assert self.process.poll() is None, f"tcpshaked ended: {self.stderr_text}"
+        return self
+
+    def _output_size(self):
+        return os.path.getsize(self.output) if os.path.exists(self.output) else 0
+
+    def _served(self):
+        if self.output != "none":
+            return self._output_size() > self._size
+        try:
+            socket.socket(socket.AF_UNIX).connect(str(self.sock))
+            return True
+        except OSError:
+            return False
+
+    def send(self, number):
+        self.process.send_signal(number)
+
+    def stop(self, number=signal.SIGTERM, timeout=15.0):
+        """Ask it to end; exit 0, and nothing on stderr."""
+        self.send(number)
+        code = self.wait(timeout)
+        self.stopped = True
+        self.feed.wait_end()
+        assert code == 0, f"tcpshaked ended with {code}: {self.stderr_text}"
+
+    def finish(self, losses=False):
+        """Stop it if it still runs, and hold its feed against what every feed promises."""
+        if not self.stopped:
+            self.stop()
+        if self.output == "-":
+            wrong = self.feed.complaints(losses=losses)
+            assert not wrong, "the feed:\n" + "\n".join(wrong)
+
+    # what tests ask most
+    def handshake(self, *args, **subset):
+        return self.feed.handshake(*args, **subset)
+
+    def handshakes(self, *args, **subset):
+        return self.feed.handshakes(*args, **subset)
+
+
+class Subscriber:
+    """A connection to the daemon's socket."""
+
+    def __init__(self, path, request=None, read=True, rcvbuf=None):
+        self.sock = socket.socket(socket.AF_UNIX)
+        if rcvbuf:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
+        env.poll_until(lambda: self._connect(path), 5, f"a socket at {path}")
+        if request is not None:
+            self.send(request)
+        self.feed = None
+        if read:
+            self.start_reading()
+
+    def _connect(self, path):
+        try:
+            self.sock.connect(str(path))
+            return True
+        except OSError:
+            return False
+
+    def send(self, request):
+        line = request if isinstance(request, bytes) else json.dumps(request).encode()
+        self.sock.sendall(line + b"\n")
+
+    def start_reading(self):
+        self.feed = Feed(self.sock.makefile("rb"))
+        return self.feed
+
+    def close(self):
+        try:
+            self.sock.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        self.sock.close()
+        if self.feed:
+            self.feed.wait_end()

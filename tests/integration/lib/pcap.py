@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""tcpdump as the witness: nanosecond captures, and the handshakes in them."""
+import signal
+import struct
+import subprocess
+
+from . import env
+
+ETHERNET, ETHERNET_HEADER = 1, 14
+FIN, SYN, RST, ACK = 1, 2, 4, 16
+
+
+class Capture:
+    """tcpdump on one interface of a namespace, from when it is ready until stop()."""
+
+    def __init__(self, ns, interface, path, expression="tcp"):
+        self.path = path
+        self.process = ns.popen(
+            ["tcpdump", "-i", interface, "-w", str(path), "-U", "--immediate-mode", "-s", "128",
+             "-B", "16384", "--time-stamp-precision=nano", "-Z", "root", "-n", expression],
+            stderr=subprocess.PIPE, text=True)
+        line = self.process.stderr.readline()
+        assert "listening on" in line, line
+        self.dropped = None
+
+    def stop(self):
+        """Wait for what is in its buffer, and end it; the packets."""
+        env.poll_until(self._settled, 10, "tcpdump to settle", interval=0.1)
+        self.process.send_signal(signal.SIGINT)
+        _, text = self.process.communicate(timeout=10 * env.SLOW)
+        for line in text.splitlines():
+            if "dropped by kernel" in line:
+                self.dropped = int(line.split()[0])
+        assert self.dropped == 0, f"tcpdump lost packets: {text}"
+        return list(read(self.path))
+
+    def _settled(self):
+        size, self._size = getattr(self, "_size", -1), self.path.stat().st_size
+        return size == self._size
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        self.process.stderr.close()
+
+
+def read(path):
+    """(time in ns, source port, destination port, flags) of each TCP segment over IPv4 or IPv6."""
+    data = path.read_bytes()
+    magic, _, _, _, _, _, link = struct.unpack_from("<IHHiIII", data)
+    assert magic == 0xA1B23C4D and link == ETHERNET, "not a nanosecond Ethernet capture"
+    at = 24
+    while at < len(data):
+        seconds, nanoseconds, kept, _ = struct.unpack_from("<IIII", data, at)
+        frame = data[at + 16:at + 16 + kept]
+        at += 16 + kept
+        kind = struct.unpack_from("!H", frame, 12)[0]
+        if kind == 0x0800:
+            tcp = ETHERNET_HEADER + (frame[ETHERNET_HEADER] & 15) * 4
+        elif kind == 0x86DD:
+            tcp = ETHERNET_HEADER + 40
+        else:
+            continue
+        source, destination = struct.unpack_from("!HH", frame, tcp)
+        yield seconds * env.SECOND + nanoseconds, source, destination, frame[tcp + 13]
+
+
+def handshakes(packets, server_port):
+    """By client port: the times of the first SYN, the first SYN-ACK and the ACK after it."""
+    found = {}
+    for when, source, destination, flags in packets:
+        if destination == server_port and flags & (SYN | ACK) == SYN:
+            found.setdefault(source, {}).setdefault("syn", when)
+        elif source == server_port and flags & (SYN | ACK) == SYN | ACK:
+            found.setdefault(destination, {}).setdefault("synack", when)
+        elif destination == server_port and flags & ACK and "synack" in found.get(source, {}):
+            found[source].setdefault("ack", when)
+    return found
+
+
+def percentile(values, percent):
+    """Nearest rank."""
+    ordered = sorted(values)
+    return ordered[max(0, -(-len(ordered) * percent // 100) - 1)]

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Listeners and connections, in this process or in one of their own."""
+import errno
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+
+from . import env
+
+FAMILY = {4: socket.AF_INET, 6: socket.AF_INET6}
+NAME = {4: "ipv4", 6: "ipv6"}
+TCP_FASTOPEN = 23
+
+
+def listener(ns, ip, port=0, backlog=128, v6only=True, fastopen=0, addr=""):
+    """A socket of this process that listens and accepts only if the test does."""
+    sock = ns.socket(FAMILY[ip])
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if ip == 6:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, v6only)
+    if fastopen:
+        sock.setsockopt(socket.IPPROTO_TCP, TCP_FASTOPEN, fastopen)
+    sock.bind((addr, port))
+    sock.listen(backlog)
+    return sock
+
+
+def port_of(sock):
+    return sock.getsockname()[1]
+
+
+def client(ns, ip, bind_port=0):
+    sock = ns.socket(FAMILY[ip])
+    if bind_port:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind(("", bind_port))
+    return sock
+
+
+def connect(ns, ip, address, blocking=True, bind_port=0, timeout=8.0):
+    """connect() and return (socket, errno or 0). Never blocks for longer than `timeout`."""
+    sock = client(ns, ip, bind_port)
+    if blocking:
+        return sock, sock.connect_ex(address)
+    sock.setblocking(False)
+    error = sock.connect_ex(address)
+    if error == errno.EINPROGRESS:
+        poll = select.poll()
+        poll.register(sock, select.POLLOUT)
+        assert poll.poll(timeout * 1000 * env.SLOW), f"connect to {address}: no end"
+        error = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    return sock, error
+
+
+def start(ns, ip, address, bind_port=0):
+    """A connect() under way, on a non-blocking socket."""
+    sock = client(ns, ip, bind_port)
+    sock.setblocking(False)
+    error = sock.connect_ex(address)
+    assert error in (0, errno.EINPROGRESS), os.strerror(error)
+    return sock
+
+
+def finish(sock, timeout=8.0):
+    """Wait for the end of what start() began; its errno."""
+    poll = select.poll()
+    poll.register(sock, select.POLLOUT)
+    assert poll.poll(timeout * 1000 * env.SLOW), "connect: no end"
+    return sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+
+
+class Agent:
+    """lib/agent.py running in a namespace; gone when closed."""
+
+    def __init__(self, ns, wait=True, **options):
+        self.process = ns.popen([env.PYTHON, env.AGENT, json.dumps(options)], text=True,
+                                stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE)
+        self.pid = self.process.pid
+        self.ports = []
+        if wait:
+            self.wait_ready()
+
+    def wait_ready(self):
+        line = self.process.stdout.readline()
+        assert line, f"agent: {self.process.stderr.read()}"
+        self.ports = json.loads(line)["ports"]
+
+    @property
+    def port(self):
+        return self.ports[0]
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.stdin.close()
+            try:
+                self.process.wait(5 * env.SLOW)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            stream.close()
+
+
+NGINX_CONF = """
+daemon off;
+worker_processes 1;
+pid {dir}/nginx.pid;
+error_log {dir}/error.log;
+events {{ worker_connections 256; }}
+http {{
+    access_log off;
+    client_body_temp_path {dir}/b; proxy_temp_path {dir}/p; fastcgi_temp_path {dir}/f;
+    uwsgi_temp_path {dir}/u; scgi_temp_path {dir}/s;
+    server {{ listen 80; listen [::]:80; location / {{ return 200 "shaken\\n"; }} }}
+}}
+"""
+
+
+class Nginx:
+    def __init__(self, ns, directory):
+        conf = directory / "nginx.conf"
+        conf.write_text(NGINX_CONF.format(dir=directory))
+        self.process = ns.popen(["/usr/sbin/nginx", "-c", str(conf), "-p", str(directory)],
+                                stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                                start_new_session=True)
+        self.pid = self.process.pid  # the master: it listens and owns the sockets
+
+        def listening():
+            assert self.process.poll() is None, self.process.stderr.read()
+            with ns.inside(), open("/proc/thread-self/net/tcp") as file:
+                return any(line.split()[1].endswith(":0050") for line in file if "0A" in line)
+        env.poll_until(listening, 10, "nginx listening")
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(5 * env.SLOW)
+            except subprocess.TimeoutExpired:
+                os.killpg(self.process.pid, signal.SIGKILL)
+                self.process.wait()
+        self.process.stderr.close()

@@ -1,0 +1,343 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""tcpshaked as a program: flags, errors, signals, outputs, exit codes."""
+import json
+import os
+import re
+import signal
+import socket
+import stat
+import subprocess
+import time
+
+import pytest
+
+from lib import env, feed, schema
+from lib.traffic import connect, listener, port_of
+
+pytestmark = pytest.mark.sanitize
+
+
+def run(*argv, **kwargs):
+    """Run tcpshaked to its end; (exit code, stdout, stderr)."""
+    done = subprocess.run([env.TCPSHAKED, *argv], capture_output=True, text=True,
+                          stdin=subprocess.DEVNULL, timeout=20 * env.SLOW, **kwargs)
+    return done.returncode, done.stdout, done.stderr
+
+
+def one_line(stderr):
+    lines = stderr.splitlines()
+    assert len(lines) == 1, f"not one line: {stderr!r}"
+    assert lines[0].startswith("tcpshaked: "), lines[0]
+    return lines[0]
+
+
+def test_help():
+    code, out, err = run("--help")
+    assert (code, err) == (0, "")
+    assert out.lower().startswith("usage: tcpshaked")
+    for flag in ("--output", "--socket", "--duration", "--port", "--remote", "--slow",
+                 "--outcome", "--role", "--probe", "--version", "--help"):
+        assert flag in out, flag
+
+
+def test_version(daemon):
+    code, out, err = run("--version")
+    assert (code, err) == (0, "")
+    version = re.fullmatch(r"tcpshaked (\d+\.\d+\.\d+\S*)\n", out).group(1)
+    assert daemon().feed.all[0]["version"] == version
+
+
+@pytest.mark.parametrize("argv", [
+    ["--no-such-flag"], ["-Z"], ["extra"], ["--port"], ["--port", "http"], ["--port", "0"],
+    ["--port", "65536"], ["--port", "90-80"], ["--port", ""], ["--remote", "nowhere"],
+    ["--remote", "10.0.0.0/33"], ["--remote", "fd00::/129"], ["--slow", "fast"],
+    ["--slow", "-1ms"], ["--outcome", "ok"], ["--outcome", "refused,"], ["--role", "client"],
+    ["--duration", "soon"], ["--duration", "-5s"]], ids=" ".join)
+def test_usage_errors(argv):
+    code, out, err = run("-s", "none", "-o", "none", *argv)
+    assert (code, out) == (2, "")
+    line = one_line(err)
+    if len(argv) == 2 and argv[1]:
+        assert argv[1].rstrip(",") in line, "it does not say which value is wrong"
+
+
+def test_not_root():
+    """Nobody may not: one line that says what to do."""
+    code, out, err = run("-s", "none", preexec_fn=lambda: (os.setgroups([]), os.setresgid(
+        65534, 65534, 65534), os.setresuid(65534, 65534, 65534)))
+    assert (code, out) == (1, "")
+    assert re.search(r"root|CAP_BPF|sudo", one_line(err))
+
+
+def test_no_btf():
+    script = 'mount -t tmpfs none /sys/kernel/btf && exec "$0" -s none -o -'
+    done = subprocess.run(["unshare", "-m", "sh", "-c", script, env.TCPSHAKED], text=True,
+                          capture_output=True, timeout=20 * env.SLOW)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "BTF" in one_line(done.stderr)
+
+
+def test_hello_within_half_a_second(daemon):
+    """Also prints how long it takes; STYLE asks for well under 100 ms."""
+    times = []
+    for _ in range(5):
+        d = daemon()
+        times.append(d.feed.first_at - d.started_at)
+        d.stop()
+    times.sort()
+    print(f"hello after {times[0] * 1000:.0f}..{times[-1] * 1000:.0f} ms, "
+          f"median {times[2] * 1000:.0f} ms")
+    assert times[2] < 0.5 * env.SLOW
+
+
+def test_hello(daemon):
+    hello = daemon("--port", "80,443", "--slow", "10ms").feed.all[0]
+    with open("/proc/sys/kernel/random/boot_id") as file:
+        assert hello["boot_id"] == file.read().strip()
+    assert hello["kernel"] == os.uname().release
+    assert hello["host"] == os.uname().nodename
+    assert hello["filters"] == {"port": "80,443", "slow": "10ms"}
+    assert "subscription" not in hello
+    assert all(isinstance(value, bool) for value in hello["capabilities"].values())
+
+
+def test_ts_and_mono_name_one_moment(pair, keep, daemon):
+    """Both are the end of the handshake, on their clocks."""
+    import datetime
+    d = daemon()
+    server = keep(listener(pair.server, 4))
+    wall, mono = time.time_ns(), time.monotonic_ns()
+    keep(connect(pair.client, 4, pair.address(4, port_of(server)))[0])
+    mono_after = time.monotonic_ns()
+    record = d.handshake(netns=pair.client.inode)
+    assert mono < record["mono_ns"] < mono_after
+    seconds, fraction = record["ts"].rstrip("Z").split(".")
+    ts = int(datetime.datetime.fromisoformat(seconds + "+00:00").timestamp()) * env.SECOND
+    ts += int(fraction)
+    assert abs((ts - wall) - (record["mono_ns"] - mono)) < 5 * env.MS * env.SLOW
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+def test_signals_end_it_with_bye(lone, daemon, number):
+    """What was in the ring when the signal came is in the feed before bye."""
+    d = daemon()
+    sock, _ = connect(lone, 4, ("127.0.0.1", 9))
+    sock.close()
+    d.stop(number)
+    assert len(d.feed.records(netns=lone.inode, outcome="refused")) == 1
+    bye = d.feed.all[-1]
+    assert (bye["type"], bye["reason"]) == ("bye", "signal")
+    assert 0 < bye["uptime_ns"] < 60 * env.SECOND * env.SLOW
+    assert d.stderr_text == ""
+
+
+def test_signal_right_after_hello():
+    """Whoever has read hello may rely on an orderly end."""
+    for _ in range(20):
+        process = subprocess.Popen([env.TCPSHAKED, "-s", "none", "-o", "-"],
+                                   stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
+        first = process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+        rest = process.stdout.read()
+        process.stdout.close()
+        assert process.wait(10 * env.SLOW) == 0
+        assert b'"hello"' in first and b'"bye"' in rest.splitlines()[-1]
+
+
+def test_duration(daemon):
+    d = daemon("--duration", "700ms")
+    assert d.wait() == 0
+    d.stopped = True
+    d.feed.wait_end()
+    took = time.monotonic() - d.feed.first_at
+    bye = d.feed.all[-1]
+    assert (bye["type"], bye["reason"]) == ("bye", "duration")
+    assert 0.6 < took < 2 * env.SLOW
+
+
+def test_idle_feed_is_hello_and_bye(lone, daemon):
+    """An empty feed is provably an idle host: filtered by a port nobody uses."""
+    d = daemon("--port", "1")
+    d.stop()
+    assert [record["type"] for record in d.feed.all] == ["hello", "bye"]
+
+
+def test_probe():
+    code, out, err = run("--probe")
+    assert (code, err) == (0, "")
+    assert out.count("\n") == 1 and out.endswith("\n")
+    probe = json.loads(out)
+    assert schema.Checker().errors(probe) == []
+    assert probe["type"] == "probe" and probe["evidence"] == "tracepoints"
+    assert any(one["ok"] for one in probe["capabilities"].values())
+
+
+# outputs
+
+def test_file_is_written_and_reopened(lone, tmp_path, daemon):
+    """SIGHUP after a rename, as logrotate does it: nothing lost, numbering goes on."""
+    path = tmp_path / "feed"
+    d = daemon(output=path)
+
+    def refuse():
+        sock, _ = connect(lone, 4, ("127.0.0.1", 9))
+        sock.close()
+
+    def handshakes(where):
+        return [json.loads(line) for line in where.read_bytes().splitlines()
+                if b'"handshake"' in line and str(lone.inode).encode() in line]
+    refuse()
+    env.poll_until(lambda: handshakes(path), what="the record in the file")
+    path.rename(tmp_path / "feed.1")
+    d.send(signal.SIGHUP)
+    env.poll_until(path.exists, what="the file being made again")
+    refuse()
+    d.stop()
+    old, new = feed.read_file(tmp_path / "feed.1"), feed.read_file(path)
+    for part in (old, new):
+        mine = [r for r in part if r["type"] == "handshake" and r["netns"] == lone.inode]
+        assert len(mine) == 1
+    assert new[-1]["type"] == "bye"
+    # Either one feed goes on in a second file, or each file is a feed of its own.
+    if new[0]["type"] == "hello":
+        assert feed.check_feed(new, whole=False) == []
+    else:
+        assert feed.check_feed(old + new) == []
+
+
+def test_file_is_not_truncated_at_the_start(tmp_path, daemon):
+    path = tmp_path / "feed"
+    for _ in range(2):
+        d = daemon(output=path)
+        d.stop()
+    records = feed.read_file(path)
+    assert [r["type"] for r in records if r["type"] in ("hello", "bye")] == [
+        "hello", "bye", "hello", "bye"]
+
+
+def test_output_that_cannot_be_opened(tmp_path):
+    code, out, err = run("-s", "none", "-o", str(tmp_path / "no" / "such"))
+    assert (code, out) == (1, "")
+    assert "/no/such" in one_line(err)
+
+
+def test_full_device():
+    code, _, err = run("-s", "none", "-o", "/dev/full", "--duration", "5s")
+    assert code == 1
+    assert "no space left" in one_line(err).lower()
+
+
+def test_full_disk(lone, tmp_path, daemon):
+    """Exit 1 and one line; the file holds whole lines only."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32k", "none", str(disk)], check=True)
+    try:
+        d = daemon(output=disk / "feed", check=False)
+        with listener(lone, 4, backlog=1000) as server:
+            socks = [connect(lone, 4, ("127.0.0.1", port_of(server)))[0] for _ in range(200)]
+            code = d.wait()
+            for sock in socks:
+                sock.close()
+        assert code == 1
+        assert "no space left" in d.error_line().lower()
+        records = feed.read_file(disk / "feed")
+        assert len(records) > 10
+        assert feed.check_feed(records, whole=False) == []
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.parametrize("busy", [False, True], ids=["idle", "busy"])
+def test_reader_that_goes_away(lone, daemon, busy):
+    """EPIPE: noticed at once, even if there is nothing to write."""
+    reading, writing = os.pipe()
+    program = feed.Program([env.TCPSHAKED, "-s", "none", "-o", "-", "--port", "1,9"],
+                           stdout=writing)
+    os.close(writing)
+    try:
+        with os.fdopen(reading, "rb") as pipe:
+            assert json.loads(pipe.readline())["type"] == "hello"
+        begin = time.monotonic()
+        if busy:
+            for _ in range(10):
+                connect(lone, 4, ("127.0.0.1", 9))[0].close()
+        assert program.wait(5) == 1
+        assert time.monotonic() - begin < 2 * env.SLOW
+        assert re.search(r"stdout|Broken pipe|reader", program.error_line())
+    finally:
+        program.kill()
+
+
+def test_nothing_to_write_to():
+    """No output and no socket: nobody could ever see a record."""
+    code, out, err = run("-s", "none", "-o", "none", "--duration", "200ms")
+    assert out == ""
+    assert code in (0, 2)
+    if code == 2:
+        one_line(err)
+
+
+# the socket
+
+def test_socket_is_private(tmp_path, daemon):
+    path = tmp_path / "sock"
+    d = daemon(sock=path)
+    mode = os.stat(path)
+    assert stat.S_ISSOCK(mode.st_mode)
+    assert stat.S_IMODE(mode.st_mode) == 0o660
+    d.stop()
+    assert not path.exists(), "it left its socket behind"
+
+
+def test_socket_directory_is_made(tmp_path, daemon):
+    """/run/tcpshake is not there after a boot."""
+    path = tmp_path / "run" / "sock"
+    daemon(sock=path)
+    assert path.exists()
+
+
+def test_socket_already_served(tmp_path, daemon):
+    path = tmp_path / "sock"
+    first = daemon(sock=path)
+    code, out, err = run("-s", str(path), "-o", "none")
+    assert (code, out) == (1, "")
+    assert str(path) in one_line(err)
+    with socket.socket(socket.AF_UNIX) as again:
+        again.connect(str(path))  # the first one still serves
+    first.stop()
+
+
+def test_stale_socket_is_replaced(tmp_path, daemon):
+    path = tmp_path / "sock"
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(path))
+    d = daemon(sock=path)
+    with socket.socket(socket.AF_UNIX) as client:
+        env.poll_until(lambda: client.connect_ex(str(path)) == 0, what="the socket")
+    d.stop()
+
+
+def test_killed_daemon_is_followed_by_another(tmp_path, daemon):
+    path = tmp_path / "sock"
+    first = daemon(sock=path, check=False)
+    first.kill()
+    assert path.exists()
+    daemon(sock=path)
+
+
+def test_socket_path_that_is_a_file(tmp_path):
+    """Something else by that name is not ours to remove."""
+    path = tmp_path / "precious"
+    path.write_text("data")
+    code, out, err = run("-s", str(path), "-o", "none", "--duration", "200ms")
+    assert (code, out) == (1, "")
+    assert str(path) in one_line(err)
+    assert path.read_text() == "data"
+
+
+def test_socket_path_too_long(tmp_path):
+    path = str(tmp_path / ("x" * 120))
+    code, out, err = run("-s", path, "-o", "none", "--duration", "200ms")
+    assert (code, out) == (1, "") or code == 2
+    one_line(err)

@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""As many records as the kernel counts connections, to the last one."""
+import json
+import signal
+import subprocess
+
+from lib import env, feed
+
+COUNT = 20000 if env.SLOW < 4 else 4000
+
+
+def storm(ns, *flags, count=COUNT):
+    child = ns.popen([env.tool("storm"), "-n", str(count), *flags],
+                     stdout=subprocess.PIPE, text=True)
+    line = child.communicate(timeout=120 * env.SLOW)[0]
+    assert child.returncode == 0, line
+    result = json.loads(line)
+    assert result["connections"] == count
+    return result
+
+
+def test_every_connection_is_in_the_file(lone, ip, tmp_path, daemon):
+    path = tmp_path / "feed.ndjson"
+    d = daemon(output=path)
+    before = lone.snmp()
+    storm(lone, *(["-6"] if ip == 6 else []))
+    after = lone.snmp()
+    d.stop()
+    records = feed.read_file(path)
+    wrong = feed.check_feed(records, losses=True)
+    assert not wrong, "\n".join(wrong)
+    handshakes = [r for r in records if r["type"] == "handshake" and r["netns"] == lone.inode]
+    lost = [r for r in records if r["type"] == "loss"]
+    assert not lost, lost
+    for role, counter in (("active", "ActiveOpens"), ("passive", "PassiveOpens")):
+        mine = [r for r in handshakes if r["role"] == role]
+        assert len(mine) == after[counter] - before[counter] >= COUNT
+        assert all(r["outcome"] == "established" for r in mine)
+    # the two records of a connection find each other
+    ids = {role: {r["conn"] for r in handshakes if r["role"] == role}
+           for role in ("active", "passive")}
+    assert ids["active"] == ids["passive"]
+    assert not any(r["partial"] for r in handshakes)
+    assert all(r["process"] and r["process"]["comm"] == "storm" for r in handshakes)
+
+
+def test_losses_are_counted_when_the_reader_stands_still(lone, tmp_path, daemon):
+    """Stop the daemon itself: the ring overflows, and what is missing is in the feed, exactly."""
+    path = tmp_path / "feed.ndjson"
+    d = daemon(output=path)
+    before = lone.snmp()
+    d.send(signal.SIGSTOP)
+    try:
+        storm(lone, count=40000)  # 80,000 records of 120 bytes do not fit into 4 MiB
+    finally:
+        d.send(signal.SIGCONT)
+    after = lone.snmp()
+    d.stop(timeout=30)
+    records = feed.read_file(path)
+    wrong = feed.check_feed(records, losses=True)
+    assert not wrong, "\n".join(wrong)
+    lost = sum(r["count"] for r in records if r["type"] == "loss" and r["what"] == "handshake"
+               and r["why"] == "ring_full")
+    written = sum(r["type"] == "handshake" for r in records)
+    bye = records[-1]["totals"]["handshake"]
+    assert lost == bye["lost"] > 0
+    assert written == bye["delivered"]
+    opened = sum(after[name] - before[name] for name in ("ActiveOpens", "PassiveOpens"))
+    if any(r["type"] == "handshake" and r["netns"] != lone.inode for r in records):
+        assert opened < written + lost  # others on this host were counted, too
+    else:
+        assert opened == written + lost

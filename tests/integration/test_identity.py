@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Who: process, user, cgroup and container, of the caller and of the listener."""
+import pytest
+
+from lib import env
+from lib.traffic import Agent, connect, listener, port_of
+
+pytestmark = pytest.mark.sanitize
+
+HEX = "4f" * 32
+POD = "0f6b2f6e-1c2d-4e3f-8a9b-c0d1e2f3a4b5"
+PATHS = {
+    "plain": ("tcpshake-test/web.service", None),
+    "docker": (f"tcpshake-test/docker-{HEX}.scope", {"id": HEX, "runtime": "docker"}),
+    "docker_cgroupfs": (f"tcpshake-test/docker/{HEX}", {"id": HEX, "runtime": "docker"}),
+    "podman": (f"tcpshake-test/libpod-{HEX}.scope", {"id": HEX, "runtime": "podman"}),
+    "pod": ("tcpshake-test/kubepods-burstable-pod%s.slice/cri-containerd-%s.scope"
+            % (POD.replace("-", "_"), HEX),
+            {"id": HEX, "runtime": "containerd", "pod_uid": POD}),
+}
+
+
+def check(record, group, container):
+    _, number, path = group
+    assert record["cgroup"] == {"id": number, "path": path}
+    assert record.get("container") == container
+    assert ("container" in record) == (container is not None)
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_caller(cgroups, pair, keep, daemon, name):
+    path, container = PATHS[name]
+    group = cgroups.make(path)
+    d = daemon()
+    server = keep(listener(pair.server, 4))
+    agent = keep(Agent(pair.client, cgroup=group[0], comm="caller", uid=65534,
+                       connect={"addr": pair.server.addr[4], "port": port_of(server)}))
+    record = d.handshake(netns=pair.client.inode)
+    assert record["process"] == {"pid": agent.pid, "comm": "caller", "uid": 65534}
+    check(record, group, container)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("name", ["plain", "docker"])
+def test_listener(cgroups, pair, keep, daemon, name, when):
+    path, container = PATHS[name]
+    group = cgroups.make(path)
+    d = daemon() if when == "after" else None
+    agent = keep(Agent(pair.server, cgroup=group[0], comm="owner", listen={}))
+    d = d or daemon()
+    sock, error = connect(pair.client, 4, pair.address(4, agent.port))
+    keep(sock)
+    assert error == 0
+    record = d.handshake(netns=pair.server.inode)
+    assert record["process"]["pid"] == agent.pid
+    check(record, group, container)
+
+
+def test_cgroup_that_is_new_and_soon_gone(cgroups, pair, keep, daemon):
+    """Made and used after the start, for a caller that is over before anybody could look."""
+    d = daemon()
+    server = keep(listener(pair.server, 4))
+    for number in range(3):
+        group = cgroups.make(f"tcpshake-test/job-{number}")
+        agent = Agent(pair.client, cgroup=group[0], comm=f"job{number}",
+                      connect={"addr": pair.server.addr[4], "port": port_of(server)})
+        port = agent.port
+        agent.close()
+        record = d.handshake(netns=pair.client.inode, local={"port": port})
+        assert record["process"] == {"pid": agent.pid, "comm": f"job{number}", "uid": 0}
+        check(record, group, None)
+
+
+def test_names_are_escaped(pair, keep, daemon):
+    """A comm may hold any byte; the line stays JSON, and one line."""
+    d = daemon()
+    server = keep(listener(pair.server, 4))
+    for comm in ('quote"back\\', "tab\tnewline\n", "\x01\x1b[31m", "späß ☃"):
+        agent = keep(Agent(pair.client, comm=comm,
+                           connect={"addr": pair.server.addr[4], "port": port_of(server)}))
+        record = d.handshake(netns=pair.client.inode, local={"port": agent.port})
+        assert record["process"]["comm"] == comm
+
+
+def test_caller_that_connects_in_many_threads(pair, keep, daemon):
+    """The pid is the process's, not the thread's."""
+    d = daemon()
+    server = keep(listener(pair.server, 4))
+    script = ("import socket,threading,sys,os\n"
+              "def go(): held.append(socket.create_connection((sys.argv[1], int(sys.argv[2]))))\n"
+              "held=[]; threads=[threading.Thread(target=go) for _ in range(5)]\n"
+              "[t.start() for t in threads]; [t.join() for t in threads]\n")
+    child = pair.client.popen([env.PYTHON, "-c", script, pair.server.addr[4],
+                               str(port_of(server))])
+    assert child.wait(10 * env.SLOW) == 0
+    records = d.handshakes(5, netns=pair.client.inode, outcome="established")
+    assert {record["process"]["pid"] for record in records} == {child.pid}

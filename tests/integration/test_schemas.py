@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""The schemas are what they promise: examples both ways, and the words of the C tables."""
+import json
+import re
+
+import pytest
+
+from lib import env, schema
+
+EXAMPLES = env.SCHEMAS / "examples"
+VALID = sorted((EXAMPLES / "valid").glob("*.json"))
+INVALID = sorted((EXAMPLES / "invalid").glob("*.json"))
+REASONS = json.loads((EXAMPLES / "invalid.json").read_text())
+TYPES = ["hello", "handshake", "loss", "bye", "end", "probe"]
+
+
+@pytest.fixture(scope="module")
+def open_validator():
+    return schema.validator()
+
+
+@pytest.fixture(scope="module")
+def closed_validator():
+    return schema.validator(strict=True)
+
+
+def keyword(error):
+    # jsonschema gives no keyword for `false` as a schema, which forbids a key
+    return "False schema" if error[1] == "None" else error[1]
+
+
+@pytest.mark.parametrize("path", sorted(env.SCHEMAS.glob("*.schema.json")), ids=lambda p: p.name)
+def test_schema_is_one(path):
+    content = json.loads(path.read_text())
+    schema.VERSION.check_schema(content)
+    assert content["$schema"].endswith("/draft/2020-12/schema")
+    assert content["$id"].endswith("/" + path.name)
+    assert "SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause" in content["$comment"]
+
+
+@pytest.mark.parametrize("path", VALID, ids=lambda p: p.stem)
+def test_valid(path, open_validator, closed_validator):
+    record = json.loads(path.read_text())
+    for validator in (open_validator, closed_validator):
+        assert list(schema.leaves(validator.iter_errors(record))) == []
+
+
+@pytest.mark.parametrize("path", INVALID, ids=lambda p: p.stem)
+def test_invalid(path, open_validator):
+    """It fails as published, for the reason its name gives."""
+    record = json.loads(path.read_text())
+    reason = REASONS[path.name]
+    found = [(e[0], keyword(e)) for e in schema.leaves(open_validator.iter_errors(record))]
+    assert (reason["path"], reason["keyword"]) in found
+
+
+def test_every_invalid_example_has_a_reason():
+    assert {path.name for path in INVALID} == set(REASONS)
+
+
+@pytest.mark.parametrize("path", INVALID, ids=lambda p: p.stem)
+def test_invalid_is_one_step_from_valid(path, open_validator):
+    """Nothing else is wrong with it: the reasons found all concern the same place or its twin."""
+    record = json.loads(path.read_text())
+    errors = list(schema.leaves(open_validator.iter_errors(record)))
+    assert 1 <= len(errors) <= 4, errors
+
+
+def test_valid_and_invalid_for_every_type():
+    for examples in (VALID, INVALID):
+        assert {json.loads(path.read_text()).get("type") for path in examples} >= set(TYPES)
+
+
+def test_new_fields_are_additions(open_validator, closed_validator):
+    """A newer daemon's field passes the published schema; the tests' closed one reports it."""
+    for path in VALID:
+        record = {**json.loads(path.read_text()), "invented": 1}
+        assert open_validator.is_valid(record), path.name
+        messages = [e[2] for e in schema.leaves(closed_validator.iter_errors(record))]
+        assert any("invented" in message for message in messages), path.name
+
+
+def test_closed_inside_objects(closed_validator):
+    record = json.loads((EXAMPLES / "valid" / "handshake-passive.json").read_text())
+    for key in ("local", "remote", "accept_queue", "process", "cgroup"):
+        changed = {**record, key: {**record[key], "invented": 1}}
+        assert not closed_validator.is_valid(changed), key
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_compiled_schemas_agree(strict, open_validator, closed_validator):
+    """The quick check that the other tests use gives jsonschema's verdict, whatever one changes."""
+    slow = closed_validator if strict else open_validator
+    quick = schema.compile_schemas(strict=strict)
+    for path in VALID + INVALID:
+        record = json.loads(path.read_text())
+        assert quick(record) == slow.is_valid(record), path.name
+    for path in VALID:
+        record = json.loads(path.read_text())
+        for key in list(record) + ["invented"]:
+            for value in (None, -1, 0, 1, True, "x", "", {}, [], 1.5, "::1", 10**12):
+                changed = {**record, key: value}
+                assert quick(changed) == slow.is_valid(changed), (path.name, key, value)
+            changed = {name: record[name] for name in record if name != key}
+            assert quick(changed) == slow.is_valid(changed), (path.name, "without", key)
+
+
+def c_table(name):
+    """The words of a table in common/names.c, in the order of their enum in bpf/event.h."""
+    source = (env.ROOT / "common" / "names.c").read_text()
+    body = re.search(r"\*const %s\[\w*\] = \{(.*?)\};" % name, source, re.S).group(1)
+    return dict(re.findall(r'\[(\w+)\]\s*=\s*"(\w+)"', body))
+
+
+def c_enum(name):
+    header = (env.ROOT / "bpf" / "event.h").read_text()
+    header = re.sub(r"/\*.*?\*/", "", header, flags=re.S)
+    body = re.search(r"enum %s \{(.*?)\};" % name, header, re.S).group(1)
+    return re.findall(r"\w+", body)[:-1]  # the last one counts
+
+
+@pytest.mark.parametrize("name", ["role", "outcome"])
+def test_words_are_those_of_the_c_tables(name):
+    table = c_table(f"{name}_names")
+    words = [table[constant] for constant in c_enum(name)]
+    common = json.loads((env.SCHEMAS / "common.schema.json").read_text())
+    assert common["$defs"][name]["enum"] == words
+
+
+def test_every_outcome_is_counted():
+    common = json.loads((env.SCHEMAS / "common.schema.json").read_text())
+    bye = json.loads((env.SCHEMAS / "bye.schema.json").read_text())
+    for role in common["$defs"]["role"]["enum"]:
+        assert bye["properties"]["outcomes"]["properties"][role]["required"] == \
+            common["$defs"]["outcome"]["enum"]
+
+
+def test_filter_keys_are_those_of_the_c_table():
+    source = (env.ROOT / "common" / "filter.c").read_text()
+    body = re.search(r"filter_keys\[\w*\]\s*=\s*\{(.*?)\}", source, re.S).group(1)
+    common = json.loads((env.SCHEMAS / "common.schema.json").read_text())
+    assert set(common["$defs"]["filter"]["properties"]) == set(re.findall(r'"(\w+)"', body))
+
+
+def c_strings(directories):
+    text = "".join(path.read_text() for directory in directories
+                   for path in sorted((env.ROOT / directory).glob("*.[ch]")))
+    text = re.sub(r"/\*.*?\*/|//[^\n]*", "", text, flags=re.S)
+    return set(re.findall(r'"([^"\n]*?)"', text.replace('\\"', "")))
+
+
+@pytest.mark.parametrize("schema_name,key", [("loss", "what"), ("loss", "why"), ("bye", "reason")])
+def test_words_that_the_daemon_can_say(schema_name, key):
+    """The words of these enums stand in the daemon, but for those a later feature will say."""
+    later = {"rate_limit"}
+    words = json.loads((env.SCHEMAS / f"{schema_name}.schema.json").read_text())
+    words = set(words["properties"][key]["enum"]) - later
+    assert words <= c_strings(["daemon", "common"])

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""The daemon's Unix socket: subscriptions, requests, and readers that do not read."""
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+
+from lib import env, feed, schema
+from lib.traffic import connect, listener, port_of
+
+pytestmark = pytest.mark.sanitize
+
+
+@pytest.fixture
+def served(tmp_path, daemon, keep):
+    """A daemon with a socket and no other output; subscribe(filter) makes a feed of it."""
+    path = tmp_path / "sock"
+    d = daemon(sock=path, output="none")
+    d.path = path
+
+    def subscribe(**filter):
+        subscriber = keep(feed.Subscriber(path, {"op": "subscribe", "filter": filter}))
+        subscriber.feed.wait_for(lambda all: all, what="hello")
+        return subscriber.feed
+    d.subscribe = subscribe
+    return d
+
+
+def ended(d, *feeds, losses=False):
+    """Stop the daemon; every feed ends with bye, and keeps its promises."""
+    d.stop()
+    for one in feeds:
+        one.wait_end()
+        wrong = one.complaints(losses=losses)
+        assert not wrong, "\n".join(wrong)
+
+
+def test_subscribe(pair, keep, served, ip):
+    one = served.subscribe()
+    hello = one.all[0]
+    assert hello["type"] == "hello" and hello["subscription"] == {} and hello["filters"] == {}
+    server = keep(listener(pair.server, ip))
+    keep(connect(pair.client, ip, pair.address(ip, port_of(server)))[0])
+    one.handshake(netns=pair.client.inode, role="active")
+    one.handshake(netns=pair.server.inode, role="passive")
+    ended(served, one)
+
+
+def test_subscribers_have_feeds_and_filters_of_their_own(pair, keep, served):
+    every = served.subscribe()
+    refused = served.subscribe(outcome="refused")
+    passive = served.subscribe(role="passive", port="8001")
+    assert refused.all[0]["subscription"] == {"outcome": "refused"}
+    keep(listener(pair.server, 4, 8001))
+    keep(listener(pair.server, 4, 8002))
+    for port in (8001, 8002, 999):
+        keep(connect(pair.client, 4, pair.address(4, port))[0])
+    every.handshakes(3, netns=pair.client.inode, remote={"port": lambda port: port != 998})
+    late = served.subscribe()
+    keep(connect(pair.client, 4, pair.address(4, 998))[0])
+    for one in (every, refused, late):
+        one.handshake(netns=pair.client.inode, remote={"port": 998})
+    ended(served, every, refused, passive, late)
+    nets = (pair.client.inode, pair.server.inode)
+    count = {name: sum(r["netns"] in nets for r in one.records()) for name, one in
+             dict(every=every, refused=refused, passive=passive, late=late).items()}
+    assert count == {"every": 6, "refused": 2, "passive": 1, "late": 1}
+    assert [r["local"]["port"] for r in passive.records() if r["netns"] in nets] == [8001]
+
+
+def test_filters_as_json_values(lone, served):
+    """Numbers and lists, where they read better than strings."""
+    one = served.subscribe(port=[998, 999], outcome=["refused", "timeout"], role="active")
+    for port in (997, 998, 999):
+        connect(lone, 4, ("127.0.0.1", port))[0].close()
+    one.handshakes(2, netns=lone.inode)
+    ended(served, one)
+
+
+@pytest.mark.parametrize("request_line,word", [
+    (b'{"op":"subscribe","filter":{"port":"none"}}', "none"),
+    (b'{"op":"subscribe","filter":{"colour":"red"}}', "colour"),
+    (b'{"op":"subscribe","filter":[]}', "filter"),
+    (b'{"op":"dance"}', "op"), (b'{"op":1}', "op"), (b'{}', "op"), (b'[]', ""),
+    (b'hello', ""), (b'', ""), (b'{"op":"subscribe"', ""), (b'\xff\xfe', ""),
+], ids=lambda value: value.decode(errors="replace") if isinstance(value, bytes) else "")
+def test_bad_requests(served, keep, request_line, word):
+    """Each gets an end that says why, and harms nobody."""
+    one = keep(feed.Subscriber(served.path, request_line))
+    if request_line == b"":
+        one.send({"op": "dance"})  # an empty line may be passed over, or answered
+    end = one.feed.wait_for(lambda all: all, what="an answer")[0]
+    assert schema.Checker().errors(end) == []
+    assert end["type"] == "end" and end["ok"] is False
+    assert word in end["error"]
+    served.subscribe()
+
+
+def test_request_without_end(served, keep):
+    """A peer that never ends its line is cut off; one that goes away in it is forgotten."""
+    endless = keep(feed.Subscriber(served.path, read=False))
+    try:
+        for _ in range(200):
+            endless.sock.sendall(b"x" * 10000)
+    except OSError:
+        pass  # cut off
+    gone = feed.Subscriber(served.path, read=False)
+    gone.sock.sendall(b'{"op":"subs')
+    gone.close()
+    served.subscribe()
+
+
+def test_probe(served, keep):
+    one = keep(feed.Subscriber(served.path, {"op": "probe"}))
+    records = one.feed.wait_for(lambda all: len(all) > 1 and list(all), what="probe and end")
+    checker = schema.Checker()
+    assert [error for record in records for error in checker.errors(record)] == []
+    assert [r["type"] for r in records] == ["probe", "end"] and records[1]["ok"] is True
+    done = subprocess.run([env.TCPSHAKED, "--probe"], capture_output=True, check=True,
+                          timeout=20 * env.SLOW)
+    same = ("version", "kernel", "host", "evidence", "capabilities")
+    printed = json.loads(done.stdout)
+    assert {k: printed[k] for k in same} == {k: records[0][k] for k in same}
+
+
+def test_half_closed_subscriber(lone, keep, served):
+    """A client may say that it has nothing more to ask (as `nc -N` does) and still listen."""
+    one = keep(feed.Subscriber(served.path, {"op": "subscribe"}))
+    one.feed.wait_for(lambda all: all, what="hello")
+    one.sock.shutdown(socket.SHUT_WR)
+    connect(lone, 4, ("127.0.0.1", 9))[0].close()
+    # Either is fine, but not silence: the record, or the end of the feed.
+    env.poll_until(lambda: one.feed.ended or one.feed.records(netns=lone.inode))
+
+
+def storm(ns, count, port=9001):
+    child = ns.popen([env.tool("storm"), "-n", str(count), "-p", str(port)],
+                     stdout=subprocess.PIPE)
+    out, _ = child.communicate(timeout=120 * env.SLOW)
+    assert child.returncode == 0
+    return json.loads(out)
+
+
+def test_subscriber_that_does_not_read(lone, keep, served):
+    """It slows nobody; what it missed is counted in its own feed once it reads again."""
+    rounds, count = 8, 2000
+    good = served.subscribe(role="active")
+    idle = keep(feed.Subscriber(served.path, {"op": "subscribe", "filter": {"role": "active"}},
+                                read=False, rcvbuf=4096))
+    for done in range(rounds):
+        storm(lone, count, 9001 + done)
+        good.handshakes(count, 10, netns=lone.inode, remote={"port": 9001 + done})
+    assert not good.records("loss")
+
+    lazy = idle.start_reading()
+
+    def told():
+        connect(lone, 4, ("127.0.0.1", 9))[0].close()
+        return lazy.records("loss")
+    env.poll_until(told, 10, "its losses", interval=0.05)
+    connect(lone, 4, ("127.0.0.1", 10))[0].close()
+    lazy.handshake(netns=lone.inode, remote={"port": 10})
+    ended(served, good)
+    lazy.wait_end()
+    wrong = lazy.complaints(losses=True)
+    assert not wrong, "\n".join(wrong)
+    losses = lazy.records("loss")
+    assert {(r["what"], r["why"]) for r in losses} == {("handshake", "slow_reader")}
+    lost, got = sum(r["count"] for r in losses), len(lazy.records())
+    assert 0 < got < rounds * count
+    assert got + lost == len(good.records())
+    assert lazy.all[-1]["feed"]["lost"] == lost
+    assert good.all[-1]["feed"]["lost"] == 0
+
+
+def test_stop_does_not_wait_for_who_does_not_read(lone, keep, served):
+    keep(feed.Subscriber(served.path, {"op": "subscribe"}, read=False, rcvbuf=4096))
+    env.poll_until(lambda: served.subscribe(), what="another subscriber")
+    storm(lone, 5000)
+    begin = time.monotonic()
+    served.stop(signal.SIGTERM)
+    assert time.monotonic() - begin < 3 * env.SLOW
+
+
+def test_many_subscribers_come_and_go(lone, served):
+    for _ in range(5):
+        crowd = [feed.Subscriber(served.path, {"op": "subscribe"}) for _ in range(20)]
+        connect(lone, 4, ("127.0.0.1", 9))[0].close()
+        for one in crowd[::2]:
+            one.feed.wait_for(lambda all: any(r.get("netns") == lone.inode for r in all))
+        for one in crowd:
+            one.close()
+    fds = f"/proc/{served.pid}/fd"
+    before = len(os.listdir(fds))
+    env.poll_until(lambda: len(os.listdir(fds)) <= before and len(os.listdir(fds)) < 60,
+                   what="the descriptors being closed")
