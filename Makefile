@@ -38,9 +38,10 @@ COMMON := $(call objects,$(wildcard common/*.c))
 DAEMON := $(call objects,$(wildcard daemon/*.c))
 CLI := $(call objects,$(wildcard cli/*.c))
 # What unit tests link: everything but main() and what only runs on a kernel.
-UNTESTABLE := $(call objects,daemon/main.c daemon/source.c daemon/reports.c cli/main.c)
+UNTESTABLE := $(call objects,daemon/main.c daemon/flow.c daemon/loop.c daemon/queues.c daemon/books.c daemon/control.c daemon/source.c daemon/reports.c cli/main.c)
 TESTABLE := $(filter-out $(UNTESTABLE),$(COMMON) $(DAEMON) $(CLI))
-BPF := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bpf/*.bpf.c))
+# accept.bpf.c is an object of its own, loaded when asked for; the others are linked into one.
+BPF := $(patsubst %.c,$(BUILD)/%.o,$(filter-out bpf/accept.bpf.c,$(wildcard bpf/*.bpf.c)))
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/*.c))
 HELPERS := $(addprefix $(BUILD)/tests/,$(basename $(notdir $(wildcard tests/integration/*.c \
 	tests/bench/*.c))))
@@ -48,7 +49,7 @@ HELPERS := $(addprefix $(BUILD)/tests/,$(basename $(notdir $(wildcard tests/inte
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
-.PHONY: all run test check unit integration sanitize bench lint fmt deps install uninstall clean help
+.PHONY: all run test check unit integration sanitize bench vm lint fmt deps install uninstall clean help
 
 all: $(BUILD)/tcpshaked $(BUILD)/tcpshake ## build the daemon and the CLI
 
@@ -75,6 +76,11 @@ sanitize: ## unit tests, daemon and CLI under ASan and UBSan
 
 bench: all $(HELPERS) ## what it costs: interleaved runs with and without the daemon (needs root)
 	$(Q)TCPSHAKE_BUILD=$(abspath $(BUILD)) tests/bench/bench $(BENCH_FLAGS)
+
+vm: ## the integration tests under other kernels: KERNEL=oldest, newest, 6.1, trixie, … (needs root)
+	$(Q)tools/install-deps vm
+	$(Q)$(MAKE) -s --no-print-directory all $(HELPERS)
+	$(Q)TCPSHAKE_BUILD=$(abspath $(BUILD)) tests/vm/matrix $(VM_FLAGS) $(KERNEL)
 
 lint: ## what tools can see in the sources
 	$(Q)tools/lint
@@ -131,7 +137,7 @@ $(BUILD)/%.o: %.c
 	$(call say,CC   $<)
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -c -o $@ $<
 
-$(BUILD)/daemon/source.o: $(BUILD)/bpf/tcpshake.skel.h
+$(BUILD)/daemon/source.o: $(BUILD)/bpf/tcpshake.skel.h $(BUILD)/bpf/accept.skel.h
 
 $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c
 	$(call say,BPF  $<)
@@ -145,4 +151,8 @@ $(BUILD)/bpf/tcpshake.skel.h: $(BUILD)/bpf/tcpshake.o
 	$(call say,SKEL $@)
 	$(Q)$(BPFTOOL) gen skeleton $< name tcpshake_bpf >$@
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+$(BUILD)/bpf/accept.skel.h: $(BUILD)/bpf/accept.bpf.o
+	$(call say,SKEL $@)
+	$(Q)$(BPFTOOL) gen skeleton $< name accept_bpf >$@
+
+-include $(shell find $(BUILD) -path '*/vm' -prune -o -name '*.d' -print 2>/dev/null)

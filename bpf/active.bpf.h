@@ -23,7 +23,7 @@ struct {
 	__uint(max_entries, ATTEMPT_SLOTS);
 	__type(key, __u32);
 	__type(value, struct attempt);
-} attempt_slots SEC(".maps");
+} attempt_slots SEC(".maps") __weak;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -31,7 +31,7 @@ struct {
 	__uint(max_entries, 65536);
 	__type(key, __u64);
 	__type(value, struct attempt);
-} attempts SEC(".maps");
+} attempts SEC(".maps") __weak;
 
 /*
  * A number made of a socket's address. The verifier forbids arithmetic on a pointer, but takes
@@ -133,10 +133,14 @@ static __always_inline void active_begin(struct sock *sk, bool slots)
 {
 	__u64 socket = (__u64)sk, now = bpf_ktime_get_ns();
 	struct attempt fresh = { .socket = socket }, *slot;
+	struct namespace_counts *n;
 	struct counters *c;
 
 	if (sk->sk_protocol != IPPROTO_TCP)
 		return;
+	n = namespace_counts(socket_netns(sk));
+	if (n)
+		count(n->begun);
 	slot = slots ? attempt_claim(socket, now) : NULL;
 	if (slot) {
 		attempt_fill(slot, now);
@@ -182,6 +186,7 @@ static __always_inline void active_end(struct sock *sk, int newstate, bool slots
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	struct event_handshake e = {};
+	struct namespace_counts *n;
 	struct attempt *a;
 	__u64 bytes_acked;
 	__u32 segs_out;
@@ -231,6 +236,8 @@ static __always_inline void active_end(struct sock *sk, int newstate, bool slots
 	} else {
 		e.flags |= HANDSHAKE_PARTIAL;
 	}
+	if (e.error && (n = namespace_counts(e.header.netns)))
+		count(*(e.outcome == OUTCOME_NO_PORT ? &n->unsent : &n->failed));
 	emit_handshake(&e);
 }
 

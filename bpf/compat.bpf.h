@@ -14,6 +14,12 @@ static __always_inline bool uses_usec_timestamps(struct tcp_sock *tp)
 	return bpf_core_field_exists(tp->tcp_usec_ts) && BPF_CORE_READ_BITFIELD(tp, tcp_usec_ts);
 }
 
+/* 6.15: tcp_check_req() names the drop of a final ACK for a full accept queue. */
+static __always_inline bool has_overflow_reason(void)
+{
+	return bpf_core_enum_value_exists(enum skb_drop_reason, SKB_DROP_REASON_TCP_LISTEN_OVERFLOW);
+}
+
 /* CONFIG_CGROUPS; 5.10.0 kept a tagged word instead (ad0f75e5f57c mended it in 5.14). */
 static __always_inline __u64 socket_cgroup_id(struct sock *sk)
 {

@@ -25,6 +25,8 @@
 enum event_kind {
 	EVENT_HANDSHAKE, /* struct event_handshake: an attempt ended */
 	EVENT_LISTENER, /* struct event_listener: a socket entered or left LISTEN */
+	EVENT_OVERFLOW, /* struct event_overflow: a queue refused a final ACK */
+	EVENT_ACCEPT, /* struct event_accept: accept() took a connection */
 	EVENT_KINDS,
 };
 
@@ -91,6 +93,45 @@ struct event_handshake {
 	};
 };
 
+/*
+ * A listener, by its socket's address, and what is kept of it. The socket may be gone and its
+ * memory another's: then it is not in LISTEN any more, or its namespace or port differ.
+ */
+struct listener_key {
+	__u64 socket;
+};
+
+struct listener_state {
+	__u32 netns;
+	__u16 local_port; /* 0 until it is bound */
+	__u16 pad;
+	__u64 ack_drops; /* final ACKs refused, by kfree_skb, of requests in the SYN queue */
+	__u64 cookie_drops; /* … and of SYN cookies */
+	__u64 failed; /* children that could not be made, with room in the queue */
+	__u64 since_ns; /* in this table */
+};
+
+/* How accept() is seen; ACCEPT_OFF: not at all. */
+enum accept_evidence { ACCEPT_OFF, ACCEPT_FUNCTION, ACCEPT_SYSCALL };
+
+struct event_accept {
+	struct event_header header;
+	__u64 mono_ns;
+	__u64 wait_ns; /* since ESTABLISHED, or NS_UNKNOWN */
+	__u8 local_addr[16];
+	__u8 remote_addr[16];
+	__u16 local_port;
+	__u16 remote_port;
+	__u32 client_isn;
+	__u32 pid; /* of the process that called accept() */
+	__u32 uid;
+	char comm[COMM_LEN];
+	__u8 evidence; /* enum accept_evidence */
+	__u8 pad[7];
+};
+
+_Static_assert(sizeof(struct event_accept) == 96, "event_accept");
+
 enum listener_event {
 	LISTENER_OPENED, /* CLOSE -> LISTEN */
 	LISTENER_CLOSED, /* LISTEN -> CLOSE */
@@ -110,11 +151,55 @@ struct event_listener {
 	__u32 pid; /* of the process that did it, or that holds the file */
 	__u32 uid;
 	char comm[COMM_LEN];
+	__u32 accept_len; /* of the accept queue */
+	__u32 drops; /* sk_drops */
+	struct listener_state state; /* at LISTENER_CLOSED: what the table held */
 };
 
+/* Where a refused handshake stood. */
+enum overflow_stage {
+	STAGE_SYN, /* its SYN was refused */
+	STAGE_ACK, /* its final ACK was: the client believes it is connected */
+	STAGES,
+};
+
+enum overflow_queue { QUEUE_ACCEPT, QUEUE_SYN, QUEUES };
+
+enum overflow_action {
+	ACTION_DROPPED,
+	ACTION_RESET, /* tcp_abort_on_overflow */
+	ACTION_COOKIE, /* answered with a SYN cookie instead */
+	ACTIONS,
+};
+
+enum overflow_evidence {
+	EVIDENCE_KFREE_SKB, /* the drop itself, with its reason */
+	EVIDENCE_SYNACK_RETRANSMIT, /* a SYN-ACK sent again though its ACK had come */
+	EVIDENCE_SK_DROPS, /* the listener's drops, reconciled with the counters */
+	EVIDENCE_COUNTERS, /* the namespace's counters alone */
+	EVIDENCES,
+};
+
+struct event_overflow {
+	struct event_header header;
+	__u64 mono_ns;
+	__u64 socket; /* the listener's address */
+	__u8 local_addr[16];
+	__u8 remote_addr[16];
+	__u16 local_port;
+	__u16 remote_port;
+	__u8 action; /* enum overflow_action */
+	__u8 evidence; /* enum overflow_evidence */
+	__u8 from_cookie; /* the request was in a SYN cookie */
+	__u8 proven; /* the queue is full as this is written */
+	__u32 accept_queue_len;
+	__u32 accept_queue_max;
+};
+
+_Static_assert(sizeof(struct event_overflow) == 72, "event_overflow");
 _Static_assert(sizeof(struct event_header) == 8, "event_header");
 _Static_assert(sizeof(struct event_handshake) == 120, "event_handshake");
-_Static_assert(sizeof(struct event_listener) == 80, "event_listener");
+_Static_assert(sizeof(struct event_listener) == 128, "event_listener");
 
 /*
  * One per CPU, only ever added to, atomically: a softirq may interrupt a program on its CPU.
@@ -125,9 +210,10 @@ struct counters {
 	__u64 delivered[EVENT_KINDS];
 	__u64 filtered[EVENT_KINDS];
 	__u64 ring_full[EVENT_KINDS];
-	__u64 listeners; /* EVENT_LISTENERs seen */
+	__u64 events[EVENT_KINDS]; /* seen of each kind, but for handshakes */
 	__u64 attempt_map_full; /* active attempts whose beginning could not be kept */
 	__u64 request_map_full; /* SYN-ACK retransmits that could not be kept */
+	__u64 listener_map_full; /* listeners whose queues are not watched */
 	__u64 stale; /* beginnings whose end was never seen, reclaimed */
 };
 
@@ -138,7 +224,7 @@ struct stream_filter {
 	__u8 roles; /* 1 << enum role; 0: all */
 	__u8 by_port; /* only ports in the bitmap, local or remote */
 	__u8 by_remote; /* only remote addresses in the trie */
-	__u8 pad;
+	__u8 none; /* no handshake at all */
 };
 
 #define PORT_BITMAP_BYTES 8192
@@ -159,6 +245,46 @@ struct attempt {
 	char comm[COMM_LEN];
 	__u64 simultaneous; /* the peer's SYN crossed ours */
 	__u64 pad; /* one cache line */
+};
+
+/* What a look at a listener found. */
+struct listener_sample {
+	__u64 socket;
+	__u64 mono_ns;
+	__u64 oldest_ns; /* when the head of the accept queue joined it; 0: the queue is empty */
+	struct listener_state state;
+	__u32 max_syn_backlog; /* of the namespace */
+	__u32 drops; /* sk_drops */
+	__u32 accept_len;
+	__u32 accept_max;
+	__u32 accept_peak; /* since the last sample; of all sockets of the port in the namespace */
+	__u32 syn_len;
+	__u32 syn_young; /* of which the SYN-ACK was sent once */
+	__u8 gone;
+	__u8 syncookies; /* tcp_syncookies of the namespace */
+	__u8 reasons; /* the kernel names the drop of a final ACK: state.ack_drops is complete */
+	__u8 pad;
+};
+
+_Static_assert(sizeof(struct listener_sample) == 96, "listener_sample");
+
+/* What the audit holds against the kernel's own counters, by namespace (key: __u32 inode). */
+struct namespace_counts {
+	__u64 begun; /* CLOSE -> SYN_SENT */
+	__u64 unsent; /* of which no SYN left: connect() found no port */
+	__u64 accepted; /* SYN_RECV -> ESTABLISHED of children */
+	__u64 failed; /* SYN_SENT or SYN_RECV -> CLOSE with an error, which counts AttemptFails */
+};
+
+/* All listeners of one port of one namespace. */
+struct service_key {
+	__u32 netns;
+	__u16 local_port;
+	__u16 pad;
+};
+
+struct service {
+	__u32 accept_peak; /* of the accept queue, since the last sample */
 };
 
 /* A request whose SYN-ACK was retransmitted, by its connection. */

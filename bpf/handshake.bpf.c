@@ -2,6 +2,7 @@
 /* The programs that see handshakes and listeners begin and end. */
 #include "active.bpf.h"
 #include "listener.bpf.h"
+#include "overflow.bpf.h"
 #include "passive.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -18,7 +19,11 @@ static __noinline void listener_changed(struct sock *sk, enum listener_event eve
 	e.pid = bpf_get_current_pid_tgid() >> 32;
 	e.uid = (__u32)bpf_get_current_uid_gid();
 	bpf_get_current_comm(e.comm, sizeof(e.comm));
-	count(c->listeners);
+	if (event == LISTENER_OPENED)
+		listener_watch(&e);
+	else
+		listener_forget(&e);
+	count(c->events[EVENT_LISTENER]);
 	deliver(c, &e, sizeof(e), EVENT_LISTENER);
 }
 
@@ -74,5 +79,14 @@ SEC("tp_btf/tcp_retransmit_synack")
 int retransmit_synack(__u64 *ctx)
 {
 	passive_retransmitted((struct sock *)ctx[0], (struct request_sock *)ctx[1]);
+	overflow_retransmitted((struct sock *)ctx[0], (struct request_sock *)ctx[1]);
+	return 0;
+}
+
+/* With the receiving socket, from 6.11 (28851f7f7e1f… "net: add rx_sk to trace_kfree_skb"). */
+SEC("raw_tp/kfree_skb")
+int skb_dropped(__u64 *ctx)
+{
+	overflow_dropped((struct sk_buff *)ctx[0], (__u32)ctx[2], (struct sock *)ctx[3]);
 	return 0;
 }

@@ -1,9 +1,34 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Sockets that enter and leave LISTEN, and who did it: the owners of passive handshakes. */
+/*
+ * Sockets that enter and leave LISTEN, who did it, and a table of them: their queues are looked
+ * at through it, all namespaces at once, without a walk over the host's connections.
+ */
 #ifndef TCPSHAKE_LISTENER_BPF_H
 #define TCPSHAKE_LISTENER_BPF_H
 
 #include "socket.bpf.h"
+#include "stream.bpf.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, struct listener_key);
+	__type(value, struct listener_state);
+} listeners SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, struct service_key);
+	__type(value, struct service);
+} services SEC(".maps") __weak;
+
+static __always_inline struct service_key service_of(__u32 netns, __u16 local_port)
+{
+	return (struct service_key){ .netns = netns, .local_port = local_port };
+}
 
 static __always_inline void store_listener(struct event_listener *e, struct sock *sk)
 {
@@ -25,6 +50,56 @@ static __always_inline void store_listener(struct event_listener *e, struct sock
 	}
 	e->local_port = bpf_ntohs(BPF_CORE_READ(inet, inet_sport));
 	e->backlog = BPF_CORE_READ(sk, sk_max_ack_backlog);
+	e->accept_len = BPF_CORE_READ(sk, sk_ack_backlog);
+	e->drops = BPF_CORE_READ(sk, sk_drops.counter);
+}
+
+static __always_inline void service_watch(__u32 netns, __u16 local_port)
+{
+	struct service_key key = service_of(netns, local_port);
+	struct service fresh = {};
+
+	if (local_port)
+		bpf_map_update_elem(&services, &key, &fresh, BPF_NOEXIST);
+}
+
+/* Keep it in the table; an entry that is there is another socket's that had this address. */
+static __always_inline void listener_watch(const struct event_listener *e)
+{
+	struct listener_state state = {
+		.netns = e->header.netns,
+		.local_port = e->local_port,
+		.since_ns = e->event == LISTENER_FOUND ? 0 : e->mono_ns, /* it listens already */
+	};
+	struct listener_key key = { e->socket };
+	struct counters *c;
+
+	service_watch(state.netns, state.local_port);
+	if (bpf_map_update_elem(&listeners, &key, &state, BPF_ANY)) {
+		c = this_cpu_counters();
+		if (c)
+			count(c->listener_map_full);
+	}
+}
+
+static __always_inline void listener_forget(struct event_listener *e)
+{
+	struct listener_key key = { e->socket };
+	struct listener_state *state = bpf_map_lookup_elem(&listeners, &key);
+
+	if (state)
+		e->state = *state;
+	bpf_map_delete_elem(&listeners, &key);
+}
+
+/* A child is ESTABLISHED: its arrival made the accept queue that deep. */
+static __always_inline void service_accepted(__u32 netns, __u16 local_port, __u32 depth)
+{
+	struct service_key key = service_of(netns, local_port);
+	struct service *s = bpf_map_lookup_elem(&services, &key);
+
+	if (s && s->accept_peak < depth)
+		s->accept_peak = depth;
 }
 
 #endif

@@ -10,9 +10,11 @@
 #ifndef TCPSHAKE_PASSIVE_BPF_H
 #define TCPSHAKE_PASSIVE_BPF_H
 
+#include "listener.bpf.h"
 #include "outcome.h"
 #include "socket.bpf.h"
 #include "stream.bpf.h"
+#include "waiting.bpf.h"
 
 /* Only requests whose SYN-ACK was retransmitted; the daemon removes those that came to nothing. */
 struct {
@@ -20,7 +22,7 @@ struct {
 	__uint(max_entries, 16384);
 	__type(key, struct request_key);
 	__type(value, struct request);
-} requests SEC(".maps");
+} requests SEC(".maps") __weak;
 
 /*
  * The SYN-ACK timer doubles from TCP_TIMEOUT_INIT up to TCP_RTO_MAX; a duplicate SYN does not
@@ -112,6 +114,7 @@ static __always_inline void passive_end(struct sock *sk, int newstate)
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	struct event_handshake e = {};
+	struct namespace_counts *n;
 
 	if (!tp)
 		return;
@@ -136,6 +139,15 @@ static __always_inline void passive_end(struct sock *sk, int newstate)
 		e.flags |= HANDSHAKE_FASTOPEN;
 	e.listener.accept_queue_len = sk->sk_ack_backlog;
 	e.listener.accept_queue_max = sk->sk_max_ack_backlog;
+	n = namespace_counts(e.header.netns);
+	if (n && newstate == TCP_ESTABLISHED)
+		count(n->accepted);
+	else if (n && e.error)
+		count(n->failed);
+	if (newstate == TCP_ESTABLISHED) {
+		service_accepted(e.header.netns, e.local_port, e.listener.accept_queue_len + 1);
+		waiting_begin(sk, e.end_ns);
+	}
 	passive_times(&e, tp);
 	emit_handshake(&e);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The way out of the kernel: counters, the stream filter and the ring buffer.
+ * The way out of the kernel: counters, the stream filter and the ring buffer. Maps and constants are
+ * weak, because several objects that are linked into one define them.
  *
  * The reader is not woken for a record but when the ring passes WAKE_BYTES; a timer of its own
  * fetches what lies below. A wake-up a record would cost more than all the rest together.
@@ -17,14 +18,14 @@
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4 * 1024 * 1024);
-} events SEC(".maps");
+} events SEC(".maps") __weak;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct counters);
-} counters SEC(".maps");
+} counters SEC(".maps") __weak;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
@@ -32,10 +33,18 @@ struct {
 	__uint(max_entries, 64);
 	__type(key, struct remote_key);
 	__type(value, __u8);
-} filter_remotes SEC(".maps");
+} filter_remotes SEC(".maps") __weak;
 
-const volatile struct stream_filter filter = {};
-const volatile __u8 filter_ports[PORT_BITMAP_BYTES] = {};
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 16384);
+	__type(key, __u32);
+	__type(value, struct namespace_counts);
+} namespaces SEC(".maps") __weak;
+
+const volatile struct stream_filter filter __weak = {};
+const volatile __u8 filter_ports[PORT_BITMAP_BYTES] __weak = {};
 
 #define count(counter) __sync_fetch_and_add(&(counter), 1)
 
@@ -46,6 +55,17 @@ static __always_inline struct counters *this_cpu_counters(void)
 	return bpf_map_lookup_elem(&counters, &zero);
 }
 
+/* NULL if there are more namespaces than fit: the audit misses the newest, nothing else does. */
+static __always_inline struct namespace_counts *namespace_counts(__u32 netns)
+{
+	struct namespace_counts *n = bpf_map_lookup_elem(&namespaces, &netns), fresh = {};
+
+	if (n)
+		return n;
+	bpf_map_update_elem(&namespaces, &netns, &fresh, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&namespaces, &netns);
+}
+
 static __always_inline bool port_wanted(__u16 port)
 {
 	return filter_ports[port >> 3] & (1 << (port & 7));
@@ -53,6 +73,8 @@ static __always_inline bool port_wanted(__u16 port)
 
 static __always_inline bool handshake_wanted(const struct event_handshake *e)
 {
+	if (filter.none)
+		return false;
 	if (filter.roles && !(filter.roles & (1 << e->role)))
 		return false;
 	if (filter.outcomes && !(filter.outcomes & (1 << e->outcome)))
@@ -70,11 +92,15 @@ static __always_inline bool handshake_wanted(const struct event_handshake *e)
 	return true;
 }
 
-/* Put an event, whose header is filled in, into the ring; count where it went. */
+/*
+ * Put an event, whose header is filled in, into the ring; count where it went. A listener's is
+ * rare, and the reader should know of it before its first connections: it wakes the reader.
+ */
 static __always_inline void deliver(struct counters *c, void *event, __u32 size, __u32 kind)
 {
 	__u64 waiting = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA);
-	bool edge = waiting < WAKE_BYTES && waiting + size + RING_HEADER_BYTES >= WAKE_BYTES;
+	bool edge = kind == EVENT_LISTENER ||
+		    (waiting < WAKE_BYTES && waiting + size + RING_HEADER_BYTES >= WAKE_BYTES);
 
 	if (bpf_ringbuf_output(&events, event, size,
 			       edge ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP))

@@ -337,15 +337,24 @@ static bool in_mask(uint32_t mask, uint8_t value)
 	return !mask || (value < 32 && (mask & (1u << value)));
 }
 
+static bool ends_match(const struct filter *f, const struct filter_subject *subject)
+{
+	const struct stream_filter *s = &f->stream;
+
+	if (s->by_port && !has_port(f, subject->local_port) && !has_port(f, subject->remote_port))
+		return false;
+	return !s->by_remote || !subject->remote_addr || in_network(f, subject->remote_addr);
+}
+
 bool filter_match(const struct filter *f, const struct filter_subject *subject)
 {
 	const struct stream_filter *s = &f->stream;
 
+	if (!ends_match(f, subject))
+		return false;
+	if (subject->ends_only)
+		return true;
 	if (!in_mask(s->roles, subject->role) || !in_mask(s->outcomes, subject->outcome))
-		return false;
-	if (s->by_port && !has_port(f, subject->local_port) && !has_port(f, subject->remote_port))
-		return false;
-	if (s->by_remote && !in_network(f, subject->remote_addr))
 		return false;
 	return !s->slow_ns ||
 	       (subject->latency_ns != NS_UNKNOWN && subject->latency_ns >= s->slow_ns);

@@ -31,11 +31,12 @@ struct filter {
 	char *text[5]; /* the values as given, by key; owned */
 };
 
-/* The handshake asked about. */
+/* The handshake asked about; or a listener, or its refusals: of these only the ends count. */
 struct filter_subject {
+	bool ends_only;
 	uint8_t role, outcome;
-	uint16_t local_port, remote_port;
-	const uint8_t *remote_addr; /* 16 bytes, v4-mapped */
+	uint16_t local_port, remote_port; /* 0: none */
+	const uint8_t *remote_addr; /* 16 bytes, v4-mapped; NULL: none, which matches any */
 	uint64_t latency_ns; /* NS_UNKNOWN if it is */
 };
 

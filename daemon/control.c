@@ -96,12 +96,51 @@ static void op_probe(struct client *client, const cJSON *request)
 	reply_end(client, NULL);
 }
 
+static struct record *begin_answer(void *ctx, enum record_type type, uint64_t mono_ns, int64_t offset_ns)
+{
+	struct client *client = ctx;
+	struct record *answer = &client->control->answer;
+
+	record_begin(answer, type, mono_ns, offset_ns);
+	return answer;
+}
+
+static void put_answer(void *ctx, const struct filter_subject *subject)
+{
+	struct client *client = ctx;
+
+	(void)subject;
+	feed_put(sink_feed(client->sink), &client->control->answer);
+}
+
+static void op_listeners(struct client *client, const cJSON *request)
+{
+	const struct queues_output answer = { begin_answer, put_answer, client };
+	struct control *c = client->control;
+
+	(void)request;
+	c->handler.listeners(c->handler.ctx, &answer);
+	reply_end(client, NULL);
+}
+
+static void op_stats(struct client *client, const cJSON *request)
+{
+	const struct queues_output answer = { begin_answer, put_answer, client };
+	struct control *c = client->control;
+
+	(void)request;
+	c->handler.stats(c->handler.ctx, &answer);
+	reply_end(client, NULL);
+}
+
 static const struct {
 	const char *op;
 	void (*run)(struct client *client, const cJSON *request);
 } operations[] = {
 	{ "subscribe", op_subscribe },
 	{ "probe", op_probe },
+	{ "stats", op_stats },
+	{ "listeners", op_listeners },
 };
 
 static void handle_request(struct client *client, const char *line, size_t len)
@@ -118,7 +157,7 @@ static void handle_request(struct client *client, const char *line, size_t len)
 	}
 	reply_end(client, !request ? "the request is not JSON: send one object a line" :
 			  !op	   ? "the request has no \"op\": try {\"op\":\"subscribe\"}" :
-				     "unknown op: this daemon knows subscribe and probe");
+				     "unknown op: this daemon knows subscribe, listeners, stats and probe");
 	cJSON_Delete(request);
 }
 

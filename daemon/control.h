@@ -8,6 +8,7 @@
 
 #include <event2/event.h>
 
+#include "queues.h"
 #include "sinks.h"
 
 struct control;
@@ -16,6 +17,8 @@ struct control;
 struct control_handler {
 	void (*hello)(void *ctx, struct record *r, const struct filter *filter);
 	void (*probe)(void *ctx, struct record *r);
+	void (*listeners)(void *ctx, const struct queues_output *to);
+	void (*stats)(void *ctx, const struct queues_output *to);
 	void (*end)(void *ctx, struct record *r, const char *error); /* NULL: ok */
 	void *ctx;
 };

@@ -6,21 +6,11 @@
 
 #include "common/addr.h"
 
-#define BUCKETS 1024
-
-struct listener {
-	struct listener *next;
-	uint64_t socket;
-	uint32_t netns;
-	uint16_t port;
-	bool v6only;
-	bool seen; /* by the scan under way */
-	uint8_t addr[16];
-	struct listener_owner owner;
-};
+#define BUCKETS 4096
 
 struct listeners {
-	struct listener *bucket[BUCKETS];
+	struct listener *port[BUCKETS];
+	struct listener *socket[BUCKETS];
 	size_t count;
 };
 
@@ -33,100 +23,178 @@ void listeners_free(struct listeners *l)
 {
 	if (!l)
 		return;
-	for (size_t i = 0; i < BUCKETS; i++) {
-		while (l->bucket[i]) {
-			struct listener *gone = l->bucket[i];
-
-			l->bucket[i] = gone->next;
-			free(gone);
-		}
-	}
+	for (size_t i = 0; i < BUCKETS; i++)
+		while (l->socket[i])
+			listeners_remove(l, l->socket[i]);
 	free(l);
 }
 
-static size_t bucket_of(uint32_t netns, uint16_t port)
+static size_t port_bucket(uint32_t netns, uint16_t port)
 {
 	return (netns * 2654435761U + port) % BUCKETS;
 }
 
-static struct listener **listener_slot(struct listeners *l, const struct event_listener *e)
+static size_t socket_bucket(uint64_t socket)
 {
-	struct listener **p = &l->bucket[bucket_of(e->header.netns, e->local_port)];
+	return ((socket >> 6) * 0x9e3779b97f4a7c15ULL >> 32) % BUCKETS;
+}
 
-	while (*p && ((*p)->socket != e->socket || (*p)->netns != e->header.netns ||
-		      (*p)->port != e->local_port))
-		p = &(*p)->next;
+struct listener *listeners_find(const struct listeners *l, uint64_t socket)
+{
+	struct listener *p = l->socket[socket_bucket(socket)];
+
+	while (p && p->socket != socket)
+		p = p->next_socket;
 	return p;
 }
 
-/* systemd keeps the sockets it activates services with: the service is who accepts. */
-static bool better_owner(const struct listener_owner *owner, uint32_t pid)
+static void port_link(struct listeners *l, struct listener *p)
 {
-	return owner->pid == 1 || (pid != 1 && pid < owner->pid);
+	struct listener **bucket = &l->port[port_bucket(p->netns, p->port)];
+
+	p->next = *bucket;
+	*bucket = p;
 }
 
-static void listener_put(struct listeners *l, const struct event_listener *e)
+static void port_unlink(struct listeners *l, struct listener *gone)
 {
-	struct listener **slot = listener_slot(l, e), *listener = *slot;
-	bool known = listener;
+	struct listener **p = &l->port[port_bucket(gone->netns, gone->port)];
 
-	if (!known) {
-		listener = calloc(1, sizeof(*listener));
-		if (!listener)
-			return; /* its handshakes go without an owner */
-		*slot = listener;
-		l->count++;
-	}
-	/* The first holder a scan finds replaces what was known, the others must be better. */
-	if (!known || e->event == LISTENER_OPENED || !listener->seen ||
-	    better_owner(&listener->owner, e->pid)) {
-		listener->owner = (struct listener_owner){ .pid = e->pid, .uid = e->uid };
-		memcpy(listener->owner.comm, e->comm, sizeof(e->comm));
-	}
-	listener->socket = e->socket;
-	listener->netns = e->header.netns;
-	listener->port = e->local_port;
-	listener->v6only = e->v6only;
-	listener->seen = true;
-	memcpy(listener->addr, e->local_addr, sizeof(listener->addr));
+	while (*p != gone)
+		p = &(*p)->next;
+	*p = gone->next;
 }
 
-static void listener_remove(struct listeners *l, struct listener **slot)
+void listeners_remove(struct listeners *l, struct listener *gone)
 {
-	struct listener *gone = *slot;
+	struct listener **p;
 
 	if (!gone)
 		return;
-	*slot = gone->next;
+	port_unlink(l, gone);
+	p = &l->socket[socket_bucket(gone->socket)];
+	while (*p != gone)
+		p = &(*p)->next_socket;
+	*p = gone->next_socket;
 	free(gone);
 	l->count--;
 }
 
-void listeners_apply(struct listeners *l, const struct event_listener *e)
+static struct listener *listener_add(struct listeners *l, const struct event_listener *e)
 {
-	if (e->event == LISTENER_CLOSED)
-		listener_remove(l, listener_slot(l, e));
-	else if (e->local_port) /* else a scan finds it once it is bound */
-		listener_put(l, e);
+	struct listener **bucket = &l->socket[socket_bucket(e->socket)];
+	struct listener *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	p->socket = e->socket;
+	p->cgroup_id = e->cgroup_id;
+	p->netns = e->header.netns;
+	p->port = e->local_port;
+	p->v6only = e->v6only;
+	memcpy(p->addr, e->local_addr, sizeof(p->addr));
+	p->next_socket = *bucket;
+	*bucket = p;
+	port_link(l, p);
+	l->count++;
+	return p;
+}
+
+/* systemd keeps the sockets it activates services with: the service is who accepts. */
+static bool better_owner(const struct listener_owner *a, const struct listener_owner *b)
+{
+	if ((a->pid == 1) != (b->pid == 1))
+		return b->pid == 1;
+	return a->pid < b->pid;
+}
+
+static void owner_add(struct listener *p, const struct event_listener *e)
+{
+	struct listener_owner owner = { .pid = e->pid, .uid = e->uid };
+
+	memcpy(owner.comm, e->comm, sizeof(owner.comm));
+	for (uint32_t i = 0; i < p->owner_count; i++)
+		if (p->owner[i].pid == owner.pid)
+			return; /* by another descriptor */
+	if (p->owner_count == LISTENER_OWNERS) {
+		p->owners_more++;
+		return;
+	}
+	p->owner[p->owner_count++] = owner;
+	if (better_owner(&owner, &p->owner[0])) {
+		p->owner[p->owner_count - 1] = p->owner[0];
+		p->owner[0] = owner;
+	}
+}
+
+static void owners_clear(struct listener *p)
+{
+	p->owner_count = 0;
+	p->owners_more = 0;
+}
+
+struct listener *listeners_put(struct listeners *l, const struct event_listener *e)
+{
+	struct listener *p = listeners_find(l, e->socket);
+	uint32_t owners;
+
+	if (p && (e->event == LISTENER_OPENED || p->netns != e->header.netns)) {
+		listeners_remove(l, p); /* its end was not seen, its address is another's now */
+		p = NULL;
+	}
+	if (!p)
+		p = listener_add(l, e);
+	if (!p)
+		return NULL;
+	if (p->port != e->local_port) {
+		port_unlink(l, p);
+		p->port = e->local_port;
+		port_link(l, p);
+		p->changed = true;
+	}
+	p->fresh |= e->event == LISTENER_OPENED;
+	owners = p->owner_count;
+	if (!p->seen)
+		owners_clear(p); /* the first holder a scan finds: what was known is old */
+	owner_add(p, e);
+	p->changed |= p->owner_count != owners;
+	p->seen = true;
+	return p;
+}
+
+void listeners_sample(struct listeners *l, struct listener *p, const struct listener_sample *sample)
+{
+	if (p->port != sample->state.local_port) {
+		port_unlink(l, p);
+		p->port = sample->state.local_port;
+		port_link(l, p);
+		p->changed = true;
+	}
+	if (!p->sampled && !p->fresh) { /* what was dropped before we looked is not ours to explain */
+		p->drops_accounted = sample->drops;
+		p->accounted = sample->state;
+	}
+	p->drops_new = sample->drops - (p->sampled || p->fresh ? p->sample.drops : sample->drops);
+	p->sample = *sample;
+	p->sampled = true;
+	if (sample->accept_peak > p->peak)
+		p->peak = sample->accept_peak;
 }
 
 void listeners_scan_begin(struct listeners *l)
 {
 	for (size_t i = 0; i < BUCKETS; i++)
-		for (struct listener *p = l->bucket[i]; p; p = p->next)
+		for (struct listener *p = l->socket[i]; p; p = p->next_socket)
 			p->seen = false;
 }
 
 void listeners_scan_end(struct listeners *l)
 {
 	for (size_t i = 0; i < BUCKETS; i++) {
-		struct listener **p = &l->bucket[i];
-
-		while (*p) {
-			if ((*p)->seen)
-				p = &(*p)->next;
-			else
-				listener_remove(l, p);
+		for (struct listener *p = l->socket[i]; p; p = p->next_socket) {
+			if (!p->seen)
+				owners_clear(p);
+			p->seen = true;
 		}
 	}
 }
@@ -149,14 +217,15 @@ const struct listener_owner *listeners_owner(const struct listeners *l, uint32_t
 	const struct listener_owner *best = NULL;
 	int best_fit = 0;
 
-	for (const struct listener *p = l->bucket[bucket_of(netns, port)]; p; p = p->next) {
+	for (const struct listener *p = l->port[port_bucket(netns, port)]; p; p = p->next) {
+		const struct listener_owner *owner = p->owner_count ? &p->owner[0] : NULL;
 		int f = p->netns == netns && p->port == port ? fit(p, addr) : 0;
 
 		if (!f || f < best_fit)
 			continue;
 		if (f > best_fit)
-			best = &p->owner;
-		else if (best && best->pid != p->owner.pid)
+			best = owner;
+		else if (best && (!owner || best->pid != owner->pid))
 			best = NULL;
 		best_fit = f;
 	}
@@ -166,13 +235,36 @@ const struct listener_owner *listeners_owner(const struct listeners *l, uint32_t
 bool listeners_orphaned(const struct listeners *l, bool (*alive)(uint32_t pid))
 {
 	for (size_t i = 0; i < BUCKETS; i++)
-		for (const struct listener *p = l->bucket[i]; p; p = p->next)
-			if (!alive(p->owner.pid))
+		for (const struct listener *p = l->socket[i]; p; p = p->next_socket)
+			if (p->owner_count && !alive(p->owner[0].pid))
 				return true;
 	return false;
+}
+
+bool listeners_port_shared(const struct listeners *l, const struct listener *listener)
+{
+	const struct listener *p = l->port[port_bucket(listener->netns, listener->port)];
+
+	while (p && (p == listener || p->netns != listener->netns || p->port != listener->port))
+		p = p->next;
+	return p;
 }
 
 size_t listeners_count(const struct listeners *l)
 {
 	return l->count;
+}
+
+void listeners_each(struct listeners *l, void (*fn)(void *ctx, struct listener *listener), void *ctx)
+{
+	for (size_t i = 0; i < BUCKETS; i++) {
+		struct listener *p = l->socket[i];
+
+		while (p) {
+			struct listener *next = p->next_socket;
+
+			fn(ctx, p);
+			p = next;
+		}
+	}
 }

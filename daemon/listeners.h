@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Who listens where: the owners of passive handshakes. Fed by the LISTEN transitions as they
- * happen and by scans of all open files; pure, the scan itself is the source's.
+ * Who listens where, and how its queues are. Fed by the LISTEN transitions as they happen, by
+ * scans of all open files and by looks at the queues; pure: all three are the source's.
  */
 #ifndef TCPSHAKE_LISTENERS_H
 #define TCPSHAKE_LISTENERS_H
@@ -12,7 +12,7 @@
 
 #include "bpf/event.h"
 
-struct listeners;
+#define LISTENER_OWNERS 16
 
 struct listener_owner {
 	uint32_t pid;
@@ -20,15 +20,60 @@ struct listener_owner {
 	char comm[COMM_LEN];
 };
 
+/* Handshakes that were refused, as far as they are in `overflow` records. */
+struct refused {
+	uint64_t syn; /* SYNs dropped */
+	uint64_t ack; /* final ACKs dropped or answered with a RST */
+	uint64_t cookie; /* of which the request was in a SYN cookie */
+};
+
+struct listener {
+	struct listener *next; /* of the same bucket of ports */
+	struct listener *next_socket; /* of the same bucket of sockets */
+	uint64_t socket; /* the kernel's address of it: unique while it lives */
+	uint64_t cgroup_id;
+	uint32_t netns;
+	uint16_t port; /* 0: not bound yet */
+	bool v6only;
+	bool seen; /* by the scan under way */
+	bool fresh; /* it opened under our eyes: all its drops are ours to explain */
+	bool sampled; /* `sample` holds a look */
+	bool told; /* a record said what `told_…` holds */
+	bool changed; /* its port or its owners, since then */
+	uint8_t addr[16];
+	uint32_t told_backlog;
+	uint32_t owner_count;
+	uint32_t owners_more; /* holders beyond LISTENER_OWNERS */
+	struct listener_owner owner[LISTENER_OWNERS]; /* the first is the main one */
+	struct listener_sample sample;
+	uint32_t peak; /* of the accept queue, since the last record */
+	uint32_t told_drops;
+	uint32_t drops_accounted; /* of sk_drops: in records, or explained otherwise */
+	uint32_t drops_new; /* since the look before */
+	struct listener_state accounted; /* the same for what the kernel side counts */
+	uint64_t evident_acks; /* by SYN-ACK retransmits, not reconciled yet */
+	struct refused refused;
+};
+
+struct listeners;
+
 struct listeners *listeners_new(void);
 void listeners_free(struct listeners *l);
 
-/* Take an event: opened, closed or found. */
-void listeners_apply(struct listeners *l, const struct event_listener *e);
+/* Take an event: opened or found. NULL if memory is out. */
+struct listener *listeners_put(struct listeners *l, const struct event_listener *e);
+/* By the socket's address; NULL if it is not known. */
+struct listener *listeners_find(const struct listeners *l, uint64_t socket);
+/* Forget it; it is freed. NULL-safe. */
+void listeners_remove(struct listeners *l, struct listener *listener);
+
+/* Take a look at its queues; binds it to its port if it had none. */
+void listeners_sample(struct listeners *l, struct listener *listener,
+		      const struct listener_sample *sample);
 
 /*
- * Around a scan: what no LISTENER_FOUND mentions between the two is gone, unless it opened
- * meanwhile.
+ * Around a scan: what no LISTENER_FOUND mentions between the two has no owner that is known,
+ * unless it opened meanwhile.
  */
 void listeners_scan_begin(struct listeners *l);
 void listeners_scan_end(struct listeners *l);
@@ -41,9 +86,14 @@ void listeners_scan_end(struct listeners *l);
 const struct listener_owner *listeners_owner(const struct listeners *l, uint32_t netns,
 					     const uint8_t *addr, uint16_t port);
 
-/* Has any owner's process gone, as `alive` says? Then a scan finds who holds the socket now. */
+/* Has any main owner's process gone, as `alive` says? Then a scan finds who holds the socket. */
 bool listeners_orphaned(const struct listeners *l, bool (*alive)(uint32_t pid));
+/* Does another listener share its namespace and port? */
+bool listeners_port_shared(const struct listeners *l, const struct listener *listener);
 
 size_t listeners_count(const struct listeners *l);
+
+/* Call `fn` for each; it may remove the one it is called with. */
+void listeners_each(struct listeners *l, void (*fn)(void *ctx, struct listener *listener), void *ctx);
 
 #endif

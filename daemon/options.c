@@ -5,8 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/duration.h"
 #include "common/log.h"
+#include "common/names.h"
+#include "record.h"
 
 static int set_output(struct options *o, const char *value)
 {
@@ -27,6 +30,47 @@ static int set_socket(struct options *o, const char *value)
 static int set_duration(struct options *o, const char *value)
 {
 	return duration_parse(value, &o->duration_ns) || !o->duration_ns ? -1 : 0;
+}
+
+static int set_listener_interval(struct options *o, const char *value)
+{
+	return duration_parse(value, &o->listener_interval_ns) ||
+			       o->listener_interval_ns < 10 * 1000000 ?
+		       -1 :
+		       0;
+}
+
+static int set_accept_wait(struct options *o, const char *value)
+{
+	static const char *const names[] = {
+		[ACCEPT_WAIT_AUTO] = "auto",
+		[ACCEPT_WAIT_FUNCTION] = "function",
+		[ACCEPT_WAIT_SYSCALL] = "syscall",
+		[ACCEPT_WAIT_OFF] = "off",
+	};
+	int i = name_index(names, sizeof(names) / sizeof(*names), value, strlen(value));
+
+	if (i < 0)
+		return -1;
+	o->accept_wait = (enum accept_wait)i;
+	return 0;
+}
+
+static int set_events(struct options *o, const char *value)
+{
+	o->events = 0;
+	o->events_given = true;
+	for (;;) {
+		size_t len = strcspn(value, ",");
+		int type = name_index(record_type_names, RECORD_TYPES, value, len);
+
+		if (type < 0 || !(STREAM_RECORDS & (1U << type)))
+			return -1;
+		o->events |= 1U << type;
+		if (!value[len])
+			return 0;
+		value += len + 1;
+	}
 }
 
 /* Options with a `set` take a value; the filters go by their long name to common/filter. */
@@ -51,6 +95,14 @@ static const struct {
 	  "… that ended so: established, refused, reset, timeout,\n"
 	  "unreachable, cancelled, no_port, overflow, or failed" },
 	{ 0, "slow", "DURATION", NULL, NULL, "… that took at least so long, such as 250us or 10ms" },
+	{ 0, "events", "LIST", set_events, "a list of handshake, listener, overflow, audit and accept",
+	  "stream only these records: handshake, listener,\noverflow, audit, accept (default: all but accept)" },
+	{ 0, "accept-wait", "HOW", set_accept_wait, "auto, function, syscall or off",
+	  "see accept(): by its function, by its system calls (slows\nevery system call a little), "
+	  "or off; auto (the default):\nby the function, if accept records are wanted" },
+	{ 'i', "listener-interval", "DURATION", set_listener_interval,
+	  "a duration of at least 10ms, such as 500ms or 5s",
+	  "look at the listeners' queues so often (default 1s)" },
 	{ 'p', "probe", NULL, NULL, NULL, "print what this kernel offers and exit" },
 	{ 'v', "verbose", NULL, NULL, NULL, "say more on standard error" },
 	{ 'V', "version", NULL, NULL, NULL, "print the version and exit" },
@@ -73,11 +125,11 @@ static void print_help(void)
 		snprintf(left, sizeof(left), "  %s --%s %s", letter, table[i].name,
 			 table[i].metavar ? table[i].metavar : "");
 		while ((line_end = strchr(help, '\n'))) {
-			printf("%-27s %.*s\n", left, (int)(line_end - help), help);
+			printf("%-32s %.*s\n", left, (int)(line_end - help), help);
 			help = line_end + 1;
 			left[0] = '\0';
 		}
-		printf("%-27s %s\n", left, help);
+		printf("%-32s %s\n", left, help);
 	}
 	printf("\nFilters apply to the stream; the totals in `bye` count everything.\n"
 	       "Exit status: 0 stopped as asked, 1 run-time error, 2 usage error.\n"
@@ -159,7 +211,8 @@ enum parsed options_parse(struct options *o, int argc, char **argv)
 	char shorts[2 * OPTIONS + 2];
 	int c;
 
-	*o = (struct options){ .output = "-", .socket = DEFAULT_SOCKET };
+	*o = (struct options){ .output = "-", .socket = DEFAULT_SOCKET,
+			       .listener_interval_ns = NSEC_PER_SEC, .events = STREAM_RECORDS & ~(1U << RECORD_ACCEPT) };
 	build_getopt(longs, shorts);
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
@@ -175,6 +228,12 @@ enum parsed options_parse(struct options *o, int argc, char **argv)
 		log_error("unexpected argument %s: see tcpshaked --help", argv[optind]);
 		return PARSED_ERROR;
 	}
+	/* To ask how accept() is seen is to want its records; not to want them is not to look. */
+	if (!o->events_given &&
+	    (o->accept_wait == ACCEPT_WAIT_FUNCTION || o->accept_wait == ACCEPT_WAIT_SYSCALL))
+		o->events |= 1U << RECORD_ACCEPT;
+	if (!(o->events & (1U << RECORD_ACCEPT)))
+		o->accept_wait = ACCEPT_WAIT_OFF;
 	if (!o->output && !o->socket && !o->probe) {
 		log_error("-o none and -s none leave nobody to write to: give one of them");
 		return PARSED_ERROR;

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "common/filter.h"
+#include "source.h"
 
 #define DEFAULT_SOCKET "/run/tcpshake/tcpshaked.sock"
 
@@ -14,6 +15,10 @@ struct options {
 	const char *output; /* a path, "-" for stdout, NULL for none */
 	const char *socket; /* a path, NULL for none */
 	uint64_t duration_ns; /* 0: until told to stop */
+	uint64_t listener_interval_ns;
+	enum accept_wait accept_wait;
+	bool events_given;
+	uint32_t events; /* 1 << enum record_type: those of the stream */
 	struct filter filter;
 	bool probe;
 	bool verbose;

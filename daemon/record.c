@@ -7,10 +7,15 @@
 #include "common/addr.h"
 #include "common/clock.h"
 #include "common/names.h"
+#include "parts.h"
 
 const char *const record_type_names[RECORD_TYPES] = {
-	[RECORD_HELLO] = "hello", [RECORD_HANDSHAKE] = "handshake", [RECORD_LOSS] = "loss",
-	[RECORD_BYE] = "bye",	  [RECORD_PROBE] = "probe",	    [RECORD_END] = "end",
+	[RECORD_HELLO] = "hello",	[RECORD_HANDSHAKE] = "handshake",
+	[RECORD_LISTENER] = "listener", [RECORD_OVERFLOW] = "overflow",
+	[RECORD_AUDIT] = "audit",	[RECORD_ACCEPT] = "accept",
+	[RECORD_LOSS] = "loss",
+	[RECORD_BYE] = "bye",		[RECORD_STATS] = "stats",
+	[RECORD_PROBE] = "probe",	[RECORD_END] = "end",
 };
 
 void record_times(struct buf *b, uint64_t mono_ns, int64_t real_ns)
@@ -49,48 +54,13 @@ static uint64_t hash_endpoint(const uint8_t *addr, uint16_t port)
 	return mix(mix(word[0]) ^ mix(word[1] + port));
 }
 
-uint64_t record_connection(const struct event_handshake *e)
+uint64_t record_connection(const uint8_t *local_addr, uint16_t local_port,
+			   const uint8_t *remote_addr, uint16_t remote_port, uint32_t client_isn)
 {
-	uint64_t ends = hash_endpoint(e->local_addr, e->local_port) +
-			hash_endpoint(e->remote_addr, e->remote_port);
+	uint64_t ends = hash_endpoint(local_addr, local_port) +
+			hash_endpoint(remote_addr, remote_port);
 
-	return mix(ends ^ e->client_isn);
-}
-
-static void put_endpoint(struct buf *b, const uint8_t *addr, uint16_t port)
-{
-	buf_lit(b, "{\"addr\":\"");
-	addr_format(b, addr);
-	buf_lit(b, "\",\"port\":");
-	buf_u64(b, port);
-	buf_lit(b, "}");
-}
-
-static void put_ns(struct buf *b, uint64_t ns)
-{
-	if (ns == NS_UNKNOWN)
-		buf_lit(b, "null");
-	else
-		buf_u64(b, ns);
-}
-
-static void put_bool(struct buf *b, bool value)
-{
-	if (value)
-		buf_lit(b, "true");
-	else
-		buf_lit(b, "false");
-}
-
-static void put_process(struct buf *b, uint32_t pid, uint32_t uid, const char *comm)
-{
-	buf_lit(b, ",\"process\":{\"pid\":");
-	buf_u64(b, pid);
-	buf_lit(b, ",\"comm\":");
-	buf_json_str(b, comm, COMM_LEN);
-	buf_lit(b, ",\"uid\":");
-	buf_u64(b, uid);
-	buf_lit(b, "}");
+	return mix(ends ^ client_isn);
 }
 
 static void put_error(struct buf *b, int error)
@@ -111,10 +81,8 @@ static void put_error(struct buf *b, int error)
 
 static void put_ends(struct buf *b, const struct event_handshake *e)
 {
-	if (addr_is_ipv4(e->remote_addr))
-		buf_lit(b, ",\"family\":\"ipv4\",\"netns\":");
-	else
-		buf_lit(b, ",\"family\":\"ipv6\",\"netns\":");
+	put_family(b, e->remote_addr);
+	buf_lit(b, ",\"netns\":");
 	buf_u64(b, e->header.netns);
 	buf_lit(b, ",\"local\":");
 	put_endpoint(b, e->local_addr, e->local_port);
@@ -146,7 +114,8 @@ void record_handshake(struct buf *b, const struct event_handshake *e, struct ide
 		      const struct listener_owner *owner)
 {
 	buf_lit(b, ",\"conn\":\"");
-	buf_hex64(b, record_connection(e));
+	buf_hex64(b, record_connection(e->local_addr, e->local_port, e->remote_addr, e->remote_port,
+				       e->client_isn));
 	buf_lit(b, "\",\"role\":\"");
 	buf_str(b, role_names[e->role]);
 	buf_lit(b, "\",\"outcome\":\"");
@@ -156,21 +125,38 @@ void record_handshake(struct buf *b, const struct event_handshake *e, struct ide
 		put_error(b, e->error);
 	put_ends(b, e);
 	put_measures(b, e);
-	if (e->role == ROLE_PASSIVE) {
-		buf_lit(b, ",\"accept_queue\":{\"len\":");
-		buf_u64(b, e->listener.accept_queue_len);
-		buf_lit(b, ",\"max\":");
-		buf_u64(b, e->listener.accept_queue_max);
-		buf_lit(b, "}");
-	}
+	if (e->role == ROLE_PASSIVE)
+		put_accept_queue(b, e->listener.accept_queue_len, e->listener.accept_queue_max);
+	buf_lit(b, ",\"process\":");
 	if (e->role == ROLE_ACTIVE && e->caller.pid)
 		put_process(b, e->caller.pid, e->caller.uid, e->caller.comm);
-	else if (e->role == ROLE_PASSIVE && owner)
-		put_process(b, owner->pid, owner->uid, owner->comm);
 	else
-		buf_lit(b, ",\"process\":null");
+		put_owner(b, e->role == ROLE_PASSIVE ? owner : NULL);
 	buf_lit(b, ",");
 	identity_append_cgroup(identity, b, e->cgroup_id);
+	buf_lit(b, "}\n");
+}
+
+void record_accept(struct buf *b, const struct event_accept *e)
+{
+	buf_lit(b, ",\"conn\":\"");
+	buf_hex64(b, record_connection(e->local_addr, e->local_port, e->remote_addr, e->remote_port,
+				       e->client_isn));
+	buf_lit(b, "\"");
+	put_family(b, e->remote_addr);
+	buf_lit(b, ",");
+	put_count(b, "netns", e->header.netns);
+	buf_lit(b, ",\"local\":");
+	put_endpoint(b, e->local_addr, e->local_port);
+	buf_lit(b, ",\"remote\":");
+	put_endpoint(b, e->remote_addr, e->remote_port);
+	buf_lit(b, ",\"wait_ns\":");
+	put_ns(b, e->wait_ns);
+	if (e->evidence == ACCEPT_FUNCTION)
+		buf_lit(b, ",\"evidence\":\"function\",\"process\":");
+	else
+		buf_lit(b, ",\"evidence\":\"syscall\",\"process\":");
+	put_process(b, e->pid, e->uid, e->comm);
 	buf_lit(b, "}\n");
 }
 

@@ -18,12 +18,22 @@
 enum record_type {
 	RECORD_HELLO,
 	RECORD_HANDSHAKE,
+	RECORD_LISTENER,
+	RECORD_OVERFLOW,
+	RECORD_AUDIT,
+	RECORD_ACCEPT,
 	RECORD_LOSS,
 	RECORD_BYE,
+	RECORD_STATS,
 	RECORD_PROBE,
 	RECORD_END,
 	RECORD_TYPES,
 };
+
+/* Those a reader may choose from; the others belong to every feed. */
+#define STREAM_RECORDS \
+	(1U << RECORD_HANDSHAKE | 1U << RECORD_LISTENER | 1U << RECORD_OVERFLOW | 1U << RECORD_AUDIT | \
+	 1U << RECORD_ACCEPT)
 
 extern const char *const record_type_names[RECORD_TYPES];
 
@@ -53,6 +63,9 @@ void record_members(struct buf *b, const cJSON *members);
  * What joins the records of one connection: a hash of both endpoints in either order, and the
  * client's initial sequence number, so that client and server say the same.
  */
-uint64_t record_connection(const struct event_handshake *e);
+uint64_t record_connection(const uint8_t *local_addr, uint16_t local_port,
+			   const uint8_t *remote_addr, uint16_t remote_port, uint32_t client_isn);
+
+void record_accept(struct buf *b, const struct event_accept *e);
 
 #endif

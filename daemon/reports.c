@@ -7,7 +7,7 @@
 
 #include "common/names.h"
 
-#define SCHEMA_VERSION "1.0"
+#define SCHEMA_VERSION "1.1"
 
 static void finish(struct buf *b, cJSON *members)
 {
@@ -93,31 +93,59 @@ static void add_count(cJSON *to, const char *name, uint64_t count)
 	cJSON_AddNumberToObject(to, name, (double)count); /* exact up to 2^53 */
 }
 
-void report_bye(struct buf *b, const struct totals *totals, const struct feed *feed)
+static void add_totals(cJSON *to, const char *name, const struct counters *c, enum event_kind kind,
+		       uint64_t seen)
 {
-	cJSON *members = cJSON_CreateObject(), *outcomes, *part;
+	cJSON *part = cJSON_AddObjectToObject(to, name);
+
+	add_count(part, "seen", seen);
+	add_count(part, "delivered", c->delivered[kind]);
+	add_count(part, "filtered", c->filtered[kind]);
+	add_count(part, "lost", c->ring_full[kind]);
+}
+
+/* What the kernel side counted: for each kind, seen = delivered + filtered + lost. */
+static void add_counters(cJSON *members, const struct totals *totals)
+{
 	const struct counters *c = &totals->counters;
+	cJSON *all, *part;
 	uint64_t seen = 0;
 
 	for (int role = 0; role < ROLES; role++)
 		for (int outcome = 0; outcome < OUTCOMES; outcome++)
 			seen += c->handshakes[role][outcome];
-	cJSON_AddStringToObject(members, "reason", totals->reason);
 	add_count(members, "uptime_ns", totals->uptime_ns);
-	part = cJSON_AddObjectToObject(cJSON_AddObjectToObject(members, "totals"), "handshake");
-	add_count(part, "seen", seen);
-	add_count(part, "delivered", c->delivered[EVENT_HANDSHAKE]);
-	add_count(part, "filtered", c->filtered[EVENT_HANDSHAKE]);
-	add_count(part, "lost", c->ring_full[EVENT_HANDSHAKE]);
-	outcomes = cJSON_AddObjectToObject(members, "outcomes");
+	all = cJSON_AddObjectToObject(members, "totals");
+	add_totals(all, "handshake", c, EVENT_HANDSHAKE, seen);
+	add_totals(all, "listener", c, EVENT_LISTENER, c->events[EVENT_LISTENER]);
+	if (c->events[EVENT_ACCEPT])
+		add_totals(all, "accept", c, EVENT_ACCEPT, c->events[EVENT_ACCEPT]);
+	add_totals(all, "overflow", c, EVENT_OVERFLOW, c->events[EVENT_OVERFLOW]);
+	all = cJSON_AddObjectToObject(members, "outcomes");
 	for (int role = 0; role < ROLES; role++) {
-		part = cJSON_AddObjectToObject(outcomes, role_names[role]);
+		part = cJSON_AddObjectToObject(all, role_names[role]);
 		for (int outcome = 0; outcome < OUTCOMES; outcome++)
 			add_count(part, outcome_names[outcome], c->handshakes[role][outcome]);
 	}
+}
+
+void report_bye(struct buf *b, const struct totals *totals, const struct feed *feed)
+{
+	cJSON *members = cJSON_CreateObject(), *part;
+
+	cJSON_AddStringToObject(members, "reason", totals->reason);
+	add_counters(members, totals);
 	part = cJSON_AddObjectToObject(members, "feed");
 	add_count(part, "records", feed_records(feed) + 1); /* this one is the last */
 	add_count(part, "lost", feed_lost(feed));
+	finish(b, members);
+}
+
+void report_stats(struct buf *b, const struct totals *totals)
+{
+	cJSON *members = cJSON_CreateObject();
+
+	add_counters(members, totals);
 	finish(b, members);
 }
 

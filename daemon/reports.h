@@ -18,6 +18,7 @@ struct totals {
 };
 
 void report_bye(struct buf *b, const struct totals *totals, const struct feed *feed);
+void report_stats(struct buf *b, const struct totals *totals); /* `reason` is not asked */
 void report_probe(struct buf *b, const struct source *source);
 /* `error`: NULL if the request was served. */
 void report_end(struct buf *b, const char *error);

@@ -13,14 +13,28 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "accept.skel.h"
 #include "tcpshake.skel.h"
 
-enum { CAP_STATE, CAP_RETRANSMIT, CAP_ITERATOR, CAP_ATOMICS, CAPABILITIES };
+enum {
+	CAP_STATE,
+	CAP_RETRANSMIT,
+	CAP_ITERATOR,
+	CAP_QUEUES,
+	CAP_KFREE,
+	CAP_ATOMICS,
+	CAP_ACCEPT_FUNCTION,
+	CAP_ACCEPT_SYSCALL,
+	CAPABILITIES,
+};
 
 struct source {
 	struct source_handler handler;
 	struct tcpshake_bpf *bpf;
+	struct accept_bpf *accept; /* NULL unless accept() is seen */
+	enum accept_wait accept_wait;
 	struct ring_buffer *ring;
+	struct bpf_link *queues; /* the iterator over the table of listeners */
 	struct counters *per_cpu;
 	int cpus;
 	struct capability capabilities[CAPABILITIES];
@@ -52,7 +66,16 @@ struct source *source_new(const struct source_handler *handler)
 		[CAP_ITERATOR] = { "listener_iterator",
 				   "owners of listeners that were there before the daemon", false,
 				   -ENOSYS },
+		[CAP_QUEUES] = { "queue_iterator", "the depth of the queues, refused SYNs", false,
+				 -ENOSYS },
+		[CAP_KFREE] = { "kfree_skb", "each refused final ACK with its client, at once", false,
+				-ENOSYS },
 		[CAP_ATOMICS] = { "fetch_atomics", "the cheaper table of attempts", false, -ENOSYS },
+		[CAP_ACCEPT_FUNCTION] = { "accept_function", "how long connections wait for accept()",
+					  false, -ENOSYS },
+		[CAP_ACCEPT_SYSCALL] = { "accept_syscall",
+					 "the same, without function hooks or io_uring", false,
+					 -ENOSYS },
 	};
 	struct source *s = calloc(1, sizeof(*s));
 
@@ -75,6 +98,8 @@ void source_free(struct source *s)
 	if (!s)
 		return;
 	ring_buffer__free(s->ring);
+	bpf_link__destroy(s->queues);
+	accept_bpf__destroy(s->accept);
 	tcpshake_bpf__destroy(s->bpf);
 	free(s->per_cpu);
 	free(s);
@@ -122,6 +147,10 @@ static int on_event(void *ctx, void *data, size_t size)
 		s->handler.handshake(s->handler.ctx, data);
 	else if (h->kind == EVENT_LISTENER && size >= sizeof(struct event_listener))
 		s->handler.listener(s->handler.ctx, data);
+	else if (h->kind == EVENT_OVERFLOW && size >= sizeof(struct event_overflow))
+		s->handler.overflow(s->handler.ctx, data);
+	else if (h->kind == EVENT_ACCEPT && size >= sizeof(struct event_accept))
+		s->handler.accept(s->handler.ctx, data);
 	return 0;
 }
 
@@ -137,25 +166,78 @@ static int load_programs(struct source *s, const struct filter *filter)
 	bpf_program__set_autoload(bpf->progs.state_slots, slots);
 	bpf_program__set_autoload(bpf->progs.state_hash, !slots);
 	bpf_program__set_autoload(bpf->progs.listener_files, !s->capabilities[CAP_ITERATOR].error);
+	bpf_program__set_autoload(bpf->progs.listener_queues, !s->capabilities[CAP_QUEUES].error);
+	bpf_program__set_autoload(bpf->progs.skb_dropped, !s->capabilities[CAP_KFREE].error);
 	bpf_program__set_autoattach(bpf->progs.listener_files, false); /* a link for each scan */
+	bpf_program__set_autoattach(bpf->progs.listener_queues, false);
+	bpf_program__set_autoattach(bpf->progs.skb_dropped, false); /* may be refused */
 	if (!slots)
 		bpf_map__set_max_entries(bpf->maps.attempt_slots, 1);
 	memcpy((void *)&bpf->rodata->filter, &filter->stream, sizeof(filter->stream));
+	bpf->rodata->accept_evidence = s->accept_wait == ACCEPT_WAIT_OFF ? ACCEPT_OFF : ACCEPT_FUNCTION;
+	if (s->accept_wait == ACCEPT_WAIT_OFF)
+		bpf_map__set_max_entries(bpf->maps.waiting, 1);
 	memcpy((void *)bpf->rodata->filter_ports, filter->ports, sizeof(filter->ports));
 	return tcpshake_bpf__load(bpf);
 }
 
-int source_load(struct source *s, const struct filter *filter)
+/* Load one way to see accept(), with the maps of the other programs. */
+static int load_accept(struct source *s, bool function)
 {
+	struct accept_bpf *a = accept_bpf__open();
 	int err;
 
+	if (!a)
+		return -errno;
+	bpf_program__set_autoload(a->progs.accept_function, function);
+	bpf_program__set_autoload(a->progs.accept_syscall, !function);
+	bpf_program__set_autoload(a->progs.accept4_syscall, !function);
+	err = bpf_map__reuse_fd(a->maps.waiting, bpf_map__fd(s->bpf->maps.waiting));
+	err = err ? err : bpf_map__reuse_fd(a->maps.events, bpf_map__fd(s->bpf->maps.events));
+	err = err ? err : bpf_map__reuse_fd(a->maps.counters, bpf_map__fd(s->bpf->maps.counters));
+	err = err ? err : accept_bpf__load(a);
+	err = err ? err : accept_bpf__attach(a);
+	if (err)
+		accept_bpf__destroy(a);
+	else
+		s->accept = a;
+	s->capabilities[function ? CAP_ACCEPT_FUNCTION : CAP_ACCEPT_SYSCALL].error = err;
+	return err;
+}
+
+void source_probe_accept(struct source *s)
+{
+	for (int function = 0; function < 2; function++) {
+		if (load_accept(s, function) == 0)
+			accept_bpf__destroy(s->accept);
+		s->accept = NULL;
+	}
+}
+
+int source_accept_error(const struct source *s)
+{
+	if (s->accept || s->accept_wait == ACCEPT_WAIT_OFF || s->accept_wait == ACCEPT_WAIT_AUTO)
+		return 0;
+	return s->capabilities[s->accept_wait == ACCEPT_WAIT_FUNCTION ? CAP_ACCEPT_FUNCTION :
+									CAP_ACCEPT_SYSCALL]
+		.error;
+}
+
+int source_load(struct source *s, const struct filter *filter, enum accept_wait accept_wait)
+{
+	static const int welcome[] = { CAP_KFREE, CAP_QUEUES, CAP_ITERATOR };
+	int err;
+
+	s->accept_wait = accept_wait;
 	s->capabilities[CAP_ATOMICS].error = probe_fetch_atomics();
 	s->capabilities[CAP_ITERATOR].error = 0;
+	s->capabilities[CAP_QUEUES].error = 0;
+	s->capabilities[CAP_KFREE].error = 0;
 	err = load_programs(s, filter);
-	if (err) { /* once more without what is only welcome */
-		tcpshake_bpf__destroy(s->bpf);
+	for (size_t i = 0; err && i < sizeof(welcome) / sizeof(*welcome); i++) {
+		tcpshake_bpf__destroy(s->bpf); /* once more, without what is only welcome */
 		s->bpf = NULL;
-		s->capabilities[CAP_ITERATOR].error = err;
+		s->capabilities[welcome[i]].error = err;
 		err = load_programs(s, filter);
 	}
 	s->capabilities[CAP_STATE].error = s->capabilities[CAP_RETRANSMIT].error = err;
@@ -163,8 +245,29 @@ int source_load(struct source *s, const struct filter *filter)
 		err = load_remote(s, filter);
 	if (err)
 		return err;
+	if (accept_wait == ACCEPT_WAIT_AUTO || accept_wait == ACCEPT_WAIT_FUNCTION)
+		load_accept(s, true);
+	else if (accept_wait == ACCEPT_WAIT_SYSCALL)
+		load_accept(s, false);
 	s->ring = ring_buffer__new(bpf_map__fd(s->bpf->maps.events), on_event, s, NULL);
 	return s->ring ? 0 : -errno;
+}
+
+/* What is only welcome: a refusal is kept in the capability. */
+static void attach_optional(struct source *s)
+{
+	union bpf_iter_link_info info = { .map.map_fd = (__u32)bpf_map__fd(s->bpf->maps.listeners) };
+	LIBBPF_OPTS(bpf_iter_attach_opts, opts, .link_info = &info,
+		    .link_info_len = sizeof(info));
+
+	if (!s->capabilities[CAP_QUEUES].error) {
+		s->queues = bpf_program__attach_iter(s->bpf->progs.listener_queues, &opts);
+		s->capabilities[CAP_QUEUES].error = s->queues ? 0 : -errno;
+	}
+	if (!s->capabilities[CAP_KFREE].error) { /* EINVAL before 6.11: no receiving socket */
+		s->bpf->links.skb_dropped = bpf_program__attach(s->bpf->progs.skb_dropped);
+		s->capabilities[CAP_KFREE].error = s->bpf->links.skb_dropped ? 0 : -errno;
+	}
 }
 
 int source_attach(struct source *s)
@@ -172,12 +275,16 @@ int source_attach(struct source *s)
 	int err = tcpshake_bpf__attach(s->bpf);
 
 	s->capabilities[CAP_STATE].error = s->capabilities[CAP_RETRANSMIT].error = err;
+	if (!err)
+		attach_optional(s);
 	return err;
 }
 
 void source_detach(struct source *s)
 {
 	tcpshake_bpf__detach(s->bpf);
+	if (s->accept)
+		accept_bpf__detach(s->accept);
 }
 
 int source_fd(const struct source *s)
@@ -192,28 +299,39 @@ int source_drain(struct source *s)
 	return n < 0 ? n : 0;
 }
 
-/* Read an iterator's output to its end, a whole number of records at a time. */
-static int read_listeners(struct source *s, int fd)
+/* Read an iterator's output to its end, and hand on each record of `size` bytes. */
+static int read_records(const struct bpf_link *link, size_t size,
+			void (*fn)(void *ctx, const void *record), void *ctx)
 {
-	struct event_listener found[64];
-	size_t have = 0;
+	int fd = bpf_iter_create(bpf_link__fd(link)), err = 0;
+	char buffer[8192] __attribute__((aligned(8)));
+	size_t have = 0, used;
 	ssize_t n;
 
-	while ((n = read(fd, (char *)found + have, sizeof(found) - have)) != 0) {
-		size_t whole;
-
+	if (fd < 0)
+		return -errno;
+	while ((n = read(fd, buffer + have, sizeof(buffer) - have)) != 0) {
 		if (n < 0 && errno == EAGAIN)
 			continue;
-		if (n < 0)
-			return -errno;
+		if (n < 0) {
+			err = -errno;
+			break;
+		}
 		have += (size_t)n;
-		whole = have / sizeof(*found);
-		for (size_t i = 0; i < whole; i++)
-			s->handler.listener(s->handler.ctx, &found[i]);
-		have -= whole * sizeof(*found);
-		memmove(found, found + whole, have);
+		for (used = 0; have - used >= size; used += size)
+			fn(ctx, buffer + used);
+		have -= used;
+		memmove(buffer, buffer + used, have);
 	}
-	return 0;
+	close(fd);
+	return err;
+}
+
+static void on_listener_file(void *ctx, const void *record)
+{
+	struct source *s = ctx;
+
+	s->handler.listener(s->handler.ctx, record);
 }
 
 int source_scan_listeners(struct source *s, uint32_t pid)
@@ -222,7 +340,7 @@ int source_scan_listeners(struct source *s, uint32_t pid)
 	LIBBPF_OPTS(bpf_iter_attach_opts, opts, .link_info = &info,
 		    .link_info_len = sizeof(info));
 	struct bpf_link *link;
-	int fd, err = 0;
+	int err;
 
 	if (s->capabilities[CAP_ITERATOR].error)
 		return -EOPNOTSUPP;
@@ -231,15 +349,52 @@ int source_scan_listeners(struct source *s, uint32_t pid)
 		link = bpf_program__attach_iter(s->bpf->progs.listener_files, NULL);
 	if (!link)
 		return -errno;
-	fd = bpf_iter_create(bpf_link__fd(link));
-	if (fd < 0) {
-		err = -errno;
-	} else {
-		err = read_listeners(s, fd);
-		close(fd);
-	}
+	err = read_records(link, sizeof(struct event_listener), on_listener_file, s);
 	bpf_link__destroy(link);
 	return err;
+}
+
+struct look {
+	void (*fn)(void *ctx, const struct listener_sample *sample);
+	void *ctx;
+};
+
+static void on_look(void *ctx, const void *record)
+{
+	struct look *look = ctx;
+
+	look->fn(look->ctx, record);
+}
+
+int source_look(struct source *s, void (*fn)(void *ctx, const struct listener_sample *sample),
+		void *ctx)
+{
+	struct look look = { fn, ctx };
+
+	if (!s->queues)
+		return -EOPNOTSUPP;
+	return read_records(s->queues, sizeof(struct listener_sample), on_look, &look);
+}
+
+void source_forget_listener(struct source *s, uint64_t socket)
+{
+	struct listener_key key = { socket };
+
+	bpf_map__delete_elem(s->bpf->maps.listeners, &key, sizeof(key), 0);
+}
+
+void source_forget_service(struct source *s, uint32_t netns, uint16_t port)
+{
+	struct service_key key = { .netns = netns, .local_port = port };
+
+	bpf_map__delete_elem(s->bpf->maps.services, &key, sizeof(key), 0);
+}
+
+void source_namespace(const struct source *s, uint32_t netns, struct namespace_counts *counts)
+{
+	memset(counts, 0, sizeof(*counts));
+	bpf_map__lookup_elem(s->bpf->maps.namespaces, &netns, sizeof(netns), counts, sizeof(*counts),
+			     0);
 }
 
 int source_counters(const struct source *s, struct counters *sum)

@@ -18,6 +18,8 @@ struct source;
 struct source_handler {
 	void (*handshake)(void *ctx, const struct event_handshake *e);
 	void (*listener)(void *ctx, const struct event_listener *e);
+	void (*overflow)(void *ctx, const struct event_overflow *e);
+	void (*accept)(void *ctx, const struct event_accept *e);
 	void *ctx;
 };
 
@@ -32,8 +34,19 @@ struct capability {
 struct source *source_new(const struct source_handler *handler);
 void source_free(struct source *s);
 
-/* Load the programs with the stream filtered as asked. 0 or a negative errno. */
-int source_load(struct source *s, const struct filter *filter);
+/* How accept() is to be seen. */
+enum accept_wait {
+	ACCEPT_WAIT_AUTO, /* by the function if it can be hooked, else not */
+	ACCEPT_WAIT_FUNCTION,
+	ACCEPT_WAIT_SYSCALL,
+	ACCEPT_WAIT_OFF,
+};
+
+/*
+ * Load the programs with the stream filtered as asked. 0 or a negative errno. What sees accept()
+ * may be refused all the same: its capability says so.
+ */
+int source_load(struct source *s, const struct filter *filter, enum accept_wait accept_wait);
 int source_attach(struct source *s);
 /* Stop new events; those in the ring stay for source_drain(). */
 void source_detach(struct source *s);
@@ -46,6 +59,16 @@ int source_drain(struct source *s);
 /* Hand every listener that a process (`pid`, or any for 0) holds open to the handler. */
 int source_scan_listeners(struct source *s, uint32_t pid);
 
+/* Look at the queues of every listener in the kernel side's table. 0 or a negative errno. */
+int source_look(struct source *s, void (*fn)(void *ctx, const struct listener_sample *sample),
+		void *ctx);
+/* Take what is gone out of that table, and the books of a port without listeners. */
+void source_forget_listener(struct source *s, uint64_t socket);
+void source_forget_service(struct source *s, uint32_t netns, uint16_t port);
+
+/* What the kernel side counted in a namespace; zeros if nothing. */
+void source_namespace(const struct source *s, uint32_t netns, struct namespace_counts *counts);
+
 /* The sums over all CPUs. */
 int source_counters(const struct source *s, struct counters *sum);
 /* State changes that a program missed since it was running already on that CPU. */
@@ -53,6 +76,12 @@ uint64_t source_missed(const struct source *s);
 
 /* Forget retransmitted requests that can no longer complete, and attempts whose end was missed. */
 void source_expire(struct source *s, uint64_t now_ns);
+
+/* Find out how accept() could be seen, for the capabilities; after source_load(). */
+void source_probe_accept(struct source *s);
+
+/* Why accept() cannot be seen as asked: 0 or a negative errno. */
+int source_accept_error(const struct source *s);
 
 const struct capability *source_capabilities(const struct source *s, size_t *count);
 

@@ -29,12 +29,14 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+	BPF_MAP_TYPE_LRU_HASH = 9,
 	BPF_MAP_TYPE_LPM_TRIE = 11,
 	BPF_MAP_TYPE_RINGBUF = 27,
 };
 
 enum {
 	BPF_ANY = 0,
+	BPF_NOEXIST = 1,
 	BPF_F_NO_PREALLOC = 1U << 0,
 	BPF_F_MMAPABLE = 1U << 10,
 	BPF_RB_NO_WAKEUP = 1 << 0,
@@ -58,12 +60,23 @@ enum { AF_INET = 2, AF_INET6 = 10 };
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
+typedef struct {
+	int counter;
+} atomic_t;
+
 struct ns_common {
 	unsigned int inum;
 };
 
+struct netns_ipv4 {
+	__u8 sysctl_tcp_abort_on_overflow;
+	__u8 sysctl_tcp_syncookies;
+	int sysctl_max_syn_backlog;
+};
+
 struct net {
 	struct ns_common ns;
+	struct netns_ipv4 ipv4;
 };
 
 typedef struct {
@@ -101,7 +114,12 @@ struct sock_cgroup_data {
 	struct cgroup *cgroup;
 };
 
+struct inode {
+	unsigned short i_mode;
+};
+
 struct file {
+	struct inode *f_inode;
 	void *private_data;
 };
 
@@ -115,11 +133,13 @@ struct sock {
 	__u32 sk_max_ack_backlog;
 	__u16 sk_protocol;
 	__u16 sk_type;
+	atomic_t sk_drops;
 	struct socket *sk_socket;
 	struct sock_cgroup_data sk_cgrp_data;
 };
 
 struct socket {
+	struct file *file;
 	struct sock *sk;
 };
 
@@ -128,8 +148,18 @@ struct inet_sock {
 	__be16 inet_sport;
 };
 
+struct request_sock;
+
+struct request_sock_queue {
+	__u8 rskq_defer_accept;
+	atomic_t qlen;
+	atomic_t young;
+	struct request_sock *rskq_accept_head;
+};
+
 struct inet_connection_sock {
 	struct inet_sock icsk_inet;
+	struct request_sock_queue icsk_accept_queue;
 };
 
 struct tcp_options_received {
@@ -146,6 +176,7 @@ struct tcp_sock {
 	__u32 snd_una;
 	__u32 rcv_nxt;
 	__u32 srtt_us;
+	__u64 tcp_mstamp;
 	__u32 total_retrans;
 	__u64 tcp_wstamp_ns;
 	__u64 bytes_acked;
@@ -158,15 +189,22 @@ struct tcp_sock {
 	__u8 tcp_usec_ts : 1;
 };
 
-struct sk_buff;
+struct sk_buff {
+	unsigned char *head;
+	__u16 transport_header;
+	__u16 network_header;
+};
 
 struct request_sock {
 	struct sock_common __req_common;
+	__u8 num_retrans;
 	__u8 num_timeout : 7;
+	struct sock *sk;
 };
 
 struct inet_request_sock {
 	struct request_sock req;
+	__u16 acked : 1;
 };
 
 struct tcp_request_sock {
@@ -182,7 +220,21 @@ struct cred {
 	kuid_t uid;
 };
 
+struct fdtable {
+	struct file **fd;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
+};
+
+/* include/net/sock.h, from 6.10 (92ef0fd55ac8 "net: change proto and proto_ops accept type") */
+struct proto_accept_arg {
+	int flags;
+};
+
 struct task_struct {
+	struct files_struct *files;
 	int tgid;
 	struct task_struct *group_leader;
 	const struct cred *cred;
@@ -195,10 +247,25 @@ struct bpf_iter_meta {
 	struct seq_file *seq;
 };
 
+struct bpf_map;
+
+struct bpf_iter__bpf_map_elem {
+	struct bpf_iter_meta *meta;
+	struct bpf_map *map;
+	void *key;
+	void *value;
+};
+
 struct bpf_iter__task_file {
 	struct bpf_iter_meta *meta;
 	struct task_struct *task;
 	struct file *file;
+};
+
+/* include/net/dropreason-core.h; the values are the running kernel's. */
+enum skb_drop_reason {
+	SKB_DROP_REASON_NO_SOCKET = 3,
+	SKB_DROP_REASON_TCP_LISTEN_OVERFLOW = 40,
 };
 
 #pragma clang attribute pop

@@ -9,6 +9,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 from lib import cgroup, env, feed, netns  # noqa: E402
+from lib.cli import Cli  # noqa: E402
 
 PROGRAMS = pytest.StashKey()
 
@@ -120,6 +121,15 @@ def daemon(programs):
     yield start
     for program, losses in started:
         program.finish(losses=losses)
+
+
+@pytest.fixture
+def cli(programs):
+    def start(*argv, **kwargs):
+        program = Cli(*argv, **kwargs)
+        programs.append(program)
+        return program
+    return start
 
 
 @pytest.fixture

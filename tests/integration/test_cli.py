@@ -1,89 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """tcpshake: where its records come from, how its lines look, and that it leaves nothing behind."""
-import fcntl
 import json
 import os
-import pty
 import re
 import signal
-import struct
 import subprocess
-import termios
-import threading
 
 import pytest
 
 from lib import env, feed
+from lib.cli import ESCAPE, private_daemon, zombie
 from lib.traffic import connect, listener, port_of
 
 pytestmark = pytest.mark.sanitize
 
-ESCAPE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 EXAMPLES = sorted((env.SCHEMAS / "examples" / "valid").glob("handshake-*.json"))
-
-
-class Cli(feed.Program):
-    """tcpshake, what it writes kept as text."""
-
-    def __init__(self, *argv, terminal=None, environment=(), stdin=subprocess.DEVNULL, **kwargs):
-        self.stdout_text = ""
-        variables = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "COLUMNS")}
-        variables.update({"TERM": "xterm-256color", "LC_ALL": "C.UTF-8"})
-        variables.update(environment)
-        command = [env.TCPSHAKE, *argv]
-        if kwargs.pop("hermit", False):
-            # in a /run of its own, where no daemon serves
-            command = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs none /run && exec "$@"', "sh",
-                       *command]
-        if terminal:
-            self.output, slave = pty.openpty()
-            size = struct.pack("HHHH", 24, terminal, 0, 0)
-            fcntl.ioctl(slave, termios.TIOCSWINSZ, size)
-        else:
-            self.output, slave = os.pipe()
-        super().__init__(command, stdin=stdin, stdout=slave, env=variables, **kwargs)
-        os.close(slave)
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self):
-        while True:
-            try:
-                data = os.read(self.output, 65536)
-            except OSError:  # EIO: the terminal's last user has gone
-                data = b""
-            if not data:
-                os.close(self.output)
-                return
-            self.stdout_text += data.decode()
-
-    def lines(self):
-        return [line for line in self.stdout_text.splitlines() if line.strip()]
-
-    def until(self, text, timeout=10):
-        env.poll_until(lambda: text in self.stdout_text or self.process.poll() is not None,
-                       timeout, f"{text!r} from tcpshake, not only {self.stdout_text[-500:]!r}")
-        assert text in self.stdout_text, (self.stdout_text, self.stderr_text)
-
-    def end(self, number=None, code=0):
-        if number:
-            self.process.send_signal(number)
-        assert self.wait() == code, self.stderr_text
-        self._reader.join(5 * env.SLOW)
-        return self.stdout_text
-
-    def children(self):
-        with open(f"/proc/{self.pid}/task/{self.pid}/children") as file:
-            return [int(pid) for pid in file.read().split()]
-
-
-@pytest.fixture
-def cli(programs):
-    def start(*argv, **kwargs):
-        program = Cli(*argv, **kwargs)
-        programs.append(program)
-        return program
-    return start
 
 
 @pytest.fixture
@@ -118,9 +49,12 @@ def test_tail_from_the_socket(lone, tmp_path, keep, daemon, cli):
         return "refused" in tail.stdout_text
     env.poll_until(live, 10, "a line", interval=0.05)
     port = one_connection(lone, keep)
-    env.poll_until(lambda: tail.stdout_text.count(f":{port} ") == 2, 5, "both sides' lines")
+
+    def handshakes():
+        return [line for line in tail.lines() if f":{port} " in line and "listener" not in line]
+    env.poll_until(lambda: len(handshakes()) == 2, 5, "both sides' lines")
     tail.end(signal.SIGINT)
-    mine = [line for line in tail.lines() if f":{port} " in line]
+    mine = handshakes()
     assert all("established" in line and own_comm() in line for line in mine)
     assert sorted(role for line in mine for role in ("active", "passive") if role in line) == [
         "active", "passive"]
@@ -263,21 +197,6 @@ def test_help_and_version(cli):
 
 # the embedded default: a private daemon
 
-def private_daemon(program):
-    """Its process number, once it runs (before, there are the shell's children)."""
-    def running():
-        assert program.process.poll() is None, program.stderr_text
-        for pid in program.children():
-            try:
-                with open(f"/proc/{pid}/comm") as file:
-                    if file.read() == "tcpshaked\n":
-                        return pid
-            except FileNotFoundError:
-                pass
-        return None
-    return env.poll_until(running, 10, "a private tcpshaked")
-
-
 def test_embedded(lone, keep, cli):
     """No daemon serves: one is started, and is gone with the CLI; Ctrl-C gives the summary."""
     tail = cli("tail", hermit=True)
@@ -310,15 +229,6 @@ def test_embedded_killed(cli):
     tail.wait()
     env.poll_until(lambda: not os.path.exists(f"/proc/{pid}") or zombie(pid), 10,
                    "the private daemon's end")
-
-
-def zombie(pid):
-    """Dead, but nobody has taken note: in a container process 1 may not reap."""
-    try:
-        with open(f"/proc/{pid}/stat") as file:
-            return file.read().rsplit(")", 1)[1].split()[0] == "Z"
-    except FileNotFoundError:
-        return True
 
 
 def test_embedded_on_a_terminal_gets_ctrl_c_once(lone, keep, cli):

@@ -11,7 +11,8 @@ EXAMPLES = env.SCHEMAS / "examples"
 VALID = sorted((EXAMPLES / "valid").glob("*.json"))
 INVALID = sorted((EXAMPLES / "invalid").glob("*.json"))
 REASONS = json.loads((EXAMPLES / "invalid.json").read_text())
-TYPES = ["hello", "handshake", "loss", "bye", "end", "probe"]
+TYPES = ["hello", "handshake", "loss", "bye", "end", "probe", "listener", "overflow", "audit",
+         "accept", "stats"]
 
 
 @pytest.fixture(scope="module")

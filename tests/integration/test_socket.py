@@ -19,7 +19,7 @@ pytestmark = pytest.mark.sanitize
 def served(tmp_path, daemon, keep):
     """A daemon with a socket and no other output; subscribe(filter) makes a feed of it."""
     path = tmp_path / "sock"
-    d = daemon(sock=path, output="none")
+    d = daemon("--events", "handshake", sock=path, output="none")
     d.path = path
 
     def subscribe(**filter):

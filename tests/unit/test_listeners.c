@@ -29,7 +29,24 @@ static struct event_listener event(enum listener_event what, uint64_t sock, cons
 
 static void apply(struct listeners *l, struct event_listener e)
 {
-	listeners_apply(l, &e);
+	if (e.event == LISTENER_CLOSED)
+		listeners_remove(l, listeners_find(l, e.socket));
+	else
+		assert_non_null(listeners_put(l, &e));
+}
+
+/* A look at its queues. */
+static void look(struct listeners *l, uint64_t sock, uint16_t port, uint32_t len, uint32_t drops)
+{
+	struct listener_sample sample = {
+		.socket = sock,
+		.state = { .netns = 7, .local_port = port },
+		.accept_len = len,
+		.accept_peak = len,
+		.drops = drops,
+	};
+
+	listeners_sample(l, listeners_find(l, sock), &sample);
 }
 
 /* The owner's pid, 0 for none. */
@@ -90,15 +107,41 @@ static void test_close_and_reuse(void **state)
 	listeners_free(l);
 }
 
-static void test_unbound_is_left_to_a_scan(void **state)
+static void test_bound_late(void **state)
 {
 	struct listeners *l = listeners_new();
 
 	(void)state;
 	apply(l, event(LISTENER_OPENED, 1, "::", 0, 10));
-	assert_int_equal(listeners_count(l), 0);
-	apply(l, event(LISTENER_FOUND, 1, "::", 40000, 10));
+	assert_int_equal(owner(l, 7, "::1", 40000), 0);
+	apply(l, event(LISTENER_FOUND, 1, "::", 40000, 10)); /* a scan finds the port */
 	assert_int_equal(owner(l, 7, "::1", 40000), 10);
+	assert_int_equal(owner(l, 7, "::1", 0), 0);
+	apply(l, event(LISTENER_OPENED, 2, "::", 0, 11));
+	look(l, 2, 40001, 0, 0); /* or a look does */
+	assert_int_equal(owner(l, 7, "::1", 40001), 11);
+	assert_int_equal(listeners_count(l), 2);
+	listeners_free(l);
+}
+
+/* Drops of before the first look are not ours to explain, unless the listener opened since. */
+static void test_looks(void **state)
+{
+	struct listeners *l = listeners_new();
+
+	(void)state;
+	apply(l, event(LISTENER_FOUND, 1, "::", 80, 10));
+	look(l, 1, 80, 5, 100);
+	assert_int_equal(listeners_find(l, 1)->drops_accounted, 100);
+	look(l, 1, 80, 2, 101);
+	assert_int_equal(listeners_find(l, 1)->drops_accounted, 100);
+	assert_int_equal(listeners_find(l, 1)->peak, 5);
+	apply(l, event(LISTENER_OPENED, 2, "::", 81, 10));
+	look(l, 2, 81, 0, 3);
+	assert_int_equal(listeners_find(l, 2)->drops_accounted, 0);
+	assert_false(listeners_port_shared(l, listeners_find(l, 1)));
+	apply(l, event(LISTENER_OPENED, 3, "::", 81, 10));
+	assert_true(listeners_port_shared(l, listeners_find(l, 2)));
 	listeners_free(l);
 }
 
@@ -131,6 +174,7 @@ static void test_scan(void **state)
 	apply(l, event(LISTENER_FOUND, 1, "::", 80, 22));
 	listeners_scan_end(l);
 	assert_int_equal(owner(l, 7, "::1", 80), 20);
+	assert_int_equal(listeners_find(l, 1)->owner_count, 3);
 	assert_int_equal(owner(l, 7, "::1", 81), 0); /* nobody holds it any more */
 	listeners_free(l);
 }
@@ -172,7 +216,8 @@ int main(void)
 		cmocka_unit_test(test_specificity),
 		cmocka_unit_test(test_v6only),
 		cmocka_unit_test(test_close_and_reuse),
-		cmocka_unit_test(test_unbound_is_left_to_a_scan),
+		cmocka_unit_test(test_bound_late),
+		cmocka_unit_test(test_looks),
 		cmocka_unit_test(test_reuseport),
 		cmocka_unit_test(test_scan),
 		cmocka_unit_test(test_socket_activation),

@@ -6,9 +6,12 @@ Takes one JSON object as its argument:
     comm     its name
     uid      its user
     listen   {"addr", "port", "family": 4|6, "backlog", "v6only", "bind": bool, "reuseport": N,
-              "fork": bool, "pass": bool}
+              "defer": seconds of TCP_DEFER_ACCEPT}
     connect  {"addr", "port", "family", "count"}
 Says {"pid", "ports"} on stdout when that is done, and holds everything until stdin ends.
+Until then it does what the lines of stdin say, to its first socket, and says "done" to each:
+    accept N     accept N connections, and hold them
+    close        close it
 """
 import json
 import os
@@ -28,6 +31,8 @@ def listen(options, held):
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, options["v6only"])
         if options.get("bind", True):
             sock.bind((options.get("addr", ""), options.get("port", 0)))
+        if "defer" in options:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, options["defer"])
         sock.listen(options.get("backlog", 64))
         held.append(sock)
 
@@ -59,7 +64,14 @@ def main():
         connect(options["connect"], held)
     ports = [sock.getsockname()[1] for sock in held]
     print(json.dumps({"pid": os.getpid(), "ports": ports}), flush=True)
-    sys.stdin.read()
+    for line in sys.stdin:
+        command, *args = line.split()
+        if command == "accept":
+            for _ in range(int(args[0])):
+                held.append(held[0].accept()[0])
+        elif command == "close":
+            held[0].close()
+        print("done", flush=True)
 
 
 main()

@@ -105,11 +105,18 @@ class Netns:
         with self.inside(), open(path, "w") as file:
             file.write(str(value))
 
+    def _counters(self, name, group):
+        with self.inside(), open(f"/proc/thread-self/net/{name}") as file:
+            lines = [line.split() for line in file if line.startswith(group)]
+        return {name: int(value) for name, value in zip(lines[0][1:], lines[1][1:])}
+
     def snmp(self):
         """The Tcp: counters of /proc/net/snmp."""
-        with self.inside(), open("/proc/thread-self/net/snmp") as file:
-            lines = [line.split() for line in file if line.startswith("Tcp:")]
-        return {name: int(value) for name, value in zip(lines[0][1:], lines[1][1:])}
+        return self._counters("snmp", "Tcp:")
+
+    def counters(self):
+        """Those and the TcpExt: counters of /proc/net/netstat, what nstat(8) shows."""
+        return {**self.snmp(), **self._counters("netstat", "TcpExt:")}
 
     def socket(self, family=socket.AF_INET, kind=socket.SOCK_STREAM, proto=0):
         with self.inside():

@@ -139,6 +139,7 @@ TYPES = {"integer": _is_integer,
          "string": lambda value: isinstance(value, str),
          "boolean": lambda value: isinstance(value, bool),
          "object": lambda value: isinstance(value, dict),
+         "array": lambda value: isinstance(value, list),
          "null": lambda value: value is None}
 
 
@@ -188,6 +189,16 @@ def _additional(node, build):
         test(item) for name, item in value.items() if name not in known)
 
 
+def _items(node, item, build, resolve):
+    test = build(item)
+    return lambda value: not isinstance(value, list) or all(map(test, value))
+
+
+def _count(bound):
+    return lambda node, limit, build, resolve: lambda value: (
+        not isinstance(value, list) or bound(len(value), limit))
+
+
 def _one_of(node, choices, build, resolve):
     tests = [build(choice) for choice in choices]
     return lambda value: sum(map(bool, (test(value) for test in tests))) == 1
@@ -213,6 +224,9 @@ KEYWORDS = {
     "properties": _properties,
     "minProperties": lambda node, limit, build, resolve: lambda value: (
         not isinstance(value, dict) or len(value) >= limit),
+    "items": _items,
+    "minItems": _count(lambda length, limit: length >= limit),
+    "maxItems": _count(lambda length, limit: length <= limit),
     "allOf": lambda node, parts, build, resolve: _all([build(part) for part in parts]),
     "oneOf": _one_of,
     "if": _if,

@@ -93,6 +93,13 @@ class Agent:
     def port(self):
         return self.ports[0]
 
+    def tell(self, command):
+        """Have it do something, and wait until it is done."""
+        self.process.stdin.write(command + "\n")
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        assert line == "done\n", f"agent: {line!r} {self.process.stderr.read()}"
+
     def close(self):
         if self.process.poll() is None:
             self.process.stdin.close()

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * accept() and how long a connection waited for it: by the function all of them come to, where
+ * functions can be hooked, or by the exits of the two system calls, which io_uring does not use.
+ * An object of its own, loaded when asked for: a refusal costs nothing else.
+ */
+#include "socket.bpf.h"
+#include "stream.bpf.h"
+#include "waiting.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+static __always_inline void store_probed(struct event_accept *e, struct sock *sk)
+{
+	struct inet_sock *inet = (struct inet_sock *)sk;
+
+	if (BPF_CORE_READ(sk, __sk_common.skc_family) == AF_INET) {
+		store_mapped(e->local_addr, BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr));
+		store_mapped(e->remote_addr, BPF_CORE_READ(sk, __sk_common.skc_daddr));
+	} else if (bpf_core_field_exists(sk->__sk_common.skc_v6_daddr)) {
+		bpf_core_read(e->local_addr, sizeof(e->local_addr),
+			      &sk->__sk_common.skc_v6_rcv_saddr);
+		bpf_core_read(e->remote_addr, sizeof(e->remote_addr), &sk->__sk_common.skc_v6_daddr);
+	}
+	e->local_port = bpf_ntohs(BPF_CORE_READ(inet, inet_sport));
+	e->remote_port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
+}
+
+static __noinline int accepted(struct sock *sk, enum accept_evidence evidence)
+{
+	struct counters *c = this_cpu_counters();
+	struct tcp_sock *tp = (struct tcp_sock *)sk;
+	struct event_accept e = {};
+	__u64 socket = (__u64)sk, *since;
+
+	if (!sk || !c || BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
+		return 0;
+	e.header.kind = EVENT_ACCEPT;
+	e.header.len = sizeof(e);
+	e.header.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	e.mono_ns = bpf_ktime_get_ns();
+	e.wait_ns = NS_UNKNOWN;
+	since = bpf_map_lookup_elem(&waiting, &socket);
+	if (since) {
+		e.wait_ns = e.mono_ns - *since;
+		bpf_map_delete_elem(&waiting, &socket);
+	} else if (BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_SYN_RECV) {
+		e.wait_ns = 0; /* Fast Open: taken before the handshake was complete */
+	}
+	store_probed(&e, sk);
+	e.client_isn = BPF_CORE_READ(tp, rcv_nxt) - (__u32)BPF_CORE_READ(tp, bytes_received) - 1;
+	e.pid = bpf_get_current_pid_tgid() >> 32;
+	e.uid = (__u32)bpf_get_current_uid_gid();
+	bpf_get_current_comm(e.comm, sizeof(e.comm));
+	e.evidence = evidence;
+	count(c->events[EVENT_ACCEPT]);
+	deliver(c, &e, sizeof(e), EVENT_ACCEPT);
+	return 0;
+}
+
+/*
+ * The return value stands behind the arguments: two, or four before 6.10. The two loads must not
+ * be merged into one with a variable offset, which the verifier forbids on a context.
+ */
+SEC("fexit/inet_csk_accept")
+int accept_function(__u64 *ctx)
+{
+	__u64 taken;
+
+	if (bpf_core_type_exists(struct proto_accept_arg))
+		asm volatile("%0 = *(u64 *)(%1 + 16)" : "=r"(taken) : "r"(ctx));
+	else
+		asm volatile("%0 = *(u64 *)(%1 + 32)" : "=r"(taken) : "r"(ctx));
+	return accepted((struct sock *)taken, ACCEPT_FUNCTION);
+}
+
+/* struct trace_event_raw_sys_exit: the common part, the call's number, what it returns. */
+static __always_inline int accept_exit(long *ctx)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	struct file **files = BPF_CORE_READ(task, files, fdt, fd);
+	struct socket *socket;
+	struct file *file = NULL;
+	long fd = ctx[2];
+
+	if (fd < 0)
+		return 0;
+	bpf_probe_read_kernel(&file, sizeof(file), files + fd);
+	socket = BPF_CORE_READ(file, private_data);
+	return accepted(BPF_CORE_READ(socket, sk), ACCEPT_SYSCALL);
+}
+
+SEC("tp/syscalls/sys_exit_accept")
+int accept_syscall(long *ctx)
+{
+	return accept_exit(ctx);
+}
+
+SEC("tp/syscalls/sys_exit_accept4")
+int accept4_syscall(long *ctx)
+{
+	return accept_exit(ctx);
+}

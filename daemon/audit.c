@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "audit.h"
+
+#include "parts.h"
+
+/*
+ * Each rule bounds the difference (kernel - observed, since the beginning) that it explains.
+ * docs/audit.md says what the kernel does in each case.
+ */
+struct rule {
+	const char *name;
+	enum netstat_counter counter;
+	bool (*explains)(int64_t difference, const struct audit_books *books);
+};
+
+/*
+ * Both sides count an opening, some microseconds apart: one may be under way on each CPU, and
+ * more go by while the books are read.
+ */
+static bool boundary(int64_t difference, const struct audit_books *books)
+{
+	int64_t most = (int64_t)(books->cpus + books->window);
+
+	return difference >= -most && difference <= most;
+}
+
+/* A client's RST ends a request: AttemptFails and EmbryonicRsts count it, no tracepoint fires. */
+static bool request_reset(int64_t difference, const struct audit_books *books)
+{
+	return difference > 0 && difference <= (int64_t)books->embryonic_resets;
+}
+
+/* Counted since the listener's look: told at the next one. */
+static bool next_look(int64_t difference, const struct audit_books *books)
+{
+	return difference > 0 && difference <= (int64_t)books->pending;
+}
+
+/* A child that could not be made, a route, a security module: dropped, but for no full queue. */
+static bool no_full_queue(int64_t difference, const struct audit_books *books)
+{
+	return difference > 0 &&
+	       difference <= (int64_t)(books->unexplained_drops + books->pending);
+}
+
+static const struct rule rules[] = {
+	{ "boundary", NETSTAT_ACTIVE_OPENS, boundary },
+	{ "boundary", NETSTAT_PASSIVE_OPENS, boundary },
+	{ "boundary", NETSTAT_ATTEMPT_FAILS, boundary },
+	{ "request_reset", NETSTAT_ATTEMPT_FAILS, request_reset },
+	{ "next_look", NETSTAT_LISTEN_OVERFLOWS, next_look },
+	{ "next_look", NETSTAT_LISTEN_DROPS, next_look },
+	{ "no_full_queue", NETSTAT_LISTEN_DROPS, no_full_queue },
+	{ "next_look", NETSTAT_REQQ_FULL_DROP, next_look },
+};
+
+static const char *find_rule(enum netstat_counter counter, int64_t difference,
+			     const struct audit_books *books)
+{
+	for (size_t i = 0; i < sizeof(rules) / sizeof(*rules); i++)
+		if (rules[i].counter == counter && rules[i].explains(difference, books))
+			return rules[i].name;
+	return NULL;
+}
+
+bool audit_compare(struct audit_books *last, const struct audit_books *now,
+		   struct audit_row rows[AUDIT_COUNTERS])
+{
+	bool balanced = true;
+
+	for (int i = 0; i < AUDIT_COUNTERS; i++) {
+		struct audit_row *row = &rows[i];
+		int64_t sum = (int64_t)(now->kernel[i] - now->observed[i]);
+
+		row->name = netstat_names[i];
+		row->kernel = now->kernel[i] - last->kernel[i];
+		row->observed = now->observed[i] - last->observed[i];
+		row->difference = (int64_t)(row->kernel - row->observed);
+		row->rule = NULL;
+		if (sum) {
+			row->rule = find_rule(i, sum, now);
+			balanced = balanced && row->rule;
+		} else {
+			row->rule = "settled"; /* it makes up for an earlier one */
+		}
+		if (!row->difference)
+			row->rule = NULL;
+	}
+	*last = *now;
+	return balanced;
+}
+
+static void put_difference(struct buf *b, int64_t difference)
+{
+	buf_lit(b, "\"difference\":");
+	if (difference < 0)
+		buf_lit(b, "-");
+	buf_u64(b, (uint64_t)(difference < 0 ? -difference : difference));
+}
+
+void record_audit(struct buf *b, uint32_t netns, uint64_t interval_ns, bool balanced,
+		  const struct audit_row rows[AUDIT_COUNTERS])
+{
+	buf_lit(b, ",");
+	put_count(b, "netns", netns);
+	buf_lit(b, ",");
+	put_count(b, "interval_ns", interval_ns);
+	buf_lit(b, ",\"counters\":[");
+	for (int i = 0; i < AUDIT_COUNTERS; i++) {
+		if (i)
+			buf_lit(b, ",");
+		buf_lit(b, "{\"name\":");
+		buf_json_str(b, rows[i].name, SIZE_MAX);
+		buf_lit(b, ",");
+		put_count(b, "kernel", rows[i].kernel);
+		buf_lit(b, ",");
+		put_count(b, "observed", rows[i].observed);
+		buf_lit(b, ",");
+		put_difference(b, rows[i].difference);
+		buf_lit(b, ",\"rule\":");
+		if (rows[i].rule)
+			buf_json_str(b, rows[i].rule, SIZE_MAX);
+		else
+			buf_lit(b, "null");
+		buf_lit(b, "}");
+	}
+	buf_lit(b, "],\"balanced\":");
+	put_bool(b, balanced);
+	buf_lit(b, "}\n");
+}

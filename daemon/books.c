@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "books.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+
+struct book *books_get(struct books *books, uint32_t netns)
+{
+	struct book *b = books->first;
+
+	while (b && b->netns != netns)
+		b = b->next;
+	if (!b) {
+		b = calloc(1, sizeof(*b));
+		if (!b)
+			return NULL;
+		b->files = (struct netstat_files)NETSTAT_CLOSED;
+		b->netns = netns;
+		b->next = books->first;
+		books->first = b;
+	}
+	b->used = true;
+	return b;
+}
+
+static void book_free(struct book *b)
+{
+	netstat_close(&b->files);
+	free(b);
+}
+
+void books_sweep(struct books *books)
+{
+	struct book **p = &books->first;
+
+	while (*p) {
+		struct book *b = *p;
+
+		if (b->used) {
+			b->used = false;
+			p = &b->next;
+		} else {
+			*p = b->next;
+			book_free(b);
+		}
+	}
+}
+
+void books_free(struct books *books)
+{
+	while (books->first) {
+		struct book *b = books->first;
+
+		books->first = b->next;
+		book_free(b);
+	}
+}
+
+static void add_counters(struct book *b, const struct netstat *now)
+{
+	const uint64_t *old = b->last.value, *new = now->value;
+
+	b->left.overflows += new[NETSTAT_LISTEN_OVERFLOWS] - old[NETSTAT_LISTEN_OVERFLOWS];
+	b->left.drops += new[NETSTAT_LISTEN_DROPS] - old[NETSTAT_LISTEN_DROPS];
+	b->left.reqq_drops += new[NETSTAT_REQQ_FULL_DROP] - old[NETSTAT_REQQ_FULL_DROP];
+	b->left.reqq_cookies += new[NETSTAT_REQQ_FULL_COOKIES] - old[NETSTAT_REQQ_FULL_COOKIES];
+	b->left.resets += new[NETSTAT_EMBRYONIC_RSTS] - old[NETSTAT_EMBRYONIC_RSTS];
+	b->moved |= memcmp(old, new, sizeof(now->value)) != 0;
+}
+
+static uint64_t openings(const struct namespace_counts *n)
+{
+	return n->begun + n->accepted + n->failed;
+}
+
+bool book_open(struct book *b, uint32_t pid)
+{
+	return b->files.fd[0] >= 0 || netstat_open(&b->files, pid, b->netns) == 0;
+}
+
+void book_read(struct book *b, const struct source *source)
+{
+	struct namespace_counts before, after;
+	struct netstat now = {};
+
+	if (b->files.fd[0] < 0)
+		return;
+	source_namespace(source, b->netns, &before);
+	if (netstat_read(&b->files, &now))
+		return;
+	source_namespace(source, b->netns, &after);
+	b->window = openings(&after) - openings(&before);
+	if (b->known) {
+		add_counters(b, &now);
+	} else {
+		b->first = now;
+		b->first_ns = clock_mono_ns();
+		b->first_seen = after;
+		b->first_window = b->window;
+		b->known = true;
+	}
+	b->moved |= openings(&after) != openings(&b->seen);
+	b->last = now;
+	b->seen = after;
+	b->idle = 0;
+}
+
+bool book_openings_moved(const struct book *b, const struct source *source)
+{
+	struct namespace_counts now;
+
+	source_namespace(source, b->netns, &now);
+	return openings(&now) != openings(&b->seen);
+}
+
+void book_told(struct book *b, const struct overflow_finding *f)
+{
+	if (f->action == ACTION_COOKIE) {
+		b->told[NETSTAT_REQQ_FULL_COOKIES] += f->count;
+		return;
+	}
+	b->told[NETSTAT_LISTEN_DROPS] += f->count;
+	if (f->code == CODE_ACCEPT_QUEUE_FULL)
+		b->told[NETSTAT_LISTEN_OVERFLOWS] += f->count;
+	else if (f->code == CODE_SYN_QUEUE_FULL)
+		b->told[NETSTAT_REQQ_FULL_DROP] += f->count;
+}
+
+bool book_audit(struct book *b, struct audit_row rows[AUDIT_COUNTERS], bool *balanced)
+{
+	const struct namespace_counts *seen = &b->seen, *first = &b->first_seen;
+	struct audit_books now = {
+		.embryonic_resets = b->last.value[NETSTAT_EMBRYONIC_RSTS] -
+				    b->first.value[NETSTAT_EMBRYONIC_RSTS],
+		.unexplained_drops = b->left.no_full_queue,
+		.pending = b->left.overflows + b->left.reqq_drops,
+		.window = b->first_window + b->window,
+		.cpus = (uint32_t)sysconf(_SC_NPROCESSORS_CONF),
+	};
+
+	if (!b->known || !b->moved)
+		return false;
+	memcpy(now.observed, b->told, sizeof(now.observed));
+	now.observed[NETSTAT_ACTIVE_OPENS] =
+		(seen->begun - seen->unsent) - (first->begun - first->unsent);
+	now.observed[NETSTAT_PASSIVE_OPENS] = seen->accepted - first->accepted;
+	now.observed[NETSTAT_ATTEMPT_FAILS] = seen->failed - first->failed;
+	for (int i = 0; i < AUDIT_COUNTERS; i++)
+		now.kernel[i] = b->last.value[i] - b->first.value[i];
+	*balanced = audit_compare(&b->audited, &now, rows);
+	b->moved = false;
+	return true;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The daemon's state, and its parts: main.c starts it, loop.c runs it, flow.c makes records. */
+#ifndef TCPSHAKE_DAEMON_H
+#define TCPSHAKE_DAEMON_H
+
+#include <event2/event.h>
+
+#include "control.h"
+#include "identity.h"
+#include "listeners.h"
+#include "options.h"
+#include "queues.h"
+#include "sinks.h"
+#include "source.h"
+
+struct daemon {
+	struct options options;
+	struct event_base *base;
+	struct event *events[9];
+	int event_count;
+	struct source *source;
+	struct identity *identity;
+	struct listeners *listeners;
+	struct queues *queues;
+	struct sinks *sinks;
+	struct control *control;
+	struct record record; /* the one being written; its buffer is kept */
+	int64_t offset_ns;
+	uint64_t start_ns;
+	struct counters told; /* losses up to here are in the feeds */
+	uint64_t told_missed;
+	bool scan_wanted; /* an owner is missing */
+	bool opened; /* a listener, since the last scan */
+	uint64_t next_scan_ns;
+	unsigned int scan_backoff_s;
+	const char *reason;
+	int exit_code;
+};
+
+/* flow.c: from the kernel side's events, and from requests, to records */
+
+struct source_handler flow_source_handler(struct daemon *d);
+struct control_handler flow_control_handler(struct daemon *d);
+struct queues_output flow_queues_output(struct daemon *d);
+
+/* Fetch everything that waits, and write it out. */
+void flow_drain(struct daemon *d);
+/* Look at all listeners' queues. */
+void flow_look(struct daemon *d);
+/* Find the owners of all listeners. */
+void flow_scan(struct daemon *d);
+/* The same, if one may be missing. */
+void flow_scan_if_needed(struct daemon *d, uint64_t now);
+/* Tell every feed what was lost on the kernel side since the last time. */
+void flow_tell_losses(struct daemon *d, const struct counters *now);
+void flow_hello(struct daemon *d, struct record *r);
+/* A record of each listener, as it was at the last look. */
+void flow_tell_listeners(struct daemon *d);
+
+/* loop.c */
+
+/* Watch signals, before anything is written: who has read `hello` may expect `bye`. */
+int loop_watch_signals(struct daemon *d);
+int loop_watch_source(struct daemon *d);
+/* Say on standard error why the output cannot be written, and remember to exit 1. */
+void loop_output_failed(struct daemon *d, int error);
+void loop_output_dead(void *ctx, int error); /* a sink_dead_fn: the same, and stop */
+/* Nothing new from here on: fetch what waits, account for all of it, say so, write it out. */
+void loop_finish(struct daemon *d);
+void loop_free(struct daemon *d);
+
+#endif

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* From the kernel side's events, and from requests, to records. */
+#include "daemon.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "reports.h"
+
+#define RESCAN_MIN_S 1
+#define RESCAN_MAX_S 64
+
+/* ---- events of the kernel side ---- */
+
+static void on_handshake(void *ctx, const struct event_handshake *e)
+{
+	struct daemon *d = ctx;
+	const struct listener_owner *owner = NULL;
+	struct filter_subject subject = {
+		.role = e->role,
+		.outcome = e->outcome,
+		.local_port = e->local_port,
+		.remote_port = e->remote_port,
+		.remote_addr = e->remote_addr,
+		.latency_ns = e->latency_ns,
+	};
+
+	if (e->role == ROLE_PASSIVE) {
+		owner = listeners_owner(d->listeners, e->header.netns, e->local_addr, e->local_port);
+		d->scan_wanted |= !owner;
+	} else if (e->caller.pid) {
+		queues_client(d->queues, e->header.netns, e->caller.pid);
+	}
+	record_begin(&d->record, RECORD_HANDSHAKE, e->end_ns, d->offset_ns);
+	record_handshake(&d->record.body, e, d->identity, owner);
+	if (d->record.body.failed)
+		log_error("out of memory: a handshake record was not written");
+	else
+		sinks_put(d->sinks, &d->record, &subject);
+}
+
+static void on_listener(void *ctx, const struct event_listener *e)
+{
+	struct daemon *d = ctx;
+
+	queues_listener(d->queues, e);
+	if (e->event != LISTENER_OPENED)
+		return;
+	if (!e->local_port)
+		source_scan_listeners(d->source, e->pid); /* without bind(): it is bound by now */
+	d->opened = true; /* it may be handed on: who holds it then, the next scan finds */
+}
+
+static void on_overflow(void *ctx, const struct event_overflow *e)
+{
+	struct daemon *d = ctx;
+
+	queues_overflow(d->queues, e);
+}
+
+static struct record *begin_record(void *ctx, enum record_type type, uint64_t mono_ns,
+				   int64_t offset_ns)
+{
+	struct daemon *d = ctx;
+
+	record_begin(&d->record, type, mono_ns, offset_ns);
+	return &d->record;
+}
+
+static void put_record(void *ctx, const struct filter_subject *subject)
+{
+	struct daemon *d = ctx;
+
+	if (d->record.body.failed)
+		log_error("out of memory: a %s record was not written",
+			  record_type_names[d->record.type]);
+	else if ((d->options.events & (1U << d->record.type)) &&
+		 filter_match(&d->options.filter, subject))
+		sinks_put(d->sinks, &d->record, subject);
+}
+
+static void on_accept(void *ctx, const struct event_accept *e)
+{
+	struct daemon *d = ctx;
+	const struct filter_subject subject = {
+		.ends_only = true,
+		.local_port = e->local_port,
+		.remote_port = e->remote_port,
+		.remote_addr = e->remote_addr,
+	};
+
+	record_begin(&d->record, RECORD_ACCEPT, e->mono_ns, d->offset_ns);
+	record_accept(&d->record.body, e);
+	put_record(d, &subject);
+}
+
+struct source_handler flow_source_handler(struct daemon *d)
+{
+	return (struct source_handler){ on_handshake, on_listener, on_overflow, on_accept, d };
+}
+
+void flow_drain(struct daemon *d)
+{
+	int err = source_drain(d->source);
+
+	if (err)
+		log_error("reading the ring buffer failed: %s", strerror(-err));
+	sinks_flush(d->sinks);
+}
+
+/* ---- records about queues ---- */
+
+struct queues_output flow_queues_output(struct daemon *d)
+{
+	return (struct queues_output){ begin_record, put_record, d };
+}
+
+void flow_look(struct daemon *d)
+{
+	flow_drain(d); /* what the looks are reconciled with comes first */
+	queues_interval(d->queues, clock_mono_ns(), d->offset_ns);
+	sinks_flush(d->sinks);
+}
+
+/* ---- owners ---- */
+
+void flow_scan(struct daemon *d)
+{
+	int err;
+
+	flow_drain(d); /* what waits is about the listeners as they were */
+	listeners_scan_begin(d->listeners);
+	err = source_scan_listeners(d->source, 0);
+	if (err)
+		log_debug("cannot look for listeners: %s", strerror(-err));
+	else
+		listeners_scan_end(d->listeners);
+}
+
+static bool process_alive(uint32_t pid)
+{
+	return kill((pid_t)pid, 0) == 0 || errno == EPERM;
+}
+
+/*
+ * A scan walks all open files of the host: only when an owner is missing, and less and less often
+ * if that does not find it (a socket of the kernel has none).
+ */
+void flow_scan_if_needed(struct daemon *d, uint64_t now)
+{
+	if (now < d->next_scan_ns)
+		return;
+	if (!d->scan_wanted && !d->opened && !listeners_orphaned(d->listeners, process_alive)) {
+		d->scan_backoff_s = RESCAN_MIN_S;
+		return;
+	}
+	flow_scan(d);
+	d->scan_wanted = d->opened = false;
+	d->next_scan_ns = now + d->scan_backoff_s * NSEC_PER_SEC;
+	if (d->scan_backoff_s < RESCAN_MAX_S)
+		d->scan_backoff_s *= 2;
+}
+
+/* ---- losses ---- */
+
+static void tell_loss(struct daemon *d, const char *what, const char *why, uint64_t count)
+{
+	if (!count)
+		return;
+	record_begin(&d->record, RECORD_LOSS, clock_mono_ns(), d->offset_ns);
+	record_loss(&d->record.body, what, why, count);
+	sinks_put(d->sinks, &d->record, NULL);
+}
+
+void flow_tell_losses(struct daemon *d, const struct counters *now)
+{
+	uint64_t missed = source_missed(d->source);
+	const struct counters *told = &d->told;
+
+	tell_loss(d, "handshake", "ring_full",
+		  now->ring_full[EVENT_HANDSHAKE] - told->ring_full[EVENT_HANDSHAKE]);
+	tell_loss(d, "listener", "ring_full",
+		  now->ring_full[EVENT_LISTENER] - told->ring_full[EVENT_LISTENER]);
+	tell_loss(d, "overflow", "ring_full",
+		  now->ring_full[EVENT_OVERFLOW] - told->ring_full[EVENT_OVERFLOW]);
+	tell_loss(d, "accept", "ring_full",
+		  now->ring_full[EVENT_ACCEPT] - told->ring_full[EVENT_ACCEPT]);
+	tell_loss(d, "listener", "map_full", now->listener_map_full - told->listener_map_full);
+	tell_loss(d, "beginning", "map_full", now->attempt_map_full - told->attempt_map_full);
+	tell_loss(d, "retransmit", "map_full", now->request_map_full - told->request_map_full);
+	tell_loss(d, "transition", "nested", missed - d->told_missed);
+	if (now->ring_full[EVENT_LISTENER] != told->ring_full[EVENT_LISTENER])
+		d->scan_wanted = true;
+	d->told = *now;
+	d->told_missed = missed;
+}
+
+/* ---- records about the daemon ---- */
+
+static void make_hello(void *ctx, struct record *r, const struct filter *subscription)
+{
+	struct daemon *d = ctx;
+
+	if (subscription)
+		flow_drain(d); /* what is older than this hello is not the subscriber's */
+	record_begin(r, RECORD_HELLO, clock_mono_ns(), d->offset_ns);
+	report_hello(&r->body, d->source, &d->options.filter, subscription);
+}
+
+void flow_hello(struct daemon *d, struct record *r)
+{
+	make_hello(d, r, NULL);
+}
+
+void flow_tell_listeners(struct daemon *d)
+{
+	const struct queues_output output = flow_queues_output(d);
+
+	queues_report(d->queues, &output);
+	sinks_flush(d->sinks);
+}
+
+static void make_probe(void *ctx, struct record *r)
+{
+	struct daemon *d = ctx;
+
+	if (d->options.accept_wait == ACCEPT_WAIT_OFF)
+		source_probe_accept(d->source);
+	record_begin(r, RECORD_PROBE, clock_mono_ns(), d->offset_ns);
+	report_probe(&r->body, d->source);
+}
+
+static void answer_stats(void *ctx, const struct queues_output *to)
+{
+	struct daemon *d = ctx;
+	struct totals totals = { .uptime_ns = clock_mono_ns() - d->start_ns };
+	struct record *r;
+
+	flow_look(d);
+	queues_report_audits(d->queues, to);
+	source_counters(d->source, &totals.counters);
+	r = to->begin(to->ctx, RECORD_STATS, clock_mono_ns(), d->offset_ns);
+	report_stats(&r->body, &totals);
+	to->end(to->ctx, NULL);
+}
+
+/* As they are now: who asks does not want to wait for the next interval. */
+static void answer_listeners(void *ctx, const struct queues_output *to)
+{
+	struct daemon *d = ctx;
+
+	flow_scan(d);
+	flow_look(d);
+	queues_report(d->queues, to);
+}
+
+static void make_end(void *ctx, struct record *r, const char *error)
+{
+	struct daemon *d = ctx;
+
+	record_begin(r, RECORD_END, clock_mono_ns(), d->offset_ns);
+	report_end(&r->body, error);
+}
+
+struct control_handler flow_control_handler(struct daemon *d)
+{
+	return (struct control_handler){
+		.hello = make_hello,
+		.probe = make_probe,
+		.stats = answer_stats,
+		.listeners = answer_listeners,
+		.end = make_end,
+		.ctx = d,
+	};
+}

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* What happens when: timers, signals, the end. */
+#include "daemon.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "reports.h"
+
+#define DRAIN_MS 25 /* how long a record of a quiet host waits at most */
+#define TICK_S 1 /* losses, the clocks' offset, owners that went away */
+#define FINISH_MS 2000 /* how long slow readers may take at the end */
+
+static void on_drain(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd;
+	(void)what;
+	flow_drain(ctx);
+}
+
+static void on_interval(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd;
+	(void)what;
+	flow_look(ctx);
+}
+
+/* A reader that was slow and reads again, but gets no record that would tell it. */
+static void tell_slow_reader(void *ctx, struct feed *feed)
+{
+	struct daemon *d = ctx;
+
+	record_begin(&d->record, RECORD_LOSS, clock_mono_ns(), d->offset_ns);
+	feed_tell_losses(feed, &d->record);
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *ctx)
+{
+	struct daemon *d = ctx;
+	uint64_t now = clock_mono_ns();
+	struct counters counters;
+
+	(void)fd;
+	(void)what;
+	d->offset_ns = clock_real_offset_ns();
+	if (source_counters(d->source, &counters) == 0)
+		flow_tell_losses(d, &counters);
+	source_expire(d->source, now);
+	flow_scan_if_needed(d, now);
+	sinks_each(d->sinks, tell_slow_reader, d);
+	sinks_flush(d->sinks);
+}
+
+static void stop(struct daemon *d, const char *reason)
+{
+	d->reason = reason;
+	event_base_loopbreak(d->base);
+}
+
+static void on_stop_signal(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd;
+	(void)what;
+	stop(ctx, "signal");
+}
+
+static void on_duration(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd;
+	(void)what;
+	stop(ctx, "duration");
+}
+
+static void on_hup(evutil_socket_t fd, short what, void *ctx)
+{
+	struct daemon *d = ctx;
+	int err = sinks_reopen_output(d->sinks);
+
+	(void)fd;
+	(void)what;
+	if (err)
+		log_error("cannot open %s again, going on with the old file: %s", d->options.output,
+			  strerror(-err));
+}
+
+void loop_output_failed(struct daemon *d, int error)
+{
+	const char *to = strcmp(d->options.output, "-") == 0 ? "standard output" : d->options.output;
+
+	d->exit_code = 1;
+	if (error == -EPIPE)
+		log_error("the reader of %s went away: stopped", to);
+	else if (error == -ENOSPC)
+		log_error("no space left to write %s: free some, then start again", to);
+	else
+		log_error("cannot write %s: %s", to, strerror(-error));
+}
+
+void loop_output_dead(void *ctx, int error)
+{
+	struct daemon *d = ctx;
+
+	loop_output_failed(d, error);
+	stop(d, "error");
+}
+
+struct farewell {
+	struct daemon *daemon;
+	struct totals totals;
+};
+
+static void say_bye(void *ctx, struct feed *feed)
+{
+	struct farewell *farewell = ctx;
+	struct daemon *d = farewell->daemon;
+
+	if (!feed_is_subscribed(feed))
+		return;
+	record_begin(&d->record, RECORD_BYE, clock_mono_ns(), d->offset_ns);
+	feed_tell_losses(feed, &d->record);
+	report_bye(&d->record.body, &farewell->totals, feed);
+	feed_put(feed, &d->record);
+}
+
+void loop_finish(struct daemon *d)
+{
+	struct farewell farewell = { .daemon = d, .totals.reason = d->reason };
+
+	source_detach(d->source);
+	flow_look(d);
+	if (source_counters(d->source, &farewell.totals.counters) == 0)
+		flow_tell_losses(d, &farewell.totals.counters);
+	farewell.totals.uptime_ns = clock_mono_ns() - d->start_ns;
+	sinks_each(d->sinks, say_bye, &farewell);
+	sinks_finish(d->sinks, FINISH_MS);
+}
+
+static int add_event(struct daemon *d, evutil_socket_t fd, short what, event_callback_fn fn,
+		     uint64_t ns)
+{
+	struct timeval tv = { .tv_sec = (time_t)(ns / NSEC_PER_SEC),
+			      .tv_usec = (suseconds_t)(ns % NSEC_PER_SEC / 1000) };
+	struct event *e = event_new(d->base, fd, what, fn, d);
+
+	if (!e)
+		return -ENOMEM;
+	d->events[d->event_count++] = e;
+	return event_add(e, ns ? &tv : NULL) == 0 ? 0 : -ENOMEM;
+}
+
+int loop_watch_signals(struct daemon *d)
+{
+	int err = 0;
+
+	err |= add_event(d, SIGINT, EV_SIGNAL | EV_PERSIST, on_stop_signal, 0);
+	err |= add_event(d, SIGTERM, EV_SIGNAL | EV_PERSIST, on_stop_signal, 0);
+	err |= add_event(d, SIGHUP, EV_SIGNAL | EV_PERSIST, on_hup, 0);
+	return err;
+}
+
+int loop_watch_source(struct daemon *d)
+{
+	int err = 0;
+
+	err |= add_event(d, source_fd(d->source), EV_READ | EV_PERSIST, on_drain, 0);
+	err |= add_event(d, -1, EV_PERSIST, on_drain, DRAIN_MS * 1000000ULL);
+	err |= add_event(d, -1, EV_PERSIST, on_tick, TICK_S * NSEC_PER_SEC);
+	err |= add_event(d, -1, EV_PERSIST, on_interval, d->options.listener_interval_ns);
+	if (d->options.duration_ns)
+		err |= add_event(d, -1, 0, on_duration, d->options.duration_ns);
+	return err;
+}
+
+void loop_free(struct daemon *d)
+{
+	for (int i = 0; i < d->event_count; i++)
+		event_free(d->events[i]);
+}

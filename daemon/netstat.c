@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#define _GNU_SOURCE
+#include "netstat.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+const char *const netstat_names[NETSTAT_COUNTERS] = {
+	[NETSTAT_ACTIVE_OPENS] = "ActiveOpens",
+	[NETSTAT_PASSIVE_OPENS] = "PassiveOpens",
+	[NETSTAT_ATTEMPT_FAILS] = "AttemptFails",
+	[NETSTAT_LISTEN_OVERFLOWS] = "ListenOverflows",
+	[NETSTAT_LISTEN_DROPS] = "ListenDrops",
+	[NETSTAT_REQQ_FULL_DROP] = "TCPReqQFullDrop",
+	[NETSTAT_REQQ_FULL_COOKIES] = "TCPReqQFullDoCookies",
+	[NETSTAT_EMBRYONIC_RSTS] = "EmbryonicRsts",
+};
+
+static int counter_index(const char *name)
+{
+	for (int i = 0; i < NETSTAT_COUNTERS; i++)
+		if (strcmp(netstat_names[i], name) == 0)
+			return i;
+	return -1;
+}
+
+void netstat_parse(struct netstat *n, char *text)
+{
+	char *names, *values;
+
+	while ((names = strsep(&text, "\n")) && (values = strsep(&text, "\n"))) {
+		char *name = strsep(&names, " "), *value = strsep(&values, " ");
+
+		if (!name || !value || strcmp(name, value) != 0)
+			return; /* the same protocol, "TcpExt:", starts both */
+		while ((name = strsep(&names, " ")) && (value = strsep(&values, " "))) {
+			int i = counter_index(name);
+
+			if (i >= 0)
+				n->value[i] = strtoull(value, NULL, 10);
+		}
+	}
+}
+
+int netstat_open(struct netstat_files *files, uint32_t pid, uint32_t netns)
+{
+	static const char *const names[] = { "netstat", "snmp" };
+	char path[64];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%u/ns/net", pid);
+	if (stat(path, &st) < 0)
+		return -errno;
+	if (st.st_ino != netns)
+		return -ESTALE; /* it made the socket elsewhere, and left */
+	for (int i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "/proc/%u/net/%s", pid, names[i]);
+		files->fd[i] = open(path, O_RDONLY | O_CLOEXEC);
+		if (files->fd[i] < 0) {
+			int err = -errno;
+
+			netstat_close(files);
+			return err;
+		}
+	}
+	return 0;
+}
+
+int netstat_read(const struct netstat_files *files, struct netstat *n)
+{
+	char text[16384];
+
+	for (int i = 0; i < 2; i++) {
+		size_t have = 0;
+		ssize_t got;
+
+		while ((got = pread(files->fd[i], text + have, sizeof(text) - 1 - have,
+				    (off_t)have)) > 0)
+			have += (size_t)got;
+		if (got < 0)
+			return -errno;
+		text[have] = '\0';
+		netstat_parse(n, text);
+	}
+	return 0;
+}
+
+void netstat_close(struct netstat_files *files)
+{
+	for (int i = 0; i < 2; i++) {
+		if (files->fd[i] >= 0)
+			close(files->fd[i]);
+		files->fd[i] = -1;
+	}
+}

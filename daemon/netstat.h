@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The kernel's own books of a network namespace: /proc/PID/net/netstat and snmp. */
+#ifndef TCPSHAKE_NETSTAT_H
+#define TCPSHAKE_NETSTAT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum netstat_counter {
+	NETSTAT_ACTIVE_OPENS,
+	NETSTAT_PASSIVE_OPENS,
+	NETSTAT_ATTEMPT_FAILS,
+	NETSTAT_LISTEN_OVERFLOWS,
+	NETSTAT_LISTEN_DROPS,
+	NETSTAT_REQQ_FULL_DROP,
+	NETSTAT_REQQ_FULL_COOKIES,
+	NETSTAT_AUDITED, /* the number of those above, which the audit compares */
+	NETSTAT_EMBRYONIC_RSTS = NETSTAT_AUDITED,
+	NETSTAT_COUNTERS,
+};
+
+extern const char *const netstat_names[NETSTAT_COUNTERS];
+
+struct netstat {
+	uint64_t value[NETSTAT_COUNTERS];
+};
+
+/*
+ * Parse one of the two files: pairs of lines, names and values. Counters that `text` does not
+ * have keep their value. Pure.
+ */
+void netstat_parse(struct netstat *n, char *text);
+
+/* Both files, open: they stay those of the namespace, whoever ends. */
+struct netstat_files {
+	int fd[2]; /* -1: not open */
+};
+
+#define NETSTAT_CLOSED { { -1, -1 } }
+
+/*
+ * Open them as the process sees them, if it is in that namespace now. 0; -ESTALE if it is not; or
+ * another negative errno (it ended). An open file keeps the namespace alive: close it with the
+ * last listener.
+ */
+int netstat_open(struct netstat_files *files, uint32_t pid, uint32_t netns);
+int netstat_read(const struct netstat_files *files, struct netstat *n);
+void netstat_close(struct netstat_files *files);
+
+#endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Which listener refused how many handshakes, at which step, for which queue: the listeners' drop
+ * counts reconciled with the namespace's counters. Pure.
+ *
+ * The kernel counts (tcp_conn_request(), tcp_v4_syn_recv_sock(), tcp_check_req()):
+ *   a SYN, accept queue full      sk_drops +1  ListenDrops +1  ListenOverflows +1
+ *   a SYN, SYN queue full         sk_drops +1  ListenDrops +1  TCPReqQFullDrop +1
+ *   a SYN, any other reason       sk_drops +1  ListenDrops +1
+ *   a final ACK, accept queue full sk_drops +2 ListenDrops +1  ListenOverflows +1
+ *   a cookie's ACK, the same      sk_drops +1  ListenDrops +1  ListenOverflows +1
+ *   a SYN answered with a cookie                               TCPReqQFullDoCookies +1
+ * sk_drops also counts what is no refusal: a client's RST to a pending request, for one. So the
+ * namespace's counters say how many refusals there were, sk_drops only whose they may be.
+ */
+#ifndef TCPSHAKE_OVERFLOW_H
+#define TCPSHAKE_OVERFLOW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bpf/event.h"
+
+/* The counters of one namespace that an overflow moves. */
+struct overflow_counters {
+	uint64_t overflows; /* ListenOverflows */
+	uint64_t drops; /* ListenDrops */
+	uint64_t reqq_drops; /* TCPReqQFullDrop */
+	uint64_t reqq_cookies; /* TCPReqQFullDoCookies */
+	uint64_t resets; /* EmbryonicRsts: requests that a RST ended */
+	uint64_t no_full_queue; /* of ListenDrops: all that no full queue explains, ever */
+};
+
+/* One listener's part, since the last time it was reconciled. */
+struct overflow_view {
+	uint64_t drops; /* sk_drops */
+	uint64_t acks; /* final ACKs known to be refused, one by one (kfree_skb) */
+	uint64_t cookie_acks;
+	uint64_t failed; /* children that could not be made for another reason */
+	uint64_t evident; /* final ACKs known by a SYN-ACK retransmit, where acks is not kept */
+	bool accept_full; /* at the last look, or its peak since the one before */
+	bool syn_full;
+	bool three_quarters; /* no syncookies, and the SYN queue is over 3/4 of max_syn_backlog */
+};
+
+enum overflow_code {
+	CODE_ACCEPT_QUEUE_FULL,
+	CODE_SYN_QUEUE_FULL,
+	CODE_SYN_QUEUE_THREE_QUARTERS,
+	CODES,
+};
+
+struct overflow_finding {
+	size_t view; /* whose; OVERFLOW_NOBODY if no listener explains it */
+	enum overflow_stage stage;
+	enum overflow_queue queue;
+	enum overflow_action action;
+	enum overflow_evidence evidence;
+	enum overflow_code code;
+	bool proven;
+	uint64_t count;
+};
+
+#define OVERFLOW_NOBODY SIZE_MAX
+#define OVERFLOW_FINDINGS(views) (8 * (views) + 1) /* at most so many */
+
+/*
+ * Explain `kernel`, what the counters moved and was not explained before; on return it holds what
+ * is left for the next time (a drop between the look at the listener and that at the counters).
+ * `reasons`: the kernel names the drop of a final ACK, so acks and cookie_acks are complete.
+ * Drops of a listener that are explained are taken off its view. Returns the findings' number.
+ */
+size_t overflow_reconcile(struct overflow_counters *kernel, struct overflow_view *views, size_t count,
+			  bool reasons, struct overflow_finding *findings);
+
+/*
+ * The same where the counters cannot be read, from sk_drops alone: what a listener with a full
+ * accept queue dropped was probably SYNs.
+ */
+size_t overflow_guess(struct overflow_view *views, size_t count, struct overflow_finding *findings);
+
+#endif

@@ -1,0 +1,459 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "queues.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "books.h"
+#include "common/log.h"
+#include "queue_record.h"
+
+#define IDLE_INTERVALS 10 /* after so many, an idle namespace's counters are read all the same */
+
+#define CLIENT_CACHE 64
+
+struct queues {
+	struct source *source;
+	struct listeners *listeners;
+	struct identity *identity;
+	struct queues_output output;
+	struct books books;
+	struct listener **group; /* the listeners of all namespaces, sorted by namespace */
+	size_t count, room;
+	struct overflow_view *views;
+	struct overflow_finding *findings;
+	uint32_t clients[CLIENT_CACHE]; /* namespaces whose clients were seen since then */
+	uint64_t last_ns; /* of the previous look */
+	int64_t offset_ns; /* of the wall clock */
+	bool reasons; /* the kernel names the drop of a final ACK */
+};
+
+struct queues *queues_new(struct source *source, struct listeners *listeners,
+			  struct identity *identity, const struct queues_output *output)
+{
+	struct queues *q = calloc(1, sizeof(*q));
+
+	if (!q)
+		return NULL;
+	q->source = source;
+	q->listeners = listeners;
+	q->identity = identity;
+	q->output = *output;
+	return q;
+}
+
+void queues_free(struct queues *q)
+{
+	if (!q)
+		return;
+	books_free(&q->books);
+	free(q->group);
+	free(q->views);
+	free(q->findings);
+	free(q);
+}
+
+/* ---- events ---- */
+
+static void tell(struct queues *q, const struct queues_output *to, struct listener *p,
+		 enum listener_change change, uint64_t mono_ns)
+{
+	struct record *r = to->begin(to->ctx, RECORD_LISTENER, mono_ns, q->offset_ns);
+
+	record_listener(&r->body, p, change, q->identity);
+	to->end(to->ctx, &(struct filter_subject){ .ends_only = true, .local_port = p->port });
+}
+
+void queues_overflow(struct queues *q, const struct event_overflow *e)
+{
+	struct listener *p = listeners_find(q->listeners, e->socket);
+	struct record *r = q->output.begin(q->output.ctx, RECORD_OVERFLOW, e->mono_ns, q->offset_ns);
+
+	if (p && e->evidence == EVIDENCE_SYNACK_RETRANSMIT) {
+		struct overflow_finding event = { .code = CODE_ACCEPT_QUEUE_FULL, .count = 1 };
+		struct book *b = books_get(&q->books, p->netns);
+
+		if (b)
+			book_told(b, &event);
+		p->evident_acks++;
+		p->refused.ack++;
+	}
+	record_overflow(&r->body, &(struct overflow_report){
+					  .stage = STAGE_ACK,
+					  .queue = QUEUE_ACCEPT,
+					  .action = e->action,
+					  .evidence = e->evidence,
+					  .code = CODE_ACCEPT_QUEUE_FULL,
+					  .proven = e->proven,
+					  .count = 1,
+					  .netns = e->header.netns,
+					  .local_addr = p ? p->addr : e->local_addr,
+					  .local_port = e->local_port,
+					  .remote_addr = e->remote_addr,
+					  .remote_port = e->remote_port,
+					  .queue_known = true,
+					  .accept_len = e->accept_queue_len,
+					  .accept_max = e->accept_queue_max,
+					  .owner = p && p->owner_count ? &p->owner[0] : NULL,
+				  });
+	q->output.end(q->output.ctx, &(struct filter_subject){ .ends_only = true,
+							       .local_port = e->local_port,
+							       .remote_port = e->remote_port,
+							       .remote_addr = e->remote_addr });
+}
+
+/* ---- refusals that no event tells ---- */
+
+static struct overflow_view view_of(const struct listener *p)
+{
+	const struct listener_sample *s = &p->sample;
+	uint32_t quarters = s->max_syn_backlog - s->max_syn_backlog / 4;
+
+	return (struct overflow_view){
+		.drops = s->drops - p->drops_accounted,
+		.acks = s->state.ack_drops - p->accounted.ack_drops,
+		.cookie_acks = s->state.cookie_drops - p->accounted.cookie_drops,
+		.failed = s->state.failed - p->accounted.failed,
+		.evident = p->evident_acks,
+		.accept_full = s->accept_len > s->accept_max || p->peak > s->accept_max,
+		.syn_full = s->syn_len > s->accept_max,
+		.three_quarters = !s->syncookies && s->syn_len >= quarters,
+	};
+}
+
+static void report_finding(struct queues *q, const struct book *b, struct listener *p,
+			   const struct overflow_finding *f, uint64_t now_ns)
+{
+	struct record *r = q->output.begin(q->output.ctx, RECORD_OVERFLOW, now_ns, q->offset_ns);
+
+	if (p && f->stage == STAGE_ACK)
+		p->refused.ack += f->count;
+	else if (p && f->action == ACTION_DROPPED)
+		p->refused.syn += f->count;
+	record_overflow(&r->body, &(struct overflow_report){
+					  .stage = f->stage,
+					  .queue = f->queue,
+					  .action = f->action,
+					  .evidence = f->evidence,
+					  .code = f->code,
+					  .proven = f->proven,
+					  .count = f->count,
+					  .netns = b->netns,
+					  .local_addr = p ? p->addr : NULL,
+					  .local_port = p ? p->port : 0,
+					  .queue_known = p,
+					  .accept_len = p ? p->sample.accept_len : 0,
+					  .accept_max = p ? p->sample.accept_max : 0,
+					  .owner = p && p->owner_count ? &p->owner[0] : NULL,
+					  .interval_ns = now_ns - q->last_ns,
+				  });
+	q->output.end(q->output.ctx, &(struct filter_subject){ .ends_only = true,
+							       .local_port = p ? p->port : 0 });
+}
+
+static void account(struct listener *p, const struct overflow_view *v)
+{
+	/* what is left may be in the counters next time; what was left before never will be */
+	uint32_t left = (uint32_t)v->drops < p->drops_new ? (uint32_t)v->drops : p->drops_new;
+
+	p->drops_accounted = p->sample.drops - left;
+	p->accounted = p->sample.state;
+	p->evident_acks = v->evident;
+}
+
+static bool is_quiet(const struct listener *p)
+{
+	const struct listener_sample *s = &p->sample;
+
+	return !s->accept_len && !s->syn_len && !p->peak && s->drops == p->drops_accounted;
+}
+
+static void put_audit(const struct queues *q, const struct queues_output *to, const struct book *b)
+{
+	struct record *r = to->begin(to->ctx, RECORD_AUDIT, b->audited_ns, q->offset_ns);
+
+	record_audit(&r->body, b->netns, b->interval_ns, b->balanced, b->rows);
+	to->end(to->ctx, &(struct filter_subject){ .ends_only = true });
+}
+
+static void tell_audit(struct queues *q, struct book *b, uint64_t now_ns)
+{
+	struct audit_row rows[AUDIT_COUNTERS];
+	uint64_t since = b->audited_ns ? b->audited_ns : b->first_ns;
+	bool balanced;
+
+	if (!book_audit(b, rows, &balanced))
+		return;
+	b->audited_ns = now_ns;
+	b->interval_ns = now_ns - since;
+	b->balanced = balanced;
+	memcpy(b->rows, rows, sizeof(b->rows));
+	put_audit(q, &q->output, b);
+}
+
+/* Explain what the listeners of one namespace dropped since the last time. */
+static void explain_drops(struct queues *q, struct book *b, struct listener **group, size_t count,
+			  uint64_t now_ns)
+{
+	size_t findings;
+
+	for (size_t i = 0; i < count; i++) {
+		struct overflow_finding events = { .code = CODE_ACCEPT_QUEUE_FULL };
+
+		q->views[i] = view_of(group[i]);
+		events.count = q->views[i].acks + q->views[i].cookie_acks;
+		book_told(b, &events); /* one by one, as they happened */
+	}
+	findings = b->known ? overflow_reconcile(&b->left, q->views, count, q->reasons, q->findings) :
+			      overflow_guess(q->views, count, q->findings);
+	for (size_t i = 0; i < findings; i++) {
+		const struct overflow_finding *f = &q->findings[i];
+
+		book_told(b, f);
+		report_finding(q, b, f->view == OVERFLOW_NOBODY ? NULL : group[f->view], f, now_ns);
+	}
+	for (size_t i = 0; i < count; i++)
+		account(group[i], &q->views[i]);
+}
+
+/* The counters of the namespace, opened through any process in it that owns a listener there. */
+static void open_book(struct book *b, const struct listener *p)
+{
+	for (uint32_t i = 0; i < p->owner_count; i++)
+		if (book_open(b, p->owner[i].pid))
+			return;
+}
+
+/* A namespace whose listeners are idle is only read now and then. */
+static void reconcile(struct queues *q, struct listener **group, size_t count, uint64_t now_ns)
+{
+	struct book *b = books_get(&q->books, group[0]->netns);
+	bool busy;
+
+	if (!b)
+		return;
+	busy = book_openings_moved(b, q->source) || ++b->idle >= IDLE_INTERVALS;
+	for (size_t i = 0; i < count; i++) {
+		busy |= !is_quiet(group[i]);
+		open_book(b, group[i]);
+	}
+	b->visited = true;
+	if (!busy && b->known)
+		return;
+	book_read(b, q->source);
+	explain_drops(q, b, group, count, now_ns);
+	tell_audit(q, b, now_ns);
+}
+
+static void collect(void *ctx, struct listener *p)
+{
+	struct queues *q = ctx;
+
+	if (p->sampled)
+		q->group[q->count++] = p;
+}
+
+static int by_netns(const void *a, const void *b)
+{
+	const struct listener *const *x = a, *const *y = b;
+
+	return (*x)->netns < (*y)->netns ? -1 : (*x)->netns > (*y)->netns;
+}
+
+static bool make_room(struct queues *q, size_t room)
+{
+	if (room <= q->room)
+		return true;
+	free(q->group);
+	free(q->views);
+	free(q->findings);
+	q->room = 2 * room;
+	q->group = calloc(q->room, sizeof(*q->group));
+	q->views = calloc(q->room, sizeof(*q->views));
+	q->findings = calloc(OVERFLOW_FINDINGS(q->room), sizeof(*q->findings));
+	if (q->group && q->views && q->findings)
+		return true;
+	q->room = 0;
+	return false;
+}
+
+/* Namespaces without a listener: their clients are audited while they are at it. */
+static void audit_clients(struct queues *q, uint64_t now_ns)
+{
+	for (struct book *b = q->books.first; b; b = b->next) {
+		if (!b->visited && (book_openings_moved(b, q->source) || b->moved)) {
+			b->used = true;
+			book_read(b, q->source);
+			tell_audit(q, b, now_ns);
+		} else if (!b->visited && ++b->idle < IDLE_INTERVALS) {
+			b->used = true; /* a namespace is not kept alive for long */
+		}
+		b->visited = false;
+	}
+}
+
+void queues_client(struct queues *q, uint32_t netns, uint32_t pid)
+{
+	uint32_t *seen = &q->clients[netns % CLIENT_CACHE];
+	struct book *b;
+
+	if (*seen == netns)
+		return; /* in this interval */
+	*seen = netns;
+	b = books_get(&q->books, netns);
+	if (b && !b->known && book_open(b, pid))
+		book_read(b, q->source);
+}
+
+/* All namespaces, or only one (`netns` not 0). */
+static void reconcile_all(struct queues *q, uint32_t netns, uint64_t now_ns)
+{
+	q->count = 0;
+	if (!make_room(q, listeners_count(q->listeners)))
+		return;
+	listeners_each(q->listeners, collect, q);
+	qsort(q->group, q->count, sizeof(*q->group), by_netns);
+	for (size_t i = 0, n; i < q->count; i += n) {
+		for (n = 1; i + n < q->count && q->group[i + n]->netns == q->group[i]->netns; n++)
+			;
+		if (!netns || netns == q->group[i]->netns)
+			reconcile(q, q->group + i, n, now_ns);
+	}
+}
+
+/* ---- listeners come, are looked at, and go ---- */
+
+static void forget(struct queues *q, struct listener *p, uint64_t mono_ns)
+{
+	tell(q, &q->output, p, CHANGE_CLOSED, mono_ns);
+	if (!listeners_port_shared(q->listeners, p))
+		source_forget_service(q->source, p->netns, p->port);
+	listeners_remove(q->listeners, p);
+}
+
+/* The last look, at its end: what it dropped since the one before must not get lost with it. */
+static void last_look(struct queues *q, struct listener *p, const struct event_listener *e)
+{
+	struct listener_sample last = p->sample;
+
+	if (!p->sampled && !p->fresh)
+		return;
+	last.socket = e->socket;
+	last.mono_ns = e->mono_ns;
+	last.state = e->state;
+	last.drops = e->drops;
+	last.accept_len = last.accept_peak = e->accept_len;
+	last.accept_max = e->backlog;
+	listeners_sample(q->listeners, p, &last);
+	if (!is_quiet(p))
+		reconcile_all(q, p->netns, e->mono_ns);
+}
+
+void queues_listener(struct queues *q, const struct event_listener *e)
+{
+	struct listener *p;
+
+	if (e->event == LISTENER_CLOSED) {
+		p = listeners_find(q->listeners, e->socket);
+		if (p) {
+			last_look(q, p, e);
+			forget(q, p, e->mono_ns);
+		}
+		return;
+	}
+	p = listeners_put(q->listeners, e);
+	if (p && e->event == LISTENER_OPENED) {
+		struct book *b = books_get(&q->books, p->netns);
+
+		if (b && !b->known) {
+			open_book(b, p);
+			book_read(b, q->source);
+		}
+		tell(q, &q->output, p, CHANGE_OPENED, e->mono_ns);
+		p->changed = false;
+	}
+}
+
+static void on_sample(void *ctx, const struct listener_sample *sample)
+{
+	struct queues *q = ctx;
+	struct listener *p = listeners_find(q->listeners, sample->socket);
+
+	if (sample->gone) {
+		source_forget_listener(q->source, sample->socket);
+		if (p)
+			forget(q, p, sample->mono_ns);
+		return;
+	}
+	if (!p)
+		return; /* its LISTENER_OPENED is still in the ring */
+	listeners_sample(q->listeners, p, sample);
+	q->reasons = sample->reasons;
+	if (sample->reasons) {
+		p->refused.ack = sample->state.ack_drops + sample->state.cookie_drops;
+		p->refused.cookie = sample->state.cookie_drops;
+	}
+}
+
+static void tell_if_worth_it(void *ctx, struct listener *p)
+{
+	struct queues *q = ctx;
+	const struct listener_sample *s = &p->sample;
+	bool changed = (p->told && s->accept_max != p->told_backlog) ||
+		       (p->changed && (p->told || p->fresh));
+	bool busy = s->accept_len || s->syn_len || p->peak || s->drops != p->told_drops;
+
+	if (!p->sampled || (p->told && !changed && !busy))
+		return;
+	tell(q, &q->output, p, changed ? CHANGE_CHANGED : CHANGE_SAMPLE, s->mono_ns);
+	p->told = true;
+	p->changed = false;
+	p->told_backlog = s->accept_max;
+	p->told_drops = s->drops;
+	p->peak = 0;
+}
+
+void queues_interval(struct queues *q, uint64_t now_ns, int64_t offset_ns)
+{
+	int err;
+
+	q->offset_ns = offset_ns;
+	err = source_look(q->source, on_sample, q);
+	if (err) {
+		log_debug("cannot look at the listeners' queues: %s", strerror(-err));
+		return;
+	}
+	reconcile_all(q, 0, now_ns);
+	audit_clients(q, now_ns);
+	books_sweep(&q->books);
+	memset(q->clients, 0, sizeof(q->clients));
+	listeners_each(q->listeners, tell_if_worth_it, q);
+	q->last_ns = now_ns;
+}
+
+struct reporting {
+	struct queues *queues;
+	const struct queues_output *output;
+};
+
+static void report_one(void *ctx, struct listener *p)
+{
+	struct reporting *reporting = ctx;
+
+	if (p->sampled)
+		tell(reporting->queues, reporting->output, p, CHANGE_SAMPLE, p->sample.mono_ns);
+}
+
+void queues_report(struct queues *q, const struct queues_output *output)
+{
+	struct reporting reporting = { q, output };
+
+	listeners_each(q->listeners, report_one, &reporting);
+}
+
+void queues_report_audits(struct queues *q, const struct queues_output *output)
+{
+	for (const struct book *b = q->books.first; b; b = b->next)
+		if (b->audited_ns)
+			put_audit(q, output, b);
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Listeners and their queues, from events and looks to records: `listener` when one opens, closes,
+ * changes or is busy, `overflow` for each refusal that can be told.
+ */
+#ifndef TCPSHAKE_QUEUES_H
+#define TCPSHAKE_QUEUES_H
+
+#include "identity.h"
+#include "listeners.h"
+#include "record.h"
+#include "source.h"
+
+struct queues;
+
+/* Where records go: begin() gives one to fill in, end() takes it, with what filters ask about. */
+struct queues_output {
+	struct record *(*begin)(void *ctx, enum record_type type, uint64_t mono_ns, int64_t offset_ns);
+	void (*end)(void *ctx, const struct filter_subject *subject);
+	void *ctx;
+};
+
+/* None of the three is owned. NULL if memory is out. */
+struct queues *queues_new(struct source *source, struct listeners *listeners,
+			  struct identity *identity, const struct queues_output *output);
+void queues_free(struct queues *q);
+
+void queues_listener(struct queues *q, const struct event_listener *e);
+void queues_overflow(struct queues *q, const struct event_overflow *e);
+
+/* A process of this namespace opened a connection: it is audited from now on. Cheap. */
+void queues_client(struct queues *q, uint32_t netns, uint32_t pid);
+
+/* Look at all queues: at start, and every interval. `offset_ns` dates the records from here on. */
+void queues_interval(struct queues *q, uint64_t now_ns, int64_t offset_ns);
+
+/* A record of each listener as it was at the last look, to another output. */
+void queues_report(struct queues *q, const struct queues_output *output);
+/* The last audit of each namespace. */
+void queues_report_audits(struct queues *q, const struct queues_output *output);
+
+#endif

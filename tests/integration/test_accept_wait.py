@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""How long connections waited for accept()."""
+import os
+import subprocess
+import time
+
+import pytest
+
+from lib import env
+from lib.traffic import NAME, connect, listener, port_of
+
+pytestmark = pytest.mark.sanitize
+
+SYSCALL = ("--accept-wait", "syscall", "--events", "handshake,accept")
+
+
+@pytest.fixture
+def waiting(daemon):
+    """A daemon that watches the accept calls, or a skip with its reason."""
+    def start(*flags):
+        d = daemon(*flags)
+        able = {name: ok for name, ok in d.feed.all[0]["capabilities"].items() if "accept" in name}
+        if able and not any(able.values()):
+            pytest.skip(f"this kernel cannot tell when accept() returns: {able}")
+        return d
+    return start
+
+
+def accepted(d, ns, port, timeout=5):
+    """The record of the connection from a client's port."""
+    def found(all):
+        return [r for r in all if r["type"] == "accept" and r["netns"] == ns.inode and
+                r["remote"]["port"] == port]
+    records = d.feed.wait_for(found, timeout, f"accept of port {port}")
+    assert len(records) == 1
+    return records[0]
+
+
+def pause(ns):
+    """A wait whose length is what is measured."""
+    until = time.monotonic_ns() + ns
+    env.poll_until(lambda: time.monotonic_ns() >= until, interval=0.002)
+
+
+@pytest.mark.parametrize("wait_ms", [0, 300])
+def test_wait(pair, ip, keep, waiting, wait_ms):
+    d = waiting(*SYSCALL)
+    server = keep(listener(pair.server, ip, backlog=7))
+    sock, error = connect(pair.client, ip, pair.address(ip, port_of(server)))
+    keep(sock)
+    assert error == 0
+    since = time.monotonic_ns()
+    pause(wait_ms * env.MS)
+    child, _ = server.accept()
+    waited = time.monotonic_ns() - since
+    keep(child)
+    record = accepted(d, pair.server, sock.getsockname()[1])
+    assert abs(record["wait_ns"] - waited) < 60 * env.MS * env.SLOW
+    assert record["wait_ns"] >= wait_ms * env.MS - 5 * env.MS
+    assert record["family"] == NAME[ip] and record["evidence"] in ("syscall", "function")
+    assert record["local"] == {"addr": pair.server.addr[ip], "port": port_of(server)}
+    assert record["remote"]["addr"] == pair.client.addr[ip]
+    assert record["process"]["pid"] == os.getpid()
+    passive = d.handshake(netns=pair.server.inode, role="passive",
+                          remote={"port": sock.getsockname()[1]})
+    assert record["conn"] == passive["conn"]
+    assert abs(record["mono_ns"] - record["wait_ns"] - passive["mono_ns"]) < 5 * env.MS * env.SLOW
+
+
+def test_accept_that_waits_for_the_connection(pair, ip, keep, waiting):
+    """accept() blocks first: the connection waits for nothing."""
+    d = waiting(*SYSCALL)
+    server = keep(listener(pair.server, ip, port=8080))
+    with server:
+        child = pair.server.popen(
+            [env.PYTHON, "-c", "import socket,sys\ns=socket.socket(fileno=int(sys.argv[1]))\n"
+             "print(flush=True)\nc,_=s.accept()\nprint(flush=True)\nsys.stdin.read()",
+             str(server.fileno())], pass_fds=[server.fileno()], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE)
+        child.stdout.readline()
+        pause(100 * env.MS)
+        sock, error = connect(pair.client, ip, pair.address(ip, 8080))
+        keep(sock)
+        assert error == 0
+        child.stdout.readline()
+        record = accepted(d, pair.server, sock.getsockname()[1])
+        child.stdin.close()
+        child.stdout.close()
+        child.wait(5 * env.SLOW)
+    assert 0 <= record["wait_ns"] < 50 * env.MS * env.SLOW
+    assert record["process"]["pid"] == child.pid
+
+
+def test_order_and_count(pair, keep, waiting):
+    """Each connection once, the first come the longest waiting; an accept() without any is none."""
+    d = waiting(*SYSCALL)
+    server = keep(listener(pair.server, 4, backlog=64))
+    server.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        server.accept()
+    ports = []
+    for _ in range(20):
+        sock = keep(connect(pair.client, 4, pair.address(4, port_of(server)))[0])
+        ports.append(sock.getsockname()[1])
+        pause(5 * env.MS)
+    for _ in ports:
+        keep(server.accept()[0])
+    records = [accepted(d, pair.server, port) for port in ports]
+    waits = [record["wait_ns"] for record in records]
+    assert waits == sorted(waits, reverse=True)
+    assert waits[0] >= 95 * env.MS
+    d.stop()
+    assert len(d.feed.records("accept", netns=pair.server.inode)) == 20
+
+
+def test_from_before_the_daemon(pair, keep, waiting):
+    """Nobody saw the end of its handshake, so nobody knows how long it waited."""
+    server = keep(listener(pair.server, 4))
+    sock = keep(connect(pair.client, 4, pair.address(4, port_of(server)))[0])
+    d = waiting(*SYSCALL)
+    keep(server.accept()[0])
+    other = keep(connect(pair.client, 4, pair.address(4, port_of(server)))[0])
+    keep(server.accept()[0])
+    accepted(d, pair.server, other.getsockname()[1])
+    told = [r for r in d.feed.records("accept", netns=pair.server.inode)
+            if r["remote"]["port"] == sock.getsockname()[1]]
+    assert all(r["wait_ns"] is None for r in told)
+
+
+def test_stall(pair, keep, waiting):
+    """A server that stands still for a second, and then takes all at once."""
+    d = waiting(*SYSCALL)
+    server = keep(listener(pair.server, 4, backlog=64))
+    ports = [keep(connect(pair.client, 4, pair.address(4, port_of(server)))[0]).getsockname()[1]
+             for _ in range(10)]
+    pause(1000 * env.MS)
+    for _ in ports:
+        keep(server.accept()[0])
+    for port in ports:
+        record = accepted(d, pair.server, port)
+        assert 990 * env.MS < record["wait_ns"] < 1500 * env.MS * env.SLOW
+
+
+def test_off_by_default(pair, keep, daemon):
+    d = daemon()
+    server = keep(listener(pair.server, 4))
+    sock = keep(connect(pair.client, 4, pair.address(4, port_of(server)))[0])
+    keep(server.accept()[0])
+    d.handshake(netns=pair.server.inode, remote={"port": sock.getsockname()[1]})
+    d.stop()
+    assert not d.feed.records("accept")
+
+
+def test_off(pair, keep, daemon):
+    d = daemon("--accept-wait", "off", "--events", "handshake,accept")
+    server = keep(listener(pair.server, 4))
+    sock = keep(connect(pair.client, 4, pair.address(4, port_of(server)))[0])
+    keep(server.accept()[0])
+    d.handshake(netns=pair.server.inode, remote={"port": sock.getsockname()[1]})
+    d.stop()
+    assert not d.feed.records("accept")

@@ -1,0 +1,237 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""The audit: the feed against the kernel's own books, interval by interval."""
+import errno
+import json
+import subprocess
+
+import pytest
+
+from lib import env, netns
+from lib.queues import Crowd, ask
+from lib.traffic import Agent, connect, listener, port_of
+
+FAST = ("--listener-interval", "300ms")
+COUNTERS = {"ActiveOpens", "PassiveOpens", "AttemptFails", "ListenOverflows", "ListenDrops",
+            "TCPReqQFullDrop", "TCPReqQFullDoCookies"}
+# Those that every handshake moves, or a queue: what the other tests rest on.
+ALWAYS = {"ActiveOpens", "PassiveOpens", "AttemptFails", "ListenOverflows", "ListenDrops"}
+
+
+class Audited:
+    """What the audits of some namespaces must add up to, from now on."""
+
+    def __init__(self, d, *namespaces):
+        self.d = d
+        self.before = {ns: ns.counters() for ns in namespaces}
+
+    def audits(self, ns):
+        return self.d.feed.records("audit", netns=ns.inode)
+
+    def sum(self, ns, name, column="kernel"):
+        return sum(counter[column] for audit in self.audits(ns) for counter in audit["counters"]
+                   if counter["name"] == name)
+
+    def check(self):
+        """End the daemon; every audit balances, and together they are what happened."""
+        names = set()
+        after = {ns: ns.counters() for ns in self.before}
+        self.d.stop()
+        for ns, before in self.before.items():
+            audits = self.audits(ns)
+            changed = {name: after[ns][name] - before[name] for name in ALWAYS
+                       if after[ns][name] != before[name]}
+            assert audits or not changed, f"no audit of {ns.name}, where {changed}"
+            for audit in audits:
+                wrong = [c for c in audit["counters"] if c["difference"] and not c["rule"]]
+                assert audit["balanced"] is (not wrong)
+                assert all(c["difference"] == c["kernel"] - c["observed"]
+                           for c in audit["counters"]), audit
+                assert not wrong, f"{ns.name}: {json.dumps(wrong)}"
+                names = {c["name"] for c in audit["counters"]}
+                assert len(names) == len(audit["counters"])
+            for name in names:
+                assert self.sum(ns, name) == after[ns][name] - before[name], (ns.name, name)
+
+
+@pytest.fixture
+def audited(daemon, keep):
+    """A daemon that knows some namespaces: somebody lives and listens there."""
+    def start(*namespaces):
+        for ns in namespaces:
+            keep(Agent(ns, comm="resident", listen={"port": 7}))
+        d = daemon(*FAST)
+        d.feed.wait_for(lambda all: {r["netns"] for r in all if r["type"] == "listener"} >=
+                        {ns.inode for ns in namespaces}, what="the residents")
+        return Audited(d, *namespaces)
+    return start
+
+
+def test_counters(lone, audited):
+    """What is seen is held against the kernel's."""
+    books = audited(lone)
+    connect(lone, 4, ("127.0.0.1", 7))[0].close()
+    books.d.handshakes(2, netns=lone.inode)
+    books.check()
+    for audit in books.audits(lone):
+        assert {counter["name"] for counter in audit["counters"]} >= COUNTERS
+
+
+def test_namespace_without_listener(pair, ip, keep, daemon):
+    """Traffic is enough to be audited, from the first connection that was seen on."""
+    server = keep(listener(pair.server, ip, backlog=64))
+    d = daemon(*FAST)
+
+    def connections(count):
+        keep(Agent(pair.client, connect={"family": ip, "addr": pair.server.addr[ip],
+                                         "port": port_of(server), "count": count}))
+    env.poll_until(lambda: connections(1) or d.feed.records("audit", netns=pair.client.inode),
+                   what="an audit of the clients", interval=0.2)
+    books = Audited(d, pair.client)
+    already = books.sum(pair.client, "ActiveOpens", "observed")
+    connections(30)
+    d.feed.wait_for(lambda all: books.sum(pair.client, "ActiveOpens", "observed") >= already + 30,
+                    what="an audit of 30 connections")
+    d.stop()
+    for audit in books.audits(pair.client):
+        assert audit["balanced"], audit
+
+
+def test_normal_handshakes(lone, audited):
+    books = audited(lone)
+    child = lone.popen([env.tool("storm"), "-n", "5000", "-p", "9001"], stdout=subprocess.PIPE)
+    child.communicate(timeout=120 * env.SLOW)
+    assert child.returncode == 0
+    books.d.handshakes(10000, 20, netns=lone.inode)
+    books.check()
+    assert books.sum(lone, "ActiveOpens") == books.sum(lone, "PassiveOpens") == 5000
+
+
+def test_between_namespaces(pair, ip, keep, audited):
+    books = audited(pair.client, pair.server)
+    server = keep(listener(pair.server, ip, backlog=200))
+    for _ in range(100):
+        sock, error = connect(pair.client, ip, pair.address(ip, port_of(server)))
+        assert error == 0
+        sock.close()
+        server.accept()[0].close()
+    books.d.handshakes(100, netns=pair.server.inode)
+    books.check()
+    assert books.sum(pair.client, "ActiveOpens", "observed") == 100
+    assert books.sum(pair.server, "PassiveOpens", "observed") == 100
+
+
+def test_refusals(pair, ip, audited):
+    books = audited(pair.client, pair.server)
+    for _ in range(50):
+        sock, error = connect(pair.client, ip, pair.address(ip, 9))
+        assert error == errno.ECONNREFUSED
+        sock.close()
+    books.d.handshakes(50, netns=pair.client.inode)
+    books.check()
+    assert books.sum(pair.client, "AttemptFails") == 50
+
+
+def test_timeouts(pair, ip, audited):
+    """SYNs that nobody answers, sent again and given up."""
+    pair.client.sysctl("net.ipv4.tcp_syn_retries", 1)
+    pair.client.sysctl("net.ipv4.tcp_syn_linear_timeouts", 0)
+    pair.server.nft(f"tcp dport 80 {netns.SYN} drop")
+    books = audited(pair.client, pair.server)
+    socks = [connect_later(pair, ip) for _ in range(5)]
+    books.d.handshakes(5, 15, netns=pair.client.inode, outcome="timeout")
+    for sock in socks:
+        sock.close()
+    books.check()
+    assert books.sum(pair.client, "AttemptFails", "observed") == 5
+
+
+def connect_later(pair, ip):
+    sock = pair.client.socket(2 if ip == 4 else 10)
+    sock.setblocking(False)
+    assert sock.connect_ex(pair.address(ip, 80)) == errno.EINPROGRESS
+    return sock
+
+
+@pytest.mark.parametrize("abort", [0, 1], ids=["drop", "abort"])
+def test_overflow_at_both_stages(pair, ip, keep, audited, abort):
+    pair.server.sysctl("net.ipv4.tcp_abort_on_overflow", abort)
+    books = audited(pair.client, pair.server)
+    crowd = Crowd(pair, ip, keep, 3)
+    late = crowd.late(2)
+    crowd.find_acks()
+    crowd.fill()
+    for sock in late:
+        sock.send(b"x")
+    crowd.begin(4)
+    env.poll_until(lambda: pair.server.counters()["ListenOverflows"] >= 6)
+    # Long enough for refused final ACKs to come again, after the SYN-ACK that asks for them.
+    if not abort:
+        env.poll_until(lambda: pair.server.counters()["ListenOverflows"] >= 12, 8)
+    crowd.leave()
+    books.check()
+    assert books.sum(pair.server, "ListenOverflows", "observed") >= 6
+
+
+@pytest.mark.parametrize("cookies", [0, 1, 2])
+def test_syn_queue(pair, ip, keep, audited, cookies):
+    pair.server.sysctl("net.ipv4.tcp_syncookies", cookies)
+    books = audited(pair.client, pair.server)
+    crowd = Crowd(pair, ip, keep, 4)
+    if cookies == 2:
+        crowd.taken(5)
+        name = "PassiveOpens"
+    else:
+        crowd.late(5)
+        crowd.begin(5)
+        name = "TCPReqQFullDoCookies" if cookies else "TCPReqQFullDrop"
+    env.poll_until(lambda: pair.server.counters()[name] >= 5)
+    crowd.leave()
+    books.check()
+    assert books.sum(pair.server, name) == 5
+
+
+def test_lost_final_ack(pair, ip, keep, audited):
+    """SYN-ACKs sent again are TCPSynRetrans and TCPTimeouts of the server's namespace."""
+    books = audited(pair.client, pair.server)
+    crowd = Crowd(pair, ip, keep, 4)
+    crowd.late(2)
+    crowd.find_acks()
+    books.d.handshakes(2, netns=pair.server.inode, role="passive")
+    crowd.leave()
+    books.check()
+
+
+def test_data_timeouts_are_not_ours(pair, ip, keep, audited):
+    """TCPTimeouts counts every timer; those of data have a rule."""
+    books = audited(pair.client, pair.server)
+    server = keep(listener(pair.server, ip))
+    sock, error = connect(pair.client, ip, pair.address(ip, port_of(server)))
+    keep(sock)
+    assert error == 0
+    pair.server.nft(f"tcp dport {port_of(server)} drop")
+    before = pair.client.counters()["TCPTimeouts"]
+    sock.send(b"x")
+    env.poll_until(lambda: pair.client.counters()["TCPTimeouts"] > before)
+    books.check()
+
+
+def test_stats_question(pair, keep, tmp_path, daemon):
+    """{"op":"stats"}: the last audit of each namespace, then the totals."""
+    path = tmp_path / "sock"
+    d = daemon(*FAST, sock=path)
+    for ns in (pair.client, pair.server):
+        keep(Agent(ns, comm="resident", listen={"port": 7}))
+    for _ in range(5):
+        keep(connect(pair.client, 4, pair.address(4, 7))[0])
+    d.feed.wait_for(lambda all: {r["netns"] for r in all if r["type"] == "audit"} >=
+                    {pair.client.inode, pair.server.inode}, what="audits of both")
+    answer = ask(path, "stats")
+    assert [r["type"] for r in answer[:-1]] == ["audit"] * (len(answer) - 1)
+    audited = [r["netns"] for r in answer[:-1]]
+    assert len(set(audited)) == len(audited)
+    assert {pair.client.inode, pair.server.inode} <= set(audited)
+    stats = answer[-1]
+    assert stats["type"] == "stats"
+    total = stats["totals"]["handshake"]
+    assert total["seen"] == total["delivered"] + total["filtered"] + total["lost"] >= 10
+    assert sum(sum(counts.values()) for counts in stats["outcomes"].values()) == total["seen"]

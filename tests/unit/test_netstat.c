@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* netstat: the kernel's two files of counters. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "daemon/netstat.h"
+
+static void test_parse(void **state)
+{
+	char text[] = "TcpExt: SyncookiesSent ListenOverflows ListenDrops TCPReqQFullDrop Other\n"
+		      "TcpExt: 1 22 333 18446744073709551615 5\n"
+		      "IpExt: InNoRoutes ListenDrops\n"
+		      "IpExt: 6 7\n";
+	struct netstat n = { .value[NETSTAT_ACTIVE_OPENS] = 9 };
+
+	(void)state;
+	netstat_parse(&n, text);
+	assert_int_equal(n.value[NETSTAT_LISTEN_OVERFLOWS], 22);
+	assert_true(n.value[NETSTAT_REQQ_FULL_DROP] == UINT64_MAX);
+	assert_int_equal(n.value[NETSTAT_ACTIVE_OPENS], 9); /* not in the file */
+}
+
+static void test_garbage(void **state)
+{
+	char empty[] = "", odd[] = "Tcp: ActiveOpens\n", unlike[] = "Tcp: ActiveOpens\nUdp: 4\n",
+	     cut[] = "Tcp: ActiveOpens PassiveOpens\nTcp: 4";
+	struct netstat n = {};
+
+	(void)state;
+	netstat_parse(&n, empty);
+	netstat_parse(&n, odd);
+	netstat_parse(&n, unlike);
+	assert_int_equal(n.value[NETSTAT_ACTIVE_OPENS], 0);
+	netstat_parse(&n, cut);
+	assert_int_equal(n.value[NETSTAT_ACTIVE_OPENS], 4);
+	assert_int_equal(n.value[NETSTAT_PASSIVE_OPENS], 0);
+}
+
+static void test_own_namespace(void **state)
+{
+	struct netstat_files files = NETSTAT_CLOSED;
+	struct netstat n = {};
+	struct stat st;
+
+	(void)state;
+	assert_int_equal(stat("/proc/self/ns/net", &st), 0);
+	assert_int_equal(netstat_open(&files, (uint32_t)getpid(), (uint32_t)st.st_ino + 1), -ESTALE);
+	assert_int_equal(files.fd[0], -1);
+	assert_int_equal(netstat_open(&files, (uint32_t)getpid(), (uint32_t)st.st_ino), 0);
+	assert_int_equal(netstat_read(&files, &n), 0);
+	assert_int_equal(netstat_read(&files, &n), 0); /* again, from the start */
+	netstat_close(&files);
+	assert_int_equal(netstat_open(&files, 0, 0), -ENOENT);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_parse),
+		cmocka_unit_test(test_garbage),
+		cmocka_unit_test(test_own_namespace),
+	};
+
+	return cmocka_run_group_tests_name("netstat", tests, NULL, NULL);
+}
