@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #define _GNU_SOURCE
 #include "input.h"
+#include "connect.h"
 #include "private.h"
 
 #include <errno.h>
@@ -10,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -47,40 +47,6 @@ static int open_recording(struct input *f, const struct options *o)
 	return -1;
 }
 
-/* A connection to the daemon, or a negative errno. */
-static int connect_socket(const char *path)
-{
-	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	int fd, err = 0;
-
-	if (strlen(path) >= sizeof(addr.sun_path))
-		return -ENAMETOOLONG;
-	strcpy(addr.sun_path, path);
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) == 0)
-		return fd;
-	err = -errno;
-	close(fd);
-	return err;
-}
-
-static int write_all(int fd, const char *data, size_t len)
-{
-	while (len) {
-		ssize_t n = write(fd, data, len);
-
-		if (n < 0 && errno != EINTR)
-			return -errno;
-		if (n > 0) {
-			data += n;
-			len -= (size_t)n;
-		}
-	}
-	return 0;
-}
-
 static int subscribe(int fd, const struct filter *filter)
 {
 	cJSON *request = cJSON_CreateObject();
@@ -91,7 +57,7 @@ static int subscribe(int fd, const struct filter *filter)
 	if (cJSON_AddItemToObject(request, "filter", filter_to_json(filter)))
 		text = cJSON_PrintUnformatted(request);
 	if (text && asprintf(&line, "%s\n", text) >= 0)
-		err = write_all(fd, line, strlen(line));
+		err = daemon_send(fd, line, strlen(line));
 	free(line);
 	cJSON_free(text);
 	cJSON_Delete(request);
@@ -120,24 +86,15 @@ static int open_private(struct input *f, const struct options *o)
 	return 0;
 }
 
-/* Nothing serves there; anything else, such as EACCES, is not for us to work around. */
-static bool is_vacant(int err)
-{
-	return err == -ENOENT || err == -ECONNREFUSED || err == -ENOTDIR;
-}
-
 static int open_live(struct input *f, const struct options *o)
 {
-	int fd = connect_socket(o->socket);
+	int fd = daemon_connect(o->socket);
 
 	if (fd >= 0)
 		return open_socket(f, o, fd);
-	if (!o->socket_given && is_vacant(fd))
+	if (!o->socket_given && daemon_is_absent(fd))
 		return open_private(f, o);
-	log_error("cannot connect to the daemon at %s: %s; %s", o->socket, strerror(-fd),
-		  is_vacant(fd)	  ? "start tcpshaked, or leave out --socket" :
-		  fd == -EACCES	  ? "be root or in the socket's group" :
-				    "see that it is a tcpshaked's socket");
+	daemon_complain(o->socket, fd);
 	return -1;
 }
 

@@ -30,6 +30,35 @@ static const struct view views[] = {
 			"  ssh host tcpshaked | tcpshake tail --from -\n",
 		.run = tail_run,
 	},
+	{
+		.name = "listeners",
+		.summary = "every listening socket's queues: how full, dropped, whose",
+		.description =
+			"Every listening socket: whose it is, how full its accept queue is (the bar,\n"
+			"with a mark at the peak; it holds one more than its limit), its SYN queue,\n"
+			"the kernel's drops, the handshakes refused at the SYN and at the final ACK,\n"
+			"and how long the oldest connection has waited for accept(). On a terminal\n"
+			"it is redrawn each second; with --from it is the state at the end.",
+		.examples =
+			"  tcpshake listeners                        live, the fullest first\n"
+			"  tcpshake listeners --once --sort drops    once, those that dropped first\n"
+			"  tcpshake listeners --port 80,443 --json   the records\n"
+			"  tcpshake listeners --from feed.ndjson\n",
+		.run = listeners_run,
+	},
+	{
+		.name = "stats",
+		.summary = "the totals, and the audit against the kernel's counters",
+		.description =
+			"The daemon's totals, what was lost, and the last audit of each network\n"
+			"namespace: what the kernel counted, what was seen of it, and the rule that\n"
+			"explains a difference.",
+		.examples =
+			"  tcpshake stats --once\n"
+			"  tcpshake stats --json\n"
+			"  tcpshake stats --from feed.ndjson\n",
+		.run = stats_run,
+	},
 };
 
 #define VIEWS (sizeof(views) / sizeof(views[0]))
@@ -71,7 +100,7 @@ static void print_help(const struct view *view)
 			       i ? "" : " (the default)");
 	}
 	printf("\nOptions:\n");
-	cli_options_print();
+	cli_options_print(view ? view->name : NULL);
 	printf("\nExamples:\n%s\nMore: man tcpshake\n", (view ? view : &views[0])->examples);
 }
 

@@ -19,6 +19,7 @@ struct row {
 	int (*set)(struct options *o, const char *name, const char *value, char *error,
 		   size_t size);
 	size_t flag;
+	const char *views; /* those that have it; NULL: all */
 };
 
 static int set_from(struct options *o, const char *name, const char *value, char *error,
@@ -80,30 +81,59 @@ static int set_color(struct options *o, const char *name, const char *value, cha
 	return 0;
 }
 
+static int set_sort(struct options *o, const char *name, const char *value, char *error,
+		    size_t size)
+{
+	static const char *const keys[] = {
+		[SORT_QUEUE] = "queue", [SORT_PEAK] = "peak",	    [SORT_DROPS] = "drops",
+		[SORT_PORT] = "port",	[SORT_PROCESS] = "process",
+	};
+	int key = name_index(keys, SORT_KEYS, value, strlen(value));
+
+	if (key < 0) {
+		snprintf(error, size, "%s: '%s' is unknown; use queue, peak, drops, port or process",
+			 name, value);
+		return -1;
+	}
+	o->sort = (enum sort_key)key;
+	return 0;
+}
+
+#define TAIL "tail"
+#define LISTENERS "listeners"
+#define REDRAWN "listeners stats"
+
 static const struct row rows[] = {
 	{ "json", 0, NULL, "pass the records through byte for byte, a line each", NULL,
-	  offsetof(struct options, json) },
-	{ "from", 0, "FILE", "read a recording, or standard input for -", set_from, 0 },
+	  offsetof(struct options, json), NULL },
+	{ "once", 0, NULL, "print it once; else a terminal is redrawn each second", NULL,
+	  offsetof(struct options, once), REDRAWN },
+	{ "sort", 0, "KEY", "queue (how full), peak, drops, port or process", set_sort, 0,
+	  LISTENERS },
+	{ "from", 0, "FILE", "read a recording, or standard input for -", set_from, 0,
+	  NULL },
 	{ "socket", 's', "PATH",
 	  "the daemon's socket; without this option the default is\n"
 	  DEFAULT_SOCKET ", and where nothing serves there\n"
-	  "a private daemon is started", set_socket, 0 },
-	{ "port", 0, "LIST", "local or remote port: 443, 80,443 or 8000-8099", set_filter, 0 },
+	  "a private daemon is started", set_socket, 0, NULL },
+	{ "port", 0, "LIST", "local or remote port: 443, 80,443 or 8000-8099", set_filter, 0,
+	  TAIL " " LISTENERS },
 	{ "remote", 0, "CIDR", "remote address: 192.0.2.1, 10.0.0.0/8, 2001:db8::/32",
-	  set_filter, 0 },
-	{ "role", 0, "ROLE", "active (this host sent the SYN) or passive", set_filter, 0 },
+	  set_filter, 0, TAIL },
+	{ "role", 0, "ROLE", "active (this host sent the SYN) or passive", set_filter, 0, TAIL },
 	{ "outcome", 0, "LIST",
 	  "established, refused, reset, timeout, unreachable,\n"
-	  "cancelled, no_port, overflow; failed: all but the first", set_filter, 0 },
-	{ "slow", 0, "DURATION", "took at least this long: 250us, 10ms, 1.5s", set_filter, 0 },
-	{ "duration", 0, "DURATION", "stop after this long: 30s, 10m", set_duration, 0 },
-	{ "color", 0, "WHEN", "auto (a terminal and no $NO_COLOR), always, never", set_color, 0 },
+	  "cancelled, no_port, overflow; failed: all but the first", set_filter, 0, TAIL },
+	{ "slow", 0, "DURATION", "took at least this long: 250us, 10ms, 1.5s", set_filter, 0, TAIL },
+	{ "duration", 0, "DURATION", "stop after this long: 30s, 10m", set_duration, 0, NULL },
+	{ "color", 0, "WHEN", "auto (a terminal and no $NO_COLOR), always, never", set_color, 0,
+	  NULL },
 	{ "no-summary", 0, NULL, "leave out the summary at the end", NULL,
-	  offsetof(struct options, no_summary) },
+	  offsetof(struct options, no_summary), TAIL },
 	{ "help", 'h', NULL, "show this", NULL,
-	  offsetof(struct options, help) },
+	  offsetof(struct options, help), NULL },
 	{ "version", 'V', NULL, "show the version", NULL,
-	  offsetof(struct options, version) },
+	  offsetof(struct options, version), NULL },
 };
 
 #define ROWS (sizeof(rows) / sizeof(rows[0]))
@@ -136,6 +166,11 @@ static const struct row *find_row(int value)
 	return NULL;
 }
 
+static bool applies(const struct row *row, const char *view)
+{
+	return !row->views || !view || strstr(row->views, view);
+}
+
 /* What getopt did not take, in one line. `found` is ':' or '?'. */
 static void report(const char *view, int found, const char *given)
 {
@@ -166,6 +201,11 @@ enum exit_status cli_options_parse(struct options *o, const char *view, int argc
 			report(view, found, argv[optind - 1]);
 			return STATUS_USAGE;
 		}
+		if (!applies(row, view)) {
+			log_error("the view %s has no option --%s; see tcpshake %s --help", view,
+				  row->name, view);
+			return STATUS_USAGE;
+		}
 		if (!row->set)
 			*(bool *)((char *)o + row->flag) = true;
 		else if (row->set(o, row->name, optarg, error, sizeof(error)) < 0) {
@@ -190,12 +230,14 @@ void cli_options_free(struct options *o)
 	filter_free(&o->filter);
 }
 
-void cli_options_print(void)
+void cli_options_print(const char *view)
 {
 	for (size_t i = 0; i < ROWS; i++) {
 		char left[40], letter[8] = "   ";
 		const char *help = rows[i].help;
 
+		if (!applies(&rows[i], view))
+			continue;
 		if (rows[i].letter)
 			snprintf(letter, sizeof(letter), "-%c,", rows[i].letter);
 		snprintf(left, sizeof(left), "%s --%s%s%s", letter, rows[i].name,

@@ -13,6 +13,8 @@
 
 enum exit_status { STATUS_OK = 0, STATUS_FAILED = 1, STATUS_USAGE = 2 };
 
+enum sort_key { SORT_QUEUE, SORT_PEAK, SORT_DROPS, SORT_PORT, SORT_PROCESS, SORT_KEYS };
+
 struct options {
 	const char *from; /* a recording, "-" for standard input, or NULL */
 	const char *socket;
@@ -22,17 +24,19 @@ struct options {
 	enum color_mode color;
 	bool json;
 	bool no_summary;
+	bool once; /* of views that are redrawn */
+	enum sort_key sort;
 	bool help;
 	bool version;
 };
 
 /*
  * Parse argv[1..] with getopt_long(3). STATUS_OK, or STATUS_USAGE after one line on stderr.
- * `view` is for the hint where help is. `o` is to be freed in either case.
+ * Options that `view` does not have are refused. `o` is to be freed in either case.
  */
 enum exit_status cli_options_parse(struct options *o, const char *view, int argc, char **argv);
 void cli_options_free(struct options *o);
-/* The options, one or more lines each, to stdout. */
-void cli_options_print(void);
+/* The options of a view, or of all (NULL), one or more lines each, to stdout. */
+void cli_options_print(const char *view);
 
 #endif

@@ -57,18 +57,20 @@ static bool find_daemon(char *path, size_t size)
 	return false;
 }
 
-static void build_arguments(const struct filter *filter, char **argv, char flags[][16])
+/* As a feed on its standard output, or serving at a socket and silent. */
+static void build_arguments(const struct filter *filter, char *socket, char **argv,
+			    char flags[][16])
 {
 	static char program[] = DAEMON, output[] = "-o", to_stdout[] = "-", server[] = "-s",
 		    none[] = "none";
 
 	*argv++ = program;
 	*argv++ = output;
-	*argv++ = to_stdout;
+	*argv++ = socket ? none : to_stdout;
 	*argv++ = server;
-	*argv++ = none;
+	*argv++ = socket ? socket : none;
 	for (int i = 0; i < FILTER_KEYS; i++) {
-		if (!filter->text[i])
+		if (!filter || !filter->text[i])
 			continue;
 		snprintf(flags[i], sizeof(flags[i]), "--%s", filter_keys[i]);
 		*argv++ = flags[i];
@@ -98,7 +100,7 @@ static void __attribute__((noreturn)) run_daemon(const char *path, char **argv, 
 	_exit(1);
 }
 
-int private_start(const struct filter *filter, pid_t *pid)
+static int start(const struct filter *filter, char *socket, pid_t *pid)
 {
 	char path[PATH_MAX], flags[FILTER_KEYS][16];
 	char *argv[5 + 2 * FILTER_KEYS + 1];
@@ -110,7 +112,7 @@ int private_start(const struct filter *filter, pid_t *pid)
 			  "$PATH to start; install it or use --from");
 		return -1;
 	}
-	build_arguments(filter, argv, flags);
+	build_arguments(filter, socket, argv, flags);
 	if (pipe2(pipe_fds, O_CLOEXEC) < 0) {
 		log_error("cannot make a pipe for %s: %s", path, strerror(errno));
 		return -1;
@@ -124,6 +126,16 @@ int private_start(const struct filter *filter, pid_t *pid)
 	}
 	close(pipe_fds[1]);
 	return *pid < 0 ? -1 : pipe_fds[0];
+}
+
+int private_start(const struct filter *filter, pid_t *pid)
+{
+	return start(filter, NULL, pid);
+}
+
+int private_serve(char *socket, pid_t *pid)
+{
+	return start(NULL, socket, pid);
 }
 
 int private_wait(pid_t pid)

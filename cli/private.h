@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * A tcpshaked of our own, for as long as we live: its standard output is our feed. It runs in a
- * session of its own, so that the terminal's Ctrl-C reaches only us and it can drain; should we
- * be killed, the kernel sends it SIGTERM.
+ * A tcpshaked of our own, for as long as we live: its standard output is our feed, or it serves
+ * at a socket that only we know. It runs in a session of its own, so that the terminal's Ctrl-C
+ * reaches only us and it can drain; should we be killed, the kernel sends it SIGTERM.
  */
 #ifndef TCPSHAKE_PRIVATE_H
 #define TCPSHAKE_PRIVATE_H
@@ -16,6 +16,12 @@
  * stderr; `*pid` is to be given to private_wait().
  */
 int private_start(const struct filter *filter, pid_t *pid);
+
+/*
+ * Start it to serve at a socket, which is not there yet when this returns. The read end of its
+ * output, where nothing comes but its end; else as above.
+ */
+int private_serve(char *socket, pid_t *pid);
 
 /* Wait for its end, kill it if that takes too long. Its wait status, as of waitpid(2). */
 int private_wait(pid_t pid);

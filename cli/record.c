@@ -39,11 +39,18 @@ static uint64_t get_ns(const cJSON *object, const char *key)
 	return get_u64(object, key, &ns) ? ns : NS_UNKNOWN;
 }
 
-static uint64_t get_count(const cJSON *object, const char *key)
+uint64_t record_count_of(const cJSON *object, const char *key)
 {
 	uint64_t count;
 
 	return get_u64(object, key, &count) ? count : 0;
+}
+
+static uint64_t get_count_or_unknown(const cJSON *object, const char *key)
+{
+	uint64_t count;
+
+	return get_u64(object, key, &count) ? count : COUNT_UNKNOWN;
 }
 
 static bool get_endpoint(const cJSON *object, const char *key, struct endpoint *e)
@@ -64,6 +71,24 @@ static bool get_endpoint(const cJSON *object, const char *key, struct endpoint *
 		e->numeric = inet_pton(AF_INET6, e->addr, e->bytes) == 1;
 	}
 	return true;
+}
+
+static struct owner get_owner(const cJSON *json)
+{
+	const cJSON *process = member(json, "process");
+	struct owner owner = { .comm = get_string(process, "comm") };
+
+	owner.known = get_u64(process, "pid", &owner.pid) && owner.comm;
+	return owner;
+}
+
+static struct queue get_queue(const cJSON *json, const char *key)
+{
+	const cJSON *item = member(json, key);
+	struct queue queue = { .peak = record_count_of(item, "peak") };
+
+	queue.known = get_u64(item, "len", &queue.len) && get_u64(item, "max", &queue.max);
+	return queue;
 }
 
 static unsigned get_flags(const cJSON *json)
@@ -100,7 +125,7 @@ static bool parse_handshake(const cJSON *json, struct record *r)
 	h->errno_name = get_string(json, "errno_name");
 	h->latency_ns = get_ns(json, "latency_ns");
 	h->retransmit_wait_ns = get_ns(json, "retransmit_wait_ns");
-	h->retransmits = get_count(json, "retransmits");
+	h->retransmits = record_count_of(json, "retransmits");
 	h->flags = get_flags(json);
 	h->has_queue = get_u64(queue, "len", &h->queue_len) &&
 		       get_u64(queue, "max", &h->queue_max);
@@ -131,11 +156,20 @@ static bool parse_loss(const cJSON *json, struct record *r)
 	return r->loss.what && r->loss.why && get_u64(json, "count", &r->loss.count);
 }
 
+static bool parse_stats(const cJSON *json, struct record *r)
+{
+	r->stats.uptime_ns = get_ns(json, "uptime_ns");
+	r->stats.totals = member(json, "totals");
+	r->stats.outcomes = member(json, "outcomes");
+	return true;
+}
+
 static bool parse_bye(const cJSON *json, struct record *r)
 {
 	const cJSON *handshake = member(member(json, "totals"), "handshake");
 	struct record_bye *bye = &r->bye;
 
+	parse_stats(json, r);
 	bye->reason = get_string(json, "reason");
 	bye->has_totals = get_u64(handshake, "seen", &bye->seen) &&
 			  get_u64(handshake, "filtered", &bye->filtered) &&
@@ -150,6 +184,96 @@ static bool parse_end(const cJSON *json, struct record *r)
 	return true;
 }
 
+static bool parse_listener(const cJSON *json, struct record *r)
+{
+	static const char *const events[] = {
+		[LISTEN_OPENED] = "opened",
+		[LISTEN_CLOSED] = "closed",
+		[LISTEN_CHANGED] = "changed",
+		[LISTEN_SAMPLE] = "sample",
+	};
+	struct record_listener *l = &r->listener;
+	const cJSON *overflows = member(json, "overflows");
+
+	l->event_name = get_string(json, "event");
+	l->socket = get_string(json, "socket");
+	if (!l->event_name || !l->socket || !get_u64(json, "netns", &l->netns) ||
+	    !get_endpoint(json, "local", &l->local))
+		return false;
+	l->event = name_index(events, 4, l->event_name, strlen(l->event_name));
+	l->v6only = cJSON_IsTrue(member(json, "v6only"));
+	l->owner = get_owner(json);
+	l->owners = (uint64_t)cJSON_GetArraySize(member(json, "processes")) +
+		    record_count_of(json, "processes_more");
+	l->backlog = get_count_or_unknown(json, "backlog");
+	l->accept = get_queue(json, "accept_queue");
+	l->syn = get_queue(json, "syn_queue");
+	l->drops = get_count_or_unknown(json, "drops");
+	l->overflow_syn = record_count_of(overflows, "syn");
+	l->overflow_ack = record_count_of(overflows, "ack");
+	l->overflow_cookie = record_count_of(overflows, "cookie");
+	l->waiting = member(json, "oldest_wait_ns");
+	l->oldest_wait_ns = get_ns(json, "oldest_wait_ns");
+	l->container_id = get_string(member(json, "container"), "id");
+	return true;
+}
+
+static bool parse_overflow(const cJSON *json, struct record *r)
+{
+	struct record_overflow *o = &r->overflow;
+	const cJSON *cause = member(json, "cause");
+
+	o->stage = get_string(json, "stage");
+	o->queue = get_string(json, "queue");
+	o->action = get_string(json, "action");
+	if (!o->stage || !o->queue || !o->action || !get_u64(json, "count", &o->count) ||
+	    !get_u64(json, "netns", &o->netns))
+		return false;
+	o->evidence = get_string(json, "evidence");
+	o->code = get_string(cause, "code");
+	o->certainty = get_string(cause, "certainty");
+	o->detail = get_string(cause, "detail");
+	o->has_listener = get_endpoint(json, "listener", &o->listener);
+	o->has_remote = get_endpoint(json, "remote", &o->remote);
+	o->owner = get_owner(json);
+	o->accept = get_queue(json, "accept_queue");
+	o->interval_ns = get_ns(json, "interval_ns");
+	return true;
+}
+
+static bool parse_audit(const cJSON *json, struct record *r)
+{
+	r->audit.interval_ns = get_ns(json, "interval_ns");
+	r->audit.counters = member(json, "counters");
+	r->audit.balanced = cJSON_IsTrue(member(json, "balanced"));
+	return get_u64(json, "netns", &r->audit.netns) && cJSON_IsArray(r->audit.counters);
+}
+
+bool record_counter_of(const cJSON *item, struct record_counter *c)
+{
+	const cJSON *kernel = member(item, "kernel"), *observed = member(item, "observed");
+	const cJSON *difference = member(item, "difference");
+
+	c->name = get_string(item, "name");
+	c->rule = get_string(item, "rule");
+	if (!c->name || !cJSON_IsNumber(kernel) || !cJSON_IsNumber(observed) ||
+	    !cJSON_IsNumber(difference))
+		return false;
+	c->kernel = kernel->valuedouble;
+	c->observed = observed->valuedouble;
+	c->difference = difference->valuedouble;
+	return true;
+}
+
+static bool parse_accept(const cJSON *json, struct record *r)
+{
+	r->accept.wait_ns = get_ns(json, "wait_ns");
+	r->accept.evidence = get_string(json, "evidence");
+	r->accept.owner = get_owner(json);
+	return get_endpoint(json, "local", &r->accept.local) &&
+	       get_endpoint(json, "remote", &r->accept.remote);
+}
+
 static const struct {
 	const char *name;
 	enum record_type type;
@@ -161,6 +285,11 @@ static const struct {
 	{ "loss", RECORD_LOSS, parse_loss, "what, why and count" },
 	{ "bye", RECORD_BYE, parse_bye, "" },
 	{ "end", RECORD_END, parse_end, "" },
+	{ "listener", RECORD_LISTENER, parse_listener, "event, netns, socket and local" },
+	{ "overflow", RECORD_OVERFLOW, parse_overflow, "stage, queue, action, count and netns" },
+	{ "audit", RECORD_AUDIT, parse_audit, "netns and counters" },
+	{ "accept", RECORD_ACCEPT, parse_accept, "local and remote" },
+	{ "stats", RECORD_STATS, parse_stats, "" },
 };
 
 /* All of the line and nothing else, as an object; NULL if it is none. */
@@ -232,7 +361,7 @@ enum record_status record_parse(const char *line, size_t len, struct record *r, 
 		return status;
 	}
 	parsed.ts = get_string(parsed.json, "ts");
-	parsed.seq = get_count(parsed.json, "seq");
+	parsed.seq = record_count_of(parsed.json, "seq");
 	*r = parsed;
 	return RECORD_GOOD;
 }

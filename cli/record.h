@@ -24,7 +24,14 @@ enum record_type {
 	RECORD_LOSS,
 	RECORD_BYE,
 	RECORD_END,
+	RECORD_LISTENER,
+	RECORD_OVERFLOW,
+	RECORD_AUDIT,
+	RECORD_ACCEPT,
+	RECORD_STATS,
 };
+
+#define COUNT_UNKNOWN UINT64_MAX
 
 struct endpoint {
 	const char *addr;
@@ -32,6 +39,17 @@ struct endpoint {
 	bool numeric; /* `bytes` are valid: `addr` is an address as inet_pton(3) knows it */
 	bool ipv6; /* `addr` has colons */
 	uint8_t bytes[16]; /* network byte order, v4-mapped */
+};
+
+struct owner {
+	bool known;
+	uint64_t pid;
+	const char *comm;
+};
+
+struct queue {
+	bool known;
+	uint64_t len, max, peak;
 };
 
 struct record_handshake {
@@ -76,6 +94,66 @@ struct record_bye {
 	uint64_t seen, filtered, lost;
 };
 
+/* What `bye` and `stats` both have: objects by type of record, and by role; or NULL. */
+struct record_stats {
+	uint64_t uptime_ns; /* or NS_UNKNOWN */
+	const cJSON *totals;
+	const cJSON *outcomes;
+};
+
+enum listen_event { LISTEN_OPENED, LISTEN_CLOSED, LISTEN_CHANGED, LISTEN_SAMPLE };
+
+struct record_listener {
+	int event; /* enum listen_event, or -1 */
+	const char *event_name;
+	uint64_t netns;
+	struct endpoint local;
+	bool v6only;
+	const char *socket; /* with the netns: which one */
+	struct owner owner;
+	uint64_t owners; /* all that hold it, as far as known */
+	uint64_t backlog; /* or COUNT_UNKNOWN */
+	struct queue accept;
+	struct queue syn; /* `peak` is 0 */
+	uint64_t drops; /* or COUNT_UNKNOWN */
+	uint64_t overflow_syn, overflow_ack, overflow_cookie;
+	bool waiting; /* there is somebody in the accept queue */
+	uint64_t oldest_wait_ns; /* or NS_UNKNOWN */
+	const char *container_id;
+};
+
+struct record_overflow {
+	const char *stage, *queue, *action, *evidence;
+	uint64_t count;
+	const char *code, *certainty, *detail;
+	uint64_t netns;
+	bool has_listener, has_remote;
+	struct endpoint listener, remote;
+	struct owner owner;
+	struct queue accept;
+	uint64_t interval_ns; /* or NS_UNKNOWN */
+};
+
+struct record_audit {
+	uint64_t netns;
+	uint64_t interval_ns; /* or NS_UNKNOWN */
+	const cJSON *counters; /* an array; for record_counter_of() */
+	bool balanced;
+};
+
+struct record_counter {
+	const char *name;
+	double kernel, observed, difference; /* integers, as JSON has them */
+	const char *rule; /* or NULL */
+};
+
+struct record_accept {
+	struct endpoint local, remote;
+	uint64_t wait_ns; /* or NS_UNKNOWN */
+	const char *evidence;
+	struct owner owner;
+};
+
 struct record_end {
 	bool ok;
 	const char *error;
@@ -86,12 +164,17 @@ struct record {
 	const char *type_name;
 	const char *ts;
 	uint64_t seq; /* 0 if it has none */
+	struct record_stats stats; /* of RECORD_STATS and RECORD_BYE */
 	union {
 		struct record_handshake handshake;
 		struct record_hello hello;
 		struct record_loss loss;
 		struct record_bye bye;
 		struct record_end end;
+		struct record_listener listener;
+		struct record_overflow overflow;
+		struct record_audit audit;
+		struct record_accept accept;
 	};
 	cJSON *json; /* owns the strings */
 };
@@ -109,5 +192,10 @@ enum record_status {
 enum record_status record_parse(const char *line, size_t len, struct record *r, char *error,
 				size_t size);
 void record_free(struct record *r);
+
+/* One item of an audit's counters; false if it is none. */
+bool record_counter_of(const cJSON *item, struct record_counter *c);
+/* A count in an object of the record; 0 if it is not there. */
+uint64_t record_count_of(const cJSON *object, const char *key);
 
 #endif

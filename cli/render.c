@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "render.h"
 #include "line.h"
+#include "render_parts.h"
 
 #include <linux/types.h>
 #include <stdio.h>
@@ -9,17 +10,6 @@
 
 #include "bpf/event.h"
 #include "common/duration.h"
-
-/* "255.255.255.255:65535", ":65535", "unreachable", "999.9 ms", "python3/1234567" */
-enum {
-	TIME_WIDTH = 12,
-	ROLE_WIDTH = 7,
-	OUTCOME_WIDTH = 11,
-	LATENCY_WIDTH = 8,
-	PORT_WIDTH = 6,
-	ENDPOINT_WIDTH = 21,
-	PROCESS_WIDTH = 15,
-};
 
 static const struct {
 	enum paint paint;
@@ -72,7 +62,7 @@ static const char *local_time(const char *ts, char *out, size_t size)
 	return out;
 }
 
-static void put_time(struct line *l, const struct record *r)
+void render_time(struct line *l, const struct record *r)
 {
 	char text[64];
 
@@ -80,7 +70,7 @@ static void put_time(struct line *l, const struct record *r)
 	line_put(l, PAINT_NONE, " ");
 }
 
-static void put_endpoint(struct line *l, const struct endpoint *e)
+void render_endpoint(struct line *l, const struct endpoint *e)
 {
 	char port[8];
 
@@ -102,8 +92,7 @@ static const char *arrow(const struct style *style, int role)
 	return pretty ? "\u2014" : "--";
 }
 
-/* A space and "key=value", or only the value if it speaks for itself. */
-static void put_extra(struct line *l, enum paint paint, const char *key, const char *value)
+void render_extra(struct line *l, enum paint paint, const char *key, const char *value)
 {
 	line_put(l, PAINT_NONE, l->columns ? " " : "");
 	if (key) {
@@ -120,13 +109,13 @@ static void put_retransmits(struct line *l, const struct record_handshake *h)
 	if (!h->retransmits)
 		return;
 	snprintf(text, sizeof(text), "%llu", (unsigned long long)h->retransmits);
-	put_extra(l, PAINT_WARN, "retransmits", text);
+	render_extra(l, PAINT_WARN, "retransmits", text);
 	if (h->retransmit_wait_ns == NS_UNKNOWN)
 		return;
 	duration_format(h->retransmit_wait_ns, text, sizeof(text));
 	space = strchr(text, ' ');
 	memmove(space, space + 1, strlen(space));
-	put_extra(l, PAINT_WARN, "wait", text);
+	render_extra(l, PAINT_WARN, "wait", text);
 }
 
 static void put_flags(struct line *l, unsigned flags)
@@ -143,7 +132,7 @@ static void put_flags(struct line *l, unsigned flags)
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (flags & names[i].flag)
-			put_extra(l, PAINT_NONE, NULL, names[i].name);
+			render_extra(l, PAINT_NONE, NULL, names[i].name);
 }
 
 /* What an ordinary handshake does not have. */
@@ -154,17 +143,17 @@ static void put_extras(struct line *l, const struct record_handshake *h)
 
 	if (h->errno_name &&
 	    (render_is_wide(l->style) || !implied || strcmp(h->errno_name, implied) != 0))
-		put_extra(l, PAINT_BAD, NULL, h->errno_name);
+		render_extra(l, PAINT_BAD, NULL, h->errno_name);
 	put_retransmits(l, h);
 	if (h->has_queue && (h->queue_len || h->outcome != OUTCOME_ESTABLISHED)) {
 		snprintf(text, sizeof(text), "%llu/%llu", (unsigned long long)h->queue_len,
 			 (unsigned long long)h->queue_max);
-		put_extra(l, h->queue_len >= h->queue_max ? PAINT_BAD : PAINT_NONE, "queue", text);
+		render_extra(l, h->queue_len >= h->queue_max ? PAINT_BAD : PAINT_NONE, "queue", text);
 	}
 	put_flags(l, h->flags);
 	if (h->container_id) {
 		snprintf(text, sizeof(text), "%.12s", h->container_id);
-		put_extra(l, PAINT_NONE, "container", text);
+		render_extra(l, PAINT_NONE, "container", text);
 	}
 }
 
@@ -175,39 +164,40 @@ static void put_cgroup(struct line *l, const struct record_handshake *h)
 	const char *name = slash ? slash + 1 : h->cgroup_path;
 
 	if (name && *name && !h->container_id)
-		put_extra(l, PAINT_NONE, "cgroup", name);
+		render_extra(l, PAINT_NONE, "cgroup", name);
 }
 
-static void put_process(struct line *l, const struct record_handshake *h)
+void render_process(struct line *l, bool known, const char *comm, uint64_t number)
 {
 	char pid[32];
 
-	if (!h->has_process) {
+	if (!known) {
 		line_put(l, PAINT_NONE, "-");
 		return;
 	}
-	snprintf(pid, sizeof(pid), "/%llu", (unsigned long long)h->pid);
-	line_put(l, PAINT_NONE, h->comm);
+	snprintf(pid, sizeof(pid), "/%llu", (unsigned long long)number);
+	line_put(l, PAINT_NONE, comm);
 	line_put(l, PAINT_NONE, pid);
 }
 
-static void put_endpoints(struct line *l, const struct record_handshake *h)
+void render_endpoints(struct line *l, const struct endpoint *local, int role,
+		   const struct endpoint *remote)
 {
 	size_t end = l->columns + (render_is_wide(l->style) ? ENDPOINT_WIDTH : PORT_WIDTH);
 	char port[8];
 
 	if (render_is_wide(l->style)) {
-		put_endpoint(l, &h->local);
+		render_endpoint(l, local);
 	} else {
-		snprintf(port, sizeof(port), ":%u", h->local.port);
+		snprintf(port, sizeof(port), ":%u", local->port);
 		line_put(l, PAINT_NONE, port);
 	}
 	line_pad(l, end);
 	line_put(l, PAINT_NONE, " ");
-	line_put(l, PAINT_DIM, arrow(l->style, h->role));
+	line_put(l, PAINT_DIM, arrow(l->style, role));
 	line_put(l, PAINT_NONE, " ");
 	end = l->columns + ENDPOINT_WIDTH;
-	put_endpoint(l, &h->remote);
+	render_endpoint(l, remote);
 	line_pad(l, end);
 	line_put(l, PAINT_NONE, " ");
 }
@@ -244,7 +234,7 @@ static void put_tail(struct line *l, const struct record_handshake *h)
 	struct line c = { .out = &cgroup, .style = l->style };
 	size_t column = l->columns + PROCESS_WIDTH;
 
-	put_process(l, h);
+	render_process(l, h->has_process, h->comm, h->pid);
 	put_extras(&e, h);
 	put_cgroup(&c, h);
 	if (column < l->columns || !fits(l, column - l->columns + 1 + e.columns))
@@ -269,7 +259,7 @@ static void render_handshake(struct line *l, const struct record *r)
 	const struct record_handshake *h = &r->handshake;
 	char latency[32] = "-";
 
-	put_time(l, r);
+	render_time(l, r);
 	if (render_is_wide(l->style)) {
 		line_cell(l, PAINT_NONE, h->role_name, ROLE_WIDTH);
 		line_put(l, PAINT_NONE, " ");
@@ -280,7 +270,7 @@ static void render_handshake(struct line *l, const struct record *r)
 		duration_format(h->latency_ns, latency, sizeof(latency));
 	line_cell_right(l, PAINT_BOLD, latency, LATENCY_WIDTH);
 	line_put(l, PAINT_NONE, " ");
-	put_endpoints(l, h);
+	render_endpoints(l, &h->local, h->role, &h->remote);
 	put_tail(l, h);
 	line_end(l);
 }
@@ -290,11 +280,11 @@ static void render_loss(struct line *l, const struct record *r)
 	const struct record_loss *loss = &r->loss;
 	char text[64];
 
-	put_time(l, r);
+	render_time(l, r);
 	snprintf(text, sizeof(text), "LOST %llu", (unsigned long long)loss->count);
 	line_put(l, PAINT_LOUD, text);
-	put_extra(l, PAINT_BAD, NULL, loss->what);
-	put_extra(l, PAINT_BAD, NULL, loss->why);
+	render_extra(l, PAINT_BAD, NULL, loss->what);
+	render_extra(l, PAINT_BAD, NULL, loss->why);
 	for (size_t i = 0; i < sizeof(loss_reasons) / sizeof(loss_reasons[0]); i++) {
 		if (strcmp(loss_reasons[i].why, loss->why) != 0)
 			continue;
@@ -352,7 +342,7 @@ static void render_other(struct line *l, const struct record *r)
 	static const char *const common[] = { "v", "type", "seq", "ts", "mono_ns" };
 	const cJSON *item;
 
-	put_time(l, r);
+	render_time(l, r);
 	line_put(l, PAINT_BOLD, r->type_name);
 	cJSON_ArrayForEach(item, r->json) {
 		bool shown = false;
@@ -363,11 +353,11 @@ static void render_other(struct line *l, const struct record *r)
 		if (shown)
 			continue;
 		if (cJSON_IsString(item)) {
-			put_extra(l, PAINT_NONE, item->string, item->valuestring);
+			render_extra(l, PAINT_NONE, item->string, item->valuestring);
 			continue;
 		}
 		text = cJSON_PrintUnformatted(item);
-		put_extra(l, PAINT_NONE, item->string, text ? text : "?");
+		render_extra(l, PAINT_NONE, item->string, text ? text : "?");
 		cJSON_free(text);
 	}
 	line_end(l);
@@ -377,6 +367,9 @@ static void (*const renderers[])(struct line *l, const struct record *r) = {
 	[RECORD_OTHER] = render_other, [RECORD_HELLO] = render_hello,
 	[RECORD_LOSS] = render_loss,   [RECORD_HANDSHAKE] = render_handshake,
 	[RECORD_BYE] = render_bye,     [RECORD_END] = NULL, /* an answer: the reader's matter */
+	[RECORD_LISTENER] = render_listener, [RECORD_OVERFLOW] = render_overflow,
+	[RECORD_AUDIT] = render_audit_record, [RECORD_ACCEPT] = render_accept,
+	[RECORD_STATS] = render_other,
 };
 
 void render_record(struct buf *b, const struct style *style, const struct record *r)

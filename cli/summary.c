@@ -29,6 +29,7 @@ struct summary {
 	struct loss losses[LOSSES];
 	bool has_totals;
 	uint64_t seen, filtered, lost;
+	uint64_t refused_syns, refused_acks; /* by full queues */
 };
 
 struct summary *summary_new(void)
@@ -92,13 +93,26 @@ static void add_bye(struct summary *s, const struct record *r)
 	s->lost += r->bye.lost;
 }
 
+static void add_overflow(struct summary *s, const struct record *r)
+{
+	const struct record_overflow *o = &r->overflow;
+
+	if (strcmp(o->action, "cookie") == 0)
+		return;
+	if (strcmp(o->stage, "ack") == 0)
+		s->refused_acks += o->count;
+	else
+		s->refused_syns += o->count;
+}
+
 void summary_add(struct summary *s, const struct record *r)
 {
 	static void (*const adders[])(struct summary *, const struct record *) = {
 		[RECORD_HANDSHAKE] = add_handshake,
 		[RECORD_LOSS] = add_loss,
 		[RECORD_BYE] = add_bye,
-		[RECORD_END] = NULL, /* and what is not listed */
+		[RECORD_OVERFLOW] = add_overflow,
+		[RECORD_STATS] = NULL, /* and what is not listed */
 	};
 
 	if (adders[r->type])
@@ -209,6 +223,8 @@ void summary_print(const struct summary *s, const struct reader_report *report, 
 	buf_lit(b, "\n");
 	start = b->len;
 	put_count(b, "retransmits", s->retransmitted, "handshakes sent a SYN or SYN-ACK again");
+	put_count(b, "overflow", s->refused_syns, "SYNs that a full queue refused");
+	put_count(b, "overflow", s->refused_acks, "final ACKs that a full queue refused");
 	put_doubts(s, report, b);
 	if (s->has_totals)
 		put(b, "%-12s %9llu seen, %llu filtered, %llu lost\n", "kernel",

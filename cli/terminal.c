@@ -9,27 +9,41 @@
 #include <unistd.h>
 
 #define DEFAULT_COLUMNS 80
+#define DEFAULT_ROWS 24
 
 void terminal_resize(struct style *style)
 {
 	struct winsize size;
 
 	style->columns = DEFAULT_COLUMNS;
-	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col)
+	style->rows = DEFAULT_ROWS;
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0)
+		return;
+	if (size.ws_col)
 		style->columns = size.ws_col;
+	if (size.ws_row)
+		style->rows = size.ws_row;
+}
+
+static bool is_dumb(void)
+{
+	const char *term = getenv("TERM");
+
+	return !term || strcmp(term, "dumb") == 0;
 }
 
 /* https://no-color.org: set and not empty, whatever it says. */
 static bool color_unwanted(void)
 {
-	const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
+	const char *no_color = getenv("NO_COLOR");
 
-	return (no_color && *no_color) || !term || strcmp(term, "dumb") == 0;
+	return (no_color && *no_color) || is_dumb();
 }
 
 void terminal_detect(struct style *style, enum color_mode mode)
 {
 	style->terminal = isatty(STDOUT_FILENO);
+	style->motion = style->terminal && !is_dumb();
 	style->color = mode == COLOR_ALWAYS ||
 		       (mode == COLOR_AUTO && style->terminal && !color_unwanted());
 	/* In a pipe the arrows are ASCII whatever the locale: what scripts match stays the same. */

@@ -11,12 +11,14 @@ struct style {
 	bool terminal; /* a person looks at it: a header, dim lines, a layout that fits */
 	bool color;
 	bool utf8;
+	bool motion; /* the cursor can be moved */
 	unsigned columns; /* of the terminal */
+	unsigned rows;
 };
 
 /* Ask standard output, the locale, $NO_COLOR and $TERM. */
 void terminal_detect(struct style *style, enum color_mode mode);
-/* Ask for the width again, after a SIGWINCH. */
+/* Ask for the size again, after a SIGWINCH. */
 void terminal_resize(struct style *style);
 
 #endif

@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* listener_list, listener_render, table: the state that records tell, and what is shown of it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "cli/listener_list.h"
+#include "cli/listener_render.h"
+#include "cli/live.h"
+#include "cli/table.h"
+
+#define V4(addr, port)                                                                        \
+	"\"family\":\"ipv4\",\"local\":{\"addr\":\"" addr "\",\"port\":" #port "}"
+#define OWNER(pid, comm) "{\"pid\":" #pid ",\"comm\":\"" comm "\",\"uid\":0}"
+#define LISTENER(event, netns, socket, rest)                                                  \
+	"{\"v\":1,\"type\":\"listener\",\"seq\":2,\"event\":\"" event "\",\"netns\":" #netns  \
+	",\"socket\":\"000000000000000" socket "\"," rest "}"
+#define QUEUES(len, max, peak)                                                                \
+	",\"accept_queue\":{\"len\":" #len ",\"max\":" #max ",\"peak\":" #peak "}"            \
+	",\"syn_queue\":{\"len\":1,\"young\":1,\"max\":" #max "},\"backlog\":" #max
+
+static const struct style piped = { .columns = 80 };
+static const struct style screen = { .terminal = true, .utf8 = true, .columns = 80 };
+
+static struct listener_list *list_of(const struct filter *filter, const char *const *lines,
+				     size_t count)
+{
+	struct listener_list *list = listener_list_new(filter);
+
+	assert_non_null(list);
+	for (size_t i = 0; i < count; i++)
+		listener_list_add(list, lines[i], strlen(lines[i]));
+	return list;
+}
+
+#define LIST_OF(filter, lines) list_of(filter, lines, sizeof(lines) / sizeof(lines[0]))
+
+static char *text_of(struct buf *b)
+{
+	buf_mem(b, "", 1);
+	assert_false(b->failed);
+	return b->data;
+}
+
+static void expect_sockets(struct listener_list *list, enum sort_key key, const char *sockets)
+{
+	listener_list_sort(list, key);
+	assert_int_equal(listener_list_count(list), strlen(sockets));
+	for (size_t i = 0; sockets[i]; i++)
+		assert_int_equal(listener_list_at(list, i)->record.listener.socket[15],
+				 sockets[i]);
+}
+
+static void test_opened_changed_closed(void **state)
+{
+	static const char *const lines[] = {
+		LISTENER("opened", 7, "1", V4("0.0.0.0", 0) ",\"accept_queue\":null"),
+		LISTENER("opened", 7, "2", V4("0.0.0.0", 80)),
+		LISTENER("changed", 7, "1", V4("0.0.0.0", 4000) QUEUES(0, 5, 0)),
+		LISTENER("opened", 8, "2", V4("0.0.0.0", 81)),
+		LISTENER("closed", 7, "2", V4("0.0.0.0", 80)),
+		LISTENER("closed", 7, "9", V4("0.0.0.0", 80)),
+		"{\"v\":1,\"type\":\"loss\",\"what\":\"a\",\"why\":\"b\",\"count\":1}",
+		"no record",
+	};
+	struct filter none = { 0 };
+	struct listener_list *list = LIST_OF(&none, lines);
+	static const char hello[] = "{\"v\":1,\"type\":\"hello\",\"seq\":1}";
+
+	(void)state;
+	expect_sockets(list, SORT_PORT, "21");
+	assert_int_equal(listener_list_at(list, 0)->record.listener.netns, 8);
+	assert_int_equal(listener_list_at(list, 1)->record.listener.backlog, 5);
+	assert_string_equal(listener_list_at(list, 1)->line, lines[2]);
+	assert_true(listener_list_is_mixed(list));
+	/* The next feed of a recording begins with all that there is. */
+	listener_list_add(list, hello, sizeof(hello) - 1);
+	assert_int_equal(listener_list_count(list), 0);
+	listener_list_add(list, lines[1], strlen(lines[1]));
+	expect_sockets(list, SORT_PORT, "2");
+	listener_list_free(list);
+}
+
+static void test_sorting(void **state)
+{
+	static const char *const lines[] = {
+		LISTENER("sample", 7, "1", V4("0.0.0.0", 80) QUEUES(3, 9, 3)
+			 ",\"drops\":5,\"process\":" OWNER(9, "b")),
+		LISTENER("sample", 7, "2", V4("0.0.0.0", 70) QUEUES(2, 1, 2)
+			 ",\"drops\":null,\"process\":null"),
+		LISTENER("sample", 7, "3", V4("0.0.0.0", 90) QUEUES(0, 9, 10)
+			 ",\"drops\":7,\"process\":" OWNER(10, "b")),
+		LISTENER("opened", 7, "4", V4("0.0.0.0", 80)
+			 ",\"accept_queue\":null,\"process\":" OWNER(99, "a")),
+	};
+	struct filter none = { 0 };
+	struct listener_list *list = LIST_OF(&none, lines);
+
+	(void)state;
+	expect_sockets(list, SORT_QUEUE, "2134");
+	expect_sockets(list, SORT_PEAK, "2314");
+	expect_sockets(list, SORT_DROPS, "3124");
+	expect_sockets(list, SORT_PORT, "2143");
+	expect_sockets(list, SORT_PROCESS, "4132");
+	listener_list_free(list);
+}
+
+static void test_filter(void **state)
+{
+	static const char *const lines[] = {
+		LISTENER("opened", 7, "1", V4("0.0.0.0", 80)),
+		LISTENER("opened", 7, "2", V4("0.0.0.0", 443)),
+		LISTENER("opened", 7, "3", V4("0.0.0.0", 0)),
+		LISTENER("changed", 7, "3", V4("0.0.0.0", 8080)),
+	};
+	struct filter filter = { 0 };
+	struct listener_list *list;
+	char error[160];
+
+	(void)state;
+	assert_int_equal(filter_set(&filter, "port", "443,8000-8099", error, sizeof(error)), 0);
+	list = LIST_OF(&filter, lines);
+	expect_sockets(list, SORT_PORT, "23");
+	listener_list_free(list);
+	filter_free(&filter);
+}
+
+static void test_many(void **state)
+{
+	struct filter none = { 0 };
+	struct listener_list *list = listener_list_new(&none);
+	char line[300];
+
+	(void)state;
+	for (int round = 0; round < 2; round++)
+		for (int i = 0; i < 3000; i++) {
+			snprintf(line, sizeof(line),
+				 "{\"v\":1,\"type\":\"listener\",\"event\":\"sample\",\"netns\":%d,"
+				 "\"socket\":\"%016x\",\"local\":{\"addr\":\"::\",\"port\":%d}}",
+				 i % 3, i, i);
+			listener_list_add(list, line, strlen(line));
+		}
+	assert_int_equal(listener_list_count(list), 3000);
+	listener_list_sort(list, SORT_PORT);
+	assert_int_equal(listener_list_at(list, 2999)->record.listener.local.port, 2999);
+	assert_false(listener_list_failed(list));
+	listener_list_free(list);
+}
+
+static void expect_bar(uint64_t len, uint64_t max, uint64_t peak, const char *text)
+{
+	struct queue queue = { .known = true, .len = len, .max = max, .peak = peak };
+	struct buf b = { 0 };
+
+	listener_bar(&b, false, 8, &queue);
+	assert_string_equal(b.data, text);
+	buf_free(&b);
+}
+
+static void test_bar(void **state)
+{
+	(void)state;
+	expect_bar(0, 128, 0, "........");
+	expect_bar(1, 4096, 1, "#.......");
+	expect_bar(0, 4096, 1, "|.......");
+	expect_bar(4, 7, 6, "####.|..");
+	/* It holds max + 1: at its limit it is not yet full. */
+	expect_bar(128, 128, 128, "#######.");
+	expect_bar(129, 128, 129, "########");
+	expect_bar(0, 0, 1, ".......|");
+	expect_bar(1, 0, 1, "########");
+	expect_bar(0, 16, 17, ".......|");
+}
+
+static const char *const three[] = {
+	LISTENER("sample", 7, "1", V4("0.0.0.0", 443) QUEUES(17, 16, 17)
+		 ",\"drops\":40,\"overflows\":{\"syn\":36,\"ack\":1,\"cookie\":1}"
+		 ",\"oldest_wait_ns\":1200000000,\"process\":" OWNER(812, "nginx")
+		 ",\"processes\":[" OWNER(812, "nginx") "," OWNER(815, "nginx") "]"),
+	LISTENER("sample", 7, "2", V4("127.0.0.1", 22) QUEUES(0, 128, 3)
+		 ",\"drops\":0,\"overflows\":{\"syn\":0,\"ack\":0,\"cookie\":0}"
+		 ",\"process\":" OWNER(1, "sshd") ",\"processes\":[" OWNER(1, "sshd") "]"),
+	LISTENER("opened", 7, "3", "\"family\":\"ipv6\",\"local\":{\"addr\":"
+		 "\"2001:db8:1111:2222:3333:4444:5555:6666\",\"port\":65535}"
+		 ",\"accept_queue\":null,\"syn_queue\":null,\"drops\":null,\"process\":null"),
+};
+
+static void test_table(void **state)
+{
+	struct filter none = { 0 };
+	struct listener_list *list = LIST_OF(&none, three);
+	struct buf b = { 0 };
+
+	(void)state;
+	listener_list_sort(list, SORT_QUEUE);
+	listener_render(&b, &piped, list, SIZE_MAX);
+	assert_string_equal(text_of(&b),
+		"LISTEN                                         PROCESS     ACCEPT-QUEUE     LEN/MAX "
+		"PEAK SYN-QUEUE DROPS OVERFLOWS-SYN/ACK OLDEST\n"
+		"0.0.0.0:443                                    nginx/812+1 ################   17/16 "
+		"  17      1/16    40              36/2  1.20s\n"
+		"127.0.0.1:22                                   sshd/1      |...............   0/128 "
+		"   3     1/128     0               0/0      -\n"
+		"[2001:db8:1111:2222:3333:4444:5555:6666]:65535 -           ................       - "
+		"   -         -     -               0/0      -\n");
+	buf_free(&b);
+	listener_list_free(list);
+}
+
+/* Columns of a line of UTF-8. */
+static size_t columns_of(const char *line, size_t len)
+{
+	size_t columns = 0;
+
+	for (size_t i = 0; i < len; i++)
+		columns += ((unsigned char)line[i] & 0xc0) != 0x80;
+	return columns;
+}
+
+static void test_table_on_a_terminal(void **state)
+{
+	struct filter none = { 0 };
+	struct listener_list *list = LIST_OF(&none, three);
+	struct buf b = { 0 };
+	const char *text;
+
+	(void)state;
+	listener_list_sort(list, SORT_QUEUE);
+	listener_render(&b, &screen, list, 3);
+	text = text_of(&b);
+	assert_non_null(strstr(text, "0.0.0.0:443 "));
+	assert_non_null(strstr(text, "\u2588\u2588\u2588\u2588\u2588\u2588"));
+	assert_non_null(strstr(text, "\u2026]:65535 "));
+	for (size_t len; *text; text += len + 1) {
+		len = strcspn(text, "\n");
+		assert_in_range(columns_of(text, len), 1, 80);
+	}
+	buf_clear(&b);
+	listener_render(&b, &screen, list, 2);
+	assert_non_null(strstr(text_of(&b), "and 2 more; --once shows all\n"));
+	buf_clear(&b);
+	listener_list_clear(list);
+	listener_render(&b, &screen, list, 2);
+	assert_string_equal(text_of(&b), "no listeners\n");
+	buf_free(&b);
+	listener_list_free(list);
+}
+
+static void test_cells_that_do_not_fit(void **state)
+{
+	static const struct table_column columns[] = { { "A", false, 4 }, { "B", true, 0 } };
+	const struct style narrow = { .terminal = true, .columns = 10 };
+	struct table *t = table_new(columns, 2, &narrow);
+	struct buf b = { 0 };
+
+	(void)state;
+	assert_non_null(t);
+	table_cell(t, PAINT_NONE, "abcdefghij", ":80");
+	table_number(t, PAINT_NONE, 1);
+	table_cell(t, PAINT_NONE, "", ":1234567890");
+	table_number(t, PAINT_NONE, 22);
+	table_cell(t, PAINT_NONE, "\033[2J", NULL);
+	table_number(t, PAINT_NONE, 333);
+	table_print(t, &b, SIZE_MAX);
+	assert_string_equal(text_of(&b), "A        B\n"
+					 "ab~:80   1\n"
+					 "~67890  22\n"
+					 "?[2J   333\n");
+	buf_free(&b);
+	table_free(t);
+}
+
+static void test_drawing_in_place(void **state)
+{
+	struct buf text = { 0 }, b = { 0 };
+
+	(void)state;
+	buf_lit(&text, "one\ntwo\n");
+	assert_int_equal(live_replace(&b, &text, 0), 2);
+	assert_string_equal(text_of(&b), "one\033[K\ntwo\033[K\n\033[J");
+	buf_clear(&b);
+	assert_int_equal(live_replace(&b, &text, 12), 2);
+	assert_string_equal(text_of(&b), "\033[12A\rone\033[K\ntwo\033[K\n\033[J");
+	buf_free(&b);
+	buf_free(&text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_opened_changed_closed),
+		cmocka_unit_test(test_sorting),
+		cmocka_unit_test(test_filter),
+		cmocka_unit_test(test_many),
+		cmocka_unit_test(test_bar),
+		cmocka_unit_test(test_table),
+		cmocka_unit_test(test_table_on_a_terminal),
+		cmocka_unit_test(test_cells_that_do_not_fit),
+		cmocka_unit_test(test_drawing_in_place),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
