@@ -312,6 +312,8 @@ static void reconcile_all(struct queues *q, uint32_t netns, uint64_t now_ns)
 	if (!make_room(q, listeners_count(q->listeners)))
 		return;
 	listeners_each(q->listeners, collect, q);
+	if (!q->count)
+		return;
 	qsort(q->group, q->count, sizeof(*q->group), by_netns);
 	for (size_t i = 0, n; i < q->count; i += n) {
 		for (n = 1; i + n < q->count && q->group[i + n]->netns == q->group[i]->netns; n++)
