@@ -206,7 +206,6 @@ static __always_inline void active_end(struct sock *sk, int newstate, bool slots
 	e.end_ns = bpf_ktime_get_ns();
 	e.role = ROLE_ACTIVE;
 	e.error = sk->sk_err;
-	e.soft_error = sk->sk_err_soft;
 	if (newstate == TCP_ESTABLISHED)
 		e.outcome = OUTCOME_ESTABLISHED;
 	else

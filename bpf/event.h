@@ -77,8 +77,7 @@ struct event_handshake {
 	__u8 outcome; /* enum outcome */
 	__u8 flags; /* enum handshake_flag */
 	__u8 error; /* sk_err: an errno, 0 if none */
-	__u8 soft_error; /* sk_err_soft: an ICMP error that did not end it */
-	__u8 pad;
+	__u8 pad[2];
 	__u16 retransmits; /* of the SYN or SYN-ACK; saturates */
 	union {
 		struct { /* ROLE_ACTIVE: the connect() caller; pid 0: not seen */

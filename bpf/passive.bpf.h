@@ -124,7 +124,6 @@ static __always_inline void passive_end(struct sock *sk, int newstate)
 	e.end_ns = bpf_ktime_get_ns();
 	e.role = ROLE_PASSIVE;
 	e.error = sk->sk_err;
-	e.soft_error = sk->sk_err_soft;
 	if (newstate == TCP_ESTABLISHED)
 		e.outcome = OUTCOME_ESTABLISHED;
 	else /* only a Fast Open child lives long enough to get here */

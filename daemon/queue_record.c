@@ -122,21 +122,21 @@ void record_listener(struct buf *b, const struct listener *p, enum listener_chan
 /* One sentence, with the numbers. */
 static void put_detail(struct buf *b, const struct overflow_report *r)
 {
-	const char *what = r->stage == STAGE_ACK     ? "final ACK" :
-			   r->action == ACTION_COOKIE ? "SYN answered with a cookie" :
+	const char *what = r->finding.stage == STAGE_ACK     ? "final ACK" :
+			   r->finding.action == ACTION_COOKIE ? "SYN answered with a cookie" :
 							"SYN";
 	char text[256], queue[64] = "";
 
 	if (r->queue_known)
 		snprintf(queue, sizeof(queue), " at %u/%u", r->accept_len, r->accept_max);
-	switch (r->code) {
+	switch (r->finding.code) {
 	case CODE_ACCEPT_QUEUE_FULL:
 		snprintf(text, sizeof(text), "%s %s: the accept queue was full%s", what,
-			 action_names[r->action], r->evidence == EVIDENCE_KFREE_SKB ? queue : "");
+			 action_names[r->finding.action], r->finding.evidence == EVIDENCE_KFREE_SKB ? queue : "");
 		break;
 	case CODE_SYN_QUEUE_FULL:
 		snprintf(text, sizeof(text), "%s%s: the SYN queue was full", what,
-			 r->action == ACTION_COOKIE ? "" : " dropped");
+			 r->finding.action == ACTION_COOKIE ? "" : " dropped");
 		break;
 	default:
 		snprintf(text, sizeof(text), "SYN dropped: the SYN queue was over three quarters of "
@@ -164,19 +164,19 @@ static void put_listener_end(struct buf *b, const struct overflow_report *r)
 void record_overflow(struct buf *b, const struct overflow_report *r)
 {
 	buf_lit(b, ",\"stage\":\"");
-	buf_str(b, stage_names[r->stage]);
+	buf_str(b, stage_names[r->finding.stage]);
 	buf_lit(b, "\",\"queue\":\"");
-	buf_str(b, queue_names[r->queue]);
+	buf_str(b, queue_names[r->finding.queue]);
 	buf_lit(b, "\",\"action\":\"");
-	buf_str(b, action_names[r->action]);
+	buf_str(b, action_names[r->finding.action]);
 	buf_lit(b, "\",");
-	put_count(b, "count", r->count);
+	put_count(b, "count", r->finding.count);
 	buf_lit(b, ",\"evidence\":\"");
-	buf_str(b, evidence_names[r->evidence]);
+	buf_str(b, evidence_names[r->finding.evidence]);
 	buf_lit(b, "\",\"cause\":{\"code\":\"");
-	buf_str(b, code_names[r->code]);
+	buf_str(b, code_names[r->finding.code]);
 	buf_lit(b, "\",\"certainty\":");
-	if (r->proven)
+	if (r->finding.proven)
 		buf_lit(b, "\"proven\"");
 	else
 		buf_lit(b, "\"probable\"");

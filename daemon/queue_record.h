@@ -20,15 +20,9 @@ enum listener_change {
 void record_listener(struct buf *b, const struct listener *listener, enum listener_change change,
 		     struct identity *identity);
 
-/* What an `overflow` record says. */
+/* What an `overflow` record says: the finding (whose `view` is not asked), where and to whom. */
 struct overflow_report {
-	enum overflow_stage stage;
-	enum overflow_queue queue;
-	enum overflow_action action;
-	enum overflow_evidence evidence;
-	enum overflow_code code;
-	bool proven;
-	uint64_t count;
+	struct overflow_finding finding;
 	uint32_t netns;
 	const uint8_t *local_addr; /* NULL: no listener is known; else with local_port */
 	uint16_t local_port;

@@ -68,24 +68,26 @@ void queues_overflow(struct queues *q, const struct event_overflow *e)
 {
 	struct listener *p = listeners_find(q->listeners, e->socket);
 	struct record *r = q->output.begin(q->output.ctx, RECORD_OVERFLOW, e->mono_ns, q->offset_ns);
+	const struct overflow_finding finding = {
+		.stage = STAGE_ACK,
+		.queue = QUEUE_ACCEPT,
+		.action = e->action,
+		.evidence = e->evidence,
+		.code = CODE_ACCEPT_QUEUE_FULL,
+		.proven = e->proven,
+		.count = 1,
+	};
 
 	if (p && e->evidence == EVIDENCE_SYNACK_RETRANSMIT) {
-		struct overflow_finding event = { .code = CODE_ACCEPT_QUEUE_FULL, .count = 1 };
 		struct book *b = books_get(&q->books, p->netns);
 
 		if (b)
-			book_told(b, &event);
+			book_told(b, &finding);
 		p->evident_acks++;
 		p->refused.ack++;
 	}
 	record_overflow(&r->body, &(struct overflow_report){
-					  .stage = STAGE_ACK,
-					  .queue = QUEUE_ACCEPT,
-					  .action = e->action,
-					  .evidence = e->evidence,
-					  .code = CODE_ACCEPT_QUEUE_FULL,
-					  .proven = e->proven,
-					  .count = 1,
+					  .finding = finding,
 					  .netns = e->header.netns,
 					  .local_addr = p ? p->addr : e->local_addr,
 					  .local_port = e->local_port,
@@ -131,13 +133,7 @@ static void report_finding(struct queues *q, const struct book *b, struct listen
 	else if (p && f->action == ACTION_DROPPED)
 		p->refused.syn += f->count;
 	record_overflow(&r->body, &(struct overflow_report){
-					  .stage = f->stage,
-					  .queue = f->queue,
-					  .action = f->action,
-					  .evidence = f->evidence,
-					  .code = f->code,
-					  .proven = f->proven,
-					  .count = f->count,
+					  .finding = *f,
 					  .netns = b->netns,
 					  .local_addr = p ? p->addr : NULL,
 					  .local_port = p ? p->port : 0,

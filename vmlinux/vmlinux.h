@@ -38,7 +38,6 @@ enum {
 	BPF_ANY = 0,
 	BPF_NOEXIST = 1,
 	BPF_F_NO_PREALLOC = 1U << 0,
-	BPF_F_MMAPABLE = 1U << 10,
 	BPF_RB_NO_WAKEUP = 1 << 0,
 	BPF_RB_FORCE_WAKEUP = 1 << 1,
 	BPF_RB_AVAIL_DATA = 0,
@@ -49,7 +48,6 @@ enum {
 	TCP_ESTABLISHED = 1,
 	TCP_SYN_SENT = 2,
 	TCP_SYN_RECV = 3,
-	TCP_FIN_WAIT1 = 4,
 	TCP_CLOSE = 7,
 	TCP_LISTEN = 10,
 };
@@ -128,11 +126,9 @@ struct socket;
 struct sock {
 	struct sock_common __sk_common;
 	int sk_err;
-	int sk_err_soft;
 	__u32 sk_ack_backlog;
 	__u32 sk_max_ack_backlog;
 	__u16 sk_protocol;
-	__u16 sk_type;
 	atomic_t sk_drops;
 	struct socket *sk_socket;
 	struct sock_cgroup_data sk_cgrp_data;
@@ -182,10 +178,8 @@ struct tcp_sock {
 	__u64 bytes_acked;
 	__u64 bytes_received;
 	struct tcp_options_received rx_opt;
-	__u8 ecn_flags;
 	__u8 syn_data : 1;
 	__u8 syn_data_acked : 1;
-	__u8 repair : 1;
 	__u8 tcp_usec_ts : 1;
 };
 
