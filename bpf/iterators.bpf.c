@@ -107,10 +107,10 @@ int listener_queues(struct bpf_iter__bpf_map_elem *ctx)
 	sample.socket = key->socket;
 	sample.mono_ns = bpf_ktime_get_ns();
 	sample.state = *state;
-	if (sample.mono_ns < state->since_ns + 1000000)
-		return 0; /* LISTEN may not be stored yet: its tracepoint fires before */
 	if (BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_LISTEN ||
 	    BPF_CORE_READ(net, ns.inum) != state->netns || local_port != state->local_port) {
+		if (sample.mono_ns < state->since_ns + 1000000)
+			return 0; /* LISTEN may not be stored yet: its tracepoint fires before */
 		sample.gone = 1;
 	} else {
 		sample.accept_len = BPF_CORE_READ(sk, sk_ack_backlog);
