@@ -67,7 +67,8 @@ static void add_counters(struct book *b, const struct netstat *now)
 	b->left.drops += new[NETSTAT_LISTEN_DROPS] - old[NETSTAT_LISTEN_DROPS];
 	b->left.reqq_drops += new[NETSTAT_REQQ_FULL_DROP] - old[NETSTAT_REQQ_FULL_DROP];
 	b->left.reqq_cookies += new[NETSTAT_REQQ_FULL_COOKIES] - old[NETSTAT_REQQ_FULL_COOKIES];
-	b->left.resets += new[NETSTAT_EMBRYONIC_RSTS] - old[NETSTAT_EMBRYONIC_RSTS];
+	b->left.blurs += new[NETSTAT_EMBRYONIC_RSTS] - old[NETSTAT_EMBRYONIC_RSTS];
+	b->left.blurs += new[NETSTAT_SYNCOOKIES_RECV] - old[NETSTAT_SYNCOOKIES_RECV];
 	b->moved |= memcmp(old, new, sizeof(now->value)) != 0;
 }
 

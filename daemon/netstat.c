@@ -19,6 +19,7 @@ const char *const netstat_names[NETSTAT_COUNTERS] = {
 	[NETSTAT_REQQ_FULL_DROP] = "TCPReqQFullDrop",
 	[NETSTAT_REQQ_FULL_COOKIES] = "TCPReqQFullDoCookies",
 	[NETSTAT_EMBRYONIC_RSTS] = "EmbryonicRsts",
+	[NETSTAT_SYNCOOKIES_RECV] = "SyncookiesRecv",
 };
 
 static int counter_index(const char *name)

@@ -16,6 +16,7 @@ enum netstat_counter {
 	NETSTAT_REQQ_FULL_COOKIES,
 	NETSTAT_AUDITED, /* the number of those above, which the audit compares */
 	NETSTAT_EMBRYONIC_RSTS = NETSTAT_AUDITED,
+	NETSTAT_SYNCOOKIES_RECV,
 	NETSTAT_COUNTERS,
 };
 

@@ -33,8 +33,8 @@ static void settle_events(struct overflow_counters *kernel, struct overflow_view
 
 /*
  * Without the drop's reason: S SYNs and A final ACKs make S + 2A of sk_drops and S + A of
- * ListenDrops, so A is the difference, unless RSTs to requests add to sk_drops. Whose they are is
- * certain if one listener has drops.
+ * ListenDrops, so A is the difference, unless RSTs to requests add to sk_drops, or cookies' ACKs
+ * count as SYNs do. Whose they are is certain if one listener has drops.
  */
 static void find_acks(struct report *r, struct overflow_counters *kernel, struct overflow_view *views,
 		      size_t count)
@@ -63,7 +63,7 @@ static void find_acks(struct report *r, struct overflow_counters *kernel, struct
 		add(r, (struct overflow_finding){ .view = i, .stage = STAGE_ACK, .queue = QUEUE_ACCEPT,
 						  .evidence = EVIDENCE_SK_DROPS,
 						  .code = CODE_ACCEPT_QUEUE_FULL,
-						  .proven = dropping == 1 && !kernel->resets,
+						  .proven = dropping == 1 && !kernel->blurs,
 						  .count = mine - told });
 	}
 }
@@ -100,7 +100,7 @@ static void give(struct report *r, struct overflow_view *views, size_t i, struct
 }
 
 static void find_syns(struct report *r, struct overflow_counters *kernel, struct overflow_view *views,
-		      size_t count)
+		      size_t count, bool reasons)
 {
 	uint64_t other = kernel->drops - (kernel->drops < kernel->overflows + kernel->reqq_drops ?
 						  kernel->drops :
@@ -122,7 +122,7 @@ static void find_syns(struct report *r, struct overflow_counters *kernel, struct
 		kinds += pools[p].left > 0;
 		refused += pools[p].left;
 	}
-	certain = dropping == 1 || (kinds == 1 && drops == refused);
+	certain = (dropping == 1 || (kinds == 1 && drops == refused)) && (reasons || !kernel->blurs);
 	for (int round = 0; round < 2; round++) { /* first to whom it is likely, then to anybody */
 		for (int p = 0; p < CODES; p++) {
 			for (size_t i = 0; i < count; i++) {
@@ -170,13 +170,13 @@ size_t overflow_reconcile(struct overflow_counters *kernel, struct overflow_view
 		settle_events(kernel, &views[i]);
 	if (!reasons)
 		find_acks(&r, kernel, views, count);
-	find_syns(&r, kernel, views, count);
+	find_syns(&r, kernel, views, count, reasons);
 	find_cookies(&r, kernel, views, count);
 	left = kernel->overflows + kernel->reqq_drops;
 	if (kernel->drops > left)
 		kernel->no_full_queue += kernel->drops - left;
 	kernel->drops = left;
-	kernel->resets = 0;
+	kernel->blurs = 0;
 	return r.count;
 }
 

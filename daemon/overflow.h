@@ -28,7 +28,7 @@ struct overflow_counters {
 	uint64_t drops; /* ListenDrops */
 	uint64_t reqq_drops; /* TCPReqQFullDrop */
 	uint64_t reqq_cookies; /* TCPReqQFullDoCookies */
-	uint64_t resets; /* EmbryonicRsts: requests that a RST ended */
+	uint64_t blurs; /* EmbryonicRsts, SyncookiesRecv: what makes sk_drops ambiguous */
 	uint64_t no_full_queue; /* of ListenDrops: all that no full queue explains, ever */
 };
 

@@ -115,6 +115,18 @@ static void test_cookie_acks(void **state)
 	assert_settled(&b);
 }
 
+/* Without reasons a cookie's ACK looks like a SYN: told, but not as proven. */
+static void test_cookie_acks_without_reasons(void **state)
+{
+	struct books b = { .kernel = { .overflows = 4, .drops = 4, .blurs = 4 },
+			   .view = { { .drops = 4, .accept_full = true } } };
+
+	(void)state;
+	reconcile(&b, 1, false);
+	assert_int_equal(total(&b, 0, STAGE_SYN, CODE_ACCEPT_QUEUE_FULL), 4);
+	assert_false(all_proven(&b));
+}
+
 static void test_failed_children_are_no_overflow(void **state)
 {
 	struct books b = { .kernel = { .drops = 2 }, .view = { { .drops = 4, .failed = 2 } } };
@@ -218,13 +230,13 @@ static void test_late_drop(void **state)
 /* A client's RST to a pending request counts in sk_drops, but refuses nobody. */
 static void test_resets_are_no_overflow(void **state)
 {
-	struct books b = { .kernel = { .resets = 4 }, .view = { { .drops = 8, .accept_full = true } } };
+	struct books b = { .kernel = { .blurs = 4 }, .view = { { .drops = 8, .accept_full = true } } };
 
 	(void)state;
 	reconcile(&b, 1, true);
 	assert_int_equal(b.count, 0);
 
-	b = (struct books){ .kernel = { .overflows = 5, .drops = 5, .resets = 4 },
+	b = (struct books){ .kernel = { .overflows = 5, .drops = 5, .blurs = 4 },
 			    .view = { { .drops = 13, .accept_full = true } } };
 	reconcile(&b, 1, false); /* without reasons they blur which stage it was */
 	assert_int_equal(total(&b, 0, STAGE_SYN, CODE_ACCEPT_QUEUE_FULL) +
@@ -251,6 +263,7 @@ int main(void)
 		cmocka_unit_test(test_both_stages),
 		cmocka_unit_test(test_both_stages_without_reasons),
 		cmocka_unit_test(test_cookie_acks),
+		cmocka_unit_test(test_cookie_acks_without_reasons),
 		cmocka_unit_test(test_failed_children_are_no_overflow),
 		cmocka_unit_test(test_syn_queue),
 		cmocka_unit_test(test_three_quarters),
