@@ -78,7 +78,7 @@ static void put_record(void *ctx, const struct filter_subject *subject)
 		log_error("out of memory: a %s record was not written",
 			  record_type_names[d->record.type]);
 	else if ((d->options.events & (1U << d->record.type)) &&
-		 filter_match(&d->options.filter, subject))
+		 (!subject || filter_match(&d->options.filter, subject)))
 		sinks_put(d->sinks, &d->record, subject);
 }
 

@@ -16,7 +16,7 @@ enum listener_change {
 	CHANGES,
 };
 
-/* End the body of a `listener` record. `backlog_known`: the look is of this socket, as it is now. */
+/* End the body of a `listener` record: with its queues, but when it opens or closes. */
 void record_listener(struct buf *b, const struct listener *listener, enum listener_change change,
 		     struct identity *identity);
 

@@ -169,7 +169,7 @@ static void put_audit(const struct queues *q, const struct queues_output *to, co
 	struct record *r = to->begin(to->ctx, RECORD_AUDIT, b->audited_ns, q->offset_ns);
 
 	record_audit(&r->body, b->netns, b->interval_ns, b->balanced, b->rows);
-	to->end(to->ctx, &(struct filter_subject){ .ends_only = true });
+	to->end(to->ctx, NULL);
 }
 
 static void tell_audit(struct queues *q, struct book *b, uint64_t now_ns)

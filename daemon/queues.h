@@ -13,7 +13,10 @@
 
 struct queues;
 
-/* Where records go: begin() gives one to fill in, end() takes it, with what filters ask about. */
+/*
+ * Where records go: begin() gives one to fill in, end() takes it, with what filters ask about
+ * (NULL: a record that no filter keeps away).
+ */
 struct queues_output {
 	struct record *(*begin)(void *ctx, enum record_type type, uint64_t mono_ns, int64_t offset_ns);
 	void (*end)(void *ctx, const struct filter_subject *subject);
