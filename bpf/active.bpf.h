@@ -76,7 +76,7 @@ static __always_inline bool attempt_is_stale(const struct attempt *slot, __u64 h
 
 /*
  * Claim the slot for a socket: NULL if another one in a handshake holds it. Needs atomics that
- * return a value (5.12, 5ca419f2864a "bpf: Add instructions for atomic[64]_[fetch_]...").
+ * return a value (5.12, 5ffa25502b5a "bpf: Add instructions for atomic_[cmp]xchg").
  */
 static __always_inline struct attempt *attempt_claim(__u64 socket, __u64 now)
 {

@@ -20,7 +20,7 @@ static __always_inline bool has_overflow_reason(void)
 	return bpf_core_enum_value_exists(enum skb_drop_reason, SKB_DROP_REASON_TCP_LISTEN_OVERFLOW);
 }
 
-/* CONFIG_CGROUPS; 5.10.0 kept a tagged word instead (ad0f75e5f57c mended it in 5.14). */
+/* CONFIG_CGROUPS; older kernels kept a tagged word instead (until 8520e224f547). */
 static __always_inline __u64 socket_cgroup_id(struct sock *sk)
 {
 	if (!bpf_core_field_exists(sk->sk_cgrp_data.cgroup))

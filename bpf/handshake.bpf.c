@@ -83,7 +83,7 @@ int retransmit_synack(__u64 *ctx)
 	return 0;
 }
 
-/* With the receiving socket, from 6.11 (28851f7f7e1f… "net: add rx_sk to trace_kfree_skb"). */
+/* With the receiving socket, from 6.11 (c53795d48ee8 "net: add rx_sk to trace_kfree_skb"). */
 SEC("raw_tp/kfree_skb")
 int skb_dropped(__u64 *ctx)
 {

@@ -32,7 +32,7 @@ static void book_free(struct book *b)
 	free(b);
 }
 
-void books_sweep(struct books *books)
+void books_sweep(struct books *books, struct source *source)
 {
 	struct book **p = &books->first;
 
@@ -44,6 +44,7 @@ void books_sweep(struct books *books)
 			p = &b->next;
 		} else {
 			*p = b->next;
+			source_forget_namespace(source, b->netns);
 			book_free(b);
 		}
 	}
@@ -130,7 +131,7 @@ void book_told(struct book *b, const struct overflow_finding *f)
 		b->told[NETSTAT_REQQ_FULL_DROP] += f->count;
 }
 
-bool book_audit(struct book *b, struct audit_row rows[AUDIT_COUNTERS], bool *balanced)
+bool book_audit(struct book *b, uint64_t now_ns)
 {
 	const struct namespace_counts *seen = &b->seen, *first = &b->first_seen;
 	struct audit_books now = {
@@ -151,7 +152,9 @@ bool book_audit(struct book *b, struct audit_row rows[AUDIT_COUNTERS], bool *bal
 	now.observed[NETSTAT_ATTEMPT_FAILS] = seen->failed - first->failed;
 	for (int i = 0; i < AUDIT_COUNTERS; i++)
 		now.kernel[i] = b->last.value[i] - b->first.value[i];
-	*balanced = audit_compare(&b->audited, &now, rows);
+	b->balanced = audit_compare(&b->audited, &now, b->rows);
+	b->interval_ns = now_ns - (b->audited_ns ? b->audited_ns : b->first_ns);
+	b->audited_ns = now_ns;
 	b->moved = false;
 	return true;
 }

@@ -37,8 +37,8 @@ struct books {
 
 /* That of a namespace, made if it is new; NULL if memory is out. It counts as used. */
 struct book *books_get(struct books *books, uint32_t netns);
-/* Forget those that were not used since the last sweep. */
-void books_sweep(struct books *books);
+/* Forget those that were not used since the last sweep, on the kernel side as well. */
+void books_sweep(struct books *books, struct source *source);
 void books_free(struct books *books);
 
 /* Open the counters through a process that should be in the namespace. False if it is not. */
@@ -52,7 +52,7 @@ bool book_openings_moved(const struct book *b, const struct source *source);
 /* A refusal was told in a record. */
 void book_told(struct book *b, const struct overflow_finding *f);
 
-/* Compare, if anything moved. False if there is nothing to say. */
-bool book_audit(struct book *b, struct audit_row rows[AUDIT_COUNTERS], bool *balanced);
+/* Compare, if anything moved, and keep the result. False if there is nothing new to say. */
+bool book_audit(struct book *b, uint64_t now_ns);
 
 #endif

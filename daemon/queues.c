@@ -174,17 +174,8 @@ static void put_audit(const struct queues *q, const struct queues_output *to, co
 
 static void tell_audit(struct queues *q, struct book *b, uint64_t now_ns)
 {
-	struct audit_row rows[AUDIT_COUNTERS];
-	uint64_t since = b->audited_ns ? b->audited_ns : b->first_ns;
-	bool balanced;
-
-	if (!book_audit(b, rows, &balanced))
-		return;
-	b->audited_ns = now_ns;
-	b->interval_ns = now_ns - since;
-	b->balanced = balanced;
-	memcpy(b->rows, rows, sizeof(b->rows));
-	put_audit(q, &q->output, b);
+	if (book_audit(b, now_ns))
+		put_audit(q, &q->output, b);
 }
 
 /* Explain what the listeners of one namespace dropped since the last time. */
@@ -423,7 +414,7 @@ void queues_interval(struct queues *q, uint64_t now_ns, int64_t offset_ns)
 	}
 	reconcile_all(q, 0, now_ns);
 	audit_clients(q, now_ns);
-	books_sweep(&q->books);
+	books_sweep(&q->books, q->source);
 	memset(q->clients, 0, sizeof(q->clients));
 	listeners_each(q->listeners, tell_if_worth_it, q);
 	q->last_ns = now_ns;

@@ -397,6 +397,11 @@ void source_namespace(const struct source *s, uint32_t netns, struct namespace_c
 			     0);
 }
 
+void source_forget_namespace(struct source *s, uint32_t netns)
+{
+	bpf_map__delete_elem(s->bpf->maps.namespaces, &netns, sizeof(netns), 0);
+}
+
 int source_counters(const struct source *s, struct counters *sum)
 {
 	const size_t words = sizeof(*sum) / sizeof(__u64);

@@ -68,6 +68,7 @@ void source_forget_service(struct source *s, uint32_t netns, uint16_t port);
 
 /* What the kernel side counted in a namespace; zeros if nothing. */
 void source_namespace(const struct source *s, uint32_t netns, struct namespace_counts *counts);
+void source_forget_namespace(struct source *s, uint32_t netns);
 
 /* The sums over all CPUs. */
 int source_counters(const struct source *s, struct counters *sum);
