@@ -10,25 +10,10 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-static __always_inline void store_probed(struct event_accept *e, struct sock *sk)
-{
-	struct inet_sock *inet = (struct inet_sock *)sk;
-
-	if (BPF_CORE_READ(sk, __sk_common.skc_family) == AF_INET) {
-		store_mapped(e->local_addr, BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr));
-		store_mapped(e->remote_addr, BPF_CORE_READ(sk, __sk_common.skc_daddr));
-	} else if (bpf_core_field_exists(sk->__sk_common.skc_v6_daddr)) {
-		bpf_core_read(e->local_addr, sizeof(e->local_addr),
-			      &sk->__sk_common.skc_v6_rcv_saddr);
-		bpf_core_read(e->remote_addr, sizeof(e->remote_addr), &sk->__sk_common.skc_v6_daddr);
-	}
-	e->local_port = bpf_ntohs(BPF_CORE_READ(inet, inet_sport));
-	e->remote_port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
-}
-
 static __noinline int accepted(struct sock *sk, enum accept_evidence evidence)
 {
 	struct counters *c = this_cpu_counters();
+	struct inet_sock *inet = (struct inet_sock *)sk;
 	struct tcp_sock *tp = (struct tcp_sock *)sk;
 	struct event_accept e = {};
 	__u64 socket = (__u64)sk, *since;
@@ -47,7 +32,9 @@ static __noinline int accepted(struct sock *sk, enum accept_evidence evidence)
 	} else if (BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_SYN_RECV) {
 		e.wait_ns = 0; /* Fast Open: taken before the handshake was complete */
 	}
-	store_probed(&e, sk);
+	store_probed_addresses(sk, e.local_addr, e.remote_addr);
+	e.local_port = bpf_ntohs(BPF_CORE_READ(inet, inet_sport));
+	e.remote_port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
 	e.client_isn = BPF_CORE_READ(tp, rcv_nxt) - (__u32)BPF_CORE_READ(tp, bytes_received) - 1;
 	e.pid = bpf_get_current_pid_tgid() >> 32;
 	e.uid = (__u32)bpf_get_current_uid_gid();

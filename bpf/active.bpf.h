@@ -12,7 +12,9 @@
 #ifndef TCPSHAKE_ACTIVE_BPF_H
 #define TCPSHAKE_ACTIVE_BPF_H
 
+#include "neighbour.bpf.h"
 #include "outcome.h"
+#include "refusal.bpf.h"
 #include "socket.bpf.h"
 #include "stream.bpf.h"
 
@@ -126,6 +128,7 @@ static __always_inline void attempt_fill(struct attempt *a, __u64 now)
 	a->uid = (__u32)bpf_get_current_uid_gid();
 	bpf_get_current_comm(a->comm, sizeof(a->comm));
 	a->simultaneous = 0;
+	a->reset = 0;
 	a->start_ns = now;
 }
 
@@ -182,11 +185,33 @@ static __always_inline void active_times(struct event_handshake *e, struct tcp_s
 	}
 }
 
+/* What else is known of an attempt that failed, and the namespace's books. */
+static __always_inline void active_failed(struct event_handshake *e, struct sock *sk)
+{
+	struct namespace_counts *n;
+
+	if (e->outcome == OUTCOME_ESTABLISHED)
+		return;
+	e->soft_error = sk->sk_err_soft;
+	if (e->outcome == OUTCOME_REFUSED && refused_here(e))
+		e->flags |= HANDSHAKE_RESET_HERE;
+	if (e->error == ERR_EHOSTUNREACH &&
+	    neighbour_failed(sk, e->remote_addr, e->header.netns, e->end_ns))
+		e->flags |= HANDSHAKE_NO_NEIGHBOUR;
+	if (!e->error)
+		return;
+	n = namespace_counts(e->header.netns);
+	if (!n)
+		return;
+	count(*(e->outcome == OUTCOME_NO_PORT ? &n->unsent : &n->failed));
+	if (e->outcome == OUTCOME_TIMEOUT)
+		count(n->timeouts); /* the last one, after which nothing is sent */
+}
+
 static __always_inline void active_end(struct sock *sk, int newstate, bool slots)
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	struct event_handshake e = {};
-	struct namespace_counts *n;
 	struct attempt *a;
 	__u64 bytes_acked;
 	__u32 segs_out;
@@ -227,6 +252,8 @@ static __always_inline void active_end(struct sock *sk, int newstate, bool slots
 		e.caller.pid = a->pid;
 		e.caller.uid = a->uid;
 		__builtin_memcpy(e.caller.comm, a->comm, sizeof(a->comm));
+		if (a->reset)
+			e.flags |= HANDSHAKE_RESET;
 		if (a->simultaneous) { /* both are clients: what either side makes of both ISNs */
 			e.flags |= HANDSHAKE_SIMULTANEOUS;
 			e.client_isn ^= tp->rcv_nxt - (__u32)tp->bytes_received - 1;
@@ -235,8 +262,7 @@ static __always_inline void active_end(struct sock *sk, int newstate, bool slots
 	} else {
 		e.flags |= HANDSHAKE_PARTIAL;
 	}
-	if (e.error && (n = namespace_counts(e.header.netns)))
-		count(*(e.outcome == OUTCOME_NO_PORT ? &n->unsent : &n->failed));
+	active_failed(&e, sk);
 	emit_handshake(&e);
 }
 

@@ -20,6 +20,24 @@ static __always_inline bool has_overflow_reason(void)
 	return bpf_core_enum_value_exists(enum skb_drop_reason, SKB_DROP_REASON_TCP_LISTEN_OVERFLOW);
 }
 
+/* Its third argument, a reason: 6.10, and from then on it fires without a full socket as well. */
+typedef void (*btf_trace_tcp_send_reset___v3)(void *, const struct sock *, const struct sk_buff *,
+					      enum sk_rst_reason);
+
+static __always_inline bool send_reset_tells_all(void)
+{
+	return bpf_core_type_exists(btf_trace_tcp_send_reset___v3);
+}
+
+/* Its third argument, an error: from 6.17. */
+typedef void (*btf_trace_tcp_retransmit_skb___v3)(void *, const struct sock *,
+						  const struct sk_buff *, int);
+
+static __always_inline bool retransmit_tells_error(void)
+{
+	return bpf_core_type_exists(btf_trace_tcp_retransmit_skb___v3);
+}
+
 /* CONFIG_CGROUPS; older kernels kept a tagged word instead (until 8520e224f547). */
 static __always_inline __u64 socket_cgroup_id(struct sock *sk)
 {

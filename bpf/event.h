@@ -27,6 +27,8 @@ enum event_kind {
 	EVENT_LISTENER, /* struct event_listener: a socket entered or left LISTEN */
 	EVENT_OVERFLOW, /* struct event_overflow: a queue refused a final ACK */
 	EVENT_ACCEPT, /* struct event_accept: accept() took a connection */
+	EVENT_RESET, /* struct event_reset: a RST was sent or received */
+	EVENT_RETRANSMIT, /* struct event_retransmit: a SYN or SYN-ACK went out again */
 	EVENT_KINDS,
 };
 
@@ -53,6 +55,10 @@ enum handshake_flag {
 	HANDSHAKE_SYNCOOKIE = 1 << 1, /* the request was rebuilt from a SYN cookie */
 	HANDSHAKE_SIMULTANEOUS = 1 << 2, /* SYN_SENT -> SYN_RECV (RFC 9293 3.5) */
 	HANDSHAKE_PARTIAL = 1 << 3, /* its beginning was not seen */
+	HANDSHAKE_RESET = 1 << 4, /* a RST ended it */
+	HANDSHAKE_RESET_HERE = 1 << 5, /* … which a kernel that is watched here sent */
+	HANDSHAKE_NO_NEIGHBOUR = 1 << 6, /* the next hop did not answer ARP or ND */
+	HANDSHAKE_NO_ISN = 1 << 7, /* client_isn is not known */
 };
 
 struct event_header {
@@ -77,7 +83,8 @@ struct event_handshake {
 	__u8 outcome; /* enum outcome */
 	__u8 flags; /* enum handshake_flag */
 	__u8 error; /* sk_err: an errno, 0 if none */
-	__u8 pad[2];
+	__u8 soft_error; /* sk_err_soft: of an ICMP message while it went on, 0 if none */
+	__u8 pad;
 	__u16 retransmits; /* of the SYN or SYN-ACK; saturates */
 	union {
 		struct { /* ROLE_ACTIVE: the connect() caller; pid 0: not seen */
@@ -130,6 +137,87 @@ struct event_accept {
 };
 
 _Static_assert(sizeof(struct event_accept) == 96, "event_accept");
+
+enum reset_direction { RESET_SENT, RESET_RECEIVED, DIRECTIONS };
+
+/* Where the connection stood. */
+enum reset_phase {
+	PHASE_NONE, /* there is no connection */
+	PHASE_SYN_SENT,
+	PHASE_SYN_RECV,
+	PHASE_ESTABLISHED,
+	PHASE_CLOSING, /* one side has sent its FIN, or the application has closed */
+	PHASES,
+};
+
+enum reset_cause {
+	RESET_PORT_CLOSED, /* a SYN for a port where nobody listens */
+	RESET_NO_CONNECTION, /* a segment for a connection that does not exist */
+	RESET_ABORT, /* the local application ended it: enum reset_abort says how */
+	RESET_ABORT_ON_OVERFLOW,
+	RESET_INVALID, /* an unacceptable segment of a connection that exists */
+	RESET_LATE, /* a segment of a connection that is closed already */
+	RESET_REFUSED, /* received in SYN_SENT */
+	RESET_PEER, /* received later */
+	RESET_CAUSES,
+};
+
+enum reset_abort {
+	ABORT_UNKNOWN,
+	ABORT_UNREAD, /* close() with data that nobody has read */
+	ABORT_LINGER, /* SO_LINGER with a time of 0 */
+	ABORT_UNACCEPTED, /* its listener was closed before accept() */
+	ABORTS,
+};
+
+#define NO_REASON 0xffffffff
+
+struct event_reset {
+	struct event_header header;
+	__u64 mono_ns;
+	__u8 local_addr[16];
+	__u8 remote_addr[16];
+	__u16 local_port;
+	__u16 remote_port;
+	__u32 client_isn; /* if has_isn */
+	__u32 reason; /* enum sk_rst_reason of the running kernel, or NO_REASON */
+	__u32 pid; /* who aborted it, or whose connect() it was; 0: not known */
+	__u32 uid;
+	char comm[COMM_LEN];
+	__u8 direction; /* enum reset_direction */
+	__u8 phase; /* enum reset_phase */
+	__u8 cause; /* enum reset_cause */
+	__u8 abort; /* enum reset_abort */
+	__u8 has_isn;
+	__u8 pad[7];
+};
+
+_Static_assert(sizeof(struct event_reset) == 96, "event_reset");
+
+enum retransmit_segment { SEGMENT_SYN, SEGMENT_SYN_ACK, SEGMENTS };
+
+struct event_retransmit {
+	struct event_header header;
+	__u64 mono_ns;
+	__u64 start_ns; /* of the first transmission, or NS_UNKNOWN */
+	__u8 local_addr[16];
+	__u8 remote_addr[16];
+	__u16 local_port;
+	__u16 remote_port;
+	__u32 client_isn;
+	__u32 pid; /* SYN: of the connect() caller; 0: not seen */
+	__u32 uid;
+	char comm[COMM_LEN];
+	__u16 attempt; /* 1: the first retransmission */
+	__u8 segment; /* enum retransmit_segment */
+	__u8 acked; /* SYN-ACK: the final ACK had come, and was not taken */
+	__u8 deferred; /* SYN-ACK: the listener has TCP_DEFER_ACCEPT */
+	__u8 timeouts; /* SYN-ACK: how often its timer ran out */
+	__u8 retries; /* SYN-ACK: how often it may: TCP_SYNCNT or tcp_synack_retries */
+	__u8 pad;
+};
+
+_Static_assert(sizeof(struct event_retransmit) == 96, "event_retransmit");
 
 enum listener_event {
 	LISTENER_OPENED, /* CLOSE -> LISTEN */
@@ -202,12 +290,13 @@ _Static_assert(sizeof(struct event_listener) == 128, "event_listener");
 
 /*
  * One per CPU, only ever added to, atomically: a softirq may interrupt a program on its CPU.
- * For each kind: seen = delivered + filtered + ring_full.
+ * For each kind: seen = delivered + filtered + limited + ring_full.
  */
 struct counters {
 	__u64 handshakes[ROLES][OUTCOMES]; /* every one seen */
 	__u64 delivered[EVENT_KINDS];
 	__u64 filtered[EVENT_KINDS];
+	__u64 limited[EVENT_KINDS];
 	__u64 ring_full[EVENT_KINDS];
 	__u64 events[EVENT_KINDS]; /* seen of each kind, but for handshakes */
 	__u64 attempt_map_full; /* active attempts whose beginning could not be kept */
@@ -223,7 +312,9 @@ struct stream_filter {
 	__u8 roles; /* 1 << enum role; 0: all */
 	__u8 by_port; /* only ports in the bitmap, local or remote */
 	__u8 by_remote; /* only remote addresses in the trie */
-	__u8 none; /* no handshake at all */
+	__u8 pad;
+	__u32 unwanted; /* 1 << enum event_kind: not at all; handshakes and resets only */
+	__u32 pad2;
 };
 
 #define PORT_BITMAP_BYTES 8192
@@ -242,7 +333,8 @@ struct attempt {
 	__u32 pid;
 	__u32 uid;
 	char comm[COMM_LEN];
-	__u64 simultaneous; /* the peer's SYN crossed ours */
+	__u32 simultaneous; /* the peer's SYN crossed ours */
+	__u32 reset; /* a RST has come */
 	__u64 pad; /* one cache line */
 };
 
@@ -267,12 +359,26 @@ struct listener_sample {
 
 _Static_assert(sizeof(struct listener_sample) == 96, "listener_sample");
 
+/* What the running kernel does not tell. */
+enum untold {
+	UNTOLD_REQUEST_RESET = 1 << 0, /* a RST for a request in the SYN queue */
+	UNTOLD_NO_SOCKET = 1 << 1, /* a RST sent where there is no socket */
+	UNTOLD_SEND_FAILED = 1 << 2, /* a retransmission that could not be sent */
+};
+
 /* What the audit holds against the kernel's own counters, by namespace (key: __u32 inode). */
 struct namespace_counts {
 	__u64 begun; /* CLOSE -> SYN_SENT */
 	__u64 unsent; /* of which no SYN left: connect() found no port */
 	__u64 accepted; /* SYN_RECV -> ESTABLISHED of children */
 	__u64 failed; /* SYN_SENT or SYN_RECV -> CLOSE with an error, which counts AttemptFails */
+	__u64 resets; /* RSTs sent */
+	__u64 request_resets; /* RSTs received for a request in the SYN queue, or bad SYNs */
+	__u64 aborts; /* RSTs sent for tcp_abort_on_overflow */
+	__u64 retransmits; /* of SYNs */
+	__u64 synacks; /* retransmitted */
+	__u64 timeouts; /* of SYNs, by the retransmission timer */
+	__u64 cookies; /* connections made of a SYN cookie */
 };
 
 /* All listeners of one port of one namespace. */
@@ -299,6 +405,8 @@ struct request {
 	__u64 start_ns; /* of the first SYN-ACK */
 	__u64 last_ns; /* of the last one retransmitted */
 	__u64 expires_ns; /* by then it has completed or never will */
+	__u32 client_isn;
+	__u32 retransmits;
 };
 
 #endif

@@ -4,6 +4,8 @@
 #include "listener.bpf.h"
 #include "overflow.bpf.h"
 #include "passive.bpf.h"
+#include "reset.bpf.h"
+#include "retransmit.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -83,10 +85,67 @@ int retransmit_synack(__u64 *ctx)
 	return 0;
 }
 
+SEC("tp_btf/tcp_retransmit_skb")
+int retransmit_skb(__u64 *ctx)
+{
+	struct sock *sk = (struct sock *)ctx[0];
+	int error = 0;
+
+	if (sk->__sk_common.skc_state != TCP_SYN_SENT)
+		return 0;
+	if (retransmit_tells_error())
+		error = (int)ctx[2];
+	syn_retransmitted(sk, error);
+	return 0;
+}
+
+/* Raw, for the first two may be NULL, and not all kernels say so. */
+SEC("raw_tp/tcp_send_reset")
+int send_reset(__u64 *ctx)
+{
+	__u32 reason = NO_REASON;
+
+	if (send_reset_tells_all())
+		reason = (__u32)ctx[2];
+	return reset_sent((struct sock *)ctx[0], (struct sk_buff *)ctx[1], reason);
+}
+
+SEC("raw_tp/tcp_receive_reset")
+int receive_reset(__u64 *ctx)
+{
+	return reset_received((struct sock *)ctx[0]);
+}
+
+/* What this kernel does not tell: run once, by the daemon, to ask. */
+SEC("raw_tp")
+int untold(void *ctx)
+{
+	(void)ctx;
+	return (has_overflow_reason() ? 0 : UNTOLD_REQUEST_RESET) |
+	       (send_reset_tells_all() ? 0 : UNTOLD_NO_SOCKET) |
+	       (retransmit_tells_error() ? 0 : UNTOLD_SEND_FAILED);
+}
+
+SEC("raw_tp/neigh_timer_handler")
+int neighbour_handled(__u64 *ctx)
+{
+	neighbour_timer((struct neighbour *)ctx[0]);
+	return 0;
+}
+
 /* With the receiving socket, from 6.11 (c53795d48ee8 "net: add rx_sk to trace_kfree_skb"). */
 SEC("raw_tp/kfree_skb")
 int skb_dropped(__u64 *ctx)
 {
 	overflow_dropped((struct sk_buff *)ctx[0], (__u32)ctx[2], (struct sock *)ctx[3]);
+	request_reset((struct sk_buff *)ctx[0], (__u32)ctx[2], (struct sock *)ctx[3]);
+	return 0;
+}
+
+/* With a reason only, from 5.17; attached where the one above is refused. */
+SEC("raw_tp/kfree_skb")
+int skb_dropped_reason(__u64 *ctx)
+{
+	no_socket_dropped((struct sk_buff *)ctx[0], (__u32)ctx[2]);
 	return 0;
 }

@@ -12,6 +12,7 @@
 
 #include "listener.bpf.h"
 #include "outcome.h"
+#include "retransmit.bpf.h"
 #include "socket.bpf.h"
 #include "stream.bpf.h"
 #include "waiting.bpf.h"
@@ -48,11 +49,14 @@ static __always_inline void passive_retransmitted(struct sock *sk, struct reques
 	key.remote_port = bpf_ntohs(req->__req_common.skc_dport);
 	r.expires_ns = request_expiry(req, r.last_ns);
 	r.start_ns = BPF_CORE_READ(treq, snt_synack) * 1000;
+	r.client_isn = BPF_CORE_READ(treq, rcv_isn);
+	r.retransmits = req->num_retrans + 1;
 	if (bpf_map_update_elem(&requests, &key, &r, BPF_ANY)) {
 		c = this_cpu_counters();
 		if (c)
 			count(c->request_map_full);
 	}
+	synack_retransmitted(sk, req, r.last_ns, r.start_ns);
 }
 
 /*
@@ -148,6 +152,42 @@ static __always_inline void passive_end(struct sock *sk, int newstate)
 		waiting_begin(sk, e.end_ns);
 	}
 	passive_times(&e, tp);
+	if (n && e.flags & HANDSHAKE_SYNCOOKIE)
+		count(n->cookies);
+	emit_handshake(&e);
+}
+
+/* A request that its client ended with a RST, which `r` tells; `sk` is the listener. */
+static __always_inline void passive_reset(const struct event_reset *reset, struct sock *sk)
+{
+	struct event_handshake e = { .role = ROLE_PASSIVE, .outcome = OUTCOME_RESET,
+				     .flags = HANDSHAKE_RESET };
+	struct request_key key = {};
+	struct request *r;
+
+	e.header.kind = EVENT_HANDSHAKE;
+	e.header.len = sizeof(e);
+	e.header.netns = key.netns = reset->header.netns;
+	e.end_ns = reset->mono_ns;
+	e.latency_ns = e.rtt_ns = e.retransmit_wait_ns = NS_UNKNOWN;
+	__builtin_memcpy(e.local_addr, reset->local_addr, sizeof(e.local_addr));
+	__builtin_memcpy(e.remote_addr, reset->remote_addr, sizeof(e.remote_addr));
+	__builtin_memcpy(key.local_addr, reset->local_addr, sizeof(key.local_addr));
+	__builtin_memcpy(key.remote_addr, reset->remote_addr, sizeof(key.remote_addr));
+	e.local_port = key.local_port = reset->local_port;
+	e.remote_port = key.remote_port = reset->remote_port;
+	e.cgroup_id = socket_cgroup_id(sk);
+	e.listener.accept_queue_len = BPF_CORE_READ(sk, sk_ack_backlog);
+	e.listener.accept_queue_max = BPF_CORE_READ(sk, sk_max_ack_backlog);
+	r = bpf_map_lookup_elem(&requests, &key);
+	if (r) {
+		e.latency_ns = e.end_ns - r->start_ns;
+		e.client_isn = r->client_isn;
+		e.retransmits = r->retransmits;
+		bpf_map_delete_elem(&requests, &key);
+	} else { /* its SYN-ACK went out once, at an unknown time */
+		e.flags |= HANDSHAKE_NO_ISN;
+	}
 	emit_handshake(&e);
 }
 

@@ -40,6 +40,18 @@ static __always_inline void store_addresses(const struct sock *sk, __u8 *local, 
 	}
 }
 
+/* The same of any socket. */
+static __always_inline void store_probed_addresses(struct sock *sk, __u8 *local, __u8 *remote)
+{
+	if (BPF_CORE_READ(sk, __sk_common.skc_family) == AF_INET) {
+		store_mapped(local, BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr));
+		store_mapped(remote, BPF_CORE_READ(sk, __sk_common.skc_daddr));
+	} else if (bpf_core_field_exists(sk->__sk_common.skc_v6_daddr)) {
+		bpf_core_read(local, 16, &sk->__sk_common.skc_v6_rcv_saddr);
+		bpf_core_read(remote, 16, &sk->__sk_common.skc_v6_daddr);
+	}
+}
+
 static __always_inline __u32 socket_netns(const struct sock *sk)
 {
 	return sk->__sk_common.skc_net.net->ns.inum;

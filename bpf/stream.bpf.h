@@ -15,6 +15,10 @@
 #define WAKE_BYTES (64 * 1024)
 #define RING_HEADER_BYTES 8
 
+/* What one cause can make many of is limited, so that it does not push out all the rest. */
+#define RESETS_PER_SECOND 1000
+#define RETRANSMITS_PER_SECOND 20000
+
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4 * 1024 * 1024);
@@ -42,6 +46,19 @@ struct {
 	__type(key, __u32);
 	__type(value, struct namespace_counts);
 } namespaces SEC(".maps") __weak;
+
+/* How much of each kind was delivered in the running second; about, for several CPUs add to it. */
+struct limit {
+	__u64 since_ns;
+	__u64 used;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, EVENT_KINDS);
+	__type(key, __u32);
+	__type(value, struct limit);
+} limits SEC(".maps") __weak;
 
 const volatile struct stream_filter filter __weak = {};
 const volatile __u8 filter_ports[PORT_BITMAP_BYTES] __weak = {};
@@ -73,7 +90,7 @@ static __always_inline bool port_wanted(__u16 port)
 
 static __always_inline bool handshake_wanted(const struct event_handshake *e)
 {
-	if (filter.none)
+	if (filter.unwanted & (1 << EVENT_HANDSHAKE))
 		return false;
 	if (filter.roles && !(filter.roles & (1 << e->role)))
 		return false;
@@ -107,6 +124,24 @@ static __always_inline void deliver(struct counters *c, void *event, __u32 size,
 		count(c->ring_full[kind]);
 	else
 		count(c->delivered[kind]);
+}
+
+static __always_inline void deliver_limited(struct counters *c, void *event, __u32 size,
+					    __u32 kind, __u32 per_second)
+{
+	struct limit *limit = bpf_map_lookup_elem(&limits, &kind);
+	__u64 now = bpf_ktime_get_ns();
+
+	if (limit && now - limit->since_ns >= 1000000000ULL) {
+		limit->since_ns = now;
+		limit->used = 0;
+	}
+	if (!limit || limit->used >= per_second) {
+		count(c->limited[kind]);
+		return;
+	}
+	count(limit->used);
+	deliver(c, event, size, kind);
 }
 
 static __always_inline void emit_handshake(struct event_handshake *e)

@@ -24,10 +24,51 @@ static bool boundary(int64_t difference, const struct audit_books *books)
 	return difference >= -most && difference <= most;
 }
 
-/* A client's RST ends a request: AttemptFails and EmbryonicRsts count it, no tracepoint fires. */
+/* A client's RST ends a request; before 6.15 no event tells of it for certain. */
 static bool request_reset(int64_t difference, const struct audit_books *books)
 {
-	return difference > 0 && difference <= (int64_t)books->embryonic_resets;
+	return books->untold & UNTOLD_REQUEST_RESET && difference > 0 &&
+	       difference <= (int64_t)books->kernel[NETSTAT_EMBRYONIC_RSTS];
+}
+
+/* A RST for a segment that no socket took; before 6.10 tcp_send_reset is silent there. */
+static bool no_socket(int64_t difference, const struct audit_books *books)
+{
+	return books->untold & UNTOLD_NO_SOCKET && difference > 0;
+}
+
+/* Counted, but not sent; before 6.17 tcp_retransmit_skb is silent then. */
+static bool send_failed(int64_t difference, const struct audit_books *books)
+{
+	return books->untold & UNTOLD_SEND_FAILED && difference > 0 &&
+	       difference <= (int64_t)books->kernel[NETSTAT_RETRANS_FAIL];
+}
+
+/*
+ * TCPTimeouts also counts the timers of established connections, each of which retransmits or
+ * gives up, and of requests that are dropped or deferred; a SYN-ACK sent again in answer to a
+ * repeated SYN has no timer.
+ */
+static bool other_timers(int64_t difference, const struct audit_books *books)
+{
+	const uint64_t *kernel = books->kernel;
+	uint64_t others = kernel[NETSTAT_RETRANS_SEGS] - kernel[NETSTAT_SYN_RETRANS] +
+			  kernel[NETSTAT_RETRANS_FAIL] + kernel[NETSTAT_ABORT_ON_TIMEOUT] +
+			  8 * kernel[NETSTAT_DEFER_ACCEPT_DROP] + books->synacks;
+
+	return difference >= -(int64_t)books->synacks && difference <= (int64_t)others;
+}
+
+/* A SYN that was to get a cookie, and was then dropped: for a full accept queue, a route. */
+static bool cookie_unsent(int64_t difference, const struct audit_books *books)
+{
+	return difference < 0 && -difference <= (int64_t)books->kernel[NETSTAT_LISTEN_DROPS];
+}
+
+/* A valid cookie of which no connection could be made, for no full queue. */
+static bool no_child(int64_t difference, const struct audit_books *books)
+{
+	return difference > 0 && difference <= (int64_t)books->unexplained_drops;
 }
 
 /* Counted since the listener's look: told at the next one. */
@@ -52,6 +93,20 @@ static const struct rule rules[] = {
 	{ "next_look", NETSTAT_LISTEN_DROPS, next_look },
 	{ "no_full_queue", NETSTAT_LISTEN_DROPS, no_full_queue },
 	{ "next_look", NETSTAT_REQQ_FULL_DROP, next_look },
+	{ "boundary", NETSTAT_OUT_RSTS, boundary },
+	{ "no_socket", NETSTAT_OUT_RSTS, no_socket },
+	{ "boundary", NETSTAT_EMBRYONIC_RSTS, boundary },
+	{ "request_reset", NETSTAT_EMBRYONIC_RSTS, request_reset },
+	{ "boundary", NETSTAT_SYNCOOKIES_SENT, boundary },
+	{ "next_look", NETSTAT_SYNCOOKIES_SENT, next_look },
+	{ "cookie_unsent", NETSTAT_SYNCOOKIES_SENT, cookie_unsent },
+	{ "boundary", NETSTAT_SYNCOOKIES_RECV, boundary },
+	{ "next_look", NETSTAT_SYNCOOKIES_RECV, next_look },
+	{ "no_child", NETSTAT_SYNCOOKIES_RECV, no_child },
+	{ "boundary", NETSTAT_SYN_RETRANS, boundary },
+	{ "send_failed", NETSTAT_SYN_RETRANS, send_failed },
+	{ "boundary", NETSTAT_TIMEOUTS, boundary },
+	{ "other_timers", NETSTAT_TIMEOUTS, other_timers },
 };
 
 static const char *find_rule(enum netstat_counter counter, int64_t difference,

@@ -75,7 +75,8 @@ static void add_counters(struct book *b, const struct netstat *now)
 
 static uint64_t openings(const struct namespace_counts *n)
 {
-	return n->begun + n->accepted + n->failed;
+	return n->begun + n->accepted + n->failed + n->resets + n->request_resets + n->aborts +
+	       n->retransmits + n->timeouts;
 }
 
 bool book_open(struct book *b, uint32_t pid)
@@ -118,8 +119,9 @@ bool book_openings_moved(const struct book *b, const struct source *source)
 	return openings(&now) != openings(&b->seen);
 }
 
-void book_told(struct book *b, const struct overflow_finding *f)
+void book_told(struct book *b, const struct overflow_finding *f, uint64_t cookies)
 {
+	b->told[NETSTAT_SYNCOOKIES_RECV] += cookies;
 	if (f->action == ACTION_COOKIE) {
 		b->told[NETSTAT_REQQ_FULL_COOKIES] += f->count;
 		return;
@@ -131,26 +133,43 @@ void book_told(struct book *b, const struct overflow_finding *f)
 		b->told[NETSTAT_REQQ_FULL_DROP] += f->count;
 }
 
-bool book_audit(struct book *b, uint64_t now_ns)
+static void observe(struct book *b, uint64_t *observed)
+{
+	const struct namespace_counts *seen = &b->seen, *first = &b->first_seen;
+
+	memcpy(observed, b->told, sizeof(b->told));
+	observed[NETSTAT_ACTIVE_OPENS] =
+		(seen->begun - seen->unsent) - (first->begun - first->unsent);
+	observed[NETSTAT_PASSIVE_OPENS] = seen->accepted - first->accepted;
+	observed[NETSTAT_ATTEMPT_FAILS] = (seen->failed + seen->request_resets) -
+					  (first->failed + first->request_resets);
+	observed[NETSTAT_OUT_RSTS] = seen->resets - first->resets;
+	observed[NETSTAT_EMBRYONIC_RSTS] = (seen->request_resets + seen->aborts) -
+					   (first->request_resets + first->aborts);
+	observed[NETSTAT_SYNCOOKIES_SENT] = b->told[NETSTAT_REQQ_FULL_COOKIES];
+	observed[NETSTAT_SYNCOOKIES_RECV] += seen->cookies - first->cookies;
+	observed[NETSTAT_SYN_RETRANS] = (seen->retransmits + seen->synacks) -
+					(first->retransmits + first->synacks);
+	observed[NETSTAT_TIMEOUTS] = (seen->timeouts + seen->synacks) -
+				     (first->timeouts + first->synacks);
+}
+
+bool book_audit(struct book *b, uint32_t untold, uint64_t now_ns)
 {
 	const struct namespace_counts *seen = &b->seen, *first = &b->first_seen;
 	struct audit_books now = {
-		.embryonic_resets = b->last.value[NETSTAT_EMBRYONIC_RSTS] -
-				    b->first.value[NETSTAT_EMBRYONIC_RSTS],
+		.synacks = seen->synacks - first->synacks,
+		.untold = untold,
 		.unexplained_drops = b->left.no_full_queue,
-		.pending = b->left.overflows + b->left.reqq_drops,
+		.pending = b->left.overflows + b->left.reqq_drops + b->left.reqq_cookies,
 		.window = b->first_window + b->window,
 		.cpus = (uint32_t)sysconf(_SC_NPROCESSORS_CONF),
 	};
 
 	if (!b->known || !b->moved)
 		return false;
-	memcpy(now.observed, b->told, sizeof(now.observed));
-	now.observed[NETSTAT_ACTIVE_OPENS] =
-		(seen->begun - seen->unsent) - (first->begun - first->unsent);
-	now.observed[NETSTAT_PASSIVE_OPENS] = seen->accepted - first->accepted;
-	now.observed[NETSTAT_ATTEMPT_FAILS] = seen->failed - first->failed;
-	for (int i = 0; i < AUDIT_COUNTERS; i++)
+	observe(b, now.observed);
+	for (int i = 0; i < NETSTAT_COUNTERS; i++)
 		now.kernel[i] = b->last.value[i] - b->first.value[i];
 	b->balanced = audit_compare(&b->audited, &now, b->rows);
 	b->interval_ns = now_ns - (b->audited_ns ? b->audited_ns : b->first_ns);

@@ -49,10 +49,10 @@ void book_read(struct book *b, const struct source *source);
 /* Have connections been opened in the namespace since the last reading? */
 bool book_openings_moved(const struct book *b, const struct source *source);
 
-/* A refusal was told in a record. */
-void book_told(struct book *b, const struct overflow_finding *f);
+/* A refusal was told in a record. Of final ACKs, `cookies` were of a SYN cookie. */
+void book_told(struct book *b, const struct overflow_finding *f, uint64_t cookies);
 
 /* Compare, if anything moved, and keep the result. False if there is nothing new to say. */
-bool book_audit(struct book *b, uint64_t now_ns);
+bool book_audit(struct book *b, uint32_t untold, uint64_t now_ns);
 
 #endif

@@ -10,6 +10,7 @@
 #include "listeners.h"
 #include "options.h"
 #include "queues.h"
+#include "reasons.h"
 #include "sinks.h"
 #include "source.h"
 
@@ -24,6 +25,7 @@ struct daemon {
 	struct queues *queues;
 	struct sinks *sinks;
 	struct control *control;
+	struct reasons *reasons; /* NULL until a RST has one */
 	struct record record; /* the one being written; its buffer is kept */
 	int64_t offset_ns;
 	uint64_t start_ns;

@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "reports.h"
+#include "segment_record.h"
 
 #define RESCAN_MIN_S 1
 #define RESCAN_MAX_S 64
@@ -97,9 +98,54 @@ static void on_accept(void *ctx, const struct event_accept *e)
 	put_record(d, &subject);
 }
 
+static void on_reset(void *ctx, const struct event_reset *e)
+{
+	struct daemon *d = ctx;
+	const struct filter_subject subject = {
+		.ends_only = true,
+		.local_port = e->local_port,
+		.remote_port = e->remote_port,
+		.remote_addr = e->remote_addr,
+	};
+
+	if (!d->reasons && e->reason != NO_REASON)
+		d->reasons = reasons_new();
+	record_begin(&d->record, RECORD_RESET, e->mono_ns, d->offset_ns);
+	record_reset(&d->record.body, e, reasons_name(d->reasons, e->reason),
+		     listeners_owner(d->listeners, e->header.netns, e->local_addr, e->local_port));
+	put_record(d, &subject);
+}
+
+static void on_retransmit(void *ctx, const struct event_retransmit *e)
+{
+	struct daemon *d = ctx;
+	const struct filter_subject subject = {
+		.ends_only = true,
+		.local_port = e->local_port,
+		.remote_port = e->remote_port,
+		.remote_addr = e->remote_addr,
+	};
+
+	record_begin(&d->record, RECORD_RETRANSMIT, e->mono_ns, d->offset_ns);
+	record_retransmit(&d->record.body, e,
+			  e->segment == SEGMENT_SYN ?
+				  NULL :
+				  listeners_at(d->listeners, e->header.netns, e->local_addr,
+					       e->local_port));
+	put_record(d, &subject);
+}
+
 struct source_handler flow_source_handler(struct daemon *d)
 {
-	return (struct source_handler){ on_handshake, on_listener, on_overflow, on_accept, d };
+	return (struct source_handler){
+		.handshake = on_handshake,
+		.listener = on_listener,
+		.overflow = on_overflow,
+		.accept = on_accept,
+		.reset = on_reset,
+		.retransmit = on_retransmit,
+		.ctx = d,
+	};
 }
 
 void flow_drain(struct daemon *d)
@@ -180,14 +226,13 @@ void flow_tell_losses(struct daemon *d, const struct counters *now)
 	uint64_t missed = source_missed(d->source);
 	const struct counters *told = &d->told;
 
-	tell_loss(d, "handshake", "ring_full",
-		  now->ring_full[EVENT_HANDSHAKE] - told->ring_full[EVENT_HANDSHAKE]);
-	tell_loss(d, "listener", "ring_full",
-		  now->ring_full[EVENT_LISTENER] - told->ring_full[EVENT_LISTENER]);
-	tell_loss(d, "overflow", "ring_full",
-		  now->ring_full[EVENT_OVERFLOW] - told->ring_full[EVENT_OVERFLOW]);
-	tell_loss(d, "accept", "ring_full",
-		  now->ring_full[EVENT_ACCEPT] - told->ring_full[EVENT_ACCEPT]);
+	for (int kind = 0; kind < EVENT_KINDS; kind++) {
+		const char *what = record_type_names[record_of_kind[kind]];
+
+		tell_loss(d, what, "ring_full", now->ring_full[kind] - told->ring_full[kind]);
+		if (d->options.events & (1U << record_of_kind[kind]))
+			tell_loss(d, what, "rate_limit", now->limited[kind] - told->limited[kind]);
+	}
 	tell_loss(d, "listener", "map_full", now->listener_map_full - told->listener_map_full);
 	tell_loss(d, "beginning", "map_full", now->attempt_map_full - told->attempt_map_full);
 	tell_loss(d, "retransmit", "map_full", now->request_map_full - told->request_map_full);

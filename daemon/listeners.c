@@ -211,6 +211,23 @@ static int fit(const struct listener *p, const uint8_t *addr)
 	return addr_is_ipv4(addr) && !p->v6only ? 1 : 0;
 }
 
+const struct listener *listeners_at(const struct listeners *l, uint32_t netns, const uint8_t *addr,
+				    uint16_t port)
+{
+	const struct listener *best = NULL;
+	int best_fit = 0;
+
+	for (const struct listener *p = l->port[port_bucket(netns, port)]; p; p = p->next) {
+		int f = p->netns == netns && p->port == port ? fit(p, addr) : 0;
+
+		if (!f || f < best_fit)
+			continue;
+		best = f > best_fit ? p : NULL;
+		best_fit = f;
+	}
+	return best;
+}
+
 const struct listener_owner *listeners_owner(const struct listeners *l, uint32_t netns,
 					     const uint8_t *addr, uint16_t port)
 {

@@ -172,6 +172,7 @@ static void release(struct daemon *d)
 	sinks_free(d->sinks);
 	queues_free(d->queues);
 	source_free(d->source);
+	reasons_free(d->reasons);
 	identity_free(d->identity);
 	listeners_free(d->listeners);
 	buf_free(&d->record.body);
@@ -193,7 +194,10 @@ int main(int argc, char **argv)
 	case PARSED_RUN:
 		break;
 	}
-	d.options.filter.stream.none = !(d.options.events & (1U << RECORD_HANDSHAKE));
+	if (!(d.options.events & (1U << RECORD_HANDSHAKE)))
+		d.options.filter.stream.unwanted |= 1U << EVENT_HANDSHAKE;
+	if (!(d.options.events & (1U << RECORD_RESET)))
+		d.options.filter.stream.unwanted |= 1U << EVENT_RESET;
 	if (d.options.verbose)
 		log_init("tcpshaked", LOG_LEVEL_DEBUG);
 	if (check_host())

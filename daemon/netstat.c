@@ -20,6 +20,14 @@ const char *const netstat_names[NETSTAT_COUNTERS] = {
 	[NETSTAT_REQQ_FULL_COOKIES] = "TCPReqQFullDoCookies",
 	[NETSTAT_EMBRYONIC_RSTS] = "EmbryonicRsts",
 	[NETSTAT_SYNCOOKIES_RECV] = "SyncookiesRecv",
+	[NETSTAT_OUT_RSTS] = "OutRsts",
+	[NETSTAT_SYNCOOKIES_SENT] = "SyncookiesSent",
+	[NETSTAT_SYN_RETRANS] = "TCPSynRetrans",
+	[NETSTAT_TIMEOUTS] = "TCPTimeouts",
+	[NETSTAT_RETRANS_SEGS] = "RetransSegs",
+	[NETSTAT_RETRANS_FAIL] = "TCPRetransFail",
+	[NETSTAT_ABORT_ON_TIMEOUT] = "TCPAbortOnTimeout",
+	[NETSTAT_DEFER_ACCEPT_DROP] = "TCPDeferAcceptDrop",
 };
 
 static int counter_index(const char *name)

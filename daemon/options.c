@@ -95,8 +95,8 @@ static const struct {
 	  "… that ended so: established, refused, reset, timeout,\n"
 	  "unreachable, cancelled, no_port, overflow, or failed" },
 	{ 0, "slow", "DURATION", NULL, NULL, "… that took at least so long, such as 250us or 10ms" },
-	{ 0, "events", "LIST", set_events, "a list of handshake, listener, overflow, audit and accept",
-	  "stream only these records: handshake, listener,\noverflow, audit, accept (default: all but accept)" },
+	{ 0, "events", "LIST", set_events, "a list of handshake, listener, overflow, audit, reset,\nretransmit and accept",
+	  "stream only these records: handshake, listener, overflow,\naudit, reset, retransmit, accept (default: all but the\nlast two)" },
 	{ 0, "accept-wait", "HOW", set_accept_wait, "auto, function, syscall or off",
 	  "see accept(): by its function, by its system calls (slows\nevery system call a little), "
 	  "or off; auto (the default):\nby the function, if accept records are wanted" },
@@ -212,7 +212,7 @@ enum parsed options_parse(struct options *o, int argc, char **argv)
 	int c;
 
 	*o = (struct options){ .output = "-", .socket = DEFAULT_SOCKET,
-			       .listener_interval_ns = NSEC_PER_SEC, .events = STREAM_RECORDS & ~(1U << RECORD_ACCEPT) };
+			       .listener_interval_ns = NSEC_PER_SEC, .events = STREAM_RECORDS & ~OPTIONAL_RECORDS };
 	build_getopt(longs, shorts);
 	opterr = 0;
 	while ((c = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {

@@ -82,7 +82,7 @@ void queues_overflow(struct queues *q, const struct event_overflow *e)
 		struct book *b = books_get(&q->books, p->netns);
 
 		if (b)
-			book_told(b, &finding);
+			book_told(b, &finding, 0);
 		p->evident_acks++;
 		p->refused.ack++;
 	}
@@ -174,7 +174,7 @@ static void put_audit(const struct queues *q, const struct queues_output *to, co
 
 static void tell_audit(struct queues *q, struct book *b, uint64_t now_ns)
 {
-	if (book_audit(b, now_ns))
+	if (book_audit(b, source_untold(q->source), now_ns))
 		put_audit(q, &q->output, b);
 }
 
@@ -189,14 +189,14 @@ static void explain_drops(struct queues *q, struct book *b, struct listener **gr
 
 		q->views[i] = view_of(group[i]);
 		events.count = q->views[i].acks + q->views[i].cookie_acks;
-		book_told(b, &events); /* one by one, as they happened */
+		book_told(b, &events, q->views[i].cookie_acks); /* one by one, as they happened */
 	}
 	findings = b->known ? overflow_reconcile(&b->left, q->views, count, q->reasons, q->findings) :
 			      overflow_guess(q->views, count, q->findings);
 	for (size_t i = 0; i < findings; i++) {
 		const struct overflow_finding *f = &q->findings[i];
 
-		book_told(b, f);
+		book_told(b, f, 0);
 		report_finding(q, b, f->view == OVERFLOW_NOBODY ? NULL : group[f->view], f, now_ns);
 	}
 	for (size_t i = 0; i < count; i++)

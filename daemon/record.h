@@ -22,6 +22,8 @@ enum record_type {
 	RECORD_OVERFLOW,
 	RECORD_AUDIT,
 	RECORD_ACCEPT,
+	RECORD_RESET,
+	RECORD_RETRANSMIT,
 	RECORD_LOSS,
 	RECORD_BYE,
 	RECORD_STATS,
@@ -33,9 +35,15 @@ enum record_type {
 /* Those a reader may choose from; the others belong to every feed. */
 #define STREAM_RECORDS \
 	(1U << RECORD_HANDSHAKE | 1U << RECORD_LISTENER | 1U << RECORD_OVERFLOW | 1U << RECORD_AUDIT | \
-	 1U << RECORD_ACCEPT)
+	 1U << RECORD_ACCEPT | 1U << RECORD_RESET | 1U << RECORD_RETRANSMIT)
+
+/* Of these, those that nobody gets unless asked for. */
+#define OPTIONAL_RECORDS (1U << RECORD_ACCEPT | 1U << RECORD_RETRANSMIT)
 
 extern const char *const record_type_names[RECORD_TYPES];
+
+/* What each kind of event becomes. */
+extern const enum record_type record_of_kind[EVENT_KINDS];
 
 struct record {
 	enum record_type type;

@@ -101,10 +101,11 @@ static void add_totals(cJSON *to, const char *name, const struct counters *c, en
 	add_count(part, "seen", seen);
 	add_count(part, "delivered", c->delivered[kind]);
 	add_count(part, "filtered", c->filtered[kind]);
+	add_count(part, "limited", c->limited[kind]);
 	add_count(part, "lost", c->ring_full[kind]);
 }
 
-/* What the kernel side counted: for each kind, seen = delivered + filtered + lost. */
+/* What the kernel side counted: for each kind, seen = delivered + filtered + limited + lost. */
 static void add_counters(cJSON *members, const struct totals *totals)
 {
 	const struct counters *c = &totals->counters;
@@ -116,11 +117,9 @@ static void add_counters(cJSON *members, const struct totals *totals)
 			seen += c->handshakes[role][outcome];
 	add_count(members, "uptime_ns", totals->uptime_ns);
 	all = cJSON_AddObjectToObject(members, "totals");
-	add_totals(all, "handshake", c, EVENT_HANDSHAKE, seen);
-	add_totals(all, "listener", c, EVENT_LISTENER, c->events[EVENT_LISTENER]);
-	if (c->events[EVENT_ACCEPT])
-		add_totals(all, "accept", c, EVENT_ACCEPT, c->events[EVENT_ACCEPT]);
-	add_totals(all, "overflow", c, EVENT_OVERFLOW, c->events[EVENT_OVERFLOW]);
+	for (int kind = 0; kind < EVENT_KINDS; kind++)
+		add_totals(all, record_type_names[record_of_kind[kind]], c, kind,
+			   kind == EVENT_HANDSHAKE ? seen : c->events[kind]);
 	all = cJSON_AddObjectToObject(members, "outcomes");
 	for (int role = 0; role < ROLES; role++) {
 		part = cJSON_AddObjectToObject(all, role_names[role]);

@@ -22,6 +22,10 @@ enum {
 	CAP_ITERATOR,
 	CAP_QUEUES,
 	CAP_KFREE,
+	CAP_RESET_SENT,
+	CAP_RESET_RECEIVED,
+	CAP_RETRANSMIT_SYN,
+	CAP_NEIGHBOUR,
 	CAP_ATOMICS,
 	CAP_ACCEPT_FUNCTION,
 	CAP_ACCEPT_SYSCALL,
@@ -37,6 +41,7 @@ struct source {
 	struct bpf_link *queues; /* the iterator over the table of listeners */
 	struct counters *per_cpu;
 	int cpus;
+	uint32_t untold;
 	struct capability capabilities[CAPABILITIES];
 };
 
@@ -70,6 +75,13 @@ struct source *source_new(const struct source_handler *handler)
 				 -ENOSYS },
 		[CAP_KFREE] = { "kfree_skb", "each refused final ACK with its client, at once", false,
 				-ENOSYS },
+		[CAP_RESET_SENT] = { "tcp_send_reset", "RSTs sent", false, -ENOSYS },
+		[CAP_RESET_RECEIVED] = { "tcp_receive_reset", "RSTs received", false, -ENOSYS },
+		[CAP_RETRANSMIT_SYN] = { "tcp_retransmit_skb", "when SYNs went out again", true,
+					 -ENOSYS },
+		[CAP_NEIGHBOUR] = { "neigh_timer_handler",
+				    "to tell a silent next hop from a router's ICMP message", false,
+				    -ENOSYS },
 		[CAP_ATOMICS] = { "fetch_atomics", "the cheaper table of attempts", false, -ENOSYS },
 		[CAP_ACCEPT_FUNCTION] = { "accept_function", "how long connections wait for accept()",
 					  false, -ENOSYS },
@@ -151,7 +163,36 @@ static int on_event(void *ctx, void *data, size_t size)
 		s->handler.overflow(s->handler.ctx, data);
 	else if (h->kind == EVENT_ACCEPT && size >= sizeof(struct event_accept))
 		s->handler.accept(s->handler.ctx, data);
+	else if (h->kind == EVENT_RESET && size >= sizeof(struct event_reset))
+		s->handler.reset(s->handler.ctx, data);
+	else if (h->kind == EVENT_RETRANSMIT && size >= sizeof(struct event_retransmit))
+		s->handler.retransmit(s->handler.ctx, data);
 	return 0;
+}
+
+/*
+ * Programs the kernel may refuse to attach: for it has no such tracepoint, or one with fewer
+ * arguments (EINVAL). `instead`: attached where the one before it was refused.
+ */
+static const struct optional {
+	size_t program, link; /* offsets in the skeleton */
+	int capability;
+	bool instead;
+} optionals[] = {
+#define OPTIONAL(name) \
+	offsetof(struct tcpshake_bpf, progs.name), offsetof(struct tcpshake_bpf, links.name)
+	{ OPTIONAL(skb_dropped), CAP_KFREE, false },
+	{ OPTIONAL(skb_dropped_reason), CAP_KFREE, true },
+	{ OPTIONAL(send_reset), CAP_RESET_SENT, false },
+	{ OPTIONAL(receive_reset), CAP_RESET_RECEIVED, false },
+	{ OPTIONAL(neighbour_handled), CAP_NEIGHBOUR, false },
+#undef OPTIONAL
+};
+#define OPTIONALS (sizeof(optionals) / sizeof(*optionals))
+
+static struct bpf_program **optional_program(const struct source *s, size_t i)
+{
+	return (struct bpf_program **)((char *)s->bpf + optionals[i].program);
 }
 
 /* Open and load all programs but those the kernel is known to refuse. */
@@ -170,7 +211,10 @@ static int load_programs(struct source *s, const struct filter *filter)
 	bpf_program__set_autoload(bpf->progs.skb_dropped, !s->capabilities[CAP_KFREE].error);
 	bpf_program__set_autoattach(bpf->progs.listener_files, false); /* a link for each scan */
 	bpf_program__set_autoattach(bpf->progs.listener_queues, false);
-	bpf_program__set_autoattach(bpf->progs.skb_dropped, false); /* may be refused */
+	bpf_program__set_autoattach(bpf->progs.untold, false);
+	bpf_program__set_autoload(bpf->progs.skb_dropped_reason, !s->capabilities[CAP_KFREE].error);
+	for (size_t i = 0; i < OPTIONALS; i++)
+		bpf_program__set_autoattach(*optional_program(s, i), false);
 	if (!slots)
 		bpf_map__set_max_entries(bpf->maps.attempt_slots, 1);
 	memcpy((void *)&bpf->rodata->filter, &filter->stream, sizeof(filter->stream));
@@ -223,6 +267,27 @@ int source_accept_error(const struct source *s)
 		.error;
 }
 
+/* Everything, if the kernel cannot run the program that says so. */
+static uint32_t ask_untold(const struct source *s)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, run);
+	uint32_t all = UNTOLD_REQUEST_RESET | UNTOLD_NO_SOCKET | UNTOLD_SEND_FAILED;
+
+	return bpf_prog_test_run_opts(bpf_program__fd(s->bpf->progs.untold), &run) ? all : run.retval;
+}
+
+uint32_t source_untold(const struct source *s)
+{
+	return s->untold;
+}
+
+static void set_required(struct source *s, int err)
+{
+	for (int i = 0; i < CAPABILITIES; i++)
+		if (s->capabilities[i].required)
+			s->capabilities[i].error = err;
+}
+
 int source_load(struct source *s, const struct filter *filter, enum accept_wait accept_wait)
 {
 	static const int welcome[] = { CAP_KFREE, CAP_QUEUES, CAP_ITERATOR };
@@ -240,7 +305,7 @@ int source_load(struct source *s, const struct filter *filter, enum accept_wait 
 		s->capabilities[welcome[i]].error = err;
 		err = load_programs(s, filter);
 	}
-	s->capabilities[CAP_STATE].error = s->capabilities[CAP_RETRANSMIT].error = err;
+	set_required(s, err);
 	if (!err && filter->stream.by_remote)
 		err = load_remote(s, filter);
 	if (err)
@@ -249,8 +314,22 @@ int source_load(struct source *s, const struct filter *filter, enum accept_wait 
 		load_accept(s, true);
 	else if (accept_wait == ACCEPT_WAIT_SYSCALL)
 		load_accept(s, false);
+	s->untold = ask_untold(s);
 	s->ring = ring_buffer__new(bpf_map__fd(s->bpf->maps.events), on_event, s, NULL);
 	return s->ring ? 0 : -errno;
+}
+
+static void attach_one(struct source *s, size_t i)
+{
+	struct capability *c = &s->capabilities[optionals[i].capability];
+	struct bpf_program *program = *optional_program(s, i);
+	struct bpf_link **link = (struct bpf_link **)((char *)s->bpf + optionals[i].link);
+
+	if (!bpf_program__autoload(program) || (optionals[i].instead && !c->error))
+		return;
+	*link = bpf_program__attach(program);
+	if (!optionals[i].instead)
+		c->error = *link ? 0 : -errno;
 }
 
 /* What is only welcome: a refusal is kept in the capability. */
@@ -264,17 +343,15 @@ static void attach_optional(struct source *s)
 		s->queues = bpf_program__attach_iter(s->bpf->progs.listener_queues, &opts);
 		s->capabilities[CAP_QUEUES].error = s->queues ? 0 : -errno;
 	}
-	if (!s->capabilities[CAP_KFREE].error) { /* EINVAL before 6.11: no receiving socket */
-		s->bpf->links.skb_dropped = bpf_program__attach(s->bpf->progs.skb_dropped);
-		s->capabilities[CAP_KFREE].error = s->bpf->links.skb_dropped ? 0 : -errno;
-	}
+	for (size_t i = 0; i < OPTIONALS; i++)
+		attach_one(s, i);
 }
 
 int source_attach(struct source *s)
 {
 	int err = tcpshake_bpf__attach(s->bpf);
 
-	s->capabilities[CAP_STATE].error = s->capabilities[CAP_RETRANSMIT].error = err;
+	set_required(s, err);
 	if (!err)
 		attach_optional(s);
 	return err;

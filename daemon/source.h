@@ -20,8 +20,13 @@ struct source_handler {
 	void (*listener)(void *ctx, const struct event_listener *e);
 	void (*overflow)(void *ctx, const struct event_overflow *e);
 	void (*accept)(void *ctx, const struct event_accept *e);
+	void (*reset)(void *ctx, const struct event_reset *e);
+	void (*retransmit)(void *ctx, const struct event_retransmit *e);
 	void *ctx;
 };
+
+/* What the running kernel does not tell: enum untold. */
+uint32_t source_untold(const struct source *s);
 
 /* What the kernel grants, in the order of source_capabilities(). */
 struct capability {

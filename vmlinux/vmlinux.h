@@ -48,13 +48,23 @@ enum {
 	TCP_ESTABLISHED = 1,
 	TCP_SYN_SENT = 2,
 	TCP_SYN_RECV = 3,
+	TCP_FIN_WAIT1 = 4,
+	TCP_FIN_WAIT2 = 5,
+	TCP_TIME_WAIT = 6,
 	TCP_CLOSE = 7,
+	TCP_CLOSE_WAIT = 8,
+	TCP_LAST_ACK = 9,
 	TCP_LISTEN = 10,
+	TCP_CLOSING = 11,
+	TCP_NEW_SYN_RECV = 12,
 };
 
 /* include/uapi/linux/in.h, include/linux/socket.h */
 enum { IPPROTO_TCP = 6 };
 enum { AF_INET = 2, AF_INET6 = 10 };
+
+/* include/uapi/linux/neighbour.h */
+enum { NUD_FAILED = 0x20 };
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -69,6 +79,7 @@ struct ns_common {
 struct netns_ipv4 {
 	__u8 sysctl_tcp_abort_on_overflow;
 	__u8 sysctl_tcp_syncookies;
+	__u8 sysctl_tcp_synack_retries;
 	int sysctl_max_syn_backlog;
 };
 
@@ -95,6 +106,7 @@ struct sock_common {
 	unsigned short skc_family;
 	volatile unsigned char skc_state;
 	unsigned char skc_ipv6only : 1;
+	unsigned long skc_flags;
 	possible_net_t skc_net;
 	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
@@ -123,14 +135,22 @@ struct file {
 
 struct socket;
 
+typedef struct {
+	int owned;
+} socket_lock_t;
+
 struct sock {
 	struct sock_common __sk_common;
+	socket_lock_t sk_lock;
 	int sk_err;
+	int sk_err_soft;
+	unsigned long sk_lingertime;
 	__u32 sk_ack_backlog;
 	__u32 sk_max_ack_backlog;
 	__u16 sk_protocol;
 	atomic_t sk_drops;
 	struct socket *sk_socket;
+	struct dst_entry *sk_dst_cache;
 	struct sock_cgroup_data sk_cgrp_data;
 };
 
@@ -155,6 +175,7 @@ struct request_sock_queue {
 
 struct inet_connection_sock {
 	struct inet_sock icsk_inet;
+	__u8 icsk_syn_retries;
 	struct request_sock_queue icsk_accept_queue;
 };
 
@@ -183,7 +204,41 @@ struct tcp_sock {
 	__u8 tcp_usec_ts : 1;
 };
 
+struct net_device {
+	possible_net_t nd_net;
+};
+
+struct dst_entry {
+	struct net_device *dev;
+};
+
+struct rtable {
+	struct dst_entry dst;
+	__u8 rt_gw_family;
+	union {
+		__be32 rt_gw4;
+		struct in6_addr rt_gw6;
+	};
+};
+
+struct rt6_info {
+	struct dst_entry dst;
+	struct in6_addr rt6i_gateway;
+};
+
+struct neigh_table {
+	int family;
+};
+
+struct neighbour {
+	struct neigh_table *tbl;
+	__u8 nud_state;
+	struct net_device *dev;
+	__u8 primary_key[];
+};
+
 struct sk_buff {
+	unsigned long _skb_refdst;
 	unsigned char *head;
 	__u16 transport_header;
 	__u16 network_header;
@@ -204,6 +259,7 @@ struct inet_request_sock {
 struct tcp_request_sock {
 	struct inet_request_sock req;
 	__u64 snt_synack;
+	__u32 rcv_isn;
 };
 
 typedef struct {
@@ -256,8 +312,20 @@ struct bpf_iter__task_file {
 	struct file *file;
 };
 
+/* include/net/sock.h; the values are the running kernel's. */
+enum sock_flags {
+	SOCK_DONE = 1,
+	SOCK_LINGER = 4,
+};
+
+/* include/net/rstreason.h, from 6.10; the values are the running kernel's. */
+enum sk_rst_reason {
+	SK_RST_REASON_INVALID_SYN = 99,
+};
+
 /* include/net/dropreason-core.h; the values are the running kernel's. */
 enum skb_drop_reason {
+	SKB_DROP_REASON_NOT_SPECIFIED = 2,
 	SKB_DROP_REASON_NO_SOCKET = 3,
 	SKB_DROP_REASON_TCP_LISTEN_OVERFLOW = 40,
 };

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * RSTs, sent and received. What is sent comes through tcp_send_reset, in answer to a packet or,
+ * without one, because the local application ended a connection; before 6.10 that
+ * tracepoint is silent where there is no full socket, so that a closed port shows as a dropped
+ * packet only. Received: tcp_receive_reset, full sockets only; a request's RST is a dropped packet.
+ */
+#ifndef TCPSHAKE_RESET_BPF_H
+#define TCPSHAKE_RESET_BPF_H
+
+#include "active.bpf.h"
+#include "packet.bpf.h"
+#include "passive.bpf.h"
+
+static __always_inline __u8 phase_of(struct sock *sk, unsigned char state)
+{
+	switch (state) {
+	case TCP_SYN_SENT:
+		return PHASE_SYN_SENT;
+	case TCP_SYN_RECV:
+	case TCP_NEW_SYN_RECV:
+		return PHASE_SYN_RECV;
+	case TCP_ESTABLISHED:
+		return PHASE_ESTABLISHED;
+	case TCP_LISTEN:
+		return PHASE_NONE;
+	case TCP_CLOSE: /* set before the RST goes out; SOCK_DONE: the peer's FIN had come */
+		return BPF_CORE_READ(sk, __sk_common.skc_flags) &
+				       (1UL << bpf_core_enum_value(enum sock_flags, SOCK_DONE)) ?
+			       PHASE_CLOSING :
+			       PHASE_ESTABLISHED;
+	default:
+		return PHASE_CLOSING;
+	}
+}
+
+static __always_inline void emit_reset(struct event_reset *e)
+{
+	struct counters *c = this_cpu_counters();
+
+	e->header.kind = EVENT_RESET;
+	e->header.len = sizeof(*e);
+	if (!c)
+		return;
+	count(c->events[EVENT_RESET]);
+	if (filter.unwanted & (1 << EVENT_RESET))
+		count(c->filtered[EVENT_RESET]);
+	else
+		deliver_limited(c, e, sizeof(*e), EVENT_RESET, RESETS_PER_SECOND);
+}
+
+static __always_inline void reset_ends(struct event_reset *e, const struct packet *p)
+{
+	__builtin_memcpy(e->local_addr, p->local_addr, 16);
+	__builtin_memcpy(e->remote_addr, p->remote_addr, 16);
+	e->local_port = p->local_port;
+	e->remote_port = p->remote_port;
+}
+
+/* The ends of a socket whose type the verifier does not know. */
+static __always_inline void reset_socket_ends(struct event_reset *e, struct sock *sk)
+{
+	struct inet_sock *inet = (struct inet_sock *)sk;
+
+	store_probed_addresses(sk, e->local_addr, e->remote_addr);
+	e->local_port = bpf_ntohs(BPF_CORE_READ(inet, inet_sport));
+	e->remote_port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
+}
+
+static __always_inline void reset_caller(struct event_reset *e, struct sock *sk)
+{
+	struct attempt *a = attempt_find((__u64)sk, true);
+
+	if (!a)
+		return;
+	e->pid = a->pid;
+	e->uid = a->uid;
+	__builtin_memcpy(e->comm, a->comm, sizeof(a->comm));
+}
+
+/*
+ * The application ended the connection. Only while it holds the socket's lock is the current task
+ * the one that did.
+ */
+static __always_inline void reset_aborted(struct event_reset *e, struct sock *sk)
+{
+	unsigned long flags = BPF_CORE_READ(sk, __sk_common.skc_flags);
+
+	reset_socket_ends(e, sk);
+	e->cause = RESET_ABORT;
+	if (flags & (1UL << bpf_core_enum_value(enum sock_flags, SOCK_LINGER)) &&
+	    !BPF_CORE_READ(sk, sk_lingertime))
+		e->abort = ABORT_LINGER;
+	else if (BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_CLOSE)
+		e->abort = ABORT_UNREAD;
+	if (BPF_CORE_READ(sk, sk_lock.owned)) {
+		e->pid = bpf_get_current_pid_tgid() >> 32;
+		e->uid = (__u32)bpf_get_current_uid_gid();
+		bpf_get_current_comm(e->comm, sizeof(e->comm));
+	} else if (!BPF_CORE_READ(sk, sk_socket)) {
+		e->abort = ABORT_UNACCEPTED;
+	}
+}
+
+static __always_inline void reset_answers(struct event_reset *e, struct sock *sk,
+					  const struct packet *p, unsigned char state)
+{
+	reset_ends(e, p);
+	if (!sk) {
+		e->cause = (p->flags & (FLAG_SYN | FLAG_ACK)) == FLAG_SYN ? RESET_PORT_CLOSED :
+									   RESET_NO_CONNECTION;
+		if (e->cause == RESET_PORT_CLOSED) {
+			e->client_isn = p->seq;
+			e->has_isn = 1;
+			refusal_keep(p, e->mono_ns);
+		}
+	} else if (state == TCP_LISTEN && p->flags & FLAG_SYN) { /* inside a request's window */
+		e->cause = RESET_INVALID;
+		e->phase = PHASE_SYN_RECV;
+	} else if (state == TCP_LISTEN) {
+		e->cause = RESET_NO_CONNECTION;
+	} else if (state == TCP_TIME_WAIT || state == TCP_FIN_WAIT1 || state == TCP_FIN_WAIT2 ||
+		   state == TCP_CLOSING || state == TCP_LAST_ACK || state == TCP_CLOSE) {
+		e->cause = RESET_LATE;
+	} else {
+		e->cause = RESET_INVALID;
+		if (state == TCP_SYN_SENT)
+			reset_caller(e, sk);
+	}
+}
+
+/*
+ * A listener answers an ACK: for a full accept queue, or because no request fits it. The former
+ * is told by its reason (INVALID_SYN, 6.10), before by the queue and the sysctl.
+ */
+static __always_inline bool aborts_on_overflow(struct sock *sk, const struct packet *p, __u32 reason)
+{
+	if (!BPF_CORE_READ(sk, __sk_common.skc_net.net, ipv4.sysctl_tcp_abort_on_overflow) ||
+	    p->flags & FLAG_SYN)
+		return false;
+	if (send_reset_tells_all())
+		return reason == bpf_core_enum_value(enum sk_rst_reason, SK_RST_REASON_INVALID_SYN);
+	return BPF_CORE_READ(sk, sk_ack_backlog) > BPF_CORE_READ(sk, sk_max_ack_backlog);
+}
+
+static __noinline int reset_sent(struct sock *sk, struct sk_buff *skb, __u32 reason)
+{
+	struct event_reset e = { .reason = reason, .direction = RESET_SENT };
+	struct namespace_counts *n;
+	struct packet p = {};
+	unsigned char state = 0;
+
+	e.mono_ns = bpf_ktime_get_ns();
+	if (sk) {
+		state = BPF_CORE_READ(sk, __sk_common.skc_state);
+		e.header.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+		e.phase = state == TCP_TIME_WAIT ? PHASE_CLOSING : phase_of(sk, state);
+	} else if (skb) {
+		e.header.netns = packet_netns(skb);
+	}
+	n = namespace_counts(e.header.netns);
+	if (n)
+		count(n->resets);
+	if (skb) {
+		packet_read(&p, skb);
+		reset_answers(&e, sk, &p, state);
+		if (state == TCP_LISTEN && aborts_on_overflow(sk, &p, reason)) {
+			e.cause = RESET_ABORT_ON_OVERFLOW;
+			e.phase = PHASE_SYN_RECV;
+			e.client_isn = p.seq - 1;
+			e.has_isn = 1;
+		}
+		if (n && e.cause == RESET_ABORT_ON_OVERFLOW)
+			count(n->aborts);
+		else if (n && state == TCP_LISTEN && e.cause == RESET_INVALID)
+			count(n->request_resets);
+	} else if (sk) {
+		reset_aborted(&e, sk);
+	}
+	emit_reset(&e);
+	return 0;
+}
+
+static __noinline int reset_received(struct sock *sk)
+{
+	struct event_reset e = { .reason = NO_REASON, .direction = RESET_RECEIVED };
+	struct attempt *a;
+
+	if (BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
+		return 0;
+	e.mono_ns = bpf_ktime_get_ns();
+	e.header.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	e.phase = phase_of(sk, BPF_CORE_READ(sk, __sk_common.skc_state));
+	e.cause = e.phase == PHASE_SYN_SENT ? RESET_REFUSED : RESET_PEER;
+	reset_socket_ends(&e, sk);
+	if (e.phase == PHASE_SYN_SENT || e.phase == PHASE_SYN_RECV) {
+		a = attempt_find((__u64)sk, true);
+		if (a)
+			a->reset = 1;
+		reset_caller(&e, sk);
+	}
+	if (e.phase == PHASE_SYN_SENT) {
+		e.client_isn = BPF_CORE_READ((struct tcp_sock *)sk, snd_una);
+		e.has_isn = 1;
+	}
+	emit_reset(&e);
+	return 0;
+}
+
+/*
+ * A RST for a request in the SYN queue, which it ends, leaves only a dropped packet. Its reason is
+ * not specified, unlike that of a stray RST to a listener (TCP_RESET) and, where tcp_check_req()
+ * names its reasons (6.15), of one out of the window: so there it is proven.
+ */
+static __always_inline void request_reset(struct sk_buff *skb, __u32 reason, struct sock *sk)
+{
+	struct event_reset e = { .reason = NO_REASON, .direction = RESET_RECEIVED };
+	struct namespace_counts *n;
+	struct packet p = {};
+	unsigned char state = 0;
+
+	if (!sk || !has_overflow_reason() ||
+	    reason != bpf_core_enum_value(enum skb_drop_reason, SKB_DROP_REASON_NOT_SPECIFIED))
+		return;
+	bpf_core_read(&state, sizeof(state), &sk->__sk_common.skc_state);
+	if (state != TCP_LISTEN)
+		return;
+	packet_read(&p, skb);
+	if (!(p.flags & FLAG_RST))
+		return;
+	e.phase = PHASE_SYN_RECV;
+	e.cause = RESET_PEER;
+	e.mono_ns = bpf_ktime_get_ns();
+	e.header.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	n = namespace_counts(e.header.netns);
+	if (n)
+		count(n->request_resets);
+	reset_ends(&e, &p);
+	emit_reset(&e);
+	passive_reset(&e, sk);
+}
+
+/*
+ * Where tcp_send_reset is silent without a socket, the SYN that is dropped for want of one tells
+ * of the RST.
+ */
+static __always_inline void no_socket_dropped(struct sk_buff *skb, __u32 reason)
+{
+	struct event_reset e = { .reason = NO_REASON, .direction = RESET_SENT };
+	struct namespace_counts *n;
+	struct packet p = {};
+
+	if (send_reset_tells_all() ||
+	    reason != bpf_core_enum_value(enum skb_drop_reason, SKB_DROP_REASON_NO_SOCKET))
+		return;
+	packet_read(&p, skb);
+	if (p.protocol != IPPROTO_TCP || (p.flags & (FLAG_SYN | FLAG_ACK | FLAG_RST)) != FLAG_SYN)
+		return;
+	e.mono_ns = bpf_ktime_get_ns();
+	e.header.netns = packet_netns(skb);
+	n = namespace_counts(e.header.netns);
+	if (n)
+		count(n->resets);
+	reset_answers(&e, NULL, &p, 0);
+	emit_reset(&e);
+}
+
+#endif

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * SYNs and SYN-ACKs that go out again. tcp_retransmit_skb fires for data as well, so that the
+ * state decides before anything is read.
+ */
+#ifndef TCPSHAKE_RETRANSMIT_BPF_H
+#define TCPSHAKE_RETRANSMIT_BPF_H
+
+#include "active.bpf.h"
+
+static __always_inline void emit_retransmit(struct event_retransmit *e)
+{
+	struct counters *c = this_cpu_counters();
+
+	e->header.kind = EVENT_RETRANSMIT;
+	e->header.len = sizeof(*e);
+	if (!c)
+		return;
+	count(c->events[EVENT_RETRANSMIT]);
+	deliver_limited(c, e, sizeof(*e), EVENT_RETRANSMIT, RETRANSMITS_PER_SECOND);
+}
+
+/* Counted by the kernel before it is sent; told only if it was (from 6.17 the error is known). */
+static __always_inline void syn_retransmitted(struct sock *sk, int error)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	struct event_retransmit e = {};
+	struct namespace_counts *n;
+	struct attempt *a;
+
+	if (!tp)
+		return;
+	e.header.netns = socket_netns(sk);
+	n = namespace_counts(e.header.netns);
+	if (n) {
+		count(n->retransmits);
+		count(n->timeouts);
+	}
+	if (error)
+		return;
+	e.mono_ns = bpf_ktime_get_ns();
+	e.start_ns = NS_UNKNOWN;
+	a = attempt_find((__u64)sk, true);
+	if (a) {
+		e.start_ns = a->start_ns;
+		e.pid = a->pid;
+		e.uid = a->uid;
+		__builtin_memcpy(e.comm, a->comm, sizeof(a->comm));
+	}
+	e.attempt = tp->total_retrans > 0xffff ? 0xffff : tp->total_retrans;
+	e.segment = SEGMENT_SYN;
+	store_addresses(sk, e.local_addr, e.remote_addr);
+	e.local_port = bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport);
+	e.remote_port = bpf_ntohs(sk->__sk_common.skc_dport);
+	e.client_isn = tp->snd_una - (__u32)tp->bytes_acked;
+	emit_retransmit(&e);
+}
+
+/* The counts of a request are read before the kernel counts this one. */
+static __always_inline void synack_retransmitted(struct sock *sk, struct request_sock *req,
+						 __u64 now, __u64 start_ns)
+{
+	struct inet_connection_sock *icsk = (struct inet_connection_sock *)sk;
+	struct inet_request_sock *ireq = (struct inet_request_sock *)req;
+	struct tcp_request_sock *treq = (struct tcp_request_sock *)req;
+	struct event_retransmit e = { .mono_ns = now, .start_ns = start_ns };
+	struct namespace_counts *n;
+
+	e.header.netns = socket_netns(sk);
+	n = namespace_counts(e.header.netns);
+	if (n)
+		count(n->synacks);
+	e.segment = SEGMENT_SYN_ACK;
+	store_addresses((struct sock *)req, e.local_addr, e.remote_addr);
+	e.local_port = req->__req_common.skc_num;
+	e.remote_port = bpf_ntohs(req->__req_common.skc_dport);
+	e.client_isn = BPF_CORE_READ(treq, rcv_isn);
+	e.attempt = req->num_retrans + 1;
+	e.timeouts = BPF_CORE_READ_BITFIELD_PROBED(req, num_timeout);
+	e.acked = BPF_CORE_READ_BITFIELD_PROBED(ireq, acked);
+	e.deferred = BPF_CORE_READ(icsk, icsk_accept_queue.rskq_defer_accept) != 0;
+	e.retries = BPF_CORE_READ(icsk, icsk_syn_retries);
+	if (!e.retries)
+		e.retries = BPF_CORE_READ(sk, __sk_common.skc_net.net,
+					  ipv4.sysctl_tcp_synack_retries);
+	emit_retransmit(&e);
+}
+
+#endif
