@@ -62,8 +62,10 @@ def check_bye(records):
     bye = records[-1]
     total = bye["totals"]["handshake"]
     wrong = []
-    if total["seen"] != total["delivered"] + total["filtered"] + total["lost"]:
-        wrong.append(f"bye: seen is not delivered + filtered + lost: {total}")
+    for name, counts in bye["totals"].items():
+        parts = sum(counts.get(key, 0) for key in ("delivered", "filtered", "limited", "lost"))
+        if counts["seen"] != parts:
+            wrong.append(f"bye: {name}: seen is not the sum of what became of it: {counts}")
     if sum(sum(counts.values()) for counts in bye["outcomes"].values()) != total["seen"]:
         wrong.append(f"bye: outcomes are not those seen: {bye}")
     if bye["feed"]["records"] != len(records):
