@@ -38,7 +38,7 @@ COMMON := $(call objects,$(wildcard common/*.c))
 DAEMON := $(call objects,$(wildcard daemon/*.c))
 CLI := $(call objects,$(wildcard cli/*.c))
 # What unit tests link: everything but main() and what only runs on a kernel.
-UNTESTABLE := $(call objects,daemon/main.c daemon/flow.c daemon/loop.c daemon/queues.c daemon/books.c daemon/control.c daemon/source.c daemon/reports.c cli/main.c)
+UNTESTABLE := $(call objects,daemon/main.c daemon/flow.c daemon/verdict.c daemon/loop.c daemon/queues.c daemon/books.c daemon/control.c daemon/source.c daemon/reports.c cli/main.c)
 TESTABLE := $(filter-out $(UNTESTABLE),$(COMMON) $(DAEMON) $(CLI))
 # accept.bpf.c is an object of its own, loaded when asked for; the others are linked into one.
 BPF := $(patsubst %.c,$(BUILD)/%.o,$(filter-out bpf/accept.bpf.c,$(wildcard bpf/*.bpf.c)))

@@ -169,7 +169,7 @@ static __always_inline void passive_reset(const struct event_reset *reset, struc
 	e.header.len = sizeof(e);
 	e.header.netns = key.netns = reset->header.netns;
 	e.end_ns = reset->mono_ns;
-	e.latency_ns = e.rtt_ns = e.retransmit_wait_ns = NS_UNKNOWN;
+	e.latency_ns = e.rtt_ns = NS_UNKNOWN;
 	__builtin_memcpy(e.local_addr, reset->local_addr, sizeof(e.local_addr));
 	__builtin_memcpy(e.remote_addr, reset->remote_addr, sizeof(e.remote_addr));
 	__builtin_memcpy(key.local_addr, reset->local_addr, sizeof(key.local_addr));
@@ -185,6 +185,7 @@ static __always_inline void passive_reset(const struct event_reset *reset, struc
 		e.client_isn = r->client_isn;
 		e.retransmits = r->retransmits;
 		bpf_map_delete_elem(&requests, &key);
+		e.retransmit_wait_ns = NS_UNKNOWN;
 	} else { /* its SYN-ACK went out once, at an unknown time */
 		e.flags |= HANDSHAKE_NO_ISN;
 	}

@@ -40,13 +40,8 @@ static __always_inline void emit_reset(struct event_reset *e)
 
 	e->header.kind = EVENT_RESET;
 	e->header.len = sizeof(*e);
-	if (!c)
-		return;
-	count(c->events[EVENT_RESET]);
-	if (filter.unwanted & (1 << EVENT_RESET))
-		count(c->filtered[EVENT_RESET]);
-	else
-		deliver_limited(c, e, sizeof(*e), EVENT_RESET, RESETS_PER_SECOND);
+	if (c)
+		deliver(c, e, sizeof(*e), EVENT_RESET);
 }
 
 static __always_inline void reset_ends(struct event_reset *e, const struct packet *p)
@@ -149,6 +144,7 @@ static __noinline int reset_sent(struct sock *sk, struct sk_buff *skb, __u32 rea
 	struct namespace_counts *n;
 	struct packet p = {};
 	unsigned char state = 0;
+	bool wanted;
 
 	e.mono_ns = bpf_ktime_get_ns();
 	if (sk) {
@@ -161,6 +157,7 @@ static __noinline int reset_sent(struct sock *sk, struct sk_buff *skb, __u32 rea
 	n = namespace_counts(e.header.netns);
 	if (n)
 		count(n->resets);
+	wanted = within_limit(EVENT_RESET, RESETS_PER_SECOND);
 	if (skb) {
 		packet_read(&p, skb);
 		reset_answers(&e, sk, &p, state);
@@ -174,31 +171,37 @@ static __noinline int reset_sent(struct sock *sk, struct sk_buff *skb, __u32 rea
 			count(n->aborts);
 		else if (n && state == TCP_LISTEN && e.cause == RESET_INVALID)
 			count(n->request_resets);
-	} else if (sk) {
+	} else if (sk && wanted) {
 		reset_aborted(&e, sk);
 	}
-	emit_reset(&e);
+	if (wanted)
+		emit_reset(&e);
 	return 0;
 }
 
 static __noinline int reset_received(struct sock *sk)
 {
 	struct event_reset e = { .reason = NO_REASON, .direction = RESET_RECEIVED };
+	unsigned char state;
 	struct attempt *a;
 
 	if (BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
 		return 0;
-	e.mono_ns = bpf_ktime_get_ns();
-	e.header.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
-	e.phase = phase_of(sk, BPF_CORE_READ(sk, __sk_common.skc_state));
-	e.cause = e.phase == PHASE_SYN_SENT ? RESET_REFUSED : RESET_PEER;
-	reset_socket_ends(&e, sk);
-	if (e.phase == PHASE_SYN_SENT || e.phase == PHASE_SYN_RECV) {
+	state = BPF_CORE_READ(sk, __sk_common.skc_state);
+	if (state == TCP_SYN_SENT || state == TCP_SYN_RECV) {
 		a = attempt_find((__u64)sk, true);
 		if (a)
 			a->reset = 1;
-		reset_caller(&e, sk);
 	}
+	if (!within_limit(EVENT_RESET, RESETS_PER_SECOND))
+		return 0;
+	e.mono_ns = bpf_ktime_get_ns();
+	e.header.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	e.phase = phase_of(sk, state);
+	e.cause = e.phase == PHASE_SYN_SENT ? RESET_REFUSED : RESET_PEER;
+	reset_socket_ends(&e, sk);
+	if (e.phase == PHASE_SYN_SENT || e.phase == PHASE_SYN_RECV)
+		reset_caller(&e, sk);
 	if (e.phase == PHASE_SYN_SENT) {
 		e.client_isn = BPF_CORE_READ((struct tcp_sock *)sk, snd_una);
 		e.has_isn = 1;
@@ -236,7 +239,8 @@ static __always_inline void request_reset(struct sk_buff *skb, __u32 reason, str
 	if (n)
 		count(n->request_resets);
 	reset_ends(&e, &p);
-	emit_reset(&e);
+	if (within_limit(EVENT_RESET, RESETS_PER_SECOND))
+		emit_reset(&e);
 	passive_reset(&e, sk);
 }
 
@@ -262,7 +266,8 @@ static __always_inline void no_socket_dropped(struct sk_buff *skb, __u32 reason)
 	if (n)
 		count(n->resets);
 	reset_answers(&e, NULL, &p, 0);
-	emit_reset(&e);
+	if (within_limit(EVENT_RESET, RESETS_PER_SECOND))
+		emit_reset(&e);
 }
 
 #endif

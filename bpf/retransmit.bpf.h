@@ -14,10 +14,8 @@ static __always_inline void emit_retransmit(struct event_retransmit *e)
 
 	e->header.kind = EVENT_RETRANSMIT;
 	e->header.len = sizeof(*e);
-	if (!c)
-		return;
-	count(c->events[EVENT_RETRANSMIT]);
-	deliver_limited(c, e, sizeof(*e), EVENT_RETRANSMIT, RETRANSMITS_PER_SECOND);
+	if (c)
+		deliver(c, e, sizeof(*e), EVENT_RETRANSMIT);
 }
 
 /* Counted by the kernel before it is sent; told only if it was (from 6.17 the error is known). */
@@ -36,7 +34,7 @@ static __always_inline void syn_retransmitted(struct sock *sk, int error)
 		count(n->retransmits);
 		count(n->timeouts);
 	}
-	if (error)
+	if (error || !within_limit(EVENT_RETRANSMIT, RETRANSMITS_PER_SECOND))
 		return;
 	e.mono_ns = bpf_ktime_get_ns();
 	e.start_ns = NS_UNKNOWN;
@@ -70,6 +68,8 @@ static __always_inline void synack_retransmitted(struct sock *sk, struct request
 	n = namespace_counts(e.header.netns);
 	if (n)
 		count(n->synacks);
+	if (!within_limit(EVENT_RETRANSMIT, RETRANSMITS_PER_SECOND))
+		return;
 	e.segment = SEGMENT_SYN_ACK;
 	store_addresses((struct sock *)req, e.local_addr, e.remote_addr);
 	e.local_port = req->__req_common.skc_num;

@@ -126,22 +126,34 @@ static __always_inline void deliver(struct counters *c, void *event, __u32 size,
 		count(c->delivered[kind]);
 }
 
-static __always_inline void deliver_limited(struct counters *c, void *event, __u32 size,
-					    __u32 kind, __u32 per_second)
+/*
+ * Count one of a kind that is limited. True if it is to be delivered: ask before the work of
+ * filling it in, since a storm of them should cost little.
+ */
+static __always_inline bool within_limit(__u32 kind, __u32 per_second)
 {
-	struct limit *limit = bpf_map_lookup_elem(&limits, &kind);
+	struct counters *c = this_cpu_counters();
+	__u32 key = kind; /* a variable whose address is taken is not a constant */
+	struct limit *limit = bpf_map_lookup_elem(&limits, &key);
 	__u64 now = bpf_ktime_get_ns();
 
-	if (limit && now - limit->since_ns >= 1000000000ULL) {
+	if (!c || !limit)
+		return false;
+	count(c->events[kind]);
+	if (filter.unwanted & (1 << kind)) {
+		count(c->filtered[kind]);
+		return false;
+	}
+	if (now - limit->since_ns >= 1000000000ULL) {
 		limit->since_ns = now;
 		limit->used = 0;
 	}
-	if (!limit || limit->used >= per_second) {
+	if (limit->used >= per_second) {
 		count(c->limited[kind]);
-		return;
+		return false;
 	}
 	count(limit->used);
-	deliver(c, event, size, kind);
+	return true;
 }
 
 static __always_inline void emit_handshake(struct event_handshake *e)

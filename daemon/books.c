@@ -7,6 +7,8 @@
 
 #include "common/clock.h"
 
+#define LOCALS_AGE_NS (5 * NSEC_PER_SEC) /* how old its addresses may be */
+
 struct book *books_get(struct books *books, uint32_t netns)
 {
 	struct book *b = books->first;
@@ -29,6 +31,7 @@ struct book *books_get(struct books *books, uint32_t netns)
 static void book_free(struct book *b)
 {
 	netstat_close(&b->files);
+	locals_free(&b->locals);
 	free(b);
 }
 
@@ -109,6 +112,15 @@ void book_read(struct book *b, const struct source *source)
 	b->last = now;
 	b->seen = after;
 	b->idle = 0;
+}
+
+bool book_has_address(struct book *b, const uint8_t *addr, uint64_t now_ns)
+{
+	if (!b->locals_ns || now_ns - b->locals_ns > LOCALS_AGE_NS) {
+		locals_read(&b->locals, b->files.fib_trie, b->files.if_inet6);
+		b->locals_ns = now_ns;
+	}
+	return locals_have(&b->locals, addr);
 }
 
 bool book_openings_moved(const struct book *b, const struct source *source)

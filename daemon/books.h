@@ -5,6 +5,7 @@
 
 #include "audit.h"
 #include "listeners.h"
+#include "locals.h"
 #include "netstat.h"
 #include "overflow.h"
 #include "source.h"
@@ -18,6 +19,8 @@ struct book {
 	bool moved; /* since the last audit */
 	unsigned int idle; /* intervals since they were read */
 	struct netstat_files files;
+	struct locals locals; /* as they were at locals_ns */
+	uint64_t locals_ns;
 	struct netstat first, last;
 	struct namespace_counts first_seen, seen;
 	struct overflow_counters left; /* what no listener explains yet */
@@ -45,6 +48,9 @@ void books_free(struct books *books);
 bool book_open(struct book *b, uint32_t pid);
 /* Read the counters, once they are open. What moved is added to `left`. */
 void book_read(struct book *b, const struct source *source);
+
+/* Is it an address of the namespace? False if that is not known. */
+bool book_has_address(struct book *b, const uint8_t *addr, uint64_t now_ns);
 
 /* Have connections been opened in the namespace since the last reading? */
 bool book_openings_moved(const struct book *b, const struct source *source);

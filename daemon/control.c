@@ -115,7 +115,8 @@ static void put_answer(void *ctx, const struct filter_subject *subject)
 
 static void op_listeners(struct client *client, const cJSON *request)
 {
-	const struct queues_output answer = { begin_answer, put_answer, client };
+	const struct queues_output answer = { .begin = begin_answer, .end = put_answer,
+					      .ctx = client };
 	struct control *c = client->control;
 
 	(void)request;
@@ -125,7 +126,8 @@ static void op_listeners(struct client *client, const cJSON *request)
 
 static void op_stats(struct client *client, const cJSON *request)
 {
-	const struct queues_output answer = { begin_answer, put_answer, client };
+	const struct queues_output answer = { .begin = begin_answer, .end = put_answer,
+					      .ctx = client };
 	struct control *c = client->control;
 
 	(void)request;

@@ -6,6 +6,7 @@
 #include <event2/event.h>
 
 #include "control.h"
+#include "correlate.h"
 #include "identity.h"
 #include "listeners.h"
 #include "options.h"
@@ -23,6 +24,7 @@ struct daemon {
 	struct identity *identity;
 	struct listeners *listeners;
 	struct queues *queues;
+	struct correlate *correlate;
 	struct sinks *sinks;
 	struct control *control;
 	struct reasons *reasons; /* NULL until a RST has one */
@@ -31,6 +33,8 @@ struct daemon {
 	uint64_t start_ns;
 	struct counters told; /* losses up to here are in the feeds */
 	uint64_t told_missed;
+	uint64_t inferred[OUTCOMES]; /* passive handshakes whose end no event told */
+	uint64_t looked_ns; /* at the queues */
 	bool scan_wanted; /* an owner is missing */
 	bool opened; /* a listener, since the last scan */
 	uint64_t next_scan_ns;
@@ -47,8 +51,8 @@ struct queues_output flow_queues_output(struct daemon *d);
 
 /* Fetch everything that waits, and write it out. */
 void flow_drain(struct daemon *d);
-/* Look at all listeners' queues. */
-void flow_look(struct daemon *d);
+/* Look at all listeners' queues, and at the books of all namespaces or only of those at work. */
+void flow_look(struct daemon *d, bool all);
 /* Find the owners of all listeners. */
 void flow_scan(struct daemon *d);
 /* The same, if one may be missing. */
@@ -58,6 +62,15 @@ void flow_tell_losses(struct daemon *d, const struct counters *now);
 void flow_hello(struct daemon *d, struct record *r);
 /* A record of each listener, as it was at the last look. */
 void flow_tell_listeners(struct daemon *d);
+
+/* verdict.c: handshakes, with the cause of those that need one */
+
+bool verdict_is_local(void *ctx, uint32_t netns, const uint8_t *addr); /* a correlate_local_fn */
+void verdict_handshake(struct daemon *d, const struct event_handshake *e);
+/* Write those that waited for the other side until now; UINT64_MAX: all. */
+void verdict_release(struct daemon *d, uint64_t now_ns);
+/* Infer the end of requests that are gone. */
+void verdict_expire(struct daemon *d, uint64_t now_ns);
 
 /* loop.c */
 

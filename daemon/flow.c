@@ -18,29 +18,7 @@
 
 static void on_handshake(void *ctx, const struct event_handshake *e)
 {
-	struct daemon *d = ctx;
-	const struct listener_owner *owner = NULL;
-	struct filter_subject subject = {
-		.role = e->role,
-		.outcome = e->outcome,
-		.local_port = e->local_port,
-		.remote_port = e->remote_port,
-		.remote_addr = e->remote_addr,
-		.latency_ns = e->latency_ns,
-	};
-
-	if (e->role == ROLE_PASSIVE) {
-		owner = listeners_owner(d->listeners, e->header.netns, e->local_addr, e->local_port);
-		d->scan_wanted |= !owner;
-	} else if (e->caller.pid) {
-		queues_client(d->queues, e->header.netns, e->caller.pid);
-	}
-	record_begin(&d->record, RECORD_HANDSHAKE, e->end_ns, d->offset_ns);
-	record_handshake(&d->record.body, e, d->identity, owner);
-	if (d->record.body.failed)
-		log_error("out of memory: a handshake record was not written");
-	else
-		sinks_put(d->sinks, &d->record, &subject);
+	verdict_handshake(ctx, e);
 }
 
 static void on_listener(void *ctx, const struct event_listener *e)
@@ -59,6 +37,7 @@ static void on_overflow(void *ctx, const struct event_overflow *e)
 {
 	struct daemon *d = ctx;
 
+	correlate_overflow(d->correlate, e);
 	queues_overflow(d->queues, e);
 }
 
@@ -126,6 +105,9 @@ static void on_retransmit(void *ctx, const struct event_retransmit *e)
 		.remote_addr = e->remote_addr,
 	};
 
+	correlate_retransmit(d->correlate, e);
+	if (!(d->options.events & (1U << RECORD_RETRANSMIT)))
+		return;
 	record_begin(&d->record, RECORD_RETRANSMIT, e->mono_ns, d->offset_ns);
 	record_retransmit(&d->record.body, e,
 			  e->segment == SEGMENT_SYN ?
@@ -159,15 +141,24 @@ void flow_drain(struct daemon *d)
 
 /* ---- records about queues ---- */
 
-struct queues_output flow_queues_output(struct daemon *d)
+static void on_refused(void *ctx, const struct syn_refusals *refusals)
 {
-	return (struct queues_output){ begin_record, put_record, d };
+	struct daemon *d = ctx;
+
+	correlate_refusals(d->correlate, refusals);
 }
 
-void flow_look(struct daemon *d)
+struct queues_output flow_queues_output(struct daemon *d)
+{
+	return (struct queues_output){ .begin = begin_record, .end = put_record,
+				       .refused = on_refused, .ctx = d };
+}
+
+void flow_look(struct daemon *d, bool all)
 {
 	flow_drain(d); /* what the looks are reconciled with comes first */
-	queues_interval(d->queues, clock_mono_ns(), d->offset_ns);
+	d->looked_ns = clock_mono_ns();
+	queues_interval(d->queues, d->looked_ns, d->offset_ns, all);
 	sinks_flush(d->sinks);
 }
 
@@ -239,6 +230,10 @@ void flow_tell_losses(struct daemon *d, const struct counters *now)
 	tell_loss(d, "transition", "nested", missed - d->told_missed);
 	if (now->ring_full[EVENT_LISTENER] != told->ring_full[EVENT_LISTENER])
 		d->scan_wanted = true;
+	if (memcmp(now->ring_full, told->ring_full, sizeof(told->ring_full)) ||
+	    now->limited[EVENT_RETRANSMIT] != told->limited[EVENT_RETRANSMIT] ||
+	    missed != d->told_missed)
+		correlate_incomplete(d->correlate, clock_mono_ns());
 	d->told = *now;
 	d->told_missed = missed;
 }
@@ -284,7 +279,7 @@ static void answer_stats(void *ctx, const struct queues_output *to)
 	struct totals totals = { .uptime_ns = clock_mono_ns() - d->start_ns };
 	struct record *r;
 
-	flow_look(d);
+	flow_look(d, true);
 	queues_report_audits(d->queues, to);
 	source_counters(d->source, &totals.counters);
 	r = to->begin(to->ctx, RECORD_STATS, clock_mono_ns(), d->offset_ns);
@@ -298,7 +293,7 @@ static void answer_listeners(void *ctx, const struct queues_output *to)
 	struct daemon *d = ctx;
 
 	flow_scan(d);
-	flow_look(d);
+	flow_look(d, false);
 	queues_report(d->queues, to);
 }
 

@@ -19,13 +19,14 @@ static void on_drain(evutil_socket_t fd, short what, void *ctx)
 	(void)fd;
 	(void)what;
 	flow_drain(ctx);
+	verdict_release(ctx, clock_mono_ns());
 }
 
 static void on_interval(evutil_socket_t fd, short what, void *ctx)
 {
 	(void)fd;
 	(void)what;
-	flow_look(ctx);
+	flow_look(ctx, false);
 }
 
 /* A reader that was slow and reads again, but gets no record that would tell it. */
@@ -49,6 +50,7 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 	if (source_counters(d->source, &counters) == 0)
 		flow_tell_losses(d, &counters);
 	source_expire(d->source, now);
+	verdict_expire(d, now);
 	flow_scan_if_needed(d, now);
 	sinks_each(d->sinks, tell_slow_reader, d);
 	sinks_flush(d->sinks);
@@ -130,7 +132,9 @@ void loop_finish(struct daemon *d)
 	struct farewell farewell = { .daemon = d, .totals.reason = d->reason };
 
 	source_detach(d->source);
-	flow_look(d);
+	flow_look(d, true);
+	verdict_release(d, UINT64_MAX);
+	sinks_flush(d->sinks);
 	if (source_counters(d->source, &farewell.totals.counters) == 0)
 		flow_tell_losses(d, &farewell.totals.counters);
 	farewell.totals.uptime_ns = clock_mono_ns() - d->start_ns;

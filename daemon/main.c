@@ -128,7 +128,8 @@ static int start(struct daemon *d)
 	d->sinks = d->base ? sinks_new(d->base) : NULL;
 	d->identity = identity_new();
 	d->listeners = listeners_new();
-	if (!d->sinks || !d->identity || !d->listeners || loop_watch_signals(d)) {
+	d->correlate = correlate_new(verdict_is_local, d);
+	if (!d->sinks || !d->identity || !d->listeners || !d->correlate || loop_watch_signals(d)) {
 		log_error("out of memory at start");
 		return -ENOMEM;
 	}
@@ -141,7 +142,7 @@ static int start(struct daemon *d)
 	}
 	/* What happens from `hello` on is told, so what was before is looked at before it. */
 	flow_scan(d);
-	flow_look(d);
+	flow_look(d, false);
 	err = start_output(d);
 	if (!err)
 		flow_tell_listeners(d);
@@ -175,6 +176,7 @@ static void release(struct daemon *d)
 	reasons_free(d->reasons);
 	identity_free(d->identity);
 	listeners_free(d->listeners);
+	correlate_free(d->correlate);
 	buf_free(&d->record.body);
 	filter_free(&d->options.filter);
 	if (d->base)

@@ -77,6 +77,10 @@ int netstat_open(struct netstat_files *files, uint32_t pid, uint32_t netns)
 			return err;
 		}
 	}
+	snprintf(path, sizeof(path), "/proc/%u/net/fib_trie", pid);
+	files->fib_trie = open(path, O_RDONLY | O_CLOEXEC);
+	snprintf(path, sizeof(path), "/proc/%u/net/if_inet6", pid);
+	files->if_inet6 = open(path, O_RDONLY | O_CLOEXEC);
 	return 0;
 }
 
@@ -99,11 +103,17 @@ int netstat_read(const struct netstat_files *files, struct netstat *n)
 	return 0;
 }
 
+static void close_one(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
 void netstat_close(struct netstat_files *files)
 {
-	for (int i = 0; i < 2; i++) {
-		if (files->fd[i] >= 0)
-			close(files->fd[i]);
-		files->fd[i] = -1;
-	}
+	close_one(&files->fd[0]);
+	close_one(&files->fd[1]);
+	close_one(&files->fib_trie);
+	close_one(&files->if_inet6);
 }

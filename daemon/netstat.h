@@ -40,12 +40,13 @@ struct netstat {
  */
 void netstat_parse(struct netstat *n, char *text);
 
-/* Both files, open: they stay those of the namespace, whoever ends. */
+/* The files, open: they stay those of the namespace, whoever ends. */
 struct netstat_files {
-	int fd[2]; /* -1: not open */
+	int fd[2]; /* netstat, snmp; -1: not open */
+	int fib_trie, if_inet6; /* for locals.h; -1: not open, or there are none */
 };
 
-#define NETSTAT_CLOSED { { -1, -1 } }
+#define NETSTAT_CLOSED { { -1, -1 }, -1, -1 }
 
 /*
  * Open them as the process sees them, if it is in that namespace now. 0; -ESTALE if it is not; or

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "books.h"
+#include "common/clock.h"
 #include "common/log.h"
 #include "queue_record.h"
 
@@ -25,6 +26,7 @@ struct queues {
 	uint32_t clients[CLIENT_CACHE]; /* namespaces whose clients were seen since then */
 	uint64_t last_ns; /* of the previous look */
 	int64_t offset_ns; /* of the wall clock */
+	unsigned int idle_intervals; /* after so many, an idle namespace's counters are read */
 	bool reasons; /* the kernel names the drop of a final ACK */
 };
 
@@ -123,6 +125,21 @@ static struct overflow_view view_of(const struct listener *p)
 	};
 }
 
+/* For whoever asks whose SYNs those were. */
+static void tell_refused(struct queues *q, const struct listener *p,
+			 const struct overflow_finding *f, uint64_t now_ns)
+{
+	uint32_t len = p->sample.accept_len > p->peak ? p->sample.accept_len : p->peak;
+	struct syn_refusals r = { .netns = p->netns, .port = p->port, .from_ns = q->last_ns,
+				  .to_ns = now_ns, .count = f->count, .code = f->code,
+				  .proven = f->proven, .len = len,
+				  .max = p->sample.accept_max };
+
+	memcpy(r.addr, p->addr, sizeof(r.addr));
+	if (q->output.refused && f->stage == STAGE_SYN && f->action == ACTION_DROPPED)
+		q->output.refused(q->output.ctx, &r);
+}
+
 static void report_finding(struct queues *q, const struct book *b, struct listener *p,
 			   const struct overflow_finding *f, uint64_t now_ns)
 {
@@ -132,6 +149,8 @@ static void report_finding(struct queues *q, const struct book *b, struct listen
 		p->refused.ack += f->count;
 	else if (p && f->action == ACTION_DROPPED)
 		p->refused.syn += f->count;
+	if (p)
+		tell_refused(q, p, f, now_ns);
 	record_overflow(&r->body, &(struct overflow_report){
 					  .finding = *f,
 					  .netns = b->netns,
@@ -219,7 +238,7 @@ static void reconcile(struct queues *q, struct listener **group, size_t count, u
 
 	if (!b)
 		return;
-	busy = book_openings_moved(b, q->source) || ++b->idle >= IDLE_INTERVALS;
+	busy = book_openings_moved(b, q->source) || ++b->idle >= q->idle_intervals;
 	for (size_t i = 0; i < count; i++) {
 		busy |= !is_quiet(group[i]);
 		open_book(b, group[i]);
@@ -268,7 +287,7 @@ static bool make_room(struct queues *q, size_t room)
 static void audit_clients(struct queues *q, uint64_t now_ns)
 {
 	for (struct book *b = q->books.first; b; b = b->next) {
-		if (!b->visited && (book_openings_moved(b, q->source) || b->moved)) {
+		if (!b->visited && (book_openings_moved(b, q->source) || b->moved || !q->idle_intervals)) {
 			b->used = true;
 			book_read(b, q->source);
 			tell_audit(q, b, now_ns);
@@ -290,6 +309,16 @@ void queues_client(struct queues *q, uint32_t netns, uint32_t pid)
 	b = books_get(&q->books, netns);
 	if (b && !b->known && book_open(b, pid))
 		book_read(b, q->source);
+}
+
+bool queues_has_address(struct queues *q, uint32_t netns, const uint8_t *addr)
+{
+	uint64_t now_ns = clock_mono_ns();
+
+	for (struct book *b = q->books.first; b; b = b->next)
+		if ((!netns || b->netns == netns) && book_has_address(b, addr, now_ns))
+			return true;
+	return false;
 }
 
 /* All namespaces, or only one (`netns` not 0). */
@@ -402,11 +431,12 @@ static void tell_if_worth_it(void *ctx, struct listener *p)
 	p->peak = 0;
 }
 
-void queues_interval(struct queues *q, uint64_t now_ns, int64_t offset_ns)
+void queues_interval(struct queues *q, uint64_t now_ns, int64_t offset_ns, bool all)
 {
 	int err;
 
 	q->offset_ns = offset_ns;
+	q->idle_intervals = all ? 0 : IDLE_INTERVALS;
 	err = source_look(q->source, on_sample, q);
 	if (err) {
 		log_debug("cannot look at the listeners' queues: %s", strerror(-err));

@@ -7,6 +7,7 @@
 #define TCPSHAKE_QUEUES_H
 
 #include "identity.h"
+#include "correlate.h"
 #include "listeners.h"
 #include "record.h"
 #include "source.h"
@@ -20,6 +21,7 @@ struct queues;
 struct queues_output {
 	struct record *(*begin)(void *ctx, enum record_type type, uint64_t mono_ns, int64_t offset_ns);
 	void (*end)(void *ctx, const struct filter_subject *subject);
+	void (*refused)(void *ctx, const struct syn_refusals *refusals); /* SYNs; may be NULL */
 	void *ctx;
 };
 
@@ -31,11 +33,17 @@ void queues_free(struct queues *q);
 void queues_listener(struct queues *q, const struct event_listener *e);
 void queues_overflow(struct queues *q, const struct event_overflow *e);
 
+/* Is it an address of the namespace, or of any (`netns` 0)? As far as one can be looked into. */
+bool queues_has_address(struct queues *q, uint32_t netns, const uint8_t *addr);
+
 /* A process of this namespace opened a connection: it is audited from now on. Cheap. */
 void queues_client(struct queues *q, uint32_t netns, uint32_t pid);
 
-/* Look at all queues: at start, and every interval. `offset_ns` dates the records from here on. */
-void queues_interval(struct queues *q, uint64_t now_ns, int64_t offset_ns);
+/*
+ * Look at all queues: at start, and every interval. `offset_ns` dates the records from here on. The
+ * books of idle namespaces are read now and then, or with `all` now.
+ */
+void queues_interval(struct queues *q, uint64_t now_ns, int64_t offset_ns, bool all);
 
 /* A record of each listener as it was at the last look, to another output. */
 void queues_report(struct queues *q, const struct queues_output *output);

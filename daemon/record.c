@@ -117,13 +117,36 @@ static void put_measures(struct buf *b, const struct event_handshake *e)
 	put_bool(b, e->flags & HANDSHAKE_PARTIAL);
 }
 
-void record_handshake(struct buf *b, const struct event_handshake *e, struct identity *identity,
-		      const struct listener_owner *owner)
+static void put_conn(struct buf *b, const struct event_handshake *e)
 {
-	buf_lit(b, ",\"conn\":\"");
+	buf_lit(b, ",\"conn\":");
+	if (e->flags & HANDSHAKE_NO_ISN) {
+		buf_lit(b, "null");
+		return;
+	}
+	buf_lit(b, "\"");
 	buf_hex64(b, record_connection(e->local_addr, e->local_port, e->remote_addr, e->remote_port,
 				       e->client_isn));
-	buf_lit(b, "\",\"role\":\"");
+	buf_lit(b, "\"");
+}
+
+static void put_cause(struct buf *b, const struct cause *cause)
+{
+	buf_lit(b, ",\"cause\":{\"code\":\"");
+	buf_str(b, cause_names[cause->code]);
+	if (cause->proven)
+		buf_lit(b, "\",\"certainty\":\"proven\",\"detail\":");
+	else
+		buf_lit(b, "\",\"certainty\":\"probable\",\"detail\":");
+	buf_json_str(b, cause->detail, sizeof(cause->detail));
+	buf_lit(b, "}");
+}
+
+void record_handshake(struct buf *b, const struct event_handshake *e, struct identity *identity,
+		      const struct listener_owner *owner, const struct verdict *verdict)
+{
+	put_conn(b, e);
+	buf_lit(b, ",\"role\":\"");
 	buf_str(b, role_names[e->role]);
 	buf_lit(b, "\",\"outcome\":\"");
 	buf_str(b, outcome_names[e->outcome]);
@@ -132,7 +155,11 @@ void record_handshake(struct buf *b, const struct event_handshake *e, struct ide
 		put_error(b, e->error);
 	put_ends(b, e);
 	put_measures(b, e);
-	if (e->role == ROLE_PASSIVE)
+	if (verdict->inferred)
+		buf_lit(b, ",\"inferred\":true");
+	if (verdict->cause && verdict->cause->code != CAUSE_NONE)
+		put_cause(b, verdict->cause);
+	if (e->role == ROLE_PASSIVE && !verdict->inferred)
 		put_accept_queue(b, e->listener.accept_queue_len, e->listener.accept_queue_max);
 	buf_lit(b, ",\"process\":");
 	if (e->role == ROLE_ACTIVE && e->caller.pid)

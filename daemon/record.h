@@ -12,6 +12,7 @@
 
 #include "bpf/event.h"
 #include "common/buf.h"
+#include "diagnose.h"
 #include "identity.h"
 #include "listeners.h"
 
@@ -58,9 +59,15 @@ void record_times(struct buf *b, uint64_t mono_ns, int64_t real_ns);
 /* Start a record anew: its type, its moment, and the beginning of its body. */
 void record_begin(struct record *r, enum record_type type, uint64_t mono_ns, int64_t offset_ns);
 
+/* Why, and whether any event told of its end. */
+struct verdict {
+	const struct cause *cause; /* NULL, or CAUSE_NONE: there is nothing to explain */
+	bool inferred;
+};
+
 /* The hot path. `owner` is of the listener, for a passive handshake; NULL if unknown. */
 void record_handshake(struct buf *b, const struct event_handshake *e, struct identity *identity,
-		      const struct listener_owner *owner);
+		      const struct listener_owner *owner, const struct verdict *verdict);
 
 void record_loss(struct buf *b, const char *what, const char *why, uint64_t count);
 

@@ -39,7 +39,7 @@ static cJSON *written(const struct event_handshake *e, const struct listener_own
 	cJSON *parsed;
 
 	record_begin(&r, RECORD_HANDSHAKE, e->end_ns, 1700000000LL * 1000000000LL);
-	record_handshake(&r.body, e, identity, owner);
+	record_handshake(&r.body, e, identity, owner, &(struct verdict){ .cause = NULL });
 	buf_lit(&line, "{");
 	buf_mem(&line, r.body.data, r.body.len);
 	assert_int_equal(line.data[line.len - 1], '\n');

@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "diagnose.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bpf/outcome.h"
+#include "common/duration.h"
+#include "common/names.h"
+
+const char *const cause_names[CAUSE_CODES] = {
+	[CAUSE_NONE] = "none",
+	[CAUSE_ACCEPT_QUEUE_FULL] = "accept_queue_full",
+	[CAUSE_SYN_QUEUE_FULL] = "syn_queue_full",
+	[CAUSE_SYN_QUEUE_THREE_QUARTERS] = "syn_queue_three_quarters",
+	[CAUSE_SYN_LOST] = "syn_lost",
+	[CAUSE_SYNACK_LOST] = "synack_lost",
+	[CAUSE_ACK_LOST] = "ack_lost",
+	[CAUSE_SEGMENT_LOST] = "segment_lost",
+	[CAUSE_NO_ANSWER] = "no_answer",
+	[CAUSE_PORT_CLOSED] = "port_closed",
+	[CAUSE_FILTERED] = "filtered",
+	[CAUSE_ICMP_UNREACHABLE] = "icmp_unreachable",
+	[CAUSE_NEIGHBOUR_FAILED] = "neighbour_failed",
+	[CAUSE_APPLICATION_CANCELLED] = "application_cancelled",
+	[CAUSE_PORTS_EXHAUSTED] = "ports_exhausted",
+	[CAUSE_DEFERRED_ACCEPT] = "deferred_accept",
+	[CAUSE_CLIENT_RESET] = "client_reset",
+	[CAUSE_PEER_RESET] = "peer_reset",
+	[CAUSE_SLOW_PATH] = "slow_path",
+	[CAUSE_UNKNOWN] = "unknown",
+};
+
+/* What a rule has found; true, since it applies. */
+__attribute__((format(printf, 4, 5))) static bool say(struct cause *cause, enum cause_code code,
+						      bool proven, const char *format, ...)
+{
+	va_list args;
+
+	cause->code = code;
+	cause->proven = proven;
+	va_start(args, format);
+	vsnprintf(cause->detail, sizeof(cause->detail), format, args);
+	va_end(args);
+	return true;
+}
+
+/* "at 0, 1.02 and 3.05 s": when a segment went out, seen from its first transmission. */
+static const char *moments(const struct transmissions *t, char *text, size_t size)
+{
+	unsigned int known = t->count < EVIDENCE_TIMES ? t->count : EVIDENCE_TIMES;
+	size_t used = 0;
+
+	*text = '\0';
+	for (unsigned int i = 0; i < known && used < size; i++)
+		used += (size_t)snprintf(text + used, size - used, "%s%.3g",
+					 i == 0		  ? "at " :
+					 i == known - 1   ? " and " :
+							    ", ",
+					 (double)t->after_ns[i] / 1e9);
+	if (used < size)
+		snprintf(text + used, size - used, t->count > known ? " s and later" : " s");
+	return text;
+}
+
+/* "once", "twice", "3 times" */
+static const char *times_word(unsigned int n, char text[32])
+{
+	if (n == 1 || n == 2)
+		snprintf(text, 32, n == 1 ? "once" : "twice");
+	else
+		snprintf(text, 32, "%u times", n);
+	return text;
+}
+
+bool diagnose_wanted(const struct event_handshake *e, uint64_t slow_ns)
+{
+	return e->outcome != OUTCOME_ESTABLISHED || e->retransmits ||
+	       (slow_ns && e->latency_ns != NS_UNKNOWN && e->latency_ns >= slow_ns);
+}
+
+/* ---- rules that hold for both sides: true if one applies ---- */
+
+static bool by_refusal(const struct refusal_evidence *r, const char *segment, struct cause *cause)
+{
+	static const enum cause_code code_of[CODES] = {
+		[CODE_ACCEPT_QUEUE_FULL] = CAUSE_ACCEPT_QUEUE_FULL,
+		[CODE_SYN_QUEUE_FULL] = CAUSE_SYN_QUEUE_FULL,
+		[CODE_SYN_QUEUE_THREE_QUARTERS] = CAUSE_SYN_QUEUE_THREE_QUARTERS,
+	};
+	static const char *const what[CODES] = {
+		[CODE_ACCEPT_QUEUE_FULL] = "the server's accept queue was full",
+		[CODE_SYN_QUEUE_FULL] = "the server's SYN queue was full",
+		[CODE_SYN_QUEUE_THREE_QUARTERS] =
+			"the server's SYN queue was over three quarters of tcp_max_syn_backlog",
+	};
+	char queue[48] = "", often[32];
+
+	if (!r->count)
+		return false;
+	if (r->queue_known)
+		snprintf(queue, sizeof(queue), " at %u/%u", r->len, r->max);
+	return say(cause, code_of[r->code], r->proven, "%s dropped %s: %s%s", segment,
+		   times_word(r->count, often), what[r->code], queue);
+}
+
+static bool by_slowness(const struct evidence *e, struct cause *cause)
+{
+	const struct event_handshake *h = e->handshake;
+	char took[16];
+
+	if (h->retransmits || h->latency_ns == NS_UNKNOWN)
+		return false;
+	return say(cause, CAUSE_SLOW_PATH, true, "nothing was sent again: the round trip itself took %s",
+		   duration_format(h->latency_ns, took, sizeof(took)));
+}
+
+/* ---- the client's side ---- */
+
+static bool refused(const struct evidence *e, struct cause *cause)
+{
+	const struct event_handshake *h = e->handshake;
+
+	if (h->outcome != OUTCOME_REFUSED)
+		return false;
+	if (h->flags & HANDSHAKE_RESET_HERE)
+		return say(cause, CAUSE_PORT_CLOSED, true,
+			   "RST in answer to the SYN: nobody listens on port %u there",
+			   h->remote_port);
+	if (!(h->flags & HANDSHAKE_RESET))
+		return say(cause, CAUSE_ICMP_UNREACHABLE, e->complete,
+			   "an ICMP message said port unreachable; no RST came");
+	if (e->remote_is_here)
+		return say(cause, CAUSE_FILTERED, false,
+			   "RST in answer to the SYN, but the server's kernel sent none: a firewall did");
+	return say(cause, CAUSE_PORT_CLOSED, false,
+		   "RST in answer to the SYN: nobody listens on port %u there, or a firewall rejects it",
+		   h->remote_port);
+}
+
+/* When the last SYN left, from the first one on. */
+static uint64_t last_syn_ns(const struct evidence *e)
+{
+	unsigned int n = e->syns.count;
+
+	return n > 1 && n <= EVIDENCE_TIMES ? e->syns.after_ns[n - 1] : 0;
+}
+
+/*
+ * Did the retransmission timer, of at least a second, end it? It also hands on the error of a
+ * route that went away, while an ICMP message ends it as it comes.
+ */
+static bool by_timer(const struct evidence *e)
+{
+	const struct event_handshake *h = e->handshake;
+
+	return h->retransmits && (!last_syn_ns(e) || h->latency_ns == NS_UNKNOWN ||
+				  h->latency_ns - last_syn_ns(e) > 900000000);
+}
+
+static bool unreachable(const struct evidence *e, struct cause *cause)
+{
+	const struct event_handshake *h = e->handshake;
+	const char *name = errno_name(h->error);
+
+	if (h->outcome != OUTCOME_UNREACHABLE)
+		return false;
+	if (h->flags & HANDSHAKE_NO_NEIGHBOUR)
+		return say(cause, CAUSE_NEIGHBOUR_FAILED, true,
+			   "the next hop did not answer ARP or neighbour discovery");
+	return say(cause, CAUSE_ICMP_UNREACHABLE, !by_timer(e),
+		   "an ICMP error ended it (%s); no RST came", name ? name : "no name");
+}
+
+static bool unanswered(const struct evidence *e, struct cause *cause)
+{
+	const struct event_handshake *h = e->handshake;
+	char when[96], often[32];
+	const char *name;
+
+	if (h->outcome != OUTCOME_TIMEOUT)
+		return false;
+	if (by_refusal(&e->syn, "SYN", cause))
+		return true;
+	moments(&e->syns, when, sizeof(when));
+	if (e->server_began_ns != NS_UNKNOWN)
+		return say(cause, CAUSE_SYNACK_LOST, true,
+			   "the server answered (its SYN-ACK was sent again %s), but no SYN-ACK came",
+			   times_word(e->synacks.count ? e->synacks.count - 1 : 0, often));
+	name = h->soft_error ? errno_name(h->soft_error) : NULL;
+	if (h->soft_error)
+		return say(cause, CAUSE_ICMP_UNREACHABLE, true,
+			   "SYN unanswered %s, and an ICMP error came meanwhile (%s)", when,
+			   name ? name : "no name");
+	return say(cause, CAUSE_NO_ANSWER, !e->remote_is_here,
+		   "SYN unanswered %s; no RST, no ICMP: filtered or down, or its queues are full",
+		   when);
+}
+
+static bool cancelled(const struct evidence *e, struct cause *cause)
+{
+	const struct event_handshake *h = e->handshake;
+	char when[96], after[16];
+
+	if (h->outcome != OUTCOME_CANCELLED)
+		return false;
+	if (h->latency_ns == NS_UNKNOWN)
+		return say(cause, CAUSE_APPLICATION_CANCELLED, true,
+			   "the application closed it before it was answered");
+	return say(cause, CAUSE_APPLICATION_CANCELLED, true,
+		   "the application closed it after %s, SYN unanswered %s",
+		   duration_format(h->latency_ns, after, sizeof(after)), moments(&e->syns, when, sizeof(when)));
+}
+
+static bool without_port(const struct evidence *e, struct cause *cause)
+{
+	return e->handshake->outcome == OUTCOME_NO_PORT &&
+	       say(cause, CAUSE_PORTS_EXHAUSTED, true,
+		   "no local port was free for this destination; no SYN left");
+}
+
+static bool reset_by_peer(const struct evidence *e, struct cause *cause)
+{
+	return e->handshake->flags & HANDSHAKE_RESET && e->handshake->outcome != OUTCOME_ESTABLISHED &&
+	       say(cause, CAUSE_PEER_RESET, true, "the peer sent a RST before it was complete");
+}
+
+/*
+ * A segment may go out again only because the answer takes longer than its timer. Two legs of
+ * about the same length look like one slow round trip.
+ */
+static bool one_slow_trip(uint64_t there_ns, uint64_t back_ns)
+{
+	const uint64_t slop_ns = 50000000;
+
+	return there_ns <= 3 * back_ns + slop_ns && back_ns <= 3 * there_ns + slop_ns;
+}
+
+static bool slow_trip(uint64_t took_ns, struct cause *cause)
+{
+	char took[16];
+
+	return say(cause, CAUSE_SLOW_PATH, false,
+		   "sent again for want of an answer, but nothing was lost: the round trip took %s",
+		   duration_format(took_ns, took, sizeof(took)));
+}
+
+/* Established at last, but a SYN went out more than once. */
+static bool syn_again(const struct evidence *e, struct cause *cause)
+{
+	const struct event_handshake *h = e->handshake;
+	uint64_t start_ns = h->latency_ns == NS_UNKNOWN ? 0 : h->end_ns - h->latency_ns;
+	uint64_t last_ns = last_syn_ns(e);
+	char when[96];
+
+	if (h->outcome != OUTCOME_ESTABLISHED || !h->retransmits)
+		return false;
+	if (by_refusal(&e->syn, "SYN", cause))
+		return true;
+	moments(&e->syns, when, sizeof(when));
+	if (e->server_began_ns == NS_UNKNOWN || !start_ns || !last_ns)
+		return say(cause, CAUSE_SEGMENT_LOST, false,
+			   "SYN sent %s: it or its answer was lost on the way", when);
+	if (one_slow_trip(e->server_began_ns - start_ns, h->end_ns - e->server_began_ns))
+		return slow_trip(h->latency_ns, cause);
+	if (e->server_began_ns < start_ns + last_ns)
+		return say(cause, CAUSE_SYNACK_LOST, true,
+			   "SYN sent %s: the server answered before the last one, but no SYN-ACK came",
+			   when);
+	return say(cause, CAUSE_SYN_LOST, e->complete && e->server_done,
+		   "SYN sent %s: only the last one got to the server, which refused none", when);
+}
+
+/* ---- the server's side ---- */
+
+static bool client_gave_up(const struct evidence *e, struct cause *cause)
+{
+	if (e->handshake->outcome != OUTCOME_RESET)
+		return false;
+	if (e->inferred)
+		return say(cause, CAUSE_CLIENT_RESET, false,
+			   "the request went away before its SYN-ACK was sent for the last time: its client "
+			   "gave up, probably");
+	return say(cause, CAUSE_CLIENT_RESET, true,
+		   "the client sent a RST instead of its final ACK");
+}
+
+static bool held_back(const struct evidence *e, struct cause *cause)
+{
+	return e->deferred && e->acked &&
+	       say(cause, CAUSE_DEFERRED_ACCEPT, true,
+		   "TCP_DEFER_ACCEPT: the final ACK had come, and the listener waited for data");
+}
+
+/* Its SYN-ACK went out more than once, or for the last time. */
+static bool synack_again(const struct evidence *e, struct cause *cause)
+{
+	const struct event_handshake *h = e->handshake;
+	uint64_t start_ns = h->end_ns - h->latency_ns;
+	unsigned int sent = h->retransmits + 1U;
+	char often[32];
+
+	if (!h->retransmits)
+		return false;
+	times_word(sent, often);
+	if (e->client_done_ns != NS_UNKNOWN && h->latency_ns != NS_UNKNOWN &&
+	    h->outcome == OUTCOME_ESTABLISHED &&
+	    one_slow_trip(e->client_done_ns - start_ns, h->end_ns - e->client_done_ns))
+		return slow_trip(h->latency_ns, cause);
+	if (e->client_done_ns != NS_UNKNOWN && e->synacks.count > 1 && h->latency_ns != NS_UNKNOWN &&
+	    e->client_done_ns < start_ns + e->synacks.after_ns[1])
+		return say(cause, CAUSE_ACK_LOST, e->complete && !e->acked,
+			   "SYN-ACK sent %s though the client had it: its final ACK was lost on the way",
+			   often);
+	if (e->client_done_ns != NS_UNKNOWN || e->client_waited)
+		return say(cause, CAUSE_SYNACK_LOST, e->complete,
+			   "SYN-ACK sent %s: the client, which waited for it, did not get it", often);
+	if (h->outcome == OUTCOME_TIMEOUT)
+		return say(cause, CAUSE_NO_ANSWER, e->exhausted,
+			   "SYN-ACK unanswered, sent %s: its client is filtered, down or forged", often);
+	return say(cause, CAUSE_SEGMENT_LOST, false,
+		   "SYN-ACK sent %s: it or the final ACK was lost on the way", often);
+}
+
+static bool explained(const struct evidence *e, struct cause *cause)
+{
+	if (e->handshake->role == ROLE_ACTIVE)
+		return refused(e, cause) || unreachable(e, cause) || unanswered(e, cause) ||
+		       cancelled(e, cause) || without_port(e, cause) || reset_by_peer(e, cause) ||
+		       syn_again(e, cause);
+	return by_refusal(&e->ack, "final ACK", cause) || client_gave_up(e, cause) ||
+	       held_back(e, cause) || synack_again(e, cause) || reset_by_peer(e, cause);
+}
+
+void diagnose(const struct evidence *e, struct cause *cause)
+{
+	const struct event_handshake *h = e->handshake;
+
+	*cause = (struct cause){ .code = CAUSE_NONE };
+	if (!diagnose_wanted(h, e->slow_ns) || explained(e, cause))
+		return;
+	if (h->outcome == OUTCOME_ESTABLISHED && by_slowness(e, cause))
+		return;
+	say(cause, CAUSE_UNKNOWN, false, "it ended with errno %u, which no rule explains", h->error);
+}
