@@ -9,7 +9,9 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
 from lib import cgroup, env, feed, netns  # noqa: E402
+from lib.audited import Audited  # noqa: E402
 from lib.cli import Cli  # noqa: E402
+from lib.traffic import Agent  # noqa: E402
 
 PROGRAMS = pytest.StashKey()
 
@@ -121,6 +123,19 @@ def daemon(programs):
     yield start
     for program, losses in started:
         program.finish(losses=losses)
+
+
+@pytest.fixture
+def audited(daemon, keep):
+    """A daemon that knows some namespaces, because somebody lives and listens there."""
+    def start(*namespaces, flags=("--listener-interval", "300ms")):
+        for ns in namespaces:
+            keep(Agent(ns, comm="resident", listen={"port": 7}))
+        d = daemon(*flags)
+        d.feed.wait_for(lambda all: {r["netns"] for r in all if r["type"] == "listener"} >=
+                        {ns.inode for ns in namespaces}, what="the residents")
+        return Audited(d, *namespaces)
+    return start
 
 
 @pytest.fixture

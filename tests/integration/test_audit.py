@@ -1,69 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """The audit: the feed against the kernel's own books, interval by interval."""
 import errno
-import json
 import subprocess
 
 import pytest
 
 from lib import env, netns
+from lib.audited import Audited
 from lib.queues import Crowd, ask
 from lib.traffic import Agent, connect, listener, port_of
 
 FAST = ("--listener-interval", "300ms")
 COUNTERS = {"ActiveOpens", "PassiveOpens", "AttemptFails", "ListenOverflows", "ListenDrops",
             "TCPReqQFullDrop", "TCPReqQFullDoCookies"}
-# Those that every handshake moves, or a queue: what the other tests rest on.
-ALWAYS = {"ActiveOpens", "PassiveOpens", "AttemptFails", "ListenOverflows", "ListenDrops"}
-
-
-class Audited:
-    """What the audits of some namespaces must add up to, from now on."""
-
-    def __init__(self, d, *namespaces):
-        self.d = d
-        self.before = {ns: ns.counters() for ns in namespaces}
-
-    def audits(self, ns):
-        return self.d.feed.records("audit", netns=ns.inode)
-
-    def sum(self, ns, name, column="kernel"):
-        return sum(counter[column] for audit in self.audits(ns) for counter in audit["counters"]
-                   if counter["name"] == name)
-
-    def check(self):
-        """End the daemon; every audit balances, and together they are what happened."""
-        names = set()
-        after = {ns: ns.counters() for ns in self.before}
-        self.d.stop()
-        for ns, before in self.before.items():
-            audits = self.audits(ns)
-            changed = {name: after[ns][name] - before[name] for name in ALWAYS
-                       if after[ns][name] != before[name]}
-            assert audits or not changed, f"no audit of {ns.name}, where {changed}"
-            for audit in audits:
-                wrong = [c for c in audit["counters"] if c["difference"] and not c["rule"]]
-                assert audit["balanced"] is (not wrong)
-                assert all(c["difference"] == c["kernel"] - c["observed"]
-                           for c in audit["counters"]), audit
-                assert not wrong, f"{ns.name}: {json.dumps(wrong)}"
-                names = {c["name"] for c in audit["counters"]}
-                assert len(names) == len(audit["counters"])
-            for name in names:
-                assert self.sum(ns, name) == after[ns][name] - before[name], (ns.name, name)
-
-
-@pytest.fixture
-def audited(daemon, keep):
-    """A daemon that knows some namespaces: somebody lives and listens there."""
-    def start(*namespaces):
-        for ns in namespaces:
-            keep(Agent(ns, comm="resident", listen={"port": 7}))
-        d = daemon(*FAST)
-        d.feed.wait_for(lambda all: {r["netns"] for r in all if r["type"] == "listener"} >=
-                        {ns.inode for ns in namespaces}, what="the residents")
-        return Audited(d, *namespaces)
-    return start
 
 
 def test_counters(lone, audited):

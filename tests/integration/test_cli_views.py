@@ -304,7 +304,8 @@ def test_stats_once_over_the_socket(pair, keep, tmp_path, daemon, cli):
         text = cli("stats", "--once", "-s", str(tmp_path / "sock")).end()
         return text if f"netns {pair.server.inode}" in text else None
     text = env.poll_until(audited, 10, "an audit", interval=0.2)
-    assert re.search(r"^established +[5-9] +[5-9]$", text, re.M)
+    counts = re.search(r"^established +(\d+) +(\d+)$", text, re.M).groups()
+    assert all(int(count) >= 5 for count in counts)  # others on this host are counted, too
     assert re.search(r"^PassiveOpens +\d+ +\d+ +0 -$", text, re.M)
     assert re.search(r"\naudit: balanced in \d+ network namespaces?\n$", text)
 

@@ -24,12 +24,15 @@ def test_first_drops_exactly_the_first(pair, ip, keep):
 def test_delayed_link_delays_and_loses_nothing(delayed, ip, keep):
     link = delayed(25)
     server = keep(listener(link.server, ip))
-    begin = time.monotonic()
-    sock, error = connect(link.client, ip, (link.server.addr[ip], port_of(server)))
-    took = time.monotonic() - begin
-    keep(sock)
-    assert error == 0 and 0.050 <= took < 0.065 * env.SLOW
-    child = keep(server.accept()[0])
+    times = []
+    for _ in range(5):  # the best of them: others run on the machine, too
+        begin = time.monotonic()
+        sock, error = connect(link.client, ip, (link.server.addr[ip], port_of(server)))
+        times.append(time.monotonic() - begin)
+        keep(sock)
+        assert error == 0
+        child = keep(server.accept()[0])
+    assert 0.050 <= min(times) < 0.065 * env.SLOW, times
     data = os.urandom(1 << 20)
     sender = threading.Thread(target=child.sendall, args=(data,))
     sender.start()

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Listeners: that they come, change and go, whose they are, and how full their queues."""
 import os
+import signal
 import subprocess
 import time
 
@@ -85,7 +86,7 @@ def test_second_listen_changes_the_limit(pair, ip, keep, daemon):
         changed = listener_record(d, pair.server, port_of(server), event="changed", backlog=backlog)
         assert changed["socket"] == opened["socket"]
         assert changed["accept_queue"]["max"] == changed["syn_queue"]["max"] == backlog
-        assert at < changed["mono_ns"] < at + (2 * INTERVAL + 200 * env.MS) * env.SLOW
+        assert at < changed["mono_ns"] < at + (2 * INTERVAL + env.SECOND) * env.SLOW
 
 
 def test_limit_is_clamped(pair, keep, daemon):
@@ -268,9 +269,9 @@ def test_queue_and_oldest_wait(pair, ip, keep, daemon):
     record = listener_record(d, pair.server, crowd.port, mono_ns=lambda ns: ns > at,
                              accept_queue={"len": 2})
     assert record["mono_ns"] - record["oldest_wait_ns"] >= after - 5 * env.MS
+    at = time.monotonic_ns()  # the one record that tells it may come before accept() returns
     for _ in range(2):
         crowd.accept(1)
-    at = time.monotonic_ns()
     record = listener_record(d, pair.server, crowd.port, mono_ns=lambda ns: ns > at,
                              accept_queue={"len": 0})
     assert "oldest_wait_ns" not in record
@@ -289,18 +290,19 @@ def test_syn_queue(pair, ip, keep, daemon):
 
 def test_peak_between_samples(pair, ip, keep, daemon):
     """Filled and drained between two looks: the length is 0 again, the peak is remembered."""
-    d = daemon("--listener-interval", "2s")
+    d = daemon(*FAST)
     crowd = Crowd(pair, ip, keep, 64)
     listener_record(d, pair.server, crowd.port)
-    crowd.taken(20)
-    crowd.accept(20)
-    record = listener_record(d, pair.server, crowd.port, 8, accept_queue={"peak": 20})
-    assert record["accept_queue"]["len"] in (0, 20)
-    # It is the peak since the last record, not for ever.
-    crowd.taken(2)
-    crowd.accept(2)
-    listener_record(d, pair.server, crowd.port, 8, accept_queue={"peak": 2},
-                    mono_ns=lambda ns: ns > record["mono_ns"])
+    at = 0
+    for peak in (20, 2):  # the peak since the last record, not for ever
+        d.send(signal.SIGSTOP)
+        try:
+            crowd.taken(peak)
+            crowd.accept(peak)
+        finally:
+            d.send(signal.SIGCONT)
+        at = listener_record(d, pair.server, crowd.port, mono_ns=lambda ns: ns > at,
+                             accept_queue={"len": 0, "max": 64, "peak": peak})["mono_ns"]
 
 
 def test_idle_listeners_say_nothing(pair, keep, daemon):

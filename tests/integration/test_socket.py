@@ -183,7 +183,7 @@ def test_stop_does_not_wait_for_who_does_not_read(lone, keep, served):
     storm(lone, 5000)
     begin = time.monotonic()
     served.stop(signal.SIGTERM)
-    assert time.monotonic() - begin < 3 * env.SLOW
+    assert time.monotonic() - begin < 6 * env.SLOW  # it gives who is slow 2 s
 
 
 def test_many_subscribers_come_and_go(lone, served):

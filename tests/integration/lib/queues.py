@@ -7,7 +7,7 @@ import struct
 from . import env, feed, netns
 from .traffic import Agent, connect, finish, start
 
-SYN_RECV = "03"
+SYN_RECV, LISTEN = "03", "0A"
 
 
 def pending(ns, port):
@@ -19,6 +19,18 @@ def pending(ns, port):
                 fields = line.split()
                 if fields[3] == SYN_RECV and fields[1].endswith(f":{port:04X}"):
                     count += 1
+    return count
+
+
+def accept_queue(ns, port):
+    """How many connections wait for accept() at a port."""
+    count = 0
+    for name in ("tcp", "tcp6"):
+        with ns.inside(), open(f"/proc/thread-self/net/{name}") as file:
+            for line in list(file)[1:]:
+                fields = line.split()
+                if fields[3] == LISTEN and fields[1].endswith(f":{port:04X}"):
+                    count += int(fields[4].split(":")[1], 16)
     return count
 
 
@@ -80,10 +92,14 @@ class Crowd:
 
     def taken(self, count):
         """Connections that complete and go into the accept queue."""
+        before = accept_queue(self.pair.server, self.port)
         for _ in range(count):
             sock, error = connect(self.pair.client, self.ip, self.address)
             self.clients.append(sock)
             assert error == 0
+        # connect() returns at the SYN-ACK: the last ACKs may still be on their way
+        env.poll_until(lambda: accept_queue(self.pair.server, self.port) >= before + count, 5,
+                       f"{count} more in the accept queue than {before}")
 
     def fill(self):
         """Until the accept queue is full: it holds one more than its limit."""

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""The audits of a feed, added up and held against the kernel's counters."""
+import json
+
+# Those that every handshake moves, or a queue: what moves them must be audited.
+ALWAYS = {"ActiveOpens", "PassiveOpens", "AttemptFails", "ListenOverflows", "ListenDrops"}
+
+
+class Audited:
+    """What the audits of some namespaces must add up to, from now on."""
+
+    def __init__(self, d, *namespaces):
+        self.d = d
+        self.before = {ns: ns.counters() for ns in namespaces}
+
+    def audits(self, ns):
+        return self.d.feed.records("audit", netns=ns.inode)
+
+    def sum(self, ns, name, column="kernel"):
+        return sum(counter[column] for audit in self.audits(ns) for counter in audit["counters"]
+                   if counter["name"] == name)
+
+    def check(self):
+        """End the daemon; every audit balances, and together they are what happened."""
+        names = set()
+        early = {ns: ns.counters() for ns in self.before}
+        self.d.stop()
+        after = {ns: ns.counters() for ns in self.before}
+        for ns, before in self.before.items():
+            audits = self.audits(ns)
+            changed = {name: early[ns][name] - before[name] for name in ALWAYS
+                       if early[ns][name] != before[name]}
+            assert audits or not changed, f"no audit of {ns.name}, where {changed}"
+            for audit in audits:
+                wrong = [c for c in audit["counters"] if c["difference"] and not c["rule"]]
+                assert audit["balanced"] is (not wrong)
+                assert all(c["difference"] == c["kernel"] - c["observed"]
+                           for c in audit["counters"]), audit
+                assert not wrong, f"{ns.name}: {json.dumps(wrong)}"
+                names = {c["name"] for c in audit["counters"]}
+                assert len(names) == len(audit["counters"])
+            for name in names:
+                # the last audit was between the two, which differ if a timer went off just then
+                least, most = (book[ns][name] - before[name] for book in (early, after))
+                assert least <= self.sum(ns, name) <= most, (ns.name, name)
