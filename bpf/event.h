@@ -110,7 +110,7 @@ struct listener_key {
 struct listener_state {
 	__u32 netns;
 	__u16 local_port; /* 0 until it is bound */
-	__u16 pad;
+	__u16 family; /* AF_INET, AF_INET6 */
 	__u64 ack_drops; /* final ACKs refused, by kfree_skb, of requests in the SYN queue */
 	__u64 cookie_drops; /* … and of SYN cookies */
 	__u64 failed; /* children that could not be made, with room in the queue */
@@ -348,7 +348,7 @@ struct listener_sample {
 	__u32 drops; /* sk_drops */
 	__u32 accept_len;
 	__u32 accept_max;
-	__u32 accept_peak; /* since the last sample; of all sockets of the port in the namespace */
+	__u32 accept_peak; /* since the last sample; of its service_key */
 	__u32 syn_len;
 	__u32 syn_young; /* of which the SYN-ACK was sent once */
 	__u8 gone;
@@ -381,11 +381,11 @@ struct namespace_counts {
 	__u64 cookies; /* connections made of a SYN cookie */
 };
 
-/* All listeners of one port of one namespace. */
+/* All listeners of one port of one namespace and family: a child has its listener's. */
 struct service_key {
 	__u32 netns;
 	__u16 local_port;
-	__u16 pad;
+	__u16 family;
 };
 
 struct service {

@@ -22,7 +22,7 @@ static __noinline void listener_changed(struct sock *sk, enum listener_event eve
 	e.uid = (__u32)bpf_get_current_uid_gid();
 	bpf_get_current_comm(e.comm, sizeof(e.comm));
 	if (event == LISTENER_OPENED)
-		listener_watch(&e);
+		listener_watch(&e, sk->__sk_common.skc_family);
 	else
 		listener_forget(&e);
 	count(c->events[EVENT_LISTENER]);

@@ -44,7 +44,7 @@ int listener_files(struct bpf_iter__task_file *ctx)
 	bpf_probe_read_kernel_str(e.comm, sizeof(e.comm), leader->comm);
 	key.socket = e.socket;
 	if (!bpf_map_lookup_elem(&listeners, &key))
-		listener_watch(&e);
+		listener_watch(&e, BPF_CORE_READ(sk, __sk_common.skc_family));
 	bpf_seq_write(ctx->meta->seq, &e, sizeof(e));
 	return 0;
 }
@@ -71,7 +71,8 @@ static __always_inline __u64 oldest_waiting(struct inet_connection_sock *icsk)
 
 static __always_inline void take_peak(struct listener_sample *sample)
 {
-	struct service_key key = service_of(sample->state.netns, sample->state.local_port);
+	struct service_key key = service_of(sample->state.netns, sample->state.local_port,
+					    sample->state.family);
 	struct service *s = bpf_map_lookup_elem(&services, &key);
 
 	sample->accept_peak = sample->accept_len;
@@ -102,7 +103,7 @@ int listener_queues(struct bpf_iter__bpf_map_elem *ctx)
 	local_port = bpf_ntohs(BPF_CORE_READ(icsk, icsk_inet.inet_sport));
 	if (!state->local_port && local_port) { /* listen() without bind(): bound by now */
 		state->local_port = local_port;
-		service_watch(state->netns, local_port);
+		service_watch(state->netns, local_port, state->family);
 	}
 	sample.socket = key->socket;
 	sample.mono_ns = bpf_ktime_get_ns();

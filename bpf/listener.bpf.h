@@ -25,9 +25,12 @@ struct {
 	__type(value, struct service);
 } services SEC(".maps") __weak;
 
-static __always_inline struct service_key service_of(__u32 netns, __u16 local_port)
+static __always_inline struct service_key service_of(__u32 netns, __u16 local_port,
+						      __u16 family)
 {
-	return (struct service_key){ .netns = netns, .local_port = local_port };
+	return (struct service_key){
+		.netns = netns, .local_port = local_port, .family = family
+	};
 }
 
 static __always_inline void store_listener(struct event_listener *e, struct sock *sk)
@@ -54,9 +57,9 @@ static __always_inline void store_listener(struct event_listener *e, struct sock
 	e->drops = BPF_CORE_READ(sk, sk_drops.counter);
 }
 
-static __always_inline void service_watch(__u32 netns, __u16 local_port)
+static __always_inline void service_watch(__u32 netns, __u16 local_port, __u16 family)
 {
-	struct service_key key = service_of(netns, local_port);
+	struct service_key key = service_of(netns, local_port, family);
 	struct service fresh = {};
 
 	if (local_port)
@@ -64,17 +67,18 @@ static __always_inline void service_watch(__u32 netns, __u16 local_port)
 }
 
 /* Keep it in the table; an entry that is there is another socket's that had this address. */
-static __always_inline void listener_watch(const struct event_listener *e)
+static __always_inline void listener_watch(const struct event_listener *e, __u16 family)
 {
 	struct listener_state state = {
 		.netns = e->header.netns,
 		.local_port = e->local_port,
+		.family = family,
 		.since_ns = e->event == LISTENER_FOUND ? 0 : e->mono_ns, /* it listens already */
 	};
 	struct listener_key key = { e->socket };
 	struct counters *c;
 
-	service_watch(state.netns, state.local_port);
+	service_watch(state.netns, state.local_port, family);
 	if (bpf_map_update_elem(&listeners, &key, &state, BPF_ANY)) {
 		c = this_cpu_counters();
 		if (c)
@@ -93,9 +97,8 @@ static __always_inline void listener_forget(struct event_listener *e)
 }
 
 /* A child is ESTABLISHED: its arrival made the accept queue that deep. */
-static __always_inline void service_accepted(__u32 netns, __u16 local_port, __u32 depth)
+static __always_inline void service_accepted(struct service_key key, __u32 depth)
 {
-	struct service_key key = service_of(netns, local_port);
 	struct service *s = bpf_map_lookup_elem(&services, &key);
 
 	if (s && s->accept_peak < depth)

@@ -148,7 +148,8 @@ static __always_inline void passive_end(struct sock *sk, int newstate)
 	else if (n && e.error)
 		count(n->failed);
 	if (newstate == TCP_ESTABLISHED) {
-		service_accepted(e.header.netns, e.local_port, e.listener.accept_queue_len + 1);
+		service_accepted(service_of(e.header.netns, e.local_port, sk->__sk_common.skc_family),
+				 e.listener.accept_queue_len + 1);
 		waiting_begin(sk, e.end_ns);
 	}
 	passive_times(&e, tp);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/clock.h"
@@ -462,9 +463,13 @@ void source_forget_listener(struct source *s, uint64_t socket)
 
 void source_forget_service(struct source *s, uint32_t netns, uint16_t port)
 {
-	struct service_key key = { .netns = netns, .local_port = port };
+	static const uint16_t families[] = { AF_INET, AF_INET6 };
 
-	bpf_map__delete_elem(s->bpf->maps.services, &key, sizeof(key), 0);
+	for (size_t i = 0; i < sizeof(families) / sizeof(*families); i++) {
+		struct service_key key = { netns, port, families[i] };
+
+		bpf_map__delete_elem(s->bpf->maps.services, &key, sizeof(key), 0);
+	}
 }
 
 void source_namespace(const struct source *s, uint32_t netns, struct namespace_counts *counts)

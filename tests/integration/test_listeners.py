@@ -305,6 +305,28 @@ def test_peak_between_samples(pair, ip, keep, daemon):
                              accept_queue={"len": 0, "max": 64, "peak": peak})["mono_ns"]
 
 
+def test_peak_of_a_family(pair, keep, daemon):
+    """Two listeners on one port: a peak between two looks is that of the one whose queue it was."""
+    d = daemon(*FAST)
+    both = {ip: Crowd(pair, ip, keep, 64, port=8080) for ip in (6, 4)}
+    for family in ("ipv4", "ipv6"):
+        listener_record(d, pair.server, 8080, family=family, accept_queue={"max": 64})
+    at = 0
+    for ip, peak in ((4, 3), (6, 5), (4, 2)):
+        d.send(signal.SIGSTOP)
+        try:
+            both[ip].taken(peak)
+            both[ip].accept(peak)
+        finally:
+            d.send(signal.SIGCONT)
+        at = listener_record(d, pair.server, 8080, family=NAME[ip], mono_ns=lambda ns: ns > at,
+                             accept_queue={"len": 0, "max": 64, "peak": peak})["mono_ns"]
+    d.stop()
+    for family, peak in (("ipv4", 3), ("ipv6", 5)):
+        assert max(r["accept_queue"]["peak"] for r in d.feed.records("listener", family=family)
+                   if r["netns"] == pair.server.inode and r["accept_queue"]) == peak
+
+
 def test_idle_listeners_say_nothing(pair, keep, daemon):
     """A record each interval only while there is something to say."""
     d = daemon("--listener-interval", "50ms")
