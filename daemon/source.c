@@ -15,6 +15,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "accept.skel.h"
+#include "expire.h"
 #include "tcpshake.skel.h"
 
 enum {
@@ -528,31 +529,12 @@ static bool attempt_expired(const void *value, uint64_t now_ns)
 	return ((const struct attempt *)value)->start_ns + 3600 * NSEC_PER_SEC < now_ns;
 }
 
-static void expire(const struct bpf_map *map, bool (*expired)(const void *value, uint64_t now_ns),
-		   uint64_t now_ns)
-{
-	union {
-		struct request_key request;
-		__u64 socket;
-	} key, next;
-	union {
-		struct request request;
-		struct attempt attempt;
-	} value;
-	int fd = bpf_map__fd(map), more = bpf_map_get_next_key(fd, NULL, &next);
-
-	while (more == 0) {
-		key = next;
-		more = bpf_map_get_next_key(fd, &key, &next); /* before the key may go */
-		if (bpf_map_lookup_elem(fd, &key, &value) == 0 && expired(&value, now_ns))
-			bpf_map_delete_elem(fd, &key);
-	}
-}
-
 void source_expire(struct source *s, uint64_t now_ns)
 {
-	expire(s->bpf->maps.requests, request_expired, now_ns);
-	expire(s->bpf->maps.attempts, attempt_expired, now_ns);
+	expire(bpf_map__fd(s->bpf->maps.requests), sizeof(struct request_key),
+	       sizeof(struct request), request_expired, now_ns);
+	expire(bpf_map__fd(s->bpf->maps.attempts), sizeof(__u64), sizeof(struct attempt),
+	       attempt_expired, now_ns);
 }
 
 const struct capability *source_capabilities(const struct source *s, size_t *count)
