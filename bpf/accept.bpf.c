@@ -26,11 +26,11 @@ static __noinline int accepted(struct sock *sk, enum accept_evidence evidence)
 	e.mono_ns = bpf_ktime_get_ns();
 	e.wait_ns = NS_UNKNOWN;
 	since = bpf_map_lookup_elem(&waiting, &socket);
-	if (since) {
+	if (BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_SYN_RECV) {
+		e.wait_ns = 0; /* Fast Open: taken before the handshake was complete */
+	} else if (since) {
 		e.wait_ns = e.mono_ns - *since;
 		bpf_map_delete_elem(&waiting, &socket);
-	} else if (BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_SYN_RECV) {
-		e.wait_ns = 0; /* Fast Open: taken before the handshake was complete */
 	}
 	store_probed_addresses(sk, e.local_addr, e.remote_addr);
 	e.local_port = bpf_ntohs(BPF_CORE_READ(inet, inet_sport));

@@ -61,6 +61,8 @@ static __always_inline int state_changed(__u64 *ctx, bool slots)
 		listener_changed(sk, LISTENER_OPENED);
 	else if (oldstate == TCP_LISTEN && newstate == TCP_CLOSE)
 		listener_changed(sk, LISTENER_CLOSED);
+	else if (newstate == TCP_CLOSE)
+		waiting_end(sk);
 	return 0;
 }
 

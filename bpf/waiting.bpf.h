@@ -6,7 +6,7 @@
 #include "compat.bpf.h"
 #include "event.h"
 
-/* LRU: a child whose listener is closed is never taken. */
+/* LRU: what a child that was reset left behind, since its listener closed before it was taken. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 65536);
@@ -16,12 +16,27 @@ struct {
 
 const volatile __u8 accept_evidence __weak = ACCEPT_OFF;
 
+/* A child of Fast Open may have been accepted already. */
 static __always_inline void waiting_begin(struct sock *sk, __u64 now)
 {
 	__u64 socket = (__u64)sk;
 
-	if (accept_evidence != ACCEPT_OFF)
+	if (accept_evidence != ACCEPT_OFF && !sk->sk_socket)
 		bpf_map_update_elem(&waiting, &socket, &now, BPF_ANY);
+}
+
+/*
+ * A socket is closed: nobody will accept it, or somebody did whom the evidence does not show (the
+ * system calls' exits do not show io_uring). But a child that was reset stays in the queue.
+ */
+static __always_inline void waiting_end(struct sock *sk)
+{
+	bool accepted = sk->sk_socket || sk->__sk_common.skc_flags & (1UL << SOCK_DEAD);
+	__u64 socket = (__u64)sk;
+
+	if (accept_evidence != ACCEPT_OFF && (accepted || !sk->sk_err) &&
+	    bpf_map_lookup_elem(&waiting, &socket))
+		bpf_map_delete_elem(&waiting, &socket);
 }
 
 #endif

@@ -62,6 +62,7 @@ enum {
 /* include/uapi/linux/in.h, include/linux/socket.h */
 enum { IPPROTO_TCP = 6 };
 enum { AF_INET = 2, AF_INET6 = 10 };
+enum sock_flags { SOCK_DEAD }; /* bit numbers in sock.skc_flags */
 
 /* include/uapi/linux/neighbour.h */
 enum { NUD_FAILED = 0x20 };
