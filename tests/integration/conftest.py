@@ -128,10 +128,10 @@ def daemon(programs):
 @pytest.fixture
 def audited(daemon, keep):
     """A daemon that knows some namespaces, because somebody lives and listens there."""
-    def start(*namespaces, flags=("--listener-interval", "300ms")):
+    def start(*namespaces, flags=("--listener-interval", "300ms"), losses=False):
         for ns in namespaces:
             keep(Agent(ns, comm="resident", listen={"port": 7}))
-        d = daemon(*flags)
+        d = daemon(*flags, losses=losses)
         d.feed.wait_for(lambda all: {r["netns"] for r in all if r["type"] == "listener"} >=
                         {ns.inode for ns in namespaces}, what="the residents")
         return Audited(d, *namespaces)

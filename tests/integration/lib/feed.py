@@ -58,6 +58,11 @@ def check_feed(records, whole=True, losses=False):
     return wrong[:20]
 
 
+def nested(records):
+    """How many state changes a program missed, since it was interrupted: rare, but counted."""
+    return sum(r["count"] for r in records if r["type"] == "loss" and r["why"] == "nested")
+
+
 def check_bye(records):
     if not records or records[-1].get("type") != "bye":
         return ["no bye at the end"]

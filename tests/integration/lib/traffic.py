@@ -122,15 +122,17 @@ http {{
     access_log off;
     client_body_temp_path {dir}/b; proxy_temp_path {dir}/p; fastcgi_temp_path {dir}/f;
     uwsgi_temp_path {dir}/u; scgi_temp_path {dir}/s;
-    server {{ listen 80; listen [::]:80; location / {{ return 200 "shaken\\n"; }} }}
+    server {{ listen 80{options}; listen [::]:80{options}; location / {{ return 200 "shaken\\n"; }} }}
 }}
 """
 
 
 class Nginx:
-    def __init__(self, ns, directory):
+    """With one worker, which accepts."""
+
+    def __init__(self, ns, directory, options=""):
         conf = directory / "nginx.conf"
-        conf.write_text(NGINX_CONF.format(dir=directory))
+        conf.write_text(NGINX_CONF.format(dir=directory, options=options and " " + options))
         self.process = ns.popen(["/usr/sbin/nginx", "-c", str(conf), "-p", str(directory)],
                                 stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
                                 start_new_session=True)
@@ -141,6 +143,12 @@ class Nginx:
             with ns.inside(), open("/proc/thread-self/net/tcp") as file:
                 return any(line.split()[1].endswith(":0050") for line in file if "0A" in line)
         env.poll_until(listening, 10, "nginx listening")
+
+    def worker(self):
+        def children():
+            with open(f"/proc/{self.pid}/task/{self.pid}/children") as file:
+                return file.read().split()
+        return int(env.poll_until(children, 10, "nginx's worker")[0])
 
     def close(self):
         if self.process.poll() is None:
