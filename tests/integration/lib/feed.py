@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Feeds: what a daemon, a subscription or the CLI writes, read as it comes and checked."""
+import contextlib
+import fcntl
 import json
 import os
+import queue
 import re
 import signal
 import socket
@@ -89,7 +92,10 @@ def read_file(path):
 
 
 class Feed:
-    """Records that a thread of its own reads from a binary stream."""
+    """Records that threads of its own read from a binary stream.
+
+    One only takes what comes, so that the daemon need not wait for the other, which parses it.
+    """
 
     def __init__(self, stream):
         self.all = []
@@ -99,28 +105,41 @@ class Feed:
         self._expected = []
         self._changed = threading.Condition()
         self._stream = stream
-        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._chunks = queue.SimpleQueue()
+        threading.Thread(target=self._take, daemon=True).start()
+        self._thread = threading.Thread(target=self._parse, daemon=True)
         self._thread.start()
 
-    def _read(self):
+    def _take(self):
         try:
-            for line in self._stream:
-                try:
-                    record = json.loads(line)
-                    if not line.endswith(b"\n"):
-                        raise ValueError("a line without its end")
-                except ValueError as error:
-                    self.bad_line = f"{error}: {line[:300]!r}"
-                    continue
-                with self._changed:
-                    if self.first_at is None:
-                        self.first_at = time.monotonic()
-                    self.all.append(record)
-                    self._changed.notify_all()
+            while chunk := self._stream.read1(1 << 20):
+                self._chunks.put(chunk)
         except (OSError, ValueError):
             pass  # closed under its hands, by the test
+        self._chunks.put(b"")
+
+    def _parse(self):
+        rest = b""
+        while chunk := self._chunks.get():
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                self._put(line)
+        if rest:
+            self.bad_line = f"a line without its end: {rest[:300]!r}"
         with self._changed:
             self.ended = True
+            self._changed.notify_all()
+
+    def _put(self, line):
+        try:
+            record = json.loads(line)
+        except ValueError as error:
+            self.bad_line = f"{error}: {line[:300]!r}"
+            return
+        with self._changed:
+            if self.first_at is None:
+                self.first_at = time.monotonic()
+            self.all.append(record)
             self._changed.notify_all()
 
     def wait_for(self, condition, timeout=5.0, what="a record"):
@@ -221,6 +240,8 @@ class Daemon(Program):
         self._size = self._output_size()  # a recording goes on where it ended
         super().__init__([env.TCPSHAKED, "-s", str(sock), "-o", str(output), *flags],
                          stdout=subprocess.PIPE, **kwargs)
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(self.process.stdout, fcntl.F_SETPIPE_SZ, 1 << 20)
         self.feed = Feed(self.process.stdout)
 
     def ready(self, timeout=10.0):
