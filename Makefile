@@ -38,10 +38,11 @@ COMMON := $(call objects,$(wildcard common/*.c))
 DAEMON := $(call objects,$(wildcard daemon/*.c))
 CLI := $(call objects,$(wildcard cli/*.c))
 # What unit tests link: everything but main() and what only runs on a kernel.
-UNTESTABLE := $(call objects,daemon/main.c daemon/flow.c daemon/verdict.c daemon/loop.c daemon/queues.c daemon/books.c daemon/control.c daemon/source.c daemon/reports.c cli/main.c)
+UNTESTABLE := $(call objects,daemon/main.c daemon/flow.c daemon/verdict.c daemon/loop.c daemon/queues.c daemon/functions.c daemon/books.c daemon/control.c daemon/source.c daemon/reports.c cli/main.c)
 TESTABLE := $(filter-out $(UNTESTABLE),$(COMMON) $(DAEMON) $(CLI))
-# accept.bpf.c is an object of its own, loaded when asked for; the others are linked into one.
-BPF := $(patsubst %.c,$(BUILD)/%.o,$(filter-out bpf/accept.bpf.c,$(wildcard bpf/*.bpf.c)))
+# These are objects of their own, loaded where the kernel lets them; the others are linked into one.
+BPF_APART := accept functions
+BPF := $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(BPF_APART:%=bpf/%.bpf.c),$(wildcard bpf/*.bpf.c)))
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/*.c))
 HELPERS := $(addprefix $(BUILD)/tests/,$(basename $(notdir $(wildcard tests/integration/*.c \
 	tests/bench/*.c))))
@@ -138,6 +139,7 @@ $(BUILD)/%.o: %.c
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 $(BUILD)/daemon/source.o: $(BUILD)/bpf/tcpshake.skel.h $(BUILD)/bpf/accept.skel.h
+$(BUILD)/daemon/functions.o: $(BUILD)/bpf/functions.skel.h
 
 $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c
 	$(call say,BPF  $<)
@@ -151,8 +153,8 @@ $(BUILD)/bpf/tcpshake.skel.h: $(BUILD)/bpf/tcpshake.o
 	$(call say,SKEL $@)
 	$(Q)$(BPFTOOL) gen skeleton $< name tcpshake_bpf >$@
 
-$(BUILD)/bpf/accept.skel.h: $(BUILD)/bpf/accept.bpf.o
+$(BPF_APART:%=$(BUILD)/bpf/%.skel.h): $(BUILD)/bpf/%.skel.h: $(BUILD)/bpf/%.bpf.o
 	$(call say,SKEL $@)
-	$(Q)$(BPFTOOL) gen skeleton $< name accept_bpf >$@
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf >$@
 
 -include $(shell find $(BUILD) -path '*/vm' -prune -o -name '*.d' -print 2>/dev/null)

@@ -25,7 +25,7 @@
 enum event_kind {
 	EVENT_HANDSHAKE, /* struct event_handshake: an attempt ended */
 	EVENT_LISTENER, /* struct event_listener: a socket entered or left LISTEN */
-	EVENT_OVERFLOW, /* struct event_overflow: a queue refused a final ACK */
+	EVENT_OVERFLOW, /* struct event_overflow: a queue refused a SYN or a final ACK */
 	EVENT_ACCEPT, /* struct event_accept: accept() took a connection */
 	EVENT_RESET, /* struct event_reset: a RST was sent or received */
 	EVENT_RETRANSMIT, /* struct event_retransmit: a SYN or SYN-ACK went out again */
@@ -107,14 +107,25 @@ struct listener_key {
 	__u64 socket;
 };
 
+/* Why a handshake was refused. Append only: it indexes counters. */
+enum overflow_code {
+	CODE_ACCEPT_QUEUE_FULL,
+	CODE_SYN_QUEUE_FULL,
+	CODE_SYN_QUEUE_THREE_QUARTERS,
+	CODES,
+};
+
 struct listener_state {
 	__u32 netns;
 	__u16 local_port; /* 0 until it is bound */
 	__u16 family; /* AF_INET, AF_INET6 */
-	__u64 ack_drops; /* final ACKs refused, by kfree_skb, of requests in the SYN queue */
+	__u64 ack_drops; /* final ACKs refused, told one by one, of requests in the SYN queue */
 	__u64 cookie_drops; /* … and of SYN cookies */
 	__u64 failed; /* children that could not be made, with room in the queue */
 	__u64 since_ns; /* in this table */
+	__u64 syn_drops[CODES]; /* SYNs refused, told one by one */
+	__u64 syn_failed; /* SYNs, and ACKs of cookies, dropped for what no full queue explains */
+	__u64 unnamed; /* ACKs to requests dropped without a reason: refused final ACKs, and others */
 };
 
 /* How accept() is seen; ACCEPT_OFF: not at all. */
@@ -264,6 +275,9 @@ enum overflow_evidence {
 	EVIDENCE_SYNACK_RETRANSMIT, /* a SYN-ACK sent again though its ACK had come */
 	EVIDENCE_SK_DROPS, /* the listener's drops, reconciled with the counters */
 	EVIDENCE_COUNTERS, /* the namespace's counters alone */
+	EVIDENCE_CONN_REQUEST, /* what the kernel counted in tcp_conn_request() for this SYN */
+	EVIDENCE_CHECK_REQ, /* … in tcp_check_req() for this ACK of a request in the SYN queue */
+	EVIDENCE_GET_COOKIE_SOCK, /* … in tcp_get_cookie_sock() for this ACK of a SYN cookie */
 	EVIDENCES,
 };
 
@@ -278,15 +292,18 @@ struct event_overflow {
 	__u8 action; /* enum overflow_action */
 	__u8 evidence; /* enum overflow_evidence */
 	__u8 from_cookie; /* the request was in a SYN cookie */
-	__u8 proven; /* the queue is full as this is written */
+	__u8 proven; /* the queue is full as this is written, or the kernel counted it so */
+	__u8 stage; /* enum overflow_stage */
+	__u8 code; /* enum overflow_code */
+	__u8 pad[6];
 	__u32 accept_queue_len;
 	__u32 accept_queue_max;
 };
 
-_Static_assert(sizeof(struct event_overflow) == 72, "event_overflow");
+_Static_assert(sizeof(struct event_overflow) == 80, "event_overflow");
 _Static_assert(sizeof(struct event_header) == 8, "event_header");
 _Static_assert(sizeof(struct event_handshake) == 120, "event_handshake");
-_Static_assert(sizeof(struct event_listener) == 128, "event_listener");
+_Static_assert(sizeof(struct event_listener) == 168, "event_listener");
 
 /*
  * One per CPU, only ever added to, atomically: a softirq may interrupt a program on its CPU.
@@ -353,11 +370,10 @@ struct listener_sample {
 	__u32 syn_young; /* of which the SYN-ACK was sent once */
 	__u8 gone;
 	__u8 syncookies; /* tcp_syncookies of the namespace */
-	__u8 reasons; /* the kernel names the drop of a final ACK: state.ack_drops is complete */
-	__u8 pad;
+	__u8 pad[2];
 };
 
-_Static_assert(sizeof(struct listener_sample) == 96, "listener_sample");
+_Static_assert(sizeof(struct listener_sample) == 136, "listener_sample");
 
 /* What the running kernel does not tell. */
 enum untold {
@@ -407,6 +423,7 @@ struct request {
 	__u64 expires_ns; /* by then it has completed or never will */
 	__u32 client_isn;
 	__u32 retransmits;
+	__u64 acked; /* its ACK had come by then, and was not taken */
 };
 
 #endif

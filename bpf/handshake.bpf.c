@@ -82,8 +82,11 @@ int state_hash(__u64 *ctx)
 SEC("tp_btf/tcp_retransmit_synack")
 int retransmit_synack(__u64 *ctx)
 {
-	passive_retransmitted((struct sock *)ctx[0], (struct request_sock *)ctx[1]);
-	overflow_retransmitted((struct sock *)ctx[0], (struct request_sock *)ctx[1]);
+	struct sock *sk = (struct sock *)ctx[0];
+	struct request_sock *req = (struct request_sock *)ctx[1];
+
+	if (passive_retransmitted(sk, req))
+		overflow_retransmitted(sk, req);
 	return 0;
 }
 

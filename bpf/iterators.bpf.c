@@ -122,7 +122,6 @@ int listener_queues(struct bpf_iter__bpf_map_elem *ctx)
 		sample.oldest_ns = oldest_waiting(icsk);
 		sample.syncookies = BPF_CORE_READ(net, ipv4.sysctl_tcp_syncookies);
 		sample.max_syn_backlog = BPF_CORE_READ(net, ipv4.sysctl_max_syn_backlog);
-		sample.reasons = has_overflow_reason();
 		take_peak(&sample);
 	}
 	bpf_seq_write(ctx->meta->seq, &sample, sizeof(sample));

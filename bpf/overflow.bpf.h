@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Final ACKs that a full accept queue refused. (A refused SYN fires no tracepoint: the daemon
- * finds those in the listeners' drop counts.)
+ * Final ACKs that a full accept queue refused. (A refused SYN fires no tracepoint: functions.bpf.c
+ * tells it, or the daemon finds it in the listeners' drop counts.)
  *
  * The kernel accepts while len <= max, so a queue is full at max + 1. A child that could not be
  * made for another reason takes the same path: only a full queue makes it an overflow. Another
@@ -11,6 +11,9 @@
 #define TCPSHAKE_OVERFLOW_BPF_H
 
 #include "listener.bpf.h"
+
+/* functions.bpf.c tells them, so the tracepoints must not. Set before anything is attached. */
+volatile __u8 acks_by_function __weak = 0;
 
 /* Fill in what the listener tells. False if its queue shows no overflow. */
 static __always_inline bool store_queue(struct event_overflow *e, struct sock *listener)
@@ -39,21 +42,32 @@ static __always_inline void emit_overflow(struct event_overflow *e)
 	deliver(c, e, sizeof(*e), EVENT_OVERFLOW);
 }
 
-/* Where the kernel names no reason for the drop, the SYN-ACK that goes out again tells of it. */
+/*
+ * Where the kernel names no reason for the drop, the SYN-ACK that goes out again tells of it: once,
+ * as it goes out as often to a client that is gone.
+ */
 static __always_inline void overflow_retransmitted(struct sock *sk, struct request_sock *req)
 {
 	struct inet_connection_sock *icsk = (struct inet_connection_sock *)sk;
-	struct inet_request_sock *ireq = (struct inet_request_sock *)req;
 	struct event_overflow e = {};
 
-	if (has_overflow_reason() || !BPF_CORE_READ_BITFIELD_PROBED(ireq, acked) ||
+	if (acks_by_function || has_overflow_reason() ||
 	    BPF_CORE_READ(icsk, icsk_accept_queue.rskq_defer_accept))
 		return;
 	store_queue(&e, sk);
 	e.evidence = EVIDENCE_SYNACK_RETRANSMIT;
+	e.stage = STAGE_ACK;
 	store_addresses((struct sock *)req, e.local_addr, e.remote_addr);
 	e.remote_port = bpf_ntohs(req->__req_common.skc_dport);
 	emit_overflow(&e);
+}
+
+/* tcp_check_req() answers with a RST if it is told to; the ACK of a cookie does not come there. */
+static __always_inline void store_action(struct event_overflow *e, struct sock *listener)
+{
+	if (!e->from_cookie && BPF_CORE_READ(listener, __sk_common.skc_net.net,
+					     ipv4.sysctl_tcp_abort_on_overflow))
+		e->action = ACTION_RESET;
 }
 
 static __always_inline void store_packet(struct event_overflow *e, struct sk_buff *skb)
@@ -78,6 +92,31 @@ static __always_inline void store_packet(struct event_overflow *e, struct sk_buf
 	e->remote_port = bpf_ntohs(port);
 }
 
+/* An ACK, and neither a SYN nor a RST. */
+static __always_inline bool is_ack(struct sk_buff *skb)
+{
+	const __u8 syn = 0x02, rst = 0x04, ack = 0x10;
+	__u8 flags = 0;
+
+	bpf_probe_read_kernel(&flags, sizeof(flags),
+			      BPF_CORE_READ(skb, head) + BPF_CORE_READ(skb, transport_header) + 13);
+	return (flags & (syn | rst | ack)) == ack;
+}
+
+/*
+ * Before 6.15 a refused final ACK is dropped for NOT_SPECIFIED, as is one outside of the window,
+ * with an old timestamp, or that TCP_DEFER_ACCEPT does not take: no proof of a refusal, whatever
+ * the queue's length, but there were no more refusals than these.
+ */
+static __always_inline void dropped_unnamed(struct sk_buff *skb, struct sock *sk)
+{
+	struct listener_key key = { (__u64)sk };
+	struct listener_state *state = bpf_map_lookup_elem(&listeners, &key);
+
+	if (state && is_ack(skb))
+		count(state->unnamed);
+}
+
 /*
  * Called for every packet the host drops: decides by the reason and the socket alone. A request
  * in the SYN queue is dropped for TCP_LISTEN_OVERFLOW (6.15); the ACK of a SYN cookie for
@@ -90,17 +129,23 @@ static __always_inline void overflow_dropped(struct sk_buff *skb, __u32 reason, 
 	struct listener_key key = { (__u64)sk };
 	unsigned char listening = 0;
 
-	if (!sk)
+	if (!sk || acks_by_function)
 		return;
 	if (reason == bpf_core_enum_value(enum skb_drop_reason, SKB_DROP_REASON_NO_SOCKET))
 		e.from_cookie = 1;
-	else if (!has_overflow_reason() ||
-		 reason != bpf_core_enum_value(enum skb_drop_reason,
-					       SKB_DROP_REASON_TCP_LISTEN_OVERFLOW))
+	else if (has_overflow_reason() ?
+			 reason != bpf_core_enum_value(enum skb_drop_reason,
+						       SKB_DROP_REASON_TCP_LISTEN_OVERFLOW) :
+			 reason != bpf_core_enum_value(enum skb_drop_reason,
+						       SKB_DROP_REASON_NOT_SPECIFIED))
 		return;
 	bpf_core_read(&listening, sizeof(listening), &sk->__sk_common.skc_state);
 	if (listening != TCP_LISTEN)
 		return;
+	if (!e.from_cookie && !has_overflow_reason()) {
+		dropped_unnamed(skb, sk);
+		return;
+	}
 	state = bpf_map_lookup_elem(&listeners, &key);
 	if (!store_queue(&e, sk)) {
 		if (state)
@@ -112,9 +157,8 @@ static __always_inline void overflow_dropped(struct sk_buff *skb, __u32 reason, 
 	else if (state)
 		count(state->ack_drops);
 	e.evidence = EVIDENCE_KFREE_SKB;
-	if (!e.from_cookie && BPF_CORE_READ(sk, __sk_common.skc_net.net,
-					    ipv4.sysctl_tcp_abort_on_overflow))
-		e.action = ACTION_RESET;
+	e.stage = STAGE_ACK;
+	store_action(&e, sk);
 	store_packet(&e, skb);
 	emit_overflow(&e);
 }

@@ -36,12 +36,15 @@ static __always_inline __u64 request_expiry(struct request_sock *req, __u64 now)
 	return now + ((seconds < 120 ? seconds : 120) + 2) * 1000000000ULL;
 }
 
-static __always_inline void passive_retransmitted(struct sock *sk, struct request_sock *req)
+/* True if its ACK has come and was not taken, and that is new. */
+static __always_inline bool passive_retransmitted(struct sock *sk, struct request_sock *req)
 {
+	struct inet_request_sock *ireq = (struct inet_request_sock *)req;
 	struct tcp_request_sock *treq = (struct tcp_request_sock *)req;
-	struct request r = { .last_ns = bpf_ktime_get_ns() };
+	struct request r = { .last_ns = bpf_ktime_get_ns() }, *before;
 	struct request_key key = {};
 	struct counters *c;
+	bool refused;
 
 	store_addresses((struct sock *)req, key.local_addr, key.remote_addr);
 	key.netns = socket_netns(sk);
@@ -51,12 +54,16 @@ static __always_inline void passive_retransmitted(struct sock *sk, struct reques
 	r.start_ns = BPF_CORE_READ(treq, snt_synack) * 1000;
 	r.client_isn = BPF_CORE_READ(treq, rcv_isn);
 	r.retransmits = req->num_retrans + 1;
+	r.acked = BPF_CORE_READ_BITFIELD_PROBED(ireq, acked);
+	before = bpf_map_lookup_elem(&requests, &key);
+	refused = r.acked && !(before && before->acked);
 	if (bpf_map_update_elem(&requests, &key, &r, BPF_ANY)) {
 		c = this_cpu_counters();
 		if (c)
 			count(c->request_map_full);
 	}
 	synack_retransmitted(sk, req, r.last_ns, r.start_ns);
+	return refused;
 }
 
 /*

@@ -36,7 +36,7 @@ struct track {
 	uint16_t acks_refused, syns_refused;
 	uint32_t server_netns; /* 0: its side was not seen */
 	uint32_t len, max;
-	enum overflow_code code;
+	enum overflow_code syn_code;
 	bool acks_proven, syns_proven;
 	bool acked, deferred, server_done;
 };
@@ -305,11 +305,16 @@ void correlate_overflow(struct correlate *c, const struct event_overflow *e)
 	if (!t)
 		return;
 	t->server_netns = e->header.netns;
-	t->acks_proven = (t->acks_refused == 0 || t->acks_proven) && e->proven;
-	t->acks_refused++;
 	t->len = e->accept_queue_len;
 	t->max = e->accept_queue_max;
-	t->code = CODE_ACCEPT_QUEUE_FULL;
+	if (e->stage == STAGE_SYN) {
+		t->syns_proven = (t->syns_refused == 0 || t->syns_proven) && e->proven;
+		t->syns_refused++;
+		t->syn_code = e->code;
+	} else {
+		t->acks_proven = (t->acks_refused == 0 || t->acks_proven) && e->proven;
+		t->acks_refused++;
+	}
 }
 
 void correlate_handshake(struct correlate *c, const struct event_handshake *e)
@@ -361,6 +366,17 @@ static void client_evidence(struct correlate *c, const struct event_handshake *e
 	fill_times(&out->syns, t->syns, t->syn_ns);
 	fill_times(&out->synacks, t->synacks, t->synack_ns);
 	out->server_began_ns = t->server_began_ns;
+	if (t->syns_refused) { /* told one by one */
+		out->syn = (struct refusal_evidence){
+			.count = t->syns_refused,
+			.proven = t->syns_proven,
+			.code = t->syn_code,
+			.queue_known = t->syn_code == CODE_ACCEPT_QUEUE_FULL,
+			.len = t->len,
+			.max = t->max,
+		};
+		return;
+	}
 	if (!t->syns)
 		return;
 	claim_syns(c, t, unanswered);
@@ -381,7 +397,7 @@ static void server_evidence(struct correlate *c, const struct event_handshake *e
 	out->exhausted = t->last.timeouts + 1U >= t->last.retries;
 	out->client_waited = t->syns && out->client_done_ns == NS_UNKNOWN;
 	out->ack = (struct refusal_evidence){ .count = t->acks_refused, .proven = t->acks_proven,
-					      .code = t->code, .queue_known = true,
+					      .code = CODE_ACCEPT_QUEUE_FULL, .queue_known = true,
 					      .len = t->len, .max = t->max };
 }
 

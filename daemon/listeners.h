@@ -52,6 +52,7 @@ struct listener {
 	uint32_t drops_new; /* since the look before */
 	struct listener_state accounted; /* the same for what the kernel side counts */
 	uint64_t evident_acks; /* by SYN-ACK retransmits, not reconciled yet */
+	uint64_t summed; /* told in sums, of a stage that is not proven, and claimed by no event yet */
 	struct refused refused;
 };
 

@@ -23,18 +23,28 @@ static uint64_t take(uint64_t *from, uint64_t wanted)
 /* Events already told of these, one by one: they only leave the books. */
 static void settle_events(struct overflow_counters *kernel, struct overflow_view *v)
 {
-	uint64_t told = v->acks + v->cookie_acks;
+	uint64_t overflows = v->acks + v->cookie_acks + v->syns[CODE_ACCEPT_QUEUE_FULL];
+	uint64_t syns = 0;
 
-	take(&kernel->overflows, told);
-	take(&kernel->drops, told);
-	kernel->no_full_queue += take(&kernel->drops, v->failed);
-	take(&v->drops, 2 * (v->acks + v->failed) + v->cookie_acks);
+	for (int code = 0; code < CODES; code++)
+		syns += v->syns[code];
+	take(&kernel->overflows, overflows);
+	take(&kernel->reqq_drops, v->syns[CODE_SYN_QUEUE_FULL]);
+	take(&kernel->drops, v->acks + v->cookie_acks + syns);
+	kernel->no_full_queue += take(&kernel->drops, v->failed + v->syn_failed);
+	take(&v->drops, 2 * (v->acks + v->failed) + v->cookie_acks + syns + v->syn_failed);
+}
+
+/* Is there a drop that an event may still tell of? It may be of any listener with drops. */
+static bool event_may_come(const struct overflow_view *v)
+{
+	return v->syns_known && v->drops && v->fresh;
 }
 
 /*
  * Without the drop's reason: S SYNs and A final ACKs make S + 2A of sk_drops and S + A of
- * ListenDrops, so A is the difference, unless RSTs to requests add to sk_drops, or cookies' ACKs
- * count as SYNs do. Whose they are is certain if one listener has drops.
+ * ListenDrops, so A is the difference, unless RSTs to requests or ACKs outside of the window add to
+ * sk_drops, or cookies' ACKs count as SYNs do: probable, and never more than acks_most.
  */
 static void find_acks(struct report *r, struct overflow_counters *kernel, struct overflow_view *views,
 		      size_t count)
@@ -53,6 +63,8 @@ static void find_acks(struct report *r, struct overflow_counters *kernel, struct
 		struct overflow_view *v = &views[i];
 		uint64_t mine = v->drops / 2 < acks ? v->drops / 2 : acks, told;
 
+		if (mine > v->acks_most)
+			mine = v->acks_most;
 		if (!mine || (dropping > 1 && !v->accept_full && !v->evident))
 			continue;
 		acks -= mine;
@@ -63,7 +75,6 @@ static void find_acks(struct report *r, struct overflow_counters *kernel, struct
 		add(r, (struct overflow_finding){ .view = i, .stage = STAGE_ACK, .queue = QUEUE_ACCEPT,
 						  .evidence = EVIDENCE_SK_DROPS,
 						  .code = CODE_ACCEPT_QUEUE_FULL,
-						  .proven = dropping == 1 && !kernel->blurs,
 						  .count = mine - told });
 	}
 }
@@ -99,6 +110,15 @@ static void give(struct report *r, struct overflow_view *views, size_t i, struct
 					  .proven = proven, .count = count });
 }
 
+/* Can no final ACK be among the refusals that are left? */
+static bool only_syns(const struct overflow_view *views, size_t count, bool reasons)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!reasons && views[i].drops && views[i].acks_most)
+			return false;
+	return true;
+}
+
 static void find_syns(struct report *r, struct overflow_counters *kernel, struct overflow_view *views,
 		      size_t count, bool reasons)
 {
@@ -112,7 +132,7 @@ static void find_syns(struct report *r, struct overflow_counters *kernel, struct
 	};
 	uint64_t drops = 0, refused = 0;
 	size_t dropping = 0, kinds = 0;
-	bool certain;
+	bool certain, proven[CODES] = {};
 
 	for (size_t i = 0; i < count; i++) {
 		dropping += views[i].drops > 0;
@@ -122,7 +142,9 @@ static void find_syns(struct report *r, struct overflow_counters *kernel, struct
 		kinds += pools[p].left > 0;
 		refused += pools[p].left;
 	}
-	certain = (dropping == 1 || (kinds == 1 && drops == refused)) && (reasons || !kernel->blurs);
+	certain = dropping == 1 || (kinds == 1 && drops == refused);
+	proven[CODE_ACCEPT_QUEUE_FULL] = certain && only_syns(views, count, reasons);
+	proven[CODE_SYN_QUEUE_FULL] = certain;
 	for (int round = 0; round < 2; round++) { /* first to whom it is likely, then to anybody */
 		for (int p = 0; p < CODES; p++) {
 			for (size_t i = 0; i < count; i++) {
@@ -132,8 +154,7 @@ static void find_syns(struct report *r, struct overflow_counters *kernel, struct
 				if (p == CODE_SYN_QUEUE_THREE_QUARTERS && !fits)
 					continue;
 				if (round || fits)
-					give(r, views, i, &pools[p], kernel,
-					     certain && p != CODE_SYN_QUEUE_THREE_QUARTERS);
+					give(r, views, i, &pools[p], kernel, proven[p]);
 			}
 		}
 	}
@@ -164,18 +185,23 @@ size_t overflow_reconcile(struct overflow_counters *kernel, struct overflow_view
 			  bool reasons, struct overflow_finding *findings)
 {
 	struct report r = { .finding = findings };
+	bool wait = false;
 	uint64_t left;
 
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
 		settle_events(kernel, &views[i]);
+		wait |= event_may_come(&views[i]);
+	}
 	if (!reasons)
 		find_acks(&r, kernel, views, count);
-	find_syns(&r, kernel, views, count, reasons);
+	if (!wait)
+		find_syns(&r, kernel, views, count, reasons);
 	find_cookies(&r, kernel, views, count);
 	left = kernel->overflows + kernel->reqq_drops;
-	if (kernel->drops > left)
+	if (!wait && kernel->drops > left)
 		kernel->no_full_queue += kernel->drops - left;
-	kernel->drops = left;
+	if (!wait || kernel->drops < left)
+		kernel->drops = left;
 	kernel->blurs = 0;
 	return r.count;
 }
@@ -187,7 +213,7 @@ size_t overflow_guess(struct overflow_view *views, size_t count, struct overflow
 
 	for (size_t i = 0; i < count; i++) {
 		settle_events(&none, &views[i]);
-		if (!views[i].accept_full)
+		if (!views[i].accept_full || views[i].syns_known)
 			continue;
 		add(&r, (struct overflow_finding){ .view = i, .stage = STAGE_SYN,
 						   .queue = QUEUE_ACCEPT,

@@ -35,20 +35,18 @@ struct overflow_counters {
 /* One listener's part, since the last time it was reconciled. */
 struct overflow_view {
 	uint64_t drops; /* sk_drops */
-	uint64_t acks; /* final ACKs known to be refused, one by one (kfree_skb) */
+	uint64_t acks; /* final ACKs known to be refused, one by one (kfree_skb, tcp_check_req) */
 	uint64_t cookie_acks;
 	uint64_t failed; /* children that could not be made for another reason */
+	uint64_t syns[CODES]; /* SYNs known to be refused, one by one (tcp_conn_request) */
+	uint64_t syn_failed; /* SYNs, and ACKs of cookies, dropped for another reason */
 	uint64_t evident; /* final ACKs known by a SYN-ACK retransmit, where acks is not kept */
+	uint64_t acks_most; /* no more final ACKs than these were refused; UINT64_MAX: not known */
+	bool syns_known; /* each refused SYN is in syns, or will be */
+	uint64_t fresh; /* of drops: since the look before */
 	bool accept_full; /* at the last look, or its peak since the one before */
 	bool syn_full;
 	bool three_quarters; /* no syncookies, and the SYN queue is over 3/4 of max_syn_backlog */
-};
-
-enum overflow_code {
-	CODE_ACCEPT_QUEUE_FULL,
-	CODE_SYN_QUEUE_FULL,
-	CODE_SYN_QUEUE_THREE_QUARTERS,
-	CODES,
 };
 
 struct overflow_finding {
@@ -68,7 +66,11 @@ struct overflow_finding {
 /*
  * Explain `kernel`, what the counters moved and was not explained before; on return it holds what
  * is left for the next time (a drop between the look at the listener and that at the counters).
- * `reasons`: the kernel names the drop of a final ACK, so acks and cookie_acks are complete.
+ * `reasons`: each refused final ACK is told one by one, so acks and cookie_acks are complete.
+ * Else no finding about the accept queue is proven, unless acks_most is 0: whether a SYN or a final
+ * ACK was refused is the difference of counts that other drops, and later ones, move as well.
+ * Where syns_known holds and a drop since the look before is not told yet, its event may be on its
+ * way: nothing is found about SYNs then, lest it be told twice, until a look that finds no such drop.
  * Drops of a listener that are explained are taken off its view. Returns the findings' number.
  */
 size_t overflow_reconcile(struct overflow_counters *kernel, struct overflow_view *views, size_t count,

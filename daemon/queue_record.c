@@ -34,6 +34,17 @@ static const char *const evidence_names[EVIDENCES] = {
 	[EVIDENCE_SYNACK_RETRANSMIT] = "synack_retransmit",
 	[EVIDENCE_SK_DROPS] = "sk_drops",
 	[EVIDENCE_COUNTERS] = "counters",
+	[EVIDENCE_CONN_REQUEST] = "tcp_conn_request",
+	[EVIDENCE_CHECK_REQ] = "tcp_check_req",
+	[EVIDENCE_GET_COOKIE_SOCK] = "tcp_get_cookie_sock",
+};
+
+/* Written as it happened: the queue's length is the one that refused. */
+static const bool is_immediate[EVIDENCES] = {
+	[EVIDENCE_KFREE_SKB] = true,
+	[EVIDENCE_CONN_REQUEST] = true,
+	[EVIDENCE_CHECK_REQ] = true,
+	[EVIDENCE_GET_COOKIE_SOCK] = true,
 };
 
 static const char *const code_names[CODES] = {
@@ -127,12 +138,12 @@ static void put_detail(struct buf *b, const struct overflow_report *r)
 							"SYN";
 	char text[256], queue[64] = "";
 
-	if (r->queue_known)
+	if (r->queue_known && is_immediate[r->finding.evidence])
 		snprintf(queue, sizeof(queue), " at %u/%u", r->accept_len, r->accept_max);
 	switch (r->finding.code) {
 	case CODE_ACCEPT_QUEUE_FULL:
 		snprintf(text, sizeof(text), "%s %s: the accept queue was full%s", what,
-			 action_names[r->finding.action], r->finding.evidence == EVIDENCE_KFREE_SKB ? queue : "");
+			 action_names[r->finding.action], queue);
 		break;
 	case CODE_SYN_QUEUE_FULL:
 		snprintf(text, sizeof(text), "%s%s: the SYN queue was full", what,

@@ -27,7 +27,7 @@ struct queues {
 	uint64_t last_ns; /* of the previous look */
 	int64_t offset_ns; /* of the wall clock */
 	unsigned int idle_intervals; /* after so many, an idle namespace's counters are read */
-	bool reasons; /* the kernel names the drop of a final ACK */
+	bool reasons; /* each refused final ACK is told one by one */
 };
 
 struct queues *queues_new(struct source *source, struct listeners *listeners,
@@ -66,20 +66,37 @@ static void tell(struct queues *q, const struct queues_output *to, struct listen
 	to->end(to->ctx, &(struct filter_subject){ .ends_only = true, .local_port = p->port });
 }
 
+/*
+ * A SYN-ACK goes out again up to a second after its ACK was refused. By then a look may have found
+ * that refusal in the sums, and whose of them it was cannot be told: it is not counted again.
+ */
+static bool in_a_sum(struct listener *p, const struct event_overflow *e)
+{
+	if (!p || e->evidence != EVIDENCE_SYNACK_RETRANSMIT || !p->summed)
+		return false;
+	p->summed--;
+	return true;
+}
+
 void queues_overflow(struct queues *q, const struct event_overflow *e)
 {
 	struct listener *p = listeners_find(q->listeners, e->socket);
-	struct record *r = q->output.begin(q->output.ctx, RECORD_OVERFLOW, e->mono_ns, q->offset_ns);
+	struct record *r;
 	const struct overflow_finding finding = {
-		.stage = STAGE_ACK,
-		.queue = QUEUE_ACCEPT,
+		.stage = e->stage,
+		.queue = e->code == CODE_ACCEPT_QUEUE_FULL ? QUEUE_ACCEPT : QUEUE_SYN,
 		.action = e->action,
 		.evidence = e->evidence,
-		.code = CODE_ACCEPT_QUEUE_FULL,
+		.code = e->code,
 		.proven = e->proven,
 		.count = 1,
 	};
 
+	if (in_a_sum(p, e))
+		return;
+	r = q->output.begin(q->output.ctx, RECORD_OVERFLOW, e->mono_ns, q->offset_ns);
+	if (p && e->evidence == EVIDENCE_KFREE_SKB && !q->reasons)
+		p->refused.ack++; /* a cookie's; others are not told so */
 	if (p && e->evidence == EVIDENCE_SYNACK_RETRANSMIT) {
 		struct book *b = books_get(&q->books, p->netns);
 
@@ -108,21 +125,43 @@ void queues_overflow(struct queues *q, const struct event_overflow *e)
 
 /* ---- refusals that no event tells ---- */
 
-static struct overflow_view view_of(const struct listener *p)
+static struct overflow_view view_of(const struct queues *q, const struct listener *p)
 {
 	const struct listener_sample *s = &p->sample;
 	uint32_t quarters = s->max_syn_backlog - s->max_syn_backlog / 4;
-
-	return (struct overflow_view){
+	struct overflow_view view = {
 		.drops = s->drops - p->drops_accounted,
 		.acks = s->state.ack_drops - p->accounted.ack_drops,
 		.cookie_acks = s->state.cookie_drops - p->accounted.cookie_drops,
 		.failed = s->state.failed - p->accounted.failed,
+		.syn_failed = s->state.syn_failed - p->accounted.syn_failed,
 		.evident = p->evident_acks,
+		.acks_most = source_bounds_acks(q->source) ?
+				     s->state.unnamed - p->accounted.unnamed :
+				     UINT64_MAX,
+		.syns_known = source_tells_syns(q->source),
+		.fresh = p->drops_new,
 		.accept_full = s->accept_len > s->accept_max || p->peak > s->accept_max,
 		.syn_full = s->syn_len > s->accept_max,
 		.three_quarters = !s->syncookies && s->syn_len >= quarters,
 	};
+
+	for (int code = 0; code < CODES; code++)
+		view.syns[code] = s->state.syn_drops[code] - p->accounted.syn_drops[code];
+	return view;
+}
+
+/* What events told one by one, as it happened, since the last time. */
+static void tell_book(struct book *b, struct listener *p, const struct overflow_view *v)
+{
+	for (int code = 0; code < CODES; code++) {
+		struct overflow_finding f = { .code = code, .count = v->syns[code] };
+
+		if (code == CODE_ACCEPT_QUEUE_FULL)
+			f.count += v->acks + v->cookie_acks;
+		book_told(b, &f, code == CODE_ACCEPT_QUEUE_FULL ? v->cookie_acks : 0);
+		p->refused.syn += v->syns[code];
+	}
 }
 
 /* For whoever asks whose SYNs those were. */
@@ -145,6 +184,8 @@ static void report_finding(struct queues *q, const struct book *b, struct listen
 {
 	struct record *r = q->output.begin(q->output.ctx, RECORD_OVERFLOW, now_ns, q->offset_ns);
 
+	if (p && f->code == CODE_ACCEPT_QUEUE_FULL && !f->proven)
+		p->summed += f->count;
 	if (p && f->stage == STAGE_ACK)
 		p->refused.ack += f->count;
 	else if (p && f->action == ACTION_DROPPED)
@@ -204,11 +245,8 @@ static void explain_drops(struct queues *q, struct book *b, struct listener **gr
 	size_t findings;
 
 	for (size_t i = 0; i < count; i++) {
-		struct overflow_finding events = { .code = CODE_ACCEPT_QUEUE_FULL };
-
-		q->views[i] = view_of(group[i]);
-		events.count = q->views[i].acks + q->views[i].cookie_acks;
-		book_told(b, &events, q->views[i].cookie_acks); /* one by one, as they happened */
+		q->views[i] = view_of(q, group[i]);
+		tell_book(b, group[i], &q->views[i]);
 	}
 	findings = b->known ? overflow_reconcile(&b->left, q->views, count, q->reasons, q->findings) :
 			      overflow_guess(q->views, count, q->findings);
@@ -406,11 +444,10 @@ static void on_sample(void *ctx, const struct listener_sample *sample)
 	if (!p)
 		return; /* its LISTENER_OPENED is still in the ring */
 	listeners_sample(q->listeners, p, sample);
-	q->reasons = sample->reasons;
-	if (sample->reasons) {
+	q->reasons = source_tells_acks(q->source);
+	p->refused.cookie = sample->state.cookie_drops;
+	if (q->reasons)
 		p->refused.ack = sample->state.ack_drops + sample->state.cookie_drops;
-		p->refused.cookie = sample->state.cookie_drops;
-	}
 }
 
 static void tell_if_worth_it(void *ctx, struct listener *p)

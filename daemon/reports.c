@@ -51,7 +51,7 @@ void report_hello(struct buf *b, const struct source *source, const struct filte
 	const struct capability *c;
 	size_t count;
 
-	cJSON_AddStringToObject(members, "evidence", "tracepoints");
+	cJSON_AddStringToObject(members, "evidence", source_evidence(source));
 	granted = cJSON_AddObjectToObject(members, "capabilities");
 	c = source_capabilities(source, &count);
 	for (size_t i = 0; i < count; i++)
@@ -73,7 +73,7 @@ void report_probe(struct buf *b, const struct source *source)
 	for (size_t i = 0; i < count; i++)
 		baseline = baseline && (!c[i].required || !c[i].error);
 	if (baseline)
-		cJSON_AddStringToObject(members, "evidence", "tracepoints");
+		cJSON_AddStringToObject(members, "evidence", source_evidence(source));
 	else
 		cJSON_AddNullToObject(members, "evidence");
 	all = cJSON_AddObjectToObject(members, "capabilities");
@@ -82,8 +82,10 @@ void report_probe(struct buf *b, const struct source *source)
 		cJSON_AddBoolToObject(one, "ok", !c[i].error);
 		cJSON_AddBoolToObject(one, "required", c[i].required);
 		cJSON_AddStringToObject(one, "needed_for", c[i].needed_for);
-		if (c[i].error)
+		if (c[i].error) {
 			cJSON_AddStringToObject(one, "error", strerror(-c[i].error));
+			cJSON_AddStringToObject(one, "without", c[i].without);
+		}
 	}
 	finish(b, members);
 }

@@ -16,6 +16,7 @@
 #include "common/log.h"
 #include "accept.skel.h"
 #include "expire.h"
+#include "functions.h"
 #include "tcpshake.skel.h"
 
 enum {
@@ -28,7 +29,9 @@ enum {
 	CAP_RESET_RECEIVED,
 	CAP_RETRANSMIT_SYN,
 	CAP_NEIGHBOUR,
+	CAP_REASON,
 	CAP_ATOMICS,
+	CAP_FUNCTIONS,
 	CAP_ACCEPT_FUNCTION,
 	CAP_ACCEPT_SYSCALL,
 	CAPABILITIES,
@@ -38,6 +41,8 @@ struct source {
 	struct source_handler handler;
 	struct tcpshake_bpf *bpf;
 	struct accept_bpf *accept; /* NULL unless accept() is seen */
+	struct functions *functions; /* NULL unless functions can be hooked */
+	bool attached;
 	enum accept_wait accept_wait;
 	struct ring_buffer *ring;
 	struct bpf_link *queues; /* the iterator over the table of listeners */
@@ -66,30 +71,44 @@ static int libbpf_message(enum libbpf_print_level level, const char *format, va_
 struct source *source_new(const struct source_handler *handler)
 {
 	static const struct capability all[CAPABILITIES] = {
-		[CAP_STATE] = { "inet_sock_set_state", "every handshake", true, -ENOSYS },
+		[CAP_STATE] = { "inet_sock_set_state", "every handshake", "tcpshaked does not run",
+				true, -ENOSYS },
 		[CAP_RETRANSMIT] = { "tcp_retransmit_synack",
-				     "the latency of retransmitted passive handshakes", true,
-				     -ENOSYS },
+				     "the latency of retransmitted passive handshakes",
+				     "tcpshaked does not run", true, -ENOSYS },
 		[CAP_ITERATOR] = { "listener_iterator",
-				   "owners of listeners that were there before the daemon", false,
-				   -ENOSYS },
-		[CAP_QUEUES] = { "queue_iterator", "the depth of the queues, refused SYNs", false,
-				 -ENOSYS },
-		[CAP_KFREE] = { "kfree_skb", "each refused final ACK with its client, at once", false,
-				-ENOSYS },
-		[CAP_RESET_SENT] = { "tcp_send_reset", "RSTs sent", false, -ENOSYS },
-		[CAP_RESET_RECEIVED] = { "tcp_receive_reset", "RSTs received", false, -ENOSYS },
-		[CAP_RETRANSMIT_SYN] = { "tcp_retransmit_skb", "when SYNs went out again", true,
+				   "owners of listeners that were there before the daemon",
+				   "process is null for them", false, -ENOSYS },
+		[CAP_QUEUES] = { "queue_iterator", "the depth of the queues, refused SYNs",
+				 "no listener samples, no refused SYN without function_hooks",
+				 false, -ENOSYS },
+		[CAP_KFREE] = { "kfree_skb", "each refused final ACK with its client, at once",
+				"told when its SYN-ACK goes out again, or by function_hooks", false, -ENOSYS },
+		[CAP_REASON] = { "overflow_reason", "the stage of a refusal, by kfree_skb (6.15)",
+				 "function_hooks tell it; else a refusal by the accept queue is probable",
+				 false, -ENOSYS },
+		[CAP_RESET_SENT] = { "tcp_send_reset", "RSTs sent", "no such reset records", false,
+				     -ENOSYS },
+		[CAP_RESET_RECEIVED] = { "tcp_receive_reset", "RSTs received",
+					 "no such reset records; a refusal is taken for ICMP's", false,
 					 -ENOSYS },
+		[CAP_RETRANSMIT_SYN] = { "tcp_retransmit_skb", "when SYNs went out again",
+					 "tcpshaked does not run", true, -ENOSYS },
 		[CAP_NEIGHBOUR] = { "neigh_timer_handler",
-				    "to tell a silent next hop from a router's ICMP message", false,
-				    -ENOSYS },
-		[CAP_ATOMICS] = { "fetch_atomics", "the cheaper table of attempts", false, -ENOSYS },
+				    "to tell a silent next hop from a router's ICMP message",
+				    "cause icmp_unreachable for both", false, -ENOSYS },
+		[CAP_ATOMICS] = { "fetch_atomics", "the cheaper table of attempts",
+				  "a hash table keeps them", false, -ENOSYS },
+		[CAP_FUNCTIONS] = { "function_hooks",
+				    "each refused SYN with its client, at once; without overflow_reason, "
+				    "each refused final ACK",
+				    "SYNs are counted by listener at the next look, without the client; "
+				    "final ACKs as overflow_reason says", false, -ENOSYS },
 		[CAP_ACCEPT_FUNCTION] = { "accept_function", "how long connections wait for accept()",
-					  false, -ENOSYS },
+					  "--accept-wait=syscall can tell it", false, -ENOSYS },
 		[CAP_ACCEPT_SYSCALL] = { "accept_syscall",
-					 "the same, without function hooks or io_uring", false,
-					 -ENOSYS },
+					 "the same, without function hooks or io_uring",
+					 "accept_function can tell it", false, -ENOSYS },
 	};
 	struct source *s = calloc(1, sizeof(*s));
 
@@ -113,6 +132,7 @@ void source_free(struct source *s)
 		return;
 	ring_buffer__free(s->ring);
 	bpf_link__destroy(s->queues);
+	functions_free(s->functions);
 	accept_bpf__destroy(s->accept);
 	tcpshake_bpf__destroy(s->bpf);
 	free(s->per_cpu);
@@ -230,9 +250,12 @@ static int load_programs(struct source *s, const struct filter *filter)
 /* Load one way to see accept(), with the maps of the other programs. */
 static int load_accept(struct source *s, bool function)
 {
-	struct accept_bpf *a = accept_bpf__open();
+	struct accept_bpf *a;
 	int err;
 
+	if (function && functions_forbidden())
+		return s->capabilities[CAP_ACCEPT_FUNCTION].error = -EPERM;
+	a = accept_bpf__open();
 	if (!a)
 		return -errno;
 	bpf_program__set_autoload(a->progs.accept_function, function);
@@ -249,6 +272,21 @@ static int load_accept(struct source *s, bool function)
 		s->accept = a;
 	s->capabilities[function ? CAP_ACCEPT_FUNCTION : CAP_ACCEPT_SYSCALL].error = err;
 	return err;
+}
+
+/* Refusals by the functions they happen in, from here on. */
+static void load_functions(struct source *s)
+{
+	struct kernel_enums enums;
+	int err = kernel_enums_read(&enums);
+
+	s->capabilities[CAP_REASON].error = enums.number[KERNEL_OVERFLOW_REASON].known ? 0 : -ENOENT;
+	if (functions_forbidden())
+		err = -EPERM;
+	if (!err)
+		s->functions = functions_new(s->bpf->obj, &enums, &err);
+	s->capabilities[CAP_FUNCTIONS].error = err;
+	s->bpf->bss->acks_by_function = functions_tell_acks(s->functions);
 }
 
 void source_probe_accept(struct source *s)
@@ -312,6 +350,7 @@ int source_load(struct source *s, const struct filter *filter, enum accept_wait 
 		err = load_remote(s, filter);
 	if (err)
 		return err;
+	load_functions(s);
 	if (accept_wait == ACCEPT_WAIT_AUTO || accept_wait == ACCEPT_WAIT_FUNCTION)
 		load_accept(s, true);
 	else if (accept_wait == ACCEPT_WAIT_SYSCALL)
@@ -354,6 +393,7 @@ int source_attach(struct source *s)
 	int err = tcpshake_bpf__attach(s->bpf);
 
 	set_required(s, err);
+	s->attached = !err;
 	if (!err)
 		attach_optional(s);
 	return err;
@@ -361,7 +401,9 @@ int source_attach(struct source *s)
 
 void source_detach(struct source *s)
 {
+	s->attached = false;
 	tcpshake_bpf__detach(s->bpf);
+	functions_detach(s->functions);
 	if (s->accept)
 		accept_bpf__detach(s->accept);
 }
@@ -535,6 +577,27 @@ void source_expire(struct source *s, uint64_t now_ns)
 	       sizeof(struct request), request_expired, now_ns);
 	expire(bpf_map__fd(s->bpf->maps.attempts), sizeof(__u64), sizeof(struct attempt),
 	       attempt_expired, now_ns);
+}
+
+bool source_tells_acks(const struct source *s)
+{
+	return functions_tell_acks(s->functions) ||
+	       (!s->capabilities[CAP_KFREE].error && !s->capabilities[CAP_REASON].error);
+}
+
+bool source_bounds_acks(const struct source *s)
+{
+	return !s->capabilities[CAP_KFREE].error && s->capabilities[CAP_REASON].error;
+}
+
+bool source_tells_syns(const struct source *s)
+{
+	return s->functions && s->attached;
+}
+
+const char *source_evidence(const struct source *s)
+{
+	return s->functions ? "functions" : "tracepoints";
 }
 
 const struct capability *source_capabilities(const struct source *s, size_t *count)

@@ -32,6 +32,7 @@ uint32_t source_untold(const struct source *s);
 struct capability {
 	const char *name;
 	const char *needed_for;
+	const char *without; /* what it costs that it is missing */
 	bool required;
 	int error; /* 0 or a negative errno */
 };
@@ -88,6 +89,16 @@ void source_probe_accept(struct source *s);
 
 /* Why accept() cannot be seen as asked: 0 or a negative errno. */
 int source_accept_error(const struct source *s);
+
+/* The tier: "tracepoints", or "functions" where those can be hooked as well. */
+const char *source_evidence(const struct source *s);
+
+/* Does an event tell of each refused final ACK? */
+bool source_tells_acks(const struct source *s);
+/* If not, are there no more of them than the listener's state says are unnamed? */
+bool source_bounds_acks(const struct source *s);
+/* Does one tell of each refused SYN, now? */
+bool source_tells_syns(const struct source *s);
 
 const struct capability *source_capabilities(const struct source *s, size_t *count);
 

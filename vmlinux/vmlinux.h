@@ -62,7 +62,7 @@ enum {
 /* include/uapi/linux/in.h, include/linux/socket.h */
 enum { IPPROTO_TCP = 6 };
 enum { AF_INET = 2, AF_INET6 = 10 };
-enum sock_flags { SOCK_DEAD }; /* bit numbers in sock.skc_flags */
+enum sock_flags { SOCK_DEAD, SOCK_DONE, SOCK_LINGER = 4 }; /* bit numbers in sock.skc_flags */
 
 /* include/uapi/linux/neighbour.h */
 enum { NUD_FAILED = 0x20 };
@@ -84,8 +84,15 @@ struct netns_ipv4 {
 	int sysctl_max_syn_backlog;
 };
 
+struct linux_mib; /* include/net/snmp.h: counters of type long, by enum LINUX_MIB_… */
+
+struct netns_mib {
+	struct linux_mib *net_statistics; /* per CPU */
+};
+
 struct net {
 	struct ns_common ns;
+	struct netns_mib mib;
 	struct netns_ipv4 ipv4;
 };
 
@@ -300,6 +307,11 @@ struct bpf_iter_meta {
 
 struct bpf_map;
 
+/* include/linux/bpf.h: what an array map is to the kernel. */
+struct bpf_array {
+	void *pptrs[1]; /* per CPU, of each element */
+};
+
 struct bpf_iter__bpf_map_elem {
 	struct bpf_iter_meta *meta;
 	struct bpf_map *map;
@@ -311,12 +323,6 @@ struct bpf_iter__task_file {
 	struct bpf_iter_meta *meta;
 	struct task_struct *task;
 	struct file *file;
-};
-
-/* include/net/sock.h; the values are the running kernel's. */
-enum sock_flags {
-	SOCK_DONE = 1,
-	SOCK_LINGER = 4,
 };
 
 /* include/net/rstreason.h, from 6.10; the values are the running kernel's. */

@@ -179,8 +179,23 @@ def test_probe():
     assert out.count("\n") == 1 and out.endswith("\n")
     probe = json.loads(out)
     assert schema.Checker().errors(probe) == []
-    assert probe["type"] == "probe" and probe["evidence"] == "tracepoints"
-    assert any(one["ok"] for one in probe["capabilities"].values())
+    able = probe["capabilities"]
+    tier = "functions" if able["function_hooks"]["ok"] else "tracepoints"
+    assert probe["type"] == "probe" and probe["evidence"] == tier
+    assert all(one["ok"] for one in able.values() if one["required"])
+    assert all(one["ok"] or one["without"] for one in able.values())
+
+
+def test_no_functions():
+    """TCPSHAKE_NO_FUNCTIONS: as if the kernel let no function be hooked."""
+    plain = json.loads(run("--probe")[1])
+    forbidden = json.loads(run("--probe", env={**os.environ, "TCPSHAKE_NO_FUNCTIONS": "1"})[1])
+    assert forbidden["evidence"] == "tracepoints"
+    for name, one in forbidden["capabilities"].items():
+        if "function" in name:
+            assert not one["ok"] and one["error"] == "Operation not permitted"
+        else:
+            assert one == plain["capabilities"][name]
 
 
 # outputs

@@ -15,7 +15,34 @@ from lib.traffic import connect, finish, listener, port_of, start
 FAST = ("--listener-interval", "200ms")
 ACCEPT = {"queue": "accept", "cause": {"code": "accept_queue_full"}}
 # Records of single packets, which name the client.
-IMMEDIATE = ("kfree_skb", "synack_retransmit", "tcp_conn_request")
+IMMEDIATE = ("kfree_skb", "synack_retransmit", "tcp_conn_request", "tcp_check_req",
+             "tcp_get_cookie_sock")
+
+
+def able(d, name):
+    """Does this kernel offer it, as the daemon says?"""
+    return d.feed.all[0]["capabilities"][name]
+
+
+def knows_acks(d):
+    """Is each refused final ACK told by itself? Else whether it was one is only probable."""
+    return able(d, "function_hooks") or (able(d, "kfree_skb") and able(d, "overflow_reason"))
+
+
+def settle_acks(d, books, crowd, **subset):
+    """Final ACKs were refused, and nothing else: each is told as such, or nothing wrong is proven."""
+    if knows_acks(d):
+        records = books.settle("ListenOverflows", stage="ack", **subset, **ACCEPT)
+        check_place(records, crowd, crowd.backlog + 1)
+        assert all(record["cause"]["certainty"] == "proven" for record in records)
+        return
+    for record in books.settle("ListenOverflows", **ACCEPT):
+        assert record["stage"] == "ack" or record["cause"]["certainty"] == "probable", record
+        check_place([record], crowd)
+
+
+def close_acks(d, books, **subset):
+    books.close("ListenOverflows", **(subset if knows_acks(d) else ACCEPT))
 
 
 @pytest.fixture
@@ -65,9 +92,39 @@ def test_syns_beyond_the_accept_queue(pair, ip, keep, watch, backlog):
     books.wait_kernel("ListenOverflows", 7)
     records = books.settle("ListenOverflows", stage="syn", action="dropped", **ACCEPT)
     check_place(records, crowd, backlog + 1)
-    assert all(record["cause"]["certainty"] == "proven" for record in records)
+    certainty = "proven" if knows_acks(d) or able(d, "kfree_skb") else "probable"
+    assert all(record["cause"]["certainty"] == certainty for record in records)
     crowd.leave()
     books.close("ListenOverflows")
+
+
+@pytest.mark.parametrize("full", ["accept", "syn", "three_quarters"])
+def test_client_of_a_refused_syn(pair, ip, keep, watch, full):
+    """Which SYN was refused is told where the function that refuses it can be hooked."""
+    pair.server.sysctl("net.ipv4.tcp_syncookies", 0)
+    pair.server.sysctl("net.ipv4.tcp_max_syn_backlog", 8 if full == "three_quarters" else 4096)
+    d, books = watch(pair.server)
+    crowd = Crowd(pair, ip, keep, 128 if full == "three_quarters" else 4)
+    if full == "accept":
+        crowd.fill()
+    else:
+        crowd.late(7 if full == "three_quarters" else 5)
+    clients = {sock.getsockname()[1] for sock in crowd.begin(6)}
+    counter, queue = {"accept": ("ListenOverflows", "accept"), "syn": ("TCPReqQFullDrop", "syn"),
+                      "three_quarters": ("ListenDrops", "syn")}[full]
+    books.wait_kernel(counter, 6)
+    records = books.settle(counter, stage="syn", queue=queue, action="dropped")
+    check_place(records, crowd, 5 if full == "accept" else 0)
+    if able(d, "function_hooks"):
+        assert {record["evidence"] for record in records} == {"tcp_conn_request"}
+        assert {record["remote"]["port"] for record in records} == clients
+        proven = [record["cause"]["certainty"] == "proven" for record in records]
+        assert all(proven) if full != "three_quarters" else not any(proven)
+    else:
+        assert {record["evidence"] for record in records} == {"sk_drops"}
+        assert not any("remote" in record for record in records)
+    crowd.leave()
+    books.close(counter)
 
 
 def test_before_the_first_look(pair, ip, keep, watch):
@@ -128,9 +185,7 @@ def test_final_acks_beyond_the_accept_queue(pair, ip, keep, watch, backlog):
     d, books = watch(pair.server)
     crowd = Crowd(pair, ip, keep, backlog)
     refuse_acks(crowd, books, 1 if backlog == 0 else min(backlog, 4))
-    records = books.settle("ListenOverflows", stage="ack", action="dropped", **ACCEPT)
-    check_place(records, crowd, backlog + 1)
-    assert all(record["cause"]["certainty"] == "proven" for record in records)
+    settle_acks(d, books, crowd, action="dropped")
     crowd.leave()
     books.close("ListenOverflows")
 
@@ -149,6 +204,36 @@ def test_retransmitted_final_acks(pair, ip, keep, watch):
     assert told in (set(), ports)
     crowd.leave()
     books.close("ListenOverflows", stage="ack")
+
+
+def test_client_that_went_away(pair, ip, keep, watch):
+    """Its ACK was refused once, though its SYN-ACK goes out again and again."""
+    d, books = watch(pair.server)
+    crowd = Crowd(pair, ip, keep, 4)
+    late = refuse_acks(crowd, books, 1)
+    pair.server.nft(f"tcp dport {crowd.port} tcp sport {late[0].getsockname()[1]} drop")
+    books.wait_kernel("RetransSegs", 2)
+    settle_acks(d, books, crowd, action="dropped")
+    crowd.leave()
+    books.close("ListenOverflows")
+
+
+def test_refusals_while_the_daemon_looks(pair, ip, keep, watch):
+    """They go on over many looks at the queues: none is told twice, by its event and in a sum."""
+    d, books = watch(pair.server)
+    crowd = Crowd(pair, ip, keep, 0)
+    sampled(d, crowd)
+    crowd.fill()
+    looks = len(d.feed.records("listener", local={"port": crowd.port}))
+
+    def enough():
+        crowd.begin(10)
+        return (len(d.feed.records("listener", local={"port": crowd.port})) >= looks + 5 or
+                len(crowd.clients) > 600)
+    env.poll_until(enough, 20, "five looks")
+    books.settle("ListenOverflows", **ACCEPT)
+    crowd.leave()
+    books.close("ListenOverflows", **ACCEPT)
 
 
 @pytest.mark.parametrize("rounds", [1, 3])
@@ -198,7 +283,7 @@ def test_listeners_drop_side_by_side(pair, ip, keep, watch):
 
 def test_owner_outside_the_namespace(pair, ip, keep, watch):
     """Nobody who holds the listener lives where it listens: the counters there cannot be read, and
-    its own drops make it probable, not proven."""
+    its own drops make it probable, not proven; only the function that refuses a SYN can prove it."""
     server = keep(listener(pair.server, ip, backlog=3))
     address = pair.address(ip, port_of(server))
     d, books = watch(pair.server)
@@ -208,7 +293,9 @@ def test_owner_outside_the_namespace(pair, ip, keep, watch):
     for record in books.settle("ListenOverflows", stage="syn"):
         assert record["process"]["pid"] == os.getpid()
         assert record["accept_queue"] == {"len": 4, "max": 3}
-        assert record["cause"]["certainty"] == "probable"
+        proven = record["evidence"] == "tcp_conn_request"
+        assert record["cause"]["certainty"] == ("proven" if proven else "probable")
+        assert proven == able(d, "function_hooks")
     for sock in clients:
         reset(sock)
     books.close("ListenOverflows")
@@ -225,10 +312,9 @@ def test_abort_on_overflow(pair, ip, keep, watch):
         with pytest.raises(ConnectionResetError):
             sock.recv(1)
     assert books.delta("EmbryonicRsts") == 3
-    records = books.settle("ListenOverflows", stage="ack", action="reset", **ACCEPT)
-    check_place(records, crowd, 6)
+    settle_acks(d, books, crowd, action="reset")
     crowd.leave()
-    books.close("ListenOverflows", action="reset")
+    close_acks(d, books, action="reset")
 
 
 def test_cookie_ack(pair, ip, keep, watch):
@@ -243,8 +329,15 @@ def test_cookie_ack(pair, ip, keep, watch):
     for sock in late:
         sock.send(b"x")
     books.wait_kernel("ListenOverflows", 3)
-    records = books.settle("ListenOverflows", stage="ack", action="dropped", **ACCEPT)
-    check_place(records, crowd, 6)
+    if able(d, "function_hooks") or able(d, "kfree_skb"):
+        records = books.settle("ListenOverflows", stage="ack", action="dropped", **ACCEPT)
+        check_place(records, crowd, 6)
+        assert all("remote" in record for record in records)
+    else:
+        settle_acks(d, books, crowd)
+        crowd.leave()
+        books.close("ListenOverflows", **ACCEPT)
+        return
     crowd.leave()
     books.settle("ListenOverflows", stage="ack")
 

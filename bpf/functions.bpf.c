@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Refused SYNs, which fire no tracepoint, and final ACKs where the kernel does not name their drop:
+ * by the functions that refuse them. An object of its own, loaded where functions can be hooked.
+ *
+ * Whether a packet was refused, and for which queue, is what the kernel counted for it. Its
+ * counters are per CPU, and both functions run to their end on one CPU with bottom halves
+ * disabled, so what this CPU's counters moved from the entry to the exit is this packet's. The
+ * lengths of the queues would only say how full they are now, as other CPUs see them change.
+ */
+#include "overflow.bpf.h"
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+/* Of the enum LINUX_MIB_…, which has no name by which a relocation could find it. */
+const volatile __u32 mib_listen_overflows, mib_listen_drops, mib_reqq_full_drop;
+
+enum spot { SPOT_SYN, SPOT_ACK, SPOTS };
+
+/* This CPU's counters of a namespace, as a function began to handle a packet. */
+struct tally {
+	__u64 packet;
+	__u64 overflows; /* ListenOverflows */
+	__u64 drops; /* ListenDrops */
+	__u64 reqq_drops; /* TCPReqQFullDrop */
+};
+
+struct tallies {
+	struct tally at[SPOTS];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct tallies);
+} tallies SEC(".maps");
+
+/* A pointer the verifier keeps an eye on, as a number. */
+static __always_inline __u64 number_of(void *pointer)
+{
+	__u64 number = 0;
+
+	bpf_probe_read_kernel(&number, sizeof(number), &pointer);
+	return number;
+}
+
+/*
+ * How far this CPU's copies of per-CPU data are from their pointers. A map of ours knows: its element
+ * is per-CPU data, too. (__per_cpu_offset would need /proc/kallsyms, and 5.10's BTF has no variables.)
+ */
+static __always_inline __u64 this_cpu_offset(struct tallies *here)
+{
+	struct bpf_array *array = (struct bpf_array *)number_of(&tallies);
+	__u64 element = 0;
+
+	bpf_core_read(&element, sizeof(element), &array->pptrs);
+	return number_of(here) - element;
+}
+
+static __always_inline void tally(struct tally *t, struct tallies *here, struct sock *sk)
+{
+	struct linux_mib *mib = BPF_CORE_READ(sk, __sk_common.skc_net.net, mib.net_statistics);
+	unsigned long *mine = (void *)((__u64)mib + this_cpu_offset(here));
+
+	bpf_probe_read_kernel(&t->overflows, sizeof(t->overflows), &mine[mib_listen_overflows]);
+	bpf_probe_read_kernel(&t->drops, sizeof(t->drops), &mine[mib_listen_drops]);
+	bpf_probe_read_kernel(&t->reqq_drops, sizeof(t->reqq_drops), &mine[mib_reqq_full_drop]);
+}
+
+static __always_inline struct tallies *tallies_here(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&tallies, &zero);
+}
+
+static __always_inline int begins(enum spot spot, struct sock *sk, struct sk_buff *skb)
+{
+	struct tallies *here = tallies_here();
+
+	if (!here)
+		return 0;
+	here->at[spot].packet = (__u64)skb;
+	tally(&here->at[spot], here, sk);
+	return 0;
+}
+
+/* Was the packet dropped between its entry and now? Then `moved` says what the kernel counted. */
+static __always_inline bool dropped(enum spot spot, struct sock *sk, struct sk_buff *skb,
+				    struct tally *moved)
+{
+	struct tallies *here = tallies_here();
+	struct tally *before;
+
+	if (!here)
+		return false;
+	before = &here->at[spot];
+	if (before->packet != (__u64)skb)
+		return false; /* its beginning was not seen */
+	tally(moved, here, sk);
+	moved->overflows -= before->overflows;
+	moved->drops -= before->drops;
+	moved->reqq_drops -= before->reqq_drops;
+	return moved->drops;
+}
+
+static __always_inline struct listener_state *state_of(struct sock *sk)
+{
+	struct listener_key key = { (__u64)sk };
+
+	return bpf_map_lookup_elem(&listeners, &key);
+}
+
+/*
+ * tcp_conn_request(): without syncookies, the last quarter of tcp_max_syn_backlog is kept for peers
+ * that are known. What else drops a SYN and counts nothing but ListenDrops is no full queue: no
+ * route, no memory, a security module. Those come to the same end, so the rule is never proven.
+ */
+static __always_inline bool quarter_is_kept(struct sock *sk)
+{
+	struct inet_connection_sock *icsk = (struct inet_connection_sock *)sk;
+	struct net *net = BPF_CORE_READ(sk, __sk_common.skc_net.net);
+	int most = BPF_CORE_READ(net, ipv4.sysctl_max_syn_backlog);
+	int len = BPF_CORE_READ(icsk, icsk_accept_queue.qlen.counter);
+
+	return !BPF_CORE_READ(net, ipv4.sysctl_tcp_syncookies) && most - len < most >> 2;
+}
+
+static __always_inline int syn_ends(struct sock *sk, struct sk_buff *skb)
+{
+	struct event_overflow e = {};
+	struct listener_state *state;
+	struct tally moved = {};
+
+	if (!dropped(SPOT_SYN, sk, skb, &moved))
+		return 0;
+	state = state_of(sk);
+	if (moved.overflows)
+		e.code = CODE_ACCEPT_QUEUE_FULL;
+	else if (moved.reqq_drops)
+		e.code = CODE_SYN_QUEUE_FULL;
+	else if (quarter_is_kept(sk))
+		e.code = CODE_SYN_QUEUE_THREE_QUARTERS;
+	else
+		e.code = CODES;
+	if (e.code == CODES) {
+		if (state)
+			count(state->syn_failed);
+		return 0;
+	}
+	if (state)
+		count(state->syn_drops[e.code]);
+	store_queue(&e, sk);
+	e.stage = STAGE_SYN;
+	e.evidence = EVIDENCE_CONN_REQUEST;
+	e.proven = e.code != CODE_SYN_QUEUE_THREE_QUARTERS;
+	store_packet(&e, skb);
+	emit_overflow(&e);
+	return 0;
+}
+
+static __always_inline int ack_ends(struct sock *sk, struct sk_buff *skb, bool from_cookie)
+{
+	struct event_overflow e = { .from_cookie = from_cookie };
+	struct listener_state *state;
+	struct tally moved = {};
+
+	if (!dropped(SPOT_ACK, sk, skb, &moved))
+		return 0;
+	state = state_of(sk);
+	if (!moved.overflows) {
+		if (state && from_cookie)
+			count(state->syn_failed);
+		else if (state)
+			count(state->failed);
+		return 0;
+	}
+	if (state && from_cookie)
+		count(state->cookie_drops);
+	else if (state)
+		count(state->ack_drops);
+	store_queue(&e, sk);
+	e.stage = STAGE_ACK;
+	e.evidence = from_cookie ? EVIDENCE_GET_COOKIE_SOCK : EVIDENCE_CHECK_REQ;
+	e.proven = true;
+	store_action(&e, sk);
+	store_packet(&e, skb);
+	emit_overflow(&e);
+	return 0;
+}
+
+SEC("fentry/tcp_conn_request")
+int conn_request_begins(__u64 *ctx)
+{
+	return begins(SPOT_SYN, (struct sock *)ctx[2], (struct sk_buff *)ctx[3]);
+}
+
+SEC("fexit/tcp_conn_request")
+int conn_request_ends(__u64 *ctx)
+{
+	return syn_ends((struct sock *)ctx[2], (struct sk_buff *)ctx[3]);
+}
+
+/*
+ * The final ACK of a request in the SYN queue, and that of one just made from a cookie. Both have
+ * tcp_v4_syn_recv_sock() or its IPv6 sister make the child, which got a seventh argument (6.18 and
+ * stable kernels): more than the trampolines of 6.1 take.
+ */
+SEC("fentry/tcp_check_req")
+int check_req_begins(__u64 *ctx)
+{
+	return begins(SPOT_ACK, (struct sock *)ctx[0], (struct sk_buff *)ctx[1]);
+}
+
+SEC("fexit/tcp_check_req")
+int check_req_ends(__u64 *ctx)
+{
+	return ack_ends((struct sock *)ctx[0], (struct sk_buff *)ctx[1], false);
+}
+
+SEC("fentry/tcp_get_cookie_sock")
+int cookie_sock_begins(__u64 *ctx)
+{
+	return begins(SPOT_ACK, (struct sock *)ctx[0], (struct sk_buff *)ctx[1]);
+}
+
+SEC("fexit/tcp_get_cookie_sock")
+int cookie_sock_ends(__u64 *ctx)
+{
+	return ack_ends((struct sock *)ctx[0], (struct sk_buff *)ctx[1], true);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The function tier: hooks into the functions that refuse a SYN or a final ACK, where the kernel
+ * lets functions be hooked.
+ */
+#ifndef TCPSHAKE_FUNCTIONS_H
+#define TCPSHAKE_FUNCTIONS_H
+
+#include <stdbool.h>
+
+#include "kernel_enums.h"
+
+struct bpf_object;
+struct functions;
+
+/* Does the environment forbid them (TCPSHAKE_NO_FUNCTIONS=1)? */
+bool functions_forbidden(void);
+
+/*
+ * Load and attach, with the maps of `shared`, which is loaded. NULL and `*err`, a negative errno,
+ * if the kernel refuses any of them.
+ */
+struct functions *functions_new(const struct bpf_object *shared, const struct kernel_enums *enums,
+				int *err);
+void functions_detach(struct functions *f);
+void functions_free(struct functions *f);
+
+/* Do they tell final ACKs, too? Only where the kernel does not name the drop itself. */
+bool functions_tell_acks(const struct functions *f);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Numbers that the running kernel gives to names, from its BTF. */
+#ifndef TCPSHAKE_KERNEL_ENUMS_H
+#define TCPSHAKE_KERNEL_ENUMS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum kernel_name {
+	KERNEL_LISTEN_OVERFLOWS, /* LINUX_MIB_LISTENOVERFLOWS */
+	KERNEL_LISTEN_DROPS, /* LINUX_MIB_LISTENDROPS */
+	KERNEL_REQQ_FULL_DROP, /* LINUX_MIB_TCPREQQFULLDROP */
+	KERNEL_OVERFLOW_REASON, /* SKB_DROP_REASON_TCP_LISTEN_OVERFLOW: 6.15 */
+	KERNEL_NAMES,
+};
+
+struct kernel_enums {
+	struct kernel_number {
+		uint32_t value;
+		bool known;
+	} number[KERNEL_NAMES];
+	uint32_t conn_request; /* the BTF type of tcp_conn_request(); 0: not there */
+};
+
+/* 0 or a negative errno. A name that the kernel does not have stays unknown. */
+int kernel_enums_read(struct kernel_enums *enums);
+
+#endif
