@@ -439,7 +439,7 @@ def test_defer_accept_with_a_full_queue(pair, ip, keep, watch, known):
         assert error == 0
         sock.send(b"x")
         crowd.clients.append(sock)
-    d.handshakes(2, netns=pair.server.inode, role="passive")
+    d.handshakes(2, netns=pair.server.inode, role="passive", outcome="established")
     books.wait_kernel("RetransSegs", 2)
     crowd.leave()
     books.close("ListenOverflows", queue="accept")
