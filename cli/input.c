@@ -79,7 +79,7 @@ static int open_socket(struct input *f, const struct options *o, int fd)
 static int open_private(struct input *f, const struct options *o)
 {
 	f->kind = INPUT_PRIVATE;
-	f->fd = private_start(&o->filter, &f->pid);
+	f->fd = private_start(&o->filter, o->events, &f->pid);
 	if (f->fd < 0)
 		return -1;
 	snprintf(f->name, sizeof(f->name), "the private tcpshaked (pid %d)", f->pid);

@@ -214,15 +214,18 @@ static void render_totals(const struct ledger *l, const struct style *style, str
 {
 	static const struct table_column columns[] = {
 		{ "RECORDS   ", false, 0 }, { "     SEEN", true, 0 }, { "DELIVERED", true, 0 },
-		{ " FILTERED", true, 0 },   { "     LOST", true, 0 },
+		{ " FILTERED", true, 0 },   { "     LOST", true, 0 }, { "  LIMITED", true, 0 },
 	};
 	const cJSON *totals = l->totals.record.stats.totals, *item;
+	bool limits = false; /* a daemon before schema 1.2 has none */
 	struct table *t;
 
 	if (!cJSON_IsObject(totals))
 		return;
+	cJSON_ArrayForEach(item, totals)
+		limits = limits || cJSON_GetObjectItemCaseSensitive(item, "limited");
 	buf_lit(b, "\n");
-	t = table_new(columns, 5, style);
+	t = table_new(columns, limits ? 6 : 5, style);
 	cJSON_ArrayForEach(item, totals) {
 		uint64_t lost = record_count_of(item, "lost");
 
@@ -233,6 +236,8 @@ static void render_totals(const struct ledger *l, const struct style *style, str
 		table_number(t, PAINT_NONE, record_count_of(item, "delivered"));
 		table_number(t, PAINT_NONE, record_count_of(item, "filtered"));
 		table_number(t, lost ? PAINT_LOUD : PAINT_NONE, lost);
+		if (limits)
+			table_number(t, PAINT_NONE, record_count_of(item, "limited"));
 	}
 	print_table(t, b);
 }

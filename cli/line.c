@@ -43,6 +43,39 @@ void line_cell_right(struct line *l, enum paint paint, const char *text, size_t 
 	line_put(l, paint, text);
 }
 
+static void put_word(struct line *l, enum paint paint, const char *word, size_t len)
+{
+	struct buf copy = { 0 };
+
+	buf_mem(&copy, word, len);
+	buf_mem(&copy, "", 1);
+	if (copy.failed)
+		l->out->failed = true;
+	else
+		line_put(l, paint, copy.data);
+	buf_free(&copy);
+}
+
+void line_wrap(struct line *l, enum paint paint, const char *text, size_t indent, size_t width)
+{
+	for (bool first = true; *text; first = false) {
+		size_t bytes = strcspn(text, " "), columns = 0;
+
+		for (size_t i = 0; i < bytes; i++)
+			columns += ((unsigned char)text[i] & 0xc0) != 0x80;
+		if (!first && l->columns + 1 + columns > width) {
+			line_end(l);
+			line_pad(l, indent);
+		} else if (!first) {
+			buf_lit(l->out, " ");
+			l->columns++;
+		}
+		put_word(l, paint, text, bytes);
+		text += bytes;
+		text += strspn(text, " ");
+	}
+}
+
 void line_end(struct line *l)
 {
 	buf_lit(l->out, "\n");

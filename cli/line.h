@@ -35,5 +35,7 @@ void line_cell_right(struct line *l, enum paint paint, const char *text, size_t 
 /* Spaces up to a column; none if the line is there already. */
 void line_pad(struct line *l, size_t column);
 void line_end(struct line *l);
+/* The words of a text, on a new line, from column `indent` on, where one would pass `width`. */
+void line_wrap(struct line *l, enum paint paint, const char *text, size_t indent, size_t width);
 
 #endif

@@ -59,6 +59,24 @@ static const struct view views[] = {
 			"  tcpshake stats --from feed.ndjson\n",
 		.run = stats_run,
 	},
+	{
+		.name = "explain",
+		.summary = "why handshakes failed or were slow, worst first",
+		.description =
+			"Why handshakes failed, were retransmitted or were slow: the causes, each with\n"
+			"its listener, destination or process, the time it cost, the evidence, what to\n"
+			"look at (with the value on this host) and what to do. Ranked by handshakes\n"
+			"that failed, then by time lost, then by handshakes harmed, then by SYNs and\n"
+			"ACKs refused. A live feed is watched for 10 s or --duration, or until Ctrl-C;\n"
+			"a recording is read to its end.",
+		.examples =
+			"  tcpshake explain                          of the next 10 seconds\n"
+			"  tcpshake explain --duration 5m --port 443\n"
+			"  tcpshake explain --from feed.ndjson\n"
+			"  tcpshake explain --from feed.ndjson --json | head -1   the worst\n"
+			"  tcpshake explain --remote 10.0.0.0/8 --role active\n",
+		.run = explain_run,
+	},
 };
 
 #define VIEWS (sizeof(views) / sizeof(views[0]))

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "options.h"
+#include "record.h"
 
 #include <getopt.h>
 #include <stddef.h>
@@ -52,6 +53,38 @@ static int set_filter(struct options *o, const char *name, const char *value, ch
 	return filter_set(&o->filter, name, value, error, size);
 }
 
+/* The types that a feed may leave out; what tells of its gaps and its ends is always shown. */
+static int set_events(struct options *o, const char *name, const char *value, char *error,
+		      size_t size)
+{
+	static const char *const types[] = { "handshake", "listener", "overflow",  "audit",
+					     "accept",	  "reset",    "retransmit" };
+	static const enum record_type numbers[] = { RECORD_HANDSHAKE, RECORD_LISTENER,
+						    RECORD_OVERFLOW,  RECORD_AUDIT,
+						    RECORD_ACCEPT,    RECORD_RESET,
+						    RECORD_RETRANSMIT };
+	uint32_t mask = 0;
+
+	for (const char *word = value;; word++) {
+		size_t len = strcspn(word, ",");
+		int type = name_index(types, sizeof(types) / sizeof(types[0]), word, len);
+
+		if (type < 0) {
+			snprintf(error, size,
+				 "%s: '%.*s' is unknown; use a list of handshake, listener, overflow, "
+				 "audit, accept, reset and retransmit", name, (int)len, word);
+			return -1;
+		}
+		mask |= 1U << numbers[type];
+		word += len;
+		if (!*word)
+			break;
+	}
+	o->events = value;
+	o->event_mask = mask;
+	return 0;
+}
+
 static int set_duration(struct options *o, const char *name, const char *value, char *error,
 			size_t size)
 {
@@ -100,11 +133,13 @@ static int set_sort(struct options *o, const char *name, const char *value, char
 }
 
 #define TAIL "tail"
+#define EXPLAIN "explain"
+#define FILTERED TAIL " " EXPLAIN
 #define LISTENERS "listeners"
 #define REDRAWN "listeners stats"
 
 static const struct row rows[] = {
-	{ "json", 0, NULL, "pass the records through byte for byte, a line each", NULL,
+	{ "json", 0, NULL, "JSON, an object a line: the records as they came, byte\nfor byte; of explain, the causes", NULL,
 	  offsetof(struct options, json), NULL },
 	{ "once", 0, NULL, "print it once; else a terminal is redrawn each second", NULL,
 	  offsetof(struct options, once), REDRAWN },
@@ -117,14 +152,19 @@ static const struct row rows[] = {
 	  DEFAULT_SOCKET ", and where nothing serves there\n"
 	  "a private daemon is started", set_socket, 0, NULL },
 	{ "port", 0, "LIST", "local or remote port: 443, 80,443 or 8000-8099", set_filter, 0,
-	  TAIL " " LISTENERS },
+	  FILTERED " " LISTENERS },
 	{ "remote", 0, "CIDR", "remote address: 192.0.2.1, 10.0.0.0/8, 2001:db8::/32",
-	  set_filter, 0, TAIL },
-	{ "role", 0, "ROLE", "active (this host sent the SYN) or passive", set_filter, 0, TAIL },
+	  set_filter, 0, FILTERED },
+	{ "role", 0, "ROLE", "active (this host sent the SYN) or passive", set_filter, 0,
+	  FILTERED },
 	{ "outcome", 0, "LIST",
 	  "established, refused, reset, timeout, unreachable,\n"
-	  "cancelled, no_port, overflow; failed: all but the first", set_filter, 0, TAIL },
-	{ "slow", 0, "DURATION", "took at least this long: 250us, 10ms, 1.5s", set_filter, 0, TAIL },
+	  "cancelled, no_port, overflow; failed: all but the first", set_filter, 0, FILTERED },
+	{ "slow", 0, "DURATION", "took at least this long: 250us, 10ms, 1.5s", set_filter, 0,
+	  FILTERED },
+	{ "events", 0, "LIST",
+	  "types of records: handshake, listener, overflow, audit,\n"
+	  "reset, and if asked for accept, retransmit", set_events, 0, TAIL },
 	{ "duration", 0, "DURATION", "stop after this long: 30s, 10m", set_duration, 0, NULL },
 	{ "color", 0, "WHEN", "auto (a terminal and no $NO_COLOR), always, never", set_color, 0,
 	  NULL },

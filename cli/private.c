@@ -58,11 +58,11 @@ static bool find_daemon(char *path, size_t size)
 }
 
 /* As a feed on its standard output, or serving at a socket and silent. */
-static void build_arguments(const struct filter *filter, char *socket, char **argv,
-			    char flags[][16])
+static void build_arguments(const struct filter *filter, const char *events, char *socket,
+			    char **argv, char flags[][16])
 {
 	static char program[] = DAEMON, output[] = "-o", to_stdout[] = "-", server[] = "-s",
-		    none[] = "none";
+		    none[] = "none", wanted[] = "--events";
 
 	*argv++ = program;
 	*argv++ = output;
@@ -75,6 +75,10 @@ static void build_arguments(const struct filter *filter, char *socket, char **ar
 		snprintf(flags[i], sizeof(flags[i]), "--%s", filter_keys[i]);
 		*argv++ = flags[i];
 		*argv++ = filter->text[i];
+	}
+	if (events) {
+		*argv++ = wanted;
+		*argv++ = (char *)(uintptr_t)events; /* execv(3) promises not to touch it */
 	}
 	*argv = NULL;
 }
@@ -100,10 +104,10 @@ static void __attribute__((noreturn)) run_daemon(const char *path, char **argv, 
 	_exit(1);
 }
 
-static int start(const struct filter *filter, char *socket, pid_t *pid)
+static int start(const struct filter *filter, const char *events, char *socket, pid_t *pid)
 {
 	char path[PATH_MAX], flags[FILTER_KEYS][16];
-	char *argv[5 + 2 * FILTER_KEYS + 1];
+	char *argv[5 + 2 * FILTER_KEYS + 2 + 1];
 	pid_t parent = getpid();
 	int pipe_fds[2];
 
@@ -112,7 +116,7 @@ static int start(const struct filter *filter, char *socket, pid_t *pid)
 			  "$PATH to start; install it or use --from");
 		return -1;
 	}
-	build_arguments(filter, socket, argv, flags);
+	build_arguments(filter, events, socket, argv, flags);
 	if (pipe2(pipe_fds, O_CLOEXEC) < 0) {
 		log_error("cannot make a pipe for %s: %s", path, strerror(errno));
 		return -1;
@@ -128,14 +132,14 @@ static int start(const struct filter *filter, char *socket, pid_t *pid)
 	return *pid < 0 ? -1 : pipe_fds[0];
 }
 
-int private_start(const struct filter *filter, pid_t *pid)
+int private_start(const struct filter *filter, const char *events, pid_t *pid)
 {
-	return start(filter, NULL, pid);
+	return start(filter, events, NULL, pid);
 }
 
 int private_serve(char *socket, pid_t *pid)
 {
-	return start(NULL, socket, pid);
+	return start(NULL, NULL, socket, pid);
 }
 
 int private_wait(pid_t pid)

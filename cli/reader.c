@@ -18,6 +18,10 @@
 #define NSEC_PER_MSEC 1000000ULL
 #define HINT_AFTER_NS (3 * NSEC_PER_SEC)
 #define NEVER UINT64_MAX
+/* Of --events; the others tell where a feed begins, ends and has gaps. */
+#define SELECTABLE                                                                            \
+	(1U << RECORD_HANDSHAKE | 1U << RECORD_LISTENER | 1U << RECORD_OVERFLOW |             \
+	 1U << RECORD_AUDIT | 1U << RECORD_ACCEPT | 1U << RECORD_RESET | 1U << RECORD_RETRANSMIT)
 
 struct reader {
 	const struct options *options;
@@ -134,14 +138,47 @@ static void take_end(struct reader *r, const struct record_end *end)
 		fail(r);
 }
 
+/* What they are about has ends, and no role, outcome or latency; as the daemon filters them. */
+static bool ends_wanted(const struct filter *f, const struct record *record)
+{
+	static const struct endpoint none;
+	const struct endpoint *local = &none, *remote = &none;
+
+	if (record->type == RECORD_OVERFLOW) {
+		local = record->overflow.has_listener ? &record->overflow.listener : &none;
+		remote = record->overflow.has_remote ? &record->overflow.remote : &none;
+	} else if (record->type == RECORD_ACCEPT) {
+		local = &record->accept.local;
+		remote = &record->accept.remote;
+	} else if (record->type == RECORD_RESET) {
+		local = &record->reset.local;
+		remote = &record->reset.remote;
+	} else if (record->type == RECORD_RETRANSMIT) {
+		local = &record->retransmit.local;
+		remote = &record->retransmit.remote;
+	} else {
+		return true;
+	}
+	return filter_match(f, &(struct filter_subject){
+				       .ends_only = true,
+				       .local_port = local->port,
+				       .remote_port = remote->port,
+				       .remote_addr = remote->numeric ? remote->bytes : NULL,
+			       });
+}
+
 static bool is_wanted(const struct reader *r, const struct record *record)
 {
 	const struct record_handshake *h = &record->handshake;
+	uint32_t events = r->options->event_mask;
 	struct filter_subject subject;
 
-	if (record->type != RECORD_HANDSHAKE || !input_needs_filter(r->input) ||
-	    filter_is_empty(&r->options->filter))
+	if (events && ((1U << record->type) & SELECTABLE & ~events))
+		return false;
+	if (!input_needs_filter(r->input) || filter_is_empty(&r->options->filter))
 		return true;
+	if (record->type != RECORD_HANDSHAKE)
+		return ends_wanted(&r->options->filter, record);
 	/* A word or an address unknown here cannot be what a criterion asks for. */
 	if (r->options->filter.stream.by_remote && !h->remote.numeric)
 		return false;

@@ -76,10 +76,24 @@ static bool get_endpoint(const cJSON *object, const char *key, struct endpoint *
 static struct owner get_owner(const cJSON *json)
 {
 	const cJSON *process = member(json, "process");
-	struct owner owner = { .comm = get_string(process, "comm") };
+	struct owner owner = {
+		.comm = get_string(process, "comm"),
+		.uid = get_count_or_unknown(process, "uid"),
+	};
 
 	owner.known = get_u64(process, "pid", &owner.pid) && owner.comm;
 	return owner;
+}
+
+static struct cause get_cause(const cJSON *json)
+{
+	const cJSON *cause = member(json, "cause");
+
+	return (struct cause){
+		.code = get_string(cause, "code"),
+		.certainty = get_string(cause, "certainty"),
+		.detail = get_string(cause, "detail"),
+	};
 }
 
 static struct queue get_queue(const cJSON *json, const char *key)
@@ -113,7 +127,8 @@ static unsigned get_flags(const cJSON *json)
 static bool parse_handshake(const cJSON *json, struct record *r)
 {
 	struct record_handshake *h = &r->handshake;
-	const cJSON *queue = member(json, "accept_queue"), *process = member(json, "process");
+	const cJSON *queue = member(json, "accept_queue");
+	struct owner owner = get_owner(json);
 
 	h->role_name = get_string(json, "role");
 	h->outcome_name = get_string(json, "outcome");
@@ -129,10 +144,16 @@ static bool parse_handshake(const cJSON *json, struct record *r)
 	h->flags = get_flags(json);
 	h->has_queue = get_u64(queue, "len", &h->queue_len) &&
 		       get_u64(queue, "max", &h->queue_max);
-	h->comm = get_string(process, "comm");
-	h->has_process = get_u64(process, "pid", &h->pid) && h->comm;
+	h->has_process = owner.known;
+	h->pid = owner.pid;
+	h->uid = owner.uid;
+	h->comm = owner.comm;
 	h->cgroup_path = get_string(member(json, "cgroup"), "path");
 	h->container_id = get_string(member(json, "container"), "id");
+	h->conn = get_string(json, "conn");
+	h->netns = record_count_of(json, "netns");
+	h->inferred = cJSON_IsTrue(member(json, "inferred"));
+	h->cause = get_cause(json);
 	return true;
 }
 
@@ -141,6 +162,7 @@ static bool parse_hello(const cJSON *json, struct record *r)
 	r->hello = (struct record_hello){
 		.version = get_string(json, "version"),
 		.host = get_string(json, "host"),
+		.boot_id = get_string(json, "boot_id"),
 		.kernel = get_string(json, "kernel"),
 		.evidence = get_string(json, "evidence"),
 		.filters = member(json, "filters"),
@@ -174,6 +196,7 @@ static bool parse_bye(const cJSON *json, struct record *r)
 	bye->has_totals = get_u64(handshake, "seen", &bye->seen) &&
 			  get_u64(handshake, "filtered", &bye->filtered) &&
 			  get_u64(handshake, "lost", &bye->lost);
+	bye->limited = record_count_of(handshake, "limited");
 	return true;
 }
 
@@ -221,7 +244,6 @@ static bool parse_listener(const cJSON *json, struct record *r)
 static bool parse_overflow(const cJSON *json, struct record *r)
 {
 	struct record_overflow *o = &r->overflow;
-	const cJSON *cause = member(json, "cause");
 
 	o->stage = get_string(json, "stage");
 	o->queue = get_string(json, "queue");
@@ -230,9 +252,7 @@ static bool parse_overflow(const cJSON *json, struct record *r)
 	    !get_u64(json, "netns", &o->netns))
 		return false;
 	o->evidence = get_string(json, "evidence");
-	o->code = get_string(cause, "code");
-	o->certainty = get_string(cause, "certainty");
-	o->detail = get_string(cause, "detail");
+	o->cause = get_cause(json);
 	o->has_listener = get_endpoint(json, "listener", &o->listener);
 	o->has_remote = get_endpoint(json, "remote", &o->remote);
 	o->owner = get_owner(json);
@@ -274,6 +294,36 @@ static bool parse_accept(const cJSON *json, struct record *r)
 	       get_endpoint(json, "remote", &r->accept.remote);
 }
 
+static bool parse_reset(const cJSON *json, struct record *r)
+{
+	struct record_reset *s = &r->reset;
+
+	s->direction = get_string(json, "direction");
+	s->phase = get_string(json, "phase");
+	s->cause = get_string(json, "cause");
+	s->reason = get_string(json, "reason");
+	s->detail = get_string(json, "detail");
+	s->owner = get_owner(json);
+	if (!s->direction || !s->phase || !s->cause)
+		return false;
+	s->sent = strcmp(s->direction, "sent") == 0;
+	return get_endpoint(json, "local", &s->local) && get_endpoint(json, "remote", &s->remote);
+}
+
+static bool parse_retransmit(const cJSON *json, struct record *r)
+{
+	struct record_retransmit *s = &r->retransmit;
+
+	s->segment = get_string(json, "segment");
+	s->elapsed_ns = get_ns(json, "elapsed_ns");
+	s->acked = cJSON_IsTrue(member(json, "acked"));
+	s->owner = get_owner(json);
+	if (!s->segment || !get_u64(json, "attempt", &s->attempt))
+		return false;
+	s->syn_ack = strcmp(s->segment, "syn_ack") == 0;
+	return get_endpoint(json, "local", &s->local) && get_endpoint(json, "remote", &s->remote);
+}
+
 static const struct {
 	const char *name;
 	enum record_type type;
@@ -290,6 +340,9 @@ static const struct {
 	{ "audit", RECORD_AUDIT, parse_audit, "netns and counters" },
 	{ "accept", RECORD_ACCEPT, parse_accept, "local and remote" },
 	{ "stats", RECORD_STATS, parse_stats, "" },
+	{ "reset", RECORD_RESET, parse_reset, "direction, phase, cause, local and remote" },
+	{ "retransmit", RECORD_RETRANSMIT, parse_retransmit,
+	  "segment, attempt, local and remote" },
 };
 
 /* All of the line and nothing else, as an object; NULL if it is none. */

@@ -29,6 +29,8 @@ enum record_type {
 	RECORD_AUDIT,
 	RECORD_ACCEPT,
 	RECORD_STATS,
+	RECORD_RESET,
+	RECORD_RETRANSMIT,
 };
 
 #define COUNT_UNKNOWN UINT64_MAX
@@ -44,6 +46,7 @@ struct endpoint {
 struct owner {
 	bool known;
 	uint64_t pid;
+	uint64_t uid; /* or COUNT_UNKNOWN */
 	const char *comm;
 };
 
@@ -52,7 +55,14 @@ struct queue {
 	uint64_t len, max, peak;
 };
 
+/* Words as they came; all NULL if there is none. */
+struct cause {
+	const char *code, *certainty, *detail;
+};
+
 struct record_handshake {
+	const char *conn; /* the same on both sides, or NULL */
+	uint64_t netns; /* 0: not told */
 	int role; /* enum role, or -1 */
 	int outcome; /* enum outcome, or -1 */
 	const char *role_name;
@@ -67,14 +77,18 @@ struct record_handshake {
 	uint64_t queue_len, queue_max;
 	bool has_process;
 	uint64_t pid;
+	uint64_t uid; /* or COUNT_UNKNOWN */
 	const char *comm;
 	const char *cgroup_path;
 	const char *container_id;
+	bool inferred; /* no event told its end */
+	struct cause cause;
 };
 
 struct record_hello {
 	const char *version;
 	const char *host;
+	const char *boot_id;
 	const char *kernel;
 	const char *evidence;
 	const cJSON *filters; /* the daemon's own, or NULL */
@@ -87,11 +101,11 @@ struct record_loss {
 	uint64_t count;
 };
 
-/* Of handshakes, by the kernel's count: seen = delivered + filtered + lost. */
+/* Of handshakes, by the kernel's count: seen = delivered + filtered + limited + lost. */
 struct record_bye {
 	const char *reason;
 	bool has_totals;
-	uint64_t seen, filtered, lost;
+	uint64_t seen, filtered, limited, lost;
 };
 
 /* What `bye` and `stats` both have: objects by type of record, and by role; or NULL. */
@@ -125,7 +139,7 @@ struct record_listener {
 struct record_overflow {
 	const char *stage, *queue, *action, *evidence;
 	uint64_t count;
-	const char *code, *certainty, *detail;
+	struct cause cause;
 	uint64_t netns;
 	bool has_listener, has_remote;
 	struct endpoint listener, remote;
@@ -154,6 +168,24 @@ struct record_accept {
 	struct owner owner;
 };
 
+struct record_reset {
+	bool sent;
+	const char *direction, *phase, *cause;
+	const char *reason, *detail; /* or NULL */
+	struct endpoint local, remote;
+	struct owner owner;
+};
+
+struct record_retransmit {
+	const char *segment;
+	bool syn_ack; /* else a SYN, or a newer daemon's word */
+	uint64_t attempt;
+	uint64_t elapsed_ns; /* or NS_UNKNOWN */
+	bool acked;
+	struct endpoint local, remote;
+	struct owner owner;
+};
+
 struct record_end {
 	bool ok;
 	const char *error;
@@ -175,6 +207,8 @@ struct record {
 		struct record_overflow overflow;
 		struct record_audit audit;
 		struct record_accept accept;
+		struct record_reset reset;
+		struct record_retransmit retransmit;
 	};
 	cJSON *json; /* owns the strings */
 };

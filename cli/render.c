@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "render.h"
+#include "causes.h"
 #include "line.h"
 #include "render_parts.h"
 
@@ -10,6 +11,9 @@
 
 #include "bpf/event.h"
 #include "common/duration.h"
+
+/* The most that a sentence may have on a line of its own. */
+#define SENTENCE_COLUMNS 200
 
 static const struct {
 	enum paint paint;
@@ -31,7 +35,7 @@ static const struct {
 } loss_reasons[] = {
 	{ "ring_full", "the kernel's ring buffer was full" },
 	{ "map_full", "a map of the kernel side was full" },
-	{ "rate_limit", "--max-rate was exceeded" },
+	{ "rate_limit", "more came in a second than are passed on" },
 	{ "slow_reader", "this reader was too slow" },
 	{ "nested", "a program was interrupted by itself" },
 };
@@ -41,8 +45,7 @@ bool render_is_wide(const struct style *style)
 	return !style->terminal || style->columns >= RENDER_WIDE_COLUMNS;
 }
 
-/* "2026-11-20T10:47:46.123456789Z" as local "11:47:46.123"; "-" if it is none. */
-static const char *local_time(const char *ts, char *out, size_t size)
+const char *render_clock(const char *ts, char *out, size_t size)
 {
 	struct tm tm = { 0 };
 	int millis, used = 0;
@@ -66,7 +69,7 @@ void render_time(struct line *l, const struct record *r)
 {
 	char text[64];
 
-	line_cell(l, PAINT_DIM, local_time(r->ts, text, sizeof(text)), TIME_WIDTH);
+	line_cell(l, PAINT_DIM, render_clock(r->ts, text, sizeof(text)), TIME_WIDTH);
 	line_put(l, PAINT_NONE, " ");
 }
 
@@ -135,12 +138,26 @@ static void put_flags(struct line *l, unsigned flags)
 			render_extra(l, PAINT_NONE, NULL, names[i].name);
 }
 
+/* A question mark is for what is only probable. */
+static void put_cause(struct line *l, const struct cause *cause)
+{
+	const struct cause_row *row = cause->code ? cause_find(cause->code) : NULL;
+	bool proven = cause->certainty && strcmp(cause->certainty, "proven") == 0;
+
+	if (!cause->code)
+		return;
+	render_extra(l, row ? row->paint : PAINT_BOLD, NULL, cause->code);
+	if (!proven)
+		line_put(l, row ? row->paint : PAINT_BOLD, "?");
+}
+
 /* What an ordinary handshake does not have. */
 static void put_extras(struct line *l, const struct record_handshake *h)
 {
 	const char *implied = h->outcome >= 0 ? outcome_looks[h->outcome].implied : NULL;
 	char text[64];
 
+	put_cause(l, &h->cause);
 	if (h->errno_name &&
 	    (render_is_wide(l->style) || !implied || strcmp(h->errno_name, implied) != 0))
 		render_extra(l, PAINT_BAD, NULL, h->errno_name);
@@ -151,6 +168,8 @@ static void put_extras(struct line *l, const struct record_handshake *h)
 		render_extra(l, h->queue_len >= h->queue_max ? PAINT_BAD : PAINT_NONE, "queue", text);
 	}
 	put_flags(l, h->flags);
+	if (h->inferred)
+		render_extra(l, PAINT_NONE, NULL, "inferred");
 	if (h->container_id) {
 		snprintf(text, sizeof(text), "%.12s", h->container_id);
 		render_extra(l, PAINT_NONE, "container", text);
@@ -226,17 +245,35 @@ static void put_aside(struct line *l, const struct line *aside, size_t column)
 	l->columns += aside->columns;
 }
 
-/* What follows the process: on the same line if there is room, else on one of its own. */
-static void put_tail(struct line *l, const struct record_handshake *h)
+void render_detail(struct line *l, const char *detail)
 {
-	struct buf extras = { 0 }, cgroup = { 0 };
-	struct line e = { .out = &extras, .style = l->style };
-	struct line c = { .out = &cgroup, .style = l->style };
-	size_t column = l->columns + PROCESS_WIDTH;
+	size_t len = detail ? strlen(detail) : 0;
 
-	render_process(l, h->has_process, h->comm, h->pid);
-	put_extras(&e, h);
-	put_cgroup(&c, h);
+	if (!len || !render_is_wide(l->style))
+		return;
+	if (fits(l, len + 3)) {
+		line_put(l, PAINT_NONE, " ");
+	} else {
+		line_end(l);
+		line_pad(l, TIME_WIDTH + 1);
+	}
+	line_put(l, PAINT_DIM, "(");
+	if (l->style->terminal)
+		line_wrap(l, PAINT_DIM, detail, TIME_WIDTH + 1,
+			  l->style->columns < SENTENCE_COLUMNS ? l->style->columns - 1 :
+								 SENTENCE_COLUMNS);
+	else
+		line_put(l, PAINT_DIM, detail);
+	line_put(l, PAINT_DIM, ")");
+}
+
+void render_rest(struct line *l, const struct owner *owner, const struct line *extras,
+		 const struct line *spare)
+{
+	size_t column = l->columns + PROCESS_WIDTH;
+	struct line e = *extras, c = *spare;
+
+	render_process(l, owner->known, owner->comm, owner->pid);
 	if (column < l->columns || !fits(l, column - l->columns + 1 + e.columns))
 		column = l->columns;
 	if (e.columns && !fits(l, 1 + e.columns)) {
@@ -249,9 +286,22 @@ static void put_tail(struct line *l, const struct record_handshake *h)
 	if (c.columns && fits(l, 1 + c.columns))
 		put_aside(l, &c, e.columns || !fits(l, column - l->columns + 1 + c.columns) ?
 					 l->columns : column);
-	l->out->failed = l->out->failed || extras.failed || cgroup.failed;
-	buf_free(&extras);
-	buf_free(&cgroup);
+	l->out->failed = l->out->failed || e.out->failed || c.out->failed;
+	buf_free(e.out);
+	buf_free(c.out);
+}
+
+static void put_rest(struct line *l, const struct record_handshake *h)
+{
+	struct buf extras = { 0 }, cgroup = { 0 };
+	struct line e = { .out = &extras, .style = l->style };
+	struct line c = { .out = &cgroup, .style = l->style };
+	struct owner owner = { .known = h->has_process, .pid = h->pid, .comm = h->comm };
+
+	put_extras(&e, h);
+	put_cgroup(&c, h);
+	render_rest(l, &owner, &e, &c);
+	render_detail(l, h->cause.detail);
 }
 
 static void render_handshake(struct line *l, const struct record *r)
@@ -271,7 +321,7 @@ static void render_handshake(struct line *l, const struct record *r)
 	line_cell_right(l, PAINT_BOLD, latency, LATENCY_WIDTH);
 	line_put(l, PAINT_NONE, " ");
 	render_endpoints(l, &h->local, h->role, &h->remote);
-	put_tail(l, h);
+	put_rest(l, h);
 	line_end(l);
 }
 
@@ -369,7 +419,8 @@ static void (*const renderers[])(struct line *l, const struct record *r) = {
 	[RECORD_BYE] = render_bye,     [RECORD_END] = NULL, /* an answer: the reader's matter */
 	[RECORD_LISTENER] = render_listener, [RECORD_OVERFLOW] = render_overflow,
 	[RECORD_AUDIT] = render_audit_record, [RECORD_ACCEPT] = render_accept,
-	[RECORD_STATS] = render_other,
+	[RECORD_STATS] = render_other, [RECORD_RESET] = render_reset,
+	[RECORD_RETRANSMIT] = render_retransmit,
 };
 
 void render_record(struct buf *b, const struct style *style, const struct record *r)

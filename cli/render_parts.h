@@ -28,6 +28,20 @@ void render_process(struct line *l, bool known, const char *comm, uint64_t pid);
 /* A space and "key=value", or only the value if it speaks for itself. */
 void render_extra(struct line *l, enum paint paint, const char *key, const char *value);
 
+/* "2026-11-20T10:47:46.123456789Z" as local "11:47:46.123"; "-" if it is none. */
+const char *render_clock(const char *ts, char *out, size_t size);
+/*
+ * What follows the ends: the process, and `extras` on the same line if there is room, else on
+ * one of their own; `spare` only if there is room. Frees the buffers of both.
+ */
+void render_rest(struct line *l, const struct owner *owner, const struct line *extras,
+		 const struct line *spare);
+/* The sentence that says why, in the wide layout only. */
+void render_detail(struct line *l, const char *detail);
+
+/* Of resets and retransmits; render_record()'s. */
+void render_reset(struct line *l, const struct record *r);
+void render_retransmit(struct line *l, const struct record *r);
 /* Of the queues; render_record()'s. */
 void render_listener(struct line *l, const struct record *r);
 void render_overflow(struct line *l, const struct record *r);

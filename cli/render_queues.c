@@ -121,7 +121,8 @@ void render_overflow(struct line *l, const struct record *r)
 {
 	const struct record_overflow *o = &r->overflow;
 	bool cookie = strcmp(o->action, "cookie") == 0;
-	bool three_quarters = o->code && strcmp(o->code, "syn_queue_three_quarters") == 0;
+	bool three_quarters = o->cause.code &&
+			      strcmp(o->cause.code, "syn_queue_three_quarters") == 0;
 	char text[96];
 
 	render_time(l, r);
@@ -140,10 +141,10 @@ void render_overflow(struct line *l, const struct record *r)
 	if (o->interval_ns != NS_UNKNOWN)
 		put_duration(l, PAINT_NONE, "within", o->interval_ns);
 	/* The others are in the words already. */
-	if (o->code && strcmp(o->code, "unknown") == 0)
-		put_word(l, PAINT_WARN, "cause", o->code);
-	if (o->certainty)
-		put_word(l, PAINT_NONE, NULL, o->certainty);
+	if (o->cause.code && strcmp(o->cause.code, "unknown") == 0)
+		put_word(l, PAINT_WARN, "cause", o->cause.code);
+	if (o->cause.certainty)
+		put_word(l, PAINT_NONE, NULL, o->cause.certainty);
 	if (o->evidence)
 		put_word(l, PAINT_NONE, "evidence", o->evidence);
 	line_end(l);

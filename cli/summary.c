@@ -21,6 +21,14 @@ struct loss {
 	uint64_t count;
 };
 
+/* Of some twenty words; more are a newer daemon's and share the last entry. */
+#define TALLIES 40
+
+struct tally {
+	char word[WORD + 1];
+	uint64_t counts[2];
+};
+
 struct summary {
 	/* The last row and column: words of a newer daemon. */
 	uint64_t counts[OUTCOMES + 1][ROLES + 1];
@@ -28,8 +36,10 @@ struct summary {
 	uint64_t retransmitted;
 	struct loss losses[LOSSES];
 	bool has_totals;
-	uint64_t seen, filtered, lost;
+	uint64_t seen, filtered, limited, lost;
 	uint64_t refused_syns, refused_acks; /* by full queues */
+	struct tally causes[TALLIES]; /* proven, probable */
+	struct tally resets[TALLIES]; /* sent, received */
 };
 
 struct summary *summary_new(void)
@@ -42,33 +52,49 @@ void summary_free(struct summary *s)
 	free(s);
 }
 
+/* The words are kept as they are shown; what does not fit is a word that nobody uses. */
+static void copy_word(char *out, size_t size, const char *word)
+{
+	struct buf text = { 0 };
+
+	text_append(&text, word, false);
+	buf_mem(&text, "", 1);
+	snprintf(out, size, "%s", text.failed ? "?" : text.data);
+	buf_free(&text);
+}
+
+static void add_tally(struct tally *tallies, const char *word, int column)
+{
+	struct tally *t = tallies;
+	char name[sizeof(t->word)];
+
+	copy_word(name, sizeof(name), word);
+	while (t < tallies + TALLIES - 1 && *t->word && strcmp(t->word, name) != 0)
+		t++;
+	memcpy(t->word, t < tallies + TALLIES - 1 ? name : "other", t < tallies + TALLIES - 1 ?
+	       sizeof(name) : sizeof("other"));
+	t->counts[column]++;
+}
+
 static void add_handshake(struct summary *s, const struct record *r)
 {
 	const struct record_handshake *h = &r->handshake;
+	bool proven = h->cause.certainty && strcmp(h->cause.certainty, "proven") == 0;
 
+	if (h->cause.code)
+		add_tally(s->causes, h->cause.code, !proven);
 	s->counts[h->outcome < 0 ? OUTCOMES : h->outcome][h->role < 0 ? ROLES : h->role]++;
 	s->retransmitted += h->retransmits > 0;
 	if (h->outcome == OUTCOME_ESTABLISHED && h->role >= 0 && h->latency_ns != NS_UNKNOWN)
 		histogram_record(&s->latency[h->role], h->latency_ns);
 }
 
-/* The words are kept as they are shown; what does not fit is a word that nobody uses. */
-static void copy_word(char *out, const char *word)
-{
-	struct buf text = { 0 };
-
-	text_append(&text, word, false);
-	buf_mem(&text, "", 1);
-	snprintf(out, WORD, "%s", text.failed ? "?" : text.data);
-	buf_free(&text);
-}
-
 static void add_loss(struct summary *s, const struct record *r)
 {
 	struct loss loss;
 
-	copy_word(loss.what, r->loss.what);
-	copy_word(loss.why, r->loss.why);
+	copy_word(loss.what, sizeof(loss.what), r->loss.what);
+	copy_word(loss.why, sizeof(loss.why), r->loss.why);
 	for (size_t i = 0; i < LOSSES; i++) {
 		struct loss *l = &s->losses[i];
 
@@ -90,6 +116,7 @@ static void add_bye(struct summary *s, const struct record *r)
 	s->has_totals = s->has_totals || r->bye.has_totals;
 	s->seen += r->bye.seen;
 	s->filtered += r->bye.filtered;
+	s->limited += r->bye.limited;
 	s->lost += r->bye.lost;
 }
 
@@ -105,6 +132,11 @@ static void add_overflow(struct summary *s, const struct record *r)
 		s->refused_syns += o->count;
 }
 
+static void add_reset(struct summary *s, const struct record *r)
+{
+	add_tally(s->resets, r->reset.cause, !r->reset.sent);
+}
+
 void summary_add(struct summary *s, const struct record *r)
 {
 	static void (*const adders[])(struct summary *, const struct record *) = {
@@ -112,7 +144,8 @@ void summary_add(struct summary *s, const struct record *r)
 		[RECORD_LOSS] = add_loss,
 		[RECORD_BYE] = add_bye,
 		[RECORD_OVERFLOW] = add_overflow,
-		[RECORD_STATS] = NULL, /* and what is not listed */
+		[RECORD_RESET] = add_reset,
+		[RECORD_RETRANSMIT] = NULL, /* and what is not listed */
 	};
 
 	if (adders[r->type])
@@ -191,6 +224,29 @@ static void put_latencies(const struct summary *s, struct buf *b)
 	}
 }
 
+/* The most frequent first. */
+static int compare_tallies(const void *a, const void *b)
+{
+	const struct tally *ta = a, *tb = b;
+	uint64_t na = ta->counts[0] + ta->counts[1], nb = tb->counts[0] + tb->counts[1];
+
+	return na != nb ? (na < nb) - (na > nb) : strcmp(ta->word, tb->word);
+}
+
+static void put_tallies(const struct tally *tallies, const char *const titles[3], struct buf *b)
+{
+	struct tally sorted[TALLIES];
+
+	if (!*tallies->word)
+		return;
+	memcpy(sorted, tallies, sizeof(sorted));
+	qsort(sorted, TALLIES, sizeof(*sorted), compare_tallies);
+	put(b, "\n%-24s %9s %9s\n", titles[0], titles[1], titles[2]);
+	for (const struct tally *t = sorted; t < sorted + TALLIES && *t->word; t++)
+		put(b, "%-24s %9llu %9llu\n", t->word, (unsigned long long)t->counts[0],
+		    (unsigned long long)t->counts[1]);
+}
+
 static void put_count(struct buf *b, const char *title, uint64_t count, const char *what)
 {
 	if (count)
@@ -216,10 +272,17 @@ static void put_doubts(const struct summary *s, const struct reader_report *repo
 
 void summary_print(const struct summary *s, const struct reader_report *report, struct buf *b)
 {
+	char limited[40] = "";
 	size_t start;
+
+	if (s->limited)
+		snprintf(limited, sizeof(limited), "%llu over the rate, ",
+			 (unsigned long long)s->limited);
 
 	put_counts(s, b);
 	put_latencies(s, b);
+	put_tallies(s->causes, (const char *[]){ "causes", "proven", "probable" }, b);
+	put_tallies(s->resets, (const char *[]){ "resets", "sent", "received" }, b);
 	buf_lit(b, "\n");
 	start = b->len;
 	put_count(b, "retransmits", s->retransmitted, "handshakes sent a SYN or SYN-ACK again");
@@ -227,8 +290,8 @@ void summary_print(const struct summary *s, const struct reader_report *report, 
 	put_count(b, "overflow", s->refused_acks, "final ACKs that a full queue refused");
 	put_doubts(s, report, b);
 	if (s->has_totals)
-		put(b, "%-12s %9llu seen, %llu filtered, %llu lost\n", "kernel",
-		    (unsigned long long)s->seen, (unsigned long long)s->filtered,
+		put(b, "%-12s %9llu seen, %llu filtered, %s%llu lost\n", "kernel",
+		    (unsigned long long)s->seen, (unsigned long long)s->filtered, limited,
 		    (unsigned long long)s->lost);
 	/* No blank line at the very end. */
 	if (b->len == start && start)

@@ -16,5 +16,6 @@ struct view {
 enum exit_status tail_run(const struct options *o);
 enum exit_status listeners_run(const struct options *o);
 enum exit_status stats_run(const struct options *o);
+enum exit_status explain_run(const struct options *o);
 
 #endif

@@ -113,6 +113,25 @@ def test_json_is_passed_through(recording, cli):
     assert [r["outcome"] for r in records if r["type"] == "handshake"] == ["refused"]
 
 
+def test_events(tmp_path, cli):
+    """Types of records that may be left out; what tells of gaps and ends may not."""
+    names = ("hello-1.2", "handshake-active", "overflow-ack", "reset-abort", "retransmit-syn",
+             "accept", "loss", "bye-1.2")
+    path = tmp_path / "recording"
+    path.write_text("".join(
+        json.dumps({**json.loads((env.SCHEMAS / "examples/valid" / f"{name}.json").read_text()),
+                    "seq": number}) + "\n" for number, name in enumerate(names, 1)))
+
+    def types(*flags):
+        text = cli("tail", "--json", "--no-summary", "--from", str(path), *flags).end()
+        return [json.loads(line)["type"] for line in text.splitlines()]
+    assert types() == ["hello", "handshake", "overflow", "reset", "retransmit", "accept", "loss",
+                       "bye"]
+    assert types("--events", "reset,retransmit") == ["hello", "reset", "retransmit", "loss", "bye"]
+    assert types("--port", "1") == ["hello", "loss", "bye"]
+    assert cli("tail", "--events", "reset,", "--from", str(path)).end(code=2) == ""
+
+
 def test_json_from_the_daemon_is_valid(lone, tmp_path, keep, daemon, cli):
     daemon(sock=tmp_path / "sock")
     tail = cli("tail", "--json", "-s", str(tmp_path / "sock"))
@@ -213,11 +232,13 @@ def test_embedded(lone, keep, cli):
 
 
 def test_embedded_filters_go_to_the_private_daemon(cli):
-    tail = cli("tail", "--port", "8443", "--slow", "10ms", hermit=True)
+    tail = cli("tail", "--port", "8443", "--slow", "10ms", "--events", "handshake,accept",
+               hermit=True)
     pid = private_daemon(tail)
     with open(f"/proc/{pid}/cmdline") as file:
         argv = file.read().split("\0")
     assert argv[argv.index("--port") + 1] == "8443" and argv[argv.index("--slow") + 1] == "10ms"
+    assert argv[argv.index("--events") + 1] == "handshake,accept"
     tail.end(signal.SIGTERM)
 
 

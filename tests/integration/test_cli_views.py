@@ -108,6 +108,16 @@ def test_stats_from_a_recording(recording, cli):
     assert all(line in recording.read_text() for line in lines)
 
 
+def test_stats_tell_what_was_limited(tmp_path, cli):
+    """Of a daemon that says so; in an older recording there is no such column."""
+    path = tmp_path / "recording"
+    for name, limited in (("bye-1.1", False), ("bye-1.2", True)):
+        path.write_text(json.dumps(example(name)) + "\n")
+        text = cli("stats", "--from", str(path)).end()
+        assert ("LIMITED" in text) == limited
+    assert re.search(r"^reset +1500 +1000 +100 +0 +400$", text, re.M)
+
+
 def test_unbalanced_is_loud_and_no_error(tmp_path, cli):
     path = tmp_path / "recording"
     path.write_text(json.dumps(example("audit-unbalanced")) + "\n")

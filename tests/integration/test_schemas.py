@@ -128,6 +128,14 @@ def test_words_are_those_of_the_c_tables(name):
     assert common["$defs"][name]["enum"] == words
 
 
+def test_causes_are_those_that_explain_knows():
+    """In the same order: both are append-only."""
+    source = (env.ROOT / "cli" / "causes.c").read_text()
+    rows = re.search(r"cause_rows\[\] = \{(.*?)^\};", source, re.S | re.M).group(1)
+    common = json.loads((env.SCHEMAS / "common.schema.json").read_text())
+    assert common["$defs"]["cause_code"]["enum"] == re.findall(r'^\t\{ "(\w+)"', rows, re.M)
+
+
 def test_every_outcome_is_counted():
     common = json.loads((env.SCHEMAS / "common.schema.json").read_text())
     bye = json.loads((env.SCHEMAS / "bye.schema.json").read_text())

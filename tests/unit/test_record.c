@@ -180,6 +180,65 @@ static void test_other_types(void **state)
 	record_free(&r);
 }
 
+#define RESET COMMON "\"type\":\"reset\",\"direction\":\"sent\",\"phase\":\"syn_recv\","        \
+		     "\"cause\":\"invalid\"," ENDS
+#define RETRANSMIT COMMON "\"type\":\"retransmit\",\"attempt\":2," ENDS
+
+static void test_resets_and_retransmits(void **state)
+{
+	struct record r = parse("{" RESET ",\"reason\":null,\"detail\":\"Why.\",\"conn\":\"ab\","
+				"\"process\":{\"pid\":42,\"comm\":\"x\",\"uid\":7}}");
+
+	(void)state;
+	assert_int_equal(r.type, RECORD_RESET);
+	assert_true(r.reset.sent);
+	assert_string_equal(r.reset.phase, "syn_recv");
+	assert_string_equal(r.reset.cause, "invalid");
+	assert_null(r.reset.reason);
+	assert_string_equal(r.reset.detail, "Why.");
+	assert_int_equal(r.reset.remote.port, 80);
+	assert_true(r.reset.owner.known);
+	assert_int_equal(r.reset.owner.uid, 7);
+	record_free(&r);
+	r = parse("{" RETRANSMIT ",\"segment\":\"syn_ack\",\"elapsed_ns\":3000000000,\"acked\":true,"
+		  "\"process\":null}");
+	assert_int_equal(r.type, RECORD_RETRANSMIT);
+	assert_true(r.retransmit.syn_ack);
+	assert_true(r.retransmit.acked);
+	assert_int_equal(r.retransmit.attempt, 2);
+	assert_int_equal(r.retransmit.elapsed_ns, 3000000000);
+	assert_false(r.retransmit.owner.known);
+	record_free(&r);
+	r = parse("{" RETRANSMIT ",\"segment\":\"syn\",\"elapsed_ns\":null}");
+	assert_false(r.retransmit.syn_ack);
+	assert_false(r.retransmit.acked);
+	assert_true(r.retransmit.elapsed_ns == NS_UNKNOWN);
+	record_free(&r);
+}
+
+static void test_cause(void **state)
+{
+	struct record r = parse("{" HANDSHAKE ",\"conn\":\"00ab\",\"netns\":4026531840,"
+				"\"inferred\":true,\"cause\":{\"code\":\"port_closed\","
+				"\"certainty\":\"proven\",\"detail\":\"A RST.\"},"
+				"\"process\":{\"pid\":4,\"comm\":\"x\"}}");
+
+	(void)state;
+	assert_string_equal(r.handshake.conn, "00ab");
+	assert_int_equal(r.handshake.netns, 4026531840);
+	assert_true(r.handshake.inferred);
+	assert_string_equal(r.handshake.cause.code, "port_closed");
+	assert_string_equal(r.handshake.cause.certainty, "proven");
+	assert_string_equal(r.handshake.cause.detail, "A RST.");
+	assert_true(r.handshake.uid == COUNT_UNKNOWN);
+	record_free(&r);
+	r = parse("{" HANDSHAKE ",\"cause\":null,\"inferred\":1,\"conn\":5}");
+	assert_null(r.handshake.cause.code);
+	assert_null(r.handshake.conn);
+	assert_false(r.handshake.inferred);
+	record_free(&r);
+}
+
 static void expect_bad(const char *line, size_t len, enum record_status status, const char *named)
 {
 	struct record r, untouched;
@@ -218,6 +277,11 @@ static void test_no_records(void **state)
 		{ "{" COMMON "\"type\":\"handshake\",\"role\":\"active\",\"outcome\":\"reset\","
 		  "\"local\":{\"addr\":\"::1\",\"port\":65536},\"remote\":{}}", "local" },
 		{ "{\"v\":1,\"type\":\"loss\",\"what\":\"x\",\"why\":\"y\"}", "count" },
+		{ "{" COMMON "\"type\":\"reset\",\"direction\":\"sent\"," ENDS "}", "phase" },
+		{ "{\"v\":1,\"type\":\"reset\",\"direction\":\"sent\",\"phase\":\"none\","
+		  "\"cause\":\"late\"}", "remote" },
+		{ "{" RETRANSMIT "}", "segment" },
+		{ "{\"v\":1,\"type\":\"retransmit\",\"attempt\":1,\"segment\":\"syn\"}", "local" },
 	};
 	char deep[4000];
 
@@ -271,6 +335,8 @@ int main(void)
 		cmocka_unit_test(test_words_of_a_newer_daemon),
 		cmocka_unit_test(test_addresses_that_are_none),
 		cmocka_unit_test(test_other_types),
+		cmocka_unit_test(test_resets_and_retransmits),
+		cmocka_unit_test(test_cause),
 		cmocka_unit_test(test_no_records),
 		cmocka_unit_test(test_other_versions),
 		cmocka_unit_test(test_cut_anywhere),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* render, text and summary: what a person gets to see, and what a terminal must not. */
+/* render and text: what a person gets to see, and what a terminal must not. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,57 +10,8 @@
 
 #include <cmocka.h>
 
-#include "cli/render.h"
-#include "cli/summary.h"
 #include "cli/text.h"
-
-#define TS "\"ts\":\"2026-11-20T10:47:46.123456789Z\","
-#define V4                                                                                    \
-	"\"local\":{\"addr\":\"10.0.0.1\",\"port\":54321},"                                   \
-	"\"remote\":{\"addr\":\"10.0.0.2\",\"port\":80}"
-#define V6                                                                                    \
-	"\"local\":{\"addr\":\"2001:db8::1\",\"port\":54321},"                                \
-	"\"remote\":{\"addr\":\"2001:db8:1111:2222:3333:4444:5555:6666\",\"port\":80}"
-#define CURL ",\"process\":{\"pid\":1234,\"comm\":\"curl\",\"uid\":0}"
-#define LOSS(what, why, count)                                                                \
-	"{\"v\":1,\"type\":\"loss\"," TS "\"what\":\"" what "\",\"why\":\"" why           \
-	"\",\"count\":" count "}"
-#define HANDSHAKE(role, outcome, rest)                                                        \
-	"{\"v\":1,\"type\":\"handshake\",\"seq\":2," TS "\"role\":\"" role                    \
-	"\",\"outcome\":\"" outcome "\"," rest "}"
-
-static const struct style piped = { .columns = 80 };
-static const struct style narrow = { .terminal = true, .utf8 = true, .columns = 80 };
-static const struct style wide = { .terminal = true, .utf8 = true, .columns = 150 };
-
-static int setup_utc(void **state)
-{
-	(void)state;
-	return setenv("TZ", "UTC", 1);
-}
-
-static char *render(const struct style *style, const char *line)
-{
-	struct buf b = { 0 };
-	struct record r;
-	char error[160] = "";
-
-	if (record_parse(line, strlen(line), &r, error, sizeof(error)) != RECORD_GOOD)
-		fail_msg("%s: %s", line, error);
-	render_record(&b, style, &r);
-	record_free(&r);
-	buf_mem(&b, "", 1);
-	assert_false(b.failed);
-	return b.data;
-}
-
-static void expect(const struct style *style, const char *line, const char *text)
-{
-	char *got = render(style, line);
-
-	assert_string_equal(got, text);
-	free(got);
-}
+#include "rendering.h"
 
 static void test_in_a_pipe(void **state)
 {
@@ -233,6 +184,10 @@ static void test_nothing_steers_the_terminal(void **state)
 			  "\"process\":{\"pid\":1,\"comm\":\"" EVIL "\"},"
 			  "\"cgroup\":{\"path\":\"/" EVIL "\"}"),
 		HANDSHAKE("active", "reset", V4 ",\"container\":{\"id\":\"" EVIL "\"}"),
+		HANDSHAKE("active", "reset", V4 CAUSE(EVIL, EVIL, EVIL)),
+		RESET(EVIL, EVIL, ",\"phase\":\"" EVIL "\",\"reason\":\"" EVIL "\",\"detail\":\"" EVIL
+		      "\",\"process\":{\"pid\":1,\"comm\":\"" EVIL "\"}"),
+		RETRANSMIT(EVIL, ",\"process\":{\"pid\":1,\"comm\":\"" EVIL "\"}"),
 		"{\"v\":1,\"type\":\"" EVIL "\",\"" EVIL "\":\"" EVIL "\",\"o\":{\"" EVIL
 		"\":\"" EVIL "\"},\"ts\":\"" EVIL "\"}",
 		LOSS(EVIL, EVIL, "1"),
@@ -336,107 +291,6 @@ static void test_header_matches_lines(void **state)
 	}
 }
 
-static char *sum_up(const char *const *lines, size_t count, const struct reader_report *report)
-{
-	struct summary *s = summary_new();
-	struct buf b = { 0 };
-
-	assert_non_null(s);
-	for (size_t i = 0; i < count; i++) {
-		struct record r;
-		char error[160];
-
-		assert_int_equal(record_parse(lines[i], strlen(lines[i]), &r, error, sizeof(error)),
-				 RECORD_GOOD);
-		summary_add(s, &r);
-		record_free(&r);
-	}
-	summary_print(s, report, &b);
-	buf_mem(&b, "", 1);
-	summary_free(s);
-	return b.data;
-}
-
-static void test_summary(void **state)
-{
-	static const char *const lines[] = {
-		HANDSHAKE("active", "established", V4 ",\"latency_ns\":1000"),
-		HANDSHAKE("active", "established", V4 ",\"latency_ns\":null,\"retransmits\":1"),
-		/* Only established ones have a latency worth a quantile. */
-		HANDSHAKE("active", "refused", V4 ",\"latency_ns\":5000000000"),
-		HANDSHAKE("passive", "established", V4 ",\"latency_ns\":2000"),
-		LOSS("handshake", "ring_full", "12"),
-		LOSS("handshake", "map_full", "1"),
-		LOSS("handshake", "ring_full", "3"),
-		("{\"v\":1,\"type\":\"bye\",\"totals\":{\"handshake\":{\"seen\":30,\"filtered\":10,"
-		 "\"lost\":16}}}"),
-	};
-	struct reader_report report = { .bad = 2, .missing = 5, .cut = true };
-	char *got = sum_up(lines, sizeof(lines) / sizeof(lines[0]), &report);
-
-	(void)state;
-	assert_string_equal(got, "handshakes      active   passive\n"
-				 "established          2         1\n"
-				 "refused              1         0\n"
-				 "all                  3         1\n"
-				 "\n"
-				 "latency            p50       p90       p99       max\n"
-				 "active         1.00 us   1.00 us   1.00 us   1.00 us\n"
-				 "passive        2.00 us   2.00 us   2.00 us   2.00 us\n"
-				 "\n"
-				 "retransmits          1 handshakes sent a SYN or SYN-ACK again\n"
-				 "lost                15 handshake: ring_full\n"
-				 "lost                 1 handshake: map_full\n"
-				 "missing              5 records, by the gaps in seq\n"
-				 "skipped              2 lines that are no records\n"
-				 "skipped              1 last line, cut off\n"
-				 "kernel              30 seen, 10 filtered, 16 lost\n");
-	free(got);
-}
-
-static void test_summary_of_little(void **state)
-{
-	static const char *const newer[] = { HANDSHAKE("relay", "postponed", V4) };
-	struct reader_report report = { 0 };
-	char *got = sum_up(NULL, 0, &report);
-
-	(void)state;
-	assert_string_equal(got, "no handshakes\n");
-	free(got);
-	got = sum_up(newer, 1, &report);
-	assert_string_equal(got, "handshakes      active   passive     other\n"
-				 "other                0         0         1\n"
-				 "all                  0         0         1\n");
-	free(got);
-}
-
-/* More kinds of loss than anybody knows: none is dropped. */
-static void test_summary_of_many_losses(void **state)
-{
-	struct summary *s = summary_new();
-	struct reader_report report = { 0 };
-	struct buf b = { 0 };
-
-	(void)state;
-	assert_non_null(s);
-	for (int i = 0; i < 100; i++) {
-		struct record r;
-		char line[160], error[160];
-
-		snprintf(line, sizeof(line), LOSS("w%d", "y", "1"), i);
-		assert_int_equal(record_parse(line, strlen(line), &r, error, sizeof(error)),
-				 RECORD_GOOD);
-		summary_add(s, &r);
-		record_free(&r);
-	}
-	summary_print(s, &report, &b);
-	buf_mem(&b, "", 1);
-	assert_non_null(strstr(b.data, "1 w0: y\n"));
-	assert_non_null(strstr(b.data, "69 other: other reasons\n"));
-	buf_free(&b);
-	summary_free(s);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -453,9 +307,6 @@ int main(void)
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_json_on_a_terminal),
 		cmocka_unit_test(test_header_matches_lines),
-		cmocka_unit_test(test_summary),
-		cmocka_unit_test(test_summary_of_little),
-		cmocka_unit_test(test_summary_of_many_losses),
 	};
 
 	return cmocka_run_group_tests(tests, setup_utc, NULL);

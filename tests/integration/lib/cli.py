@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """tcpshake under test, in a pipe or on a terminal of its own."""
+import codecs
 import fcntl
 import os
 import pty
@@ -39,6 +40,7 @@ class Cli(feed.Program):
         self._reader.start()
 
     def _read(self):
+        decoder = codecs.getincrementaldecoder("utf-8")()  # a read may end within a character
         while True:
             try:
                 data = os.read(self.output, 65536)
@@ -47,7 +49,7 @@ class Cli(feed.Program):
             if not data:
                 os.close(self.output)
                 return
-            self.stdout_text += data.decode()
+            self.stdout_text += decoder.decode(data)
 
     def lines(self):
         return [line for line in self.stdout_text.splitlines() if line.strip()]
