@@ -208,9 +208,8 @@ static __always_inline void active_failed(struct event_handshake *e, struct sock
 		count(n->timeouts); /* the last one, after which nothing is sent */
 }
 
-static __always_inline void active_end(struct sock *sk, int newstate, bool slots)
+static __always_inline void active_end(struct sock *sk, struct tcp_sock *tp, int newstate, bool slots)
 {
-	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	struct event_handshake e = {};
 	struct attempt *a;
 	__u64 bytes_acked;

@@ -46,4 +46,20 @@ static __always_inline __u64 socket_cgroup_id(struct sock *sk)
 	return BPF_CORE_READ(sk, sk_cgrp_data.cgroup, kn, id);
 }
 
+/* 6.2 (a35b9af4ec2c "bpf: Add a kfunc for generic type cast"); for tp/ programs since 6.12. */
+extern void *bpf_rdonly_cast(const void *obj, __u32 type) __ksym __weak;
+
+/*
+ * NULL for a socket that is not IPPROTO_TCP's. A socket that the verifier does not know by its
+ * type, as in a classic tracepoint, needs the `cast`.
+ */
+static __always_inline struct tcp_sock *tcp_socket(struct sock *sk, bool cast)
+{
+	if (!cast)
+		return bpf_skc_to_tcp_sock(sk);
+	if (sk->sk_protocol != IPPROTO_TCP)
+		return NULL;
+	return bpf_rdonly_cast(sk, bpf_core_type_id_kernel(struct tcp_sock));
+}
+
 #endif

@@ -44,17 +44,15 @@ static __always_inline bool ends_active(struct sock *sk, int oldstate, int newst
  * Called for every state change of every TCP socket, six times a connection on loopback, so it
  * decides by the two states before it reads anything.
  */
-static __always_inline int state_changed(__u64 *ctx, bool slots)
+static __always_inline int state_changed(struct sock *sk, int oldstate, int newstate, bool slots,
+					 bool cast)
 {
-	struct sock *sk = (struct sock *)ctx[0];
-	int oldstate = (int)ctx[1], newstate = (int)ctx[2];
-
 	if (newstate == TCP_SYN_SENT)
 		active_begin(sk, slots);
 	else if (ends_active(sk, oldstate, newstate, slots))
-		active_end(sk, newstate, slots);
+		active_end(sk, tcp_socket(sk, cast), newstate, slots);
 	else if (oldstate == TCP_SYN_RECV)
-		passive_end(sk, newstate);
+		passive_end(sk, tcp_socket(sk, cast), newstate);
 	else if (oldstate == TCP_SYN_SENT)
 		active_crossed(sk, slots);
 	else if (newstate == TCP_LISTEN && oldstate == TCP_CLOSE)
@@ -66,17 +64,29 @@ static __always_inline int state_changed(__u64 *ctx, bool slots)
 	return 0;
 }
 
-/* One of the two: with slots, or for kernels whose atomics return nothing, with the hash only. */
+/* One of the three: with slots, or for kernels whose atomics return nothing, with the hash only. */
 SEC("tp_btf/inet_sock_set_state")
 int state_slots(__u64 *ctx)
 {
-	return state_changed(ctx, true);
+	return state_changed((struct sock *)ctx[0], (int)ctx[1], (int)ctx[2], true, false);
 }
 
 SEC("tp_btf/inet_sock_set_state")
 int state_hash(__u64 *ctx)
 {
-	return state_changed(ctx, false);
+	return state_changed((struct sock *)ctx[0], (int)ctx[1], (int)ctx[2], false, false);
+}
+
+/*
+ * For kernels that let a task be preempted inside the programs above, which then miss every run on
+ * that CPU until it is back: a classic tracepoint's are not preempted, but cost some more.
+ */
+SEC("tp/sock/inet_sock_set_state")
+int state_classic(struct trace_event_raw_inet_sock_set_state *ctx)
+{
+	struct sock *sk = bpf_rdonly_cast(ctx->skaddr, bpf_core_type_id_kernel(struct sock));
+
+	return state_changed(sk, ctx->oldstate, ctx->newstate, true, true);
 }
 
 SEC("tp_btf/tcp_retransmit_synack")

@@ -121,9 +121,8 @@ static __always_inline void passive_times(struct event_handshake *e, struct tcp_
 	bpf_map_delete_elem(&requests, &key);
 }
 
-static __always_inline void passive_end(struct sock *sk, int newstate)
+static __always_inline void passive_end(struct sock *sk, struct tcp_sock *tp, int newstate)
 {
-	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	struct event_handshake e = {};
 	struct namespace_counts *n;
 

@@ -330,6 +330,13 @@ enum sk_rst_reason {
 	SK_RST_REASON_INVALID_SYN = 99,
 };
 
+/* The record of the classic tracepoint. */
+struct trace_event_raw_inet_sock_set_state {
+	const void *skaddr;
+	int oldstate;
+	int newstate;
+};
+
 /* include/net/dropreason-core.h; the values are the running kernel's. */
 enum skb_drop_reason {
 	SKB_DROP_REASON_NOT_SPECIFIED = 2,

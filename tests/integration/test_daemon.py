@@ -198,6 +198,22 @@ def test_no_functions():
             assert one == plain["capabilities"][name]
 
 
+def test_no_tracefs():
+    """It works without; only a kernel that preempts tasks inside programs misses it, and says so."""
+    script = ('for at in tracing debug; do mount -t tmpfs none /sys/kernel/$at || exit 9; done; '
+              'exec "$0" --probe')
+    done = subprocess.run(["unshare", "-m", "sh", "-c", script, env.TCPSHAKED], text=True,
+                          capture_output=True, timeout=20 * env.SLOW)
+    assert (done.returncode, done.stderr) == (0, "")
+    able = json.loads(done.stdout)["capabilities"]
+    assert all(one["ok"] for one in able.values() if one["required"])
+    with open("/sys/kernel/btf/vmlinux", "rb") as file:
+        btf = file.read()
+    preempts = (b"\0class_srcu_fast_notrace_t\0" in btf and b"\0rcu_read_lock_nesting\0" in btf)
+    assert able["no_preemption"]["ok"] is not preempts
+    assert ("error" in able["no_preemption"]) is preempts
+
+
 # outputs
 
 def test_file_is_written_and_reopened(lone, tmp_path, daemon):

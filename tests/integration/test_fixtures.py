@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """The fixtures do what the other tests take for granted."""
+import importlib
 import os
 import socket
 import threading
@@ -75,3 +76,15 @@ def test_check_feed_complains():
                                                       "why": "ring_full", "count": 1, "x": 1}]))
     for complaint in ("count: 0 is less", "seq 3", "is loss", "no bye", "a loss", "'x'"):
         assert complaint in wrong, complaint
+
+
+def test_what_the_matrix_names_is_there(monkeypatch):
+    """A module or a test that was renamed would fail, or be missed, only in a guest."""
+    monkeypatch.syspath_prepend(str(env.ROOT / "tests" / "vm"))
+    results = importlib.import_module("results")
+    here = env.ROOT / "tests" / "integration"
+    for module in [*results.LEFT_OUT, *results.HOOKS, *results.BRIEF]:
+        assert (here / module).exists(), module
+    for module, tests in results.BRIEF.items():
+        text = (here / module).read_text()
+        assert [name for name in tests if f"\ndef {name}(" not in text] == [], module

@@ -20,7 +20,8 @@ from . import env
 
 _libc = ctypes.CDLL(None, use_errno=True)
 CLONE_NEWNET = 0x40000000
-SIOCETHTOOL = 0x8946
+SIOCSIFFLAGS, SIOCETHTOOL = 0x8914, 0x8946
+IFF_UP = 1
 # include/uapi/linux/ethtool.h
 ETHTOOL_STXCSUM, ETHTOOL_STSO, ETHTOOL_SGSO = 0x17, 0x1F, 0x24
 
@@ -55,7 +56,13 @@ class Netns:
         self.inode = os.fstat(self.fd).st_ino
         self.path = f"/proc/{os.getpid()}/fd/{self.fd}"
         self._loop = None
-        self.run("ip", "link", "set", "lo", "up")
+        self._up("lo")
+
+    def _up(self, interface):
+        """Without ip(8): every namespace does this, and a process is dear in a guest."""
+        with self.socket(kind=socket.SOCK_DGRAM) as sock:
+            request = struct.pack("16sH14x", interface.encode(), IFF_UP)
+            fcntl.ioctl(sock, SIOCSIFFLAGS, request)
 
     def close(self):
         if self.fd >= 0:
@@ -100,10 +107,14 @@ class Netns:
     def nft_flush(self):
         self.run("nft", "flush", "ruleset")
 
-    def sysctl(self, name, value):
+    def sysctl(self, name, value, optional=False):
+        """Set it; an `optional` one is of newer kernels, and left alone where it is not."""
         path = "/proc/sys/" + name.replace(".", "/")
-        with self.inside(), open(path, "w") as file:
-            file.write(str(value))
+        with self.inside():
+            if optional and not os.path.exists(path):
+                return
+            with open(path, "w") as file:
+                file.write(str(value))
 
     def _counters(self, name, group):
         with self.inside(), open(f"/proc/thread-self/net/{name}") as file:

@@ -76,7 +76,7 @@ class Agent:
     """lib/agent.py running in a namespace; gone when closed."""
 
     def __init__(self, ns, wait=True, **options):
-        self.process = ns.popen([env.PYTHON, env.AGENT, json.dumps(options)], text=True,
+        self.process = ns.popen([env.PYTHON, "-SE", env.AGENT, json.dumps(options)], text=True,
                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                 stderr=subprocess.PIPE)
         self.pid = self.process.pid

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* What a kernel may grant: what it is needed for, and what it costs to do without. */
+#include "source_internal.h"
+
+#include <errno.h>
+
+const struct capability all_capabilities[CAPABILITIES] = {
+	[CAP_STATE] = { "inet_sock_set_state", "every handshake", "tcpshaked does not run",
+			true, -ENOSYS },
+	[CAP_RETRANSMIT] = { "tcp_retransmit_synack",
+			     "the latency of retransmitted passive handshakes",
+			     "tcpshaked does not run", true, -ENOSYS },
+	[CAP_UNPREEMPTED] = { "no_preemption", "every handshake while tasks compete for a CPU",
+			      "state changes come from the classic tracepoint, which costs more",
+			      false, -ENOSYS },
+	[CAP_ITERATOR] = { "listener_iterator",
+			   "owners of listeners that were there before the daemon",
+			   "process is null for them", false, -ENOSYS },
+	[CAP_QUEUES] = { "queue_iterator", "the depth of the queues, refused SYNs",
+			 "no listener samples, no refused SYN without function_hooks",
+			 false, -ENOSYS },
+	[CAP_KFREE] = { "kfree_skb", "each refused final ACK with its client, at once",
+			"told when its SYN-ACK goes out again, or by function_hooks", false, -ENOSYS },
+	[CAP_REASON] = { "overflow_reason", "the stage of a refusal, by kfree_skb (6.15)",
+			 "function_hooks tell it; else a refusal by the accept queue is probable",
+			 false, -ENOSYS },
+	[CAP_RESET_SENT] = { "tcp_send_reset", "RSTs sent", "no such reset records", false,
+			     -ENOSYS },
+	[CAP_RESET_RECEIVED] = { "tcp_receive_reset", "RSTs received",
+				 "no such reset records; a refusal is taken for ICMP's", false,
+				 -ENOSYS },
+	[CAP_RETRANSMIT_SYN] = { "tcp_retransmit_skb", "when SYNs went out again",
+				 "tcpshaked does not run", true, -ENOSYS },
+	[CAP_NEIGHBOUR] = { "neigh_timer_handler",
+			    "to tell a silent next hop from a router's ICMP message",
+			    "cause icmp_unreachable for both", false, -ENOSYS },
+	[CAP_ATOMICS] = { "fetch_atomics", "the cheaper table of attempts",
+			  "a hash table keeps them", false, -ENOSYS },
+	[CAP_FUNCTIONS] = { "function_hooks",
+			    "each refused SYN with its client, at once; without overflow_reason, "
+			    "each refused final ACK",
+			    "SYNs are counted by listener at the next look, without the client; "
+			    "final ACKs as overflow_reason says", false, -ENOSYS },
+	[CAP_ACCEPT_FUNCTION] = { "accept_function", "how long connections wait for accept()",
+				  "--accept-wait=syscall can tell it", false, -ENOSYS },
+	[CAP_ACCEPT_SYSCALL] = { "accept_syscall",
+				 "the same, without function hooks or io_uring",
+				 "accept_function can tell it", false, -ENOSYS },
+};

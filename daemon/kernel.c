@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#define _GNU_SOURCE
+#include "kernel.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <linux/btf.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Asked of the verifier with the smallest program that does (5.12). */
+int kernel_fetch_atomics(void)
+{
+	const struct bpf_insn program[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
+		{ .code = BPF_STX | BPF_MEM | BPF_DW, .dst_reg = BPF_REG_10, .src_reg = BPF_REG_0,
+		  .off = -8 },
+		{ .code = BPF_STX | BPF_ATOMIC | BPF_DW, .dst_reg = BPF_REG_10,
+		  .src_reg = BPF_REG_0, .off = -8, .imm = BPF_CMPXCHG },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	int fd = bpf_prog_load(BPF_PROG_TYPE_SOCKET_FILTER, "probe", "GPL", program,
+			       sizeof(program) / sizeof(*program), NULL);
+
+	if (fd < 0)
+		return fd;
+	close(fd);
+	return 0;
+}
+
+/* The names that the kernel's BTF has; the whole of it takes libbpf 11 ms to index. NULL on error. */
+static char *btf_names(size_t *size)
+{
+	int fd = open("/sys/kernel/btf/vmlinux", O_RDONLY | O_CLOEXEC);
+	struct btf_header h;
+	char *names = NULL;
+	ssize_t n = 0;
+
+	if (fd < 0)
+		return NULL;
+	*size = 0;
+	if (pread(fd, &h, sizeof(h), 0) == sizeof(h) && h.magic == BTF_MAGIC)
+		names = malloc(h.str_len);
+	while (names && *size < h.str_len && n >= 0) {
+		n = pread(fd, names + *size, h.str_len - *size,
+			  (off_t)h.hdr_len + h.str_off + (off_t)*size);
+		if (n == 0)
+			break;
+		*size += n > 0 ? (size_t)n : 0;
+	}
+	close(fd);
+	return names;
+}
+
+/*
+ * Since 7.0 a tracepoint's callbacks are guarded by SRCU (a46023d5616e "tracing: Guard
+ * __DECLARE_TRACE() use of __DO_TRACE_CALL() with SRCU-fast"), where before preemption was off, and
+ * BPF's run under rcu_read_lock() (f7d327654b88). That leaves preemption on if RCU's readers can be
+ * preempted (CONFIG_PREEMPT_RCU), for which a task counts them. Perf's callbacks, and so classic
+ * programs, go on disabling preemption (16718274ee75).
+ */
+bool kernel_preempts_tracepoints(void)
+{
+	static const char guard[] = "\0class_srcu_fast_notrace_t", nesting[] = "\0rcu_read_lock_nesting";
+	size_t size;
+	char *names = btf_names(&size);
+	bool preempts = names && memmem(names, size, guard, sizeof(guard)) &&
+			memmem(names, size, nesting, sizeof(nesting));
+
+	free(names);
+	return preempts;
+}
+
+/*
+ * perf_event_open() wants the number that tracefs shows, in either of its places. (access() would
+ * not count the capabilities of a user who is not root.)
+ */
+int kernel_classic_tracepoint(const char *name)
+{
+	static const char *const places[] = { "/sys/kernel/tracing", "/sys/kernel/debug/tracing" };
+	char path[128];
+	int fd = -1;
+
+	for (size_t i = 0; fd < 0 && i < sizeof(places) / sizeof(*places); i++) {
+		snprintf(path, sizeof(path), "%s/events/%s/id", places[i], name);
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+	}
+	if (fd < 0)
+		return -errno;
+	close(fd);
+	return 0;
+}

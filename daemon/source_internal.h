@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What the source's files share: source.c loads and attaches, source_read.c reads what it holds. */
+#ifndef TCPSHAKE_SOURCE_INTERNAL_H
+#define TCPSHAKE_SOURCE_INTERNAL_H
+
+#include "source.h"
+#include "tcpshake.skel.h"
+
+enum {
+	CAP_STATE,
+	CAP_RETRANSMIT,
+	CAP_UNPREEMPTED,
+	CAP_ITERATOR,
+	CAP_QUEUES,
+	CAP_KFREE,
+	CAP_RESET_SENT,
+	CAP_RESET_RECEIVED,
+	CAP_RETRANSMIT_SYN,
+	CAP_NEIGHBOUR,
+	CAP_REASON,
+	CAP_ATOMICS,
+	CAP_FUNCTIONS,
+	CAP_ACCEPT_FUNCTION,
+	CAP_ACCEPT_SYSCALL,
+	CAPABILITIES,
+};
+
+struct source {
+	struct source_handler handler;
+	struct tcpshake_bpf *bpf;
+	struct accept_bpf *accept; /* NULL unless accept() is seen */
+	struct functions *functions; /* NULL unless functions can be hooked */
+	bool attached;
+	enum accept_wait accept_wait;
+	struct ring_buffer *ring;
+	struct bpf_link *queues; /* the iterator over the table of listeners */
+	struct counters *per_cpu;
+	int cpus;
+	uint32_t untold;
+	bool classic; /* state changes by the classic tracepoint */
+	struct capability capabilities[CAPABILITIES];
+};
+
+extern const struct capability all_capabilities[CAPABILITIES];
+
+#endif
