@@ -20,6 +20,7 @@ enum spot { SPOT_SYN, SPOT_ACK, SPOTS };
 /* This CPU's counters of a namespace, as a function began to handle a packet. */
 struct tally {
 	__u64 packet;
+	__u64 counters; /* their address */
 	__u64 overflows; /* ListenOverflows */
 	__u64 drops; /* ListenDrops */
 	__u64 reqq_drops; /* TCPReqQFullDrop */
@@ -27,6 +28,7 @@ struct tally {
 
 struct tallies {
 	struct tally at[SPOTS];
+	__u64 offset; /* this_cpu_offset(), once it is known */
 };
 
 struct {
@@ -51,21 +53,23 @@ static __always_inline __u64 number_of(void *pointer)
  */
 static __always_inline __u64 this_cpu_offset(struct tallies *here)
 {
-	struct bpf_array *array = (struct bpf_array *)number_of(&tallies);
+	struct bpf_array *array;
 	__u64 element = 0;
 
+	if (here->offset)
+		return here->offset;
+	array = (struct bpf_array *)number_of(&tallies);
 	bpf_core_read(&element, sizeof(element), &array->pptrs);
-	return number_of(here) - element;
+	here->offset = number_of(here) - element;
+	return here->offset;
 }
 
-static __always_inline void tally(struct tally *t, struct tallies *here, struct sock *sk)
+static __always_inline __u64 counted(const struct tally *t, __u32 counter)
 {
-	struct linux_mib *mib = BPF_CORE_READ(sk, __sk_common.skc_net.net, mib.net_statistics);
-	unsigned long *mine = (void *)((__u64)mib + this_cpu_offset(here));
+	__u64 value = 0;
 
-	bpf_probe_read_kernel(&t->overflows, sizeof(t->overflows), &mine[mib_listen_overflows]);
-	bpf_probe_read_kernel(&t->drops, sizeof(t->drops), &mine[mib_listen_drops]);
-	bpf_probe_read_kernel(&t->reqq_drops, sizeof(t->reqq_drops), &mine[mib_reqq_full_drop]);
+	bpf_probe_read_kernel(&value, sizeof(value), (unsigned long *)t->counters + counter);
+	return value;
 }
 
 static __always_inline struct tallies *tallies_here(void)
@@ -77,32 +81,40 @@ static __always_inline struct tallies *tallies_here(void)
 
 static __always_inline int begins(enum spot spot, struct sock *sk, struct sk_buff *skb)
 {
+	struct linux_mib *mib = BPF_CORE_READ(sk, __sk_common.skc_net.net, mib.net_statistics);
 	struct tallies *here = tallies_here();
+	struct tally *t;
 
 	if (!here)
 		return 0;
-	here->at[spot].packet = (__u64)skb;
-	tally(&here->at[spot], here, sk);
+	t = &here->at[spot];
+	t->packet = (__u64)skb;
+	t->counters = (__u64)mib + this_cpu_offset(here);
+	t->overflows = counted(t, mib_listen_overflows);
+	t->drops = counted(t, mib_listen_drops);
+	if (spot == SPOT_SYN)
+		t->reqq_drops = counted(t, mib_reqq_full_drop);
 	return 0;
 }
 
-/* Was the packet dropped between its entry and now? Then `moved` says what the kernel counted. */
-static __always_inline bool dropped(enum spot spot, struct sock *sk, struct sk_buff *skb,
-				    struct tally *moved)
+/* Was the packet dropped since its entry? Then `moved` says what the kernel counted. */
+static __always_inline bool dropped(enum spot spot, struct sk_buff *skb, struct tally *moved)
 {
 	struct tallies *here = tallies_here();
-	struct tally *before;
+	struct tally *t;
 
 	if (!here)
 		return false;
-	before = &here->at[spot];
-	if (before->packet != (__u64)skb)
+	t = &here->at[spot];
+	if (t->packet != (__u64)skb)
 		return false; /* its beginning was not seen */
-	tally(moved, here, sk);
-	moved->overflows -= before->overflows;
-	moved->drops -= before->drops;
-	moved->reqq_drops -= before->reqq_drops;
-	return moved->drops;
+	moved->drops = counted(t, mib_listen_drops) - t->drops;
+	if (!moved->drops)
+		return false;
+	moved->overflows = counted(t, mib_listen_overflows) - t->overflows;
+	if (spot == SPOT_SYN)
+		moved->reqq_drops = counted(t, mib_reqq_full_drop) - t->reqq_drops;
+	return true;
 }
 
 static __always_inline struct listener_state *state_of(struct sock *sk)
@@ -133,7 +145,7 @@ static __always_inline int syn_ends(struct sock *sk, struct sk_buff *skb)
 	struct listener_state *state;
 	struct tally moved = {};
 
-	if (!dropped(SPOT_SYN, sk, skb, &moved))
+	if (!dropped(SPOT_SYN, skb, &moved))
 		return 0;
 	state = state_of(sk);
 	if (moved.overflows)
@@ -166,7 +178,7 @@ static __always_inline int ack_ends(struct sock *sk, struct sk_buff *skb, bool f
 	struct listener_state *state;
 	struct tally moved = {};
 
-	if (!dropped(SPOT_ACK, sk, skb, &moved))
+	if (!dropped(SPOT_ACK, skb, &moved))
 		return 0;
 	state = state_of(sk);
 	if (!moved.overflows) {
