@@ -377,6 +377,9 @@ static void add_hello(struct explain *e, const struct record *r)
 static void add_loss(struct explain *e, const struct record *r)
 {
 	e->totals.lost_records += r->loss.count;
+	/* No cause rests on them, and they are many. */
+	if (strcmp(r->loss.what, "reset") == 0)
+		e->totals.lost_resets += r->loss.count;
 }
 
 static void add_reset(struct explain *e, const struct record *r)

@@ -66,7 +66,7 @@ struct explain_cause {
 struct explain_totals {
 	uint64_t handshakes, harmed, failed, time_lost_ns, untimed;
 	uint64_t undiagnosed; /* harmed, without a cause in the record */
-	uint64_t lost_records;
+	uint64_t lost_records, lost_resets; /* the second are of the first */
 	uint64_t resets_sent, resets_received;
 	char from[TS_SIZE], to[TS_SIZE];
 	/* Whose feed it is; `mixed` if of several hosts or boots. */

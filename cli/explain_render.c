@@ -146,7 +146,7 @@ static void put_refused(struct report *r, const struct explain_refused *s)
 
 static void put_when(struct report *r, const struct explain_cause *c)
 {
-	char first[64], last[64], outcomes[320] = "";
+	char first[64], last[64], outcomes[320] = "", text[480];
 	const char *from = render_clock(c->first, first, sizeof(first));
 	const char *to = render_clock(c->last, last, sizeof(last));
 
@@ -157,9 +157,11 @@ static void put_when(struct report *r, const struct explain_cause *c)
 				 i < OUTCOMES ? outcome_names[i] : "other",
 				 (unsigned long long)c->outcomes[i]);
 	if (strcmp(c->first, c->last) == 0)
-		wrap(r, INDENT, "%s%sat %s", outcomes, *outcomes ? "; " : "", from);
+		snprintf(text, sizeof(text), "%s%s%s", outcomes, *outcomes ? "; " : "", from);
 	else
-		wrap(r, INDENT, "%s%s%s to %s", outcomes, *outcomes ? "; " : "", from, to);
+		snprintf(text, sizeof(text), "%s%s%s to %s", outcomes, *outcomes ? "; " : "", from,
+			 to);
+	labelled(r, *outcomes ? "outcomes" : "when", text);
 }
 
 static void put_looks(struct report *r, const struct explain_cause *c)
@@ -242,7 +244,7 @@ static void put_notes(struct report *r, const struct reader_report *report, size
 {
 	const struct explain_totals *t = explain_totals(r->explain);
 	uint64_t skipped = report->bad + report->foreign + report->oversized + report->cut;
-	char text[64];
+	char text[64], lost[48] = "";
 
 	line_end(&r->line);
 	if (explain_count(r->explain) > shown)
@@ -251,12 +253,15 @@ static void put_notes(struct report *r, const struct reader_report *report, size
 	if (t->undiagnosed)
 		wrap(r, 0, "%s without a cause in the record: of a daemon before schema 1.2",
 		     plural(text, sizeof(text), t->undiagnosed, "handshake"));
-	if (t->resets_sent || t->resets_received)
-		wrap(r, 0, "resets: %llu sent, %llu received; tcpshake tail --events reset shows them",
-		     (unsigned long long)t->resets_sent, (unsigned long long)t->resets_received);
-	if (t->lost_records)
+	if (t->lost_resets)
+		snprintf(lost, sizeof(lost), ", %llu not told", (unsigned long long)t->lost_resets);
+	if (t->resets_sent || t->resets_received || t->lost_resets)
+		wrap(r, 0, "resets: %llu sent, %llu received%s; tcpshake tail --events reset shows "
+			   "them", (unsigned long long)t->resets_sent,
+		     (unsigned long long)t->resets_received, lost);
+	if (t->lost_records > t->lost_resets)
 		wrap(r, 0, "%s lost, so the feed says: what is here is the least there was",
-		     plural(text, sizeof(text), t->lost_records, "record"));
+		     plural(text, sizeof(text), t->lost_records - t->lost_resets, "record"));
 	if (report->missing)
 		wrap(r, 0, "%s missing, by the gaps in seq",
 		     plural(text, sizeof(text), report->missing, "record"));

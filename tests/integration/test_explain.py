@@ -191,7 +191,9 @@ def test_newer_recording(explain):
 def test_losses_are_told(explain, cli, tmp_path):
     _, summary = explain([hello(), timeout(1), example("loss"), example("loss-rate-limit")])
     assert summary["lost_records"] == 412
-    assert "412 records lost" in text_of(cli, tmp_path / "recording")
+    text = text_of(cli, tmp_path / "recording")
+    assert "12 records lost" in text and "412" not in text
+    assert "resets: 0 sent, 0 received, 400 not told" in text
 
 
 def test_nothing_harmed(cli, tmp_path):
