@@ -21,6 +21,7 @@
 #define FIRST_SOURCE 0xc6120001U /* 198.18.0.1 */
 #define SOURCES 131000
 #define BURST_NS 2000000LL /* what is due is sent this often */
+#define BURST_MAX 200 /* who was kept waiting must not overrun net.core.netdev_max_backlog */
 #define NS_PER_SECOND 1000000000LL
 
 /* What a Linux client sends: MSS, SACK permitted, timestamps, window scale. */
@@ -97,6 +98,8 @@ static long flood(int fd, const struct sockaddr_in *to, long count, long rate)
 		struct timespec pause = { .tv_nsec = BURST_NS };
 		int64_t due = (now_ns() - begin) * rate / NS_PER_SECOND + 1;
 
+		if (due > sent + BURST_MAX)
+			due = sent + BURST_MAX;
 		for (; sent < count && sent < due; sent++) {
 			struct packet packet;
 

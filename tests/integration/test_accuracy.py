@@ -43,7 +43,7 @@ def measure(client, server, ip, tmp_path, keep, daemon, title, count):
     result = {}
     for role, ns in (("active", client), ("passive", server)):
         records = d.handshakes(count, timeout=20, netns=ns.inode, role=role)
-        wire = pcap.handshakes(captures[role].stop(), port)
+        wire = pcap.handshakes(captures[role].stop(port, count), port)
         begin, end = ("syn", "synack") if role == "active" else ("synack", "ack")
         differences = []
         for record in records:

@@ -71,7 +71,7 @@ def test_curl_to_nginx(ip, tmp_path, delayed, keep, daemon):
     for record in (active, passive):
         assert link.rtt_ns <= record["latency_ns"] < link.rtt_ns + 5 * MS * env.SLOW
         assert abs(record["rtt_ns"] - record["latency_ns"]) < 2 * MS * env.SLOW
-        [seen] = pcap.handshakes(wire[record["role"]].stop(), 80).values()
+        [seen] = pcap.handshakes(wire[record["role"]].stop(80, 1), 80).values()
         begin, end = ("syn", "synack") if record is active else ("synack", "ack")
         assert abs(record["latency_ns"] - (seen[end] - seen[begin])) < 2 * MS * env.SLOW
 

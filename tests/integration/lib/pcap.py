@@ -23,9 +23,12 @@ class Capture:
         assert "listening on" in line, line
         self.dropped = None
 
-    def stop(self):
-        """Wait for what is in its buffer, and end it; the packets."""
-        env.poll_until(self._settled, 10, "tcpdump to settle", interval=0.1)
+    def stop(self, server_port, count):
+        """Wait until it wrote `count` whole handshakes, and end it; the packets."""
+        def whole():
+            found = handshakes(read(self.path), server_port).values()
+            return sum(len(seen) == 3 for seen in found) >= count
+        env.poll_until(whole, 20, f"tcpdump writing {count} handshakes", interval=0.1)
         self.process.send_signal(signal.SIGINT)
         _, text = self.process.communicate(timeout=10 * env.SLOW)
         for line in text.splitlines():
@@ -33,10 +36,6 @@ class Capture:
                 self.dropped = int(line.split()[0])
         assert self.dropped == 0, f"tcpdump lost packets: {text}"
         return list(read(self.path))
-
-    def _settled(self):
-        size, self._size = getattr(self, "_size", -1), self.path.stat().st_size
-        return size == self._size
 
     def close(self):
         if self.process.poll() is None:
@@ -48,11 +47,15 @@ class Capture:
 def read(path):
     """(time in ns, source port, destination port, flags) of each TCP segment over IPv4 or IPv6."""
     data = path.read_bytes()
+    if len(data) < 24:
+        return
     magic, _, _, _, _, _, link = struct.unpack_from("<IHHiIII", data)
     assert magic == 0xA1B23C4D and link == ETHERNET, "not a nanosecond Ethernet capture"
     at = 24
-    while at < len(data):
+    while at + 16 <= len(data):
         seconds, nanoseconds, kept, _ = struct.unpack_from("<IIII", data, at)
+        if at + 16 + kept > len(data):
+            return  # it is still being written
         frame = data[at + 16:at + 16 + kept]
         at += 16 + kept
         kind = struct.unpack_from("!H", frame, 12)[0]
