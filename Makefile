@@ -29,16 +29,16 @@ ALL_CFLAGS = -std=gnu11 $(CFLAGS) $(WARN) $(SANITIZE) $(DEFS) -I. -I$(BUILD)/bpf
 BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -Wall -Wextra -Wshadow $(if $(WERROR),-Werror) \
 	-Ivmlinux -Ibpf -MMD -MP
 
-LIBS_DAEMON = $(shell $(PKG_CONFIG) --libs libbpf libcjson libevent_core libcap)
+LIBS_DAEMON = $(shell $(PKG_CONFIG) --libs libbpf libcjson libevent_core libevent_extra libcap)
 LIBS_CLI = $(shell $(PKG_CONFIG) --libs libcjson)
-LIBS_UNIT = $(shell $(PKG_CONFIG) --libs libcjson libevent_core cmocka)
+LIBS_UNIT = $(shell $(PKG_CONFIG) --libs libcjson libevent_core libevent_extra cmocka)
 
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 COMMON := $(call objects,$(wildcard common/*.c))
 DAEMON := $(call objects,$(wildcard daemon/*.c))
 CLI := $(call objects,$(wildcard cli/*.c))
 # What unit tests link: everything but main() and what only runs on a kernel.
-UNTESTABLE := $(call objects,daemon/main.c daemon/flow.c daemon/verdict.c daemon/loop.c daemon/queues.c daemon/functions.c daemon/books.c daemon/control.c daemon/source.c daemon/source_read.c daemon/reports.c cli/main.c)
+UNTESTABLE := $(call objects,daemon/main.c daemon/flow.c daemon/verdict.c daemon/measures.c daemon/loop.c daemon/queues.c daemon/functions.c daemon/books.c daemon/control.c daemon/source.c daemon/source_read.c daemon/reports.c cli/main.c)
 TESTABLE := $(filter-out $(UNTESTABLE),$(COMMON) $(DAEMON) $(CLI))
 # These are objects of their own, loaded where the kernel lets them; the others are linked into one.
 BPF_APART := accept functions

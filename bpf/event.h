@@ -16,6 +16,8 @@
 #include <stdbool.h>
 #endif
 
+#include "latency.h"
+
 /* A duration or a moment that the kernel cannot vouch for: `null` in the feed. */
 #define NS_UNKNOWN (~0ULL)
 
@@ -121,6 +123,7 @@ struct listener_state {
 	__u16 family; /* AF_INET, AF_INET6 */
 	__u64 ack_drops; /* final ACKs refused, told one by one, of requests in the SYN queue */
 	__u64 cookie_drops; /* … and of SYN cookies */
+	__u64 ack_resets; /* of ack_drops, those answered with a RST */
 	__u64 failed; /* children that could not be made, with room in the queue */
 	__u64 since_ns; /* in this table */
 	__u64 syn_drops[CODES]; /* SYNs refused, told one by one */
@@ -303,7 +306,7 @@ struct event_overflow {
 _Static_assert(sizeof(struct event_overflow) == 80, "event_overflow");
 _Static_assert(sizeof(struct event_header) == 8, "event_header");
 _Static_assert(sizeof(struct event_handshake) == 120, "event_handshake");
-_Static_assert(sizeof(struct event_listener) == 168, "event_listener");
+_Static_assert(sizeof(struct event_listener) == 176, "event_listener");
 
 /*
  * One per CPU, only ever added to, atomically: a softirq may interrupt a program on its CPU.
@@ -316,6 +319,8 @@ struct counters {
 	__u64 limited[EVENT_KINDS];
 	__u64 ring_full[EVENT_KINDS];
 	__u64 events[EVENT_KINDS]; /* seen of each kind, but for handshakes */
+	__u64 resets[DIRECTIONS][RESET_CAUSES];
+	__u64 retransmits[SEGMENTS]; /* failed sends included */
 	__u64 attempt_map_full; /* active attempts whose beginning could not be kept */
 	__u64 request_map_full; /* SYN-ACK retransmits that could not be kept */
 	__u64 listener_map_full; /* listeners whose queues are not watched */
@@ -373,7 +378,7 @@ struct listener_sample {
 	__u8 pad[2];
 };
 
-_Static_assert(sizeof(struct listener_sample) == 136, "listener_sample");
+_Static_assert(sizeof(struct listener_sample) == 144, "listener_sample");
 
 /* What the running kernel does not tell. */
 enum untold {

@@ -188,15 +188,12 @@ static __always_inline int ack_ends(struct sock *sk, struct sk_buff *skb, bool f
 			count(state->failed);
 		return 0;
 	}
-	if (state && from_cookie)
-		count(state->cookie_drops);
-	else if (state)
-		count(state->ack_drops);
 	store_queue(&e, sk);
 	e.stage = STAGE_ACK;
 	e.evidence = from_cookie ? EVIDENCE_GET_COOKIE_SOCK : EVIDENCE_CHECK_REQ;
 	e.proven = true;
 	store_action(&e, sk);
+	count_ack(state, &e);
 	store_packet(&e, skb);
 	emit_overflow(&e);
 	return 0;

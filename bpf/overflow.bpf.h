@@ -70,6 +70,20 @@ static __always_inline void store_action(struct event_overflow *e, struct sock *
 		e->action = ACTION_RESET;
 }
 
+/* What the listener's books keep of it, for the daemon's. */
+static __always_inline void count_ack(struct listener_state *state, const struct event_overflow *e)
+{
+	if (!state)
+		return;
+	if (e->from_cookie) {
+		count(state->cookie_drops);
+		return;
+	}
+	count(state->ack_drops);
+	if (e->action == ACTION_RESET)
+		count(state->ack_resets);
+}
+
 static __always_inline void store_packet(struct event_overflow *e, struct sk_buff *skb)
 {
 	unsigned char *head = BPF_CORE_READ(skb, head);
@@ -152,13 +166,10 @@ static __always_inline void overflow_dropped(struct sk_buff *skb, __u32 reason, 
 			count(state->failed);
 		return;
 	}
-	if (state && e.from_cookie)
-		count(state->cookie_drops);
-	else if (state)
-		count(state->ack_drops);
 	e.evidence = EVIDENCE_KFREE_SKB;
 	e.stage = STAGE_ACK;
 	store_action(&e, sk);
+	count_ack(state, &e);
 	store_packet(&e, skb);
 	emit_overflow(&e);
 }

@@ -44,6 +44,15 @@ static __always_inline void emit_reset(struct event_reset *e)
 		deliver(c, e, sizeof(*e), EVENT_RESET);
 }
 
+/* Exact, whatever becomes of the records. */
+static __always_inline void count_reset(__u32 direction, __u32 cause)
+{
+	struct counters *c = this_cpu_counters();
+
+	if (c && direction < DIRECTIONS && cause < RESET_CAUSES)
+		count(c->resets[direction][cause]);
+}
+
 static __always_inline void reset_ends(struct event_reset *e, const struct packet *p)
 {
 	__builtin_memcpy(e->local_addr, p->local_addr, 16);
@@ -171,9 +180,12 @@ static __noinline int reset_sent(struct sock *sk, struct sk_buff *skb, __u32 rea
 			count(n->aborts);
 		else if (n && state == TCP_LISTEN && e.cause == RESET_INVALID)
 			count(n->request_resets);
-	} else if (sk && wanted) {
-		reset_aborted(&e, sk);
+	} else if (sk) {
+		e.cause = RESET_ABORT;
+		if (wanted)
+			reset_aborted(&e, sk);
 	}
+	count_reset(RESET_SENT, e.cause);
 	if (wanted)
 		emit_reset(&e);
 	return 0;
@@ -193,6 +205,7 @@ static __noinline int reset_received(struct sock *sk)
 		if (a)
 			a->reset = 1;
 	}
+	count_reset(RESET_RECEIVED, state == TCP_SYN_SENT ? RESET_REFUSED : RESET_PEER);
 	if (!within_limit(EVENT_RESET, RESETS_PER_SECOND))
 		return 0;
 	e.mono_ns = bpf_ktime_get_ns();
@@ -239,6 +252,7 @@ static __always_inline void request_reset(struct sk_buff *skb, __u32 reason, str
 	if (n)
 		count(n->request_resets);
 	reset_ends(&e, &p);
+	count_reset(RESET_RECEIVED, e.cause);
 	if (within_limit(EVENT_RESET, RESETS_PER_SECOND))
 		emit_reset(&e);
 	passive_reset(&e, sk);
@@ -266,6 +280,7 @@ static __always_inline void no_socket_dropped(struct sk_buff *skb, __u32 reason)
 	if (n)
 		count(n->resets);
 	reset_answers(&e, NULL, &p, 0);
+	count_reset(RESET_SENT, e.cause);
 	if (within_limit(EVENT_RESET, RESETS_PER_SECOND))
 		emit_reset(&e);
 }

@@ -8,6 +8,14 @@
 
 #include "active.bpf.h"
 
+static __always_inline void count_retransmit(enum retransmit_segment segment)
+{
+	struct counters *c = this_cpu_counters();
+
+	if (c)
+		count(c->retransmits[segment]);
+}
+
 static __always_inline void emit_retransmit(struct event_retransmit *e)
 {
 	struct counters *c = this_cpu_counters();
@@ -34,6 +42,7 @@ static __always_inline void syn_retransmitted(struct sock *sk, int error)
 		count(n->retransmits);
 		count(n->timeouts);
 	}
+	count_retransmit(SEGMENT_SYN);
 	if (error || !within_limit(EVENT_RETRANSMIT, RETRANSMITS_PER_SECOND))
 		return;
 	e.mono_ns = bpf_ktime_get_ns();
@@ -68,6 +77,7 @@ static __always_inline void synack_retransmitted(struct sock *sk, struct request
 	n = namespace_counts(e.header.netns);
 	if (n)
 		count(n->synacks);
+	count_retransmit(SEGMENT_SYN_ACK);
 	if (!within_limit(EVENT_RETRANSMIT, RETRANSMITS_PER_SECOND))
 		return;
 	e.segment = SEGMENT_SYN_ACK;

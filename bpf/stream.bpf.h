@@ -11,6 +11,7 @@
 
 #include "compat.bpf.h"
 #include "event.h"
+#include "latency.bpf.h"
 
 #define WAKE_BYTES (64 * 1024)
 #define RING_HEADER_BYTES 8
@@ -163,6 +164,7 @@ static __always_inline void emit_handshake(struct event_handshake *e)
 	if (!c || e->role >= ROLES || e->outcome >= OUTCOMES)
 		return;
 	count(c->handshakes[e->role][e->outcome]);
+	latency_record(e);
 	if (!handshake_wanted(e))
 		count(c->filtered[EVENT_HANDSHAKE]);
 	else

@@ -9,6 +9,7 @@
 #include "correlate.h"
 #include "identity.h"
 #include "listeners.h"
+#include "metrics.h"
 #include "options.h"
 #include "queues.h"
 #include "reasons.h"
@@ -27,12 +28,14 @@ struct daemon {
 	struct correlate *correlate;
 	struct sinks *sinks;
 	struct control *control;
+	struct metrics *metrics;
 	struct reasons *reasons; /* NULL until a RST has one */
 	struct record record; /* the one being written; its buffer is kept */
 	int64_t offset_ns;
 	uint64_t start_ns;
 	struct counters told; /* losses up to here are in the feeds */
 	uint64_t told_missed;
+	uint64_t causes[ROLES][CAUSE_CODES][2]; /* probable, proven */
 	uint64_t inferred[OUTCOMES]; /* passive handshakes whose end no event told */
 	uint64_t looked_ns; /* at the queues */
 	bool scan_wanted; /* an owner is missing */
@@ -71,6 +74,10 @@ void verdict_handshake(struct daemon *d, const struct event_handshake *e);
 void verdict_release(struct daemon *d, uint64_t now_ns);
 /* Infer the end of requests that are gone. */
 void verdict_expire(struct daemon *d, uint64_t now_ns);
+
+/* measures.c */
+
+void measures_put(void *ctx, struct exposition *e); /* a metrics_fn */
 
 /* loop.c */
 

@@ -47,6 +47,7 @@ struct listener {
 	struct listener_owner owner[LISTENER_OWNERS]; /* the first is the main one */
 	struct listener_sample sample;
 	uint32_t peak; /* of the accept queue, since the last record */
+	uint32_t peak_last; /* the same, of the last record */
 	uint32_t told_drops;
 	uint32_t drops_accounted; /* of sk_drops: in records, or explained otherwise */
 	uint32_t drops_new; /* since the look before */

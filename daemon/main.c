@@ -52,6 +52,8 @@ static int start_source(struct daemon *d)
 		d->queues = queues_new(d->source, d->listeners, d->identity, &output);
 	if (!d->queues)
 		return -ENOMEM;
+	if (d->options.metrics.port)
+		source_want_latencies(d->source);
 	err = source_load(d->source, &d->options.filter, d->options.accept_wait);
 	if (!err)
 		err = source_attach(d->source);
@@ -85,6 +87,20 @@ static int start_control(struct daemon *d)
 	else if (err)
 		log_error("cannot serve %s: %s; give another path with -s, or -s none", path,
 			  strerror(-err));
+	return err;
+}
+
+static int start_metrics(struct daemon *d)
+{
+	const struct metrics_address *address = &d->options.metrics;
+	int err;
+
+	if (!address->port)
+		return 0;
+	err = metrics_open(&d->metrics, d->base, address, measures_put, d);
+	if (err)
+		log_error("cannot serve metrics at %s port %u: %s; give another address with --metrics",
+			  address->host, address->port, strerror(-err));
 	return err;
 }
 
@@ -133,7 +149,7 @@ static int start(struct daemon *d)
 		log_error("out of memory at start");
 		return -ENOMEM;
 	}
-	if ((err = start_source(d)) || (err = start_control(d)))
+	if ((err = start_source(d)) || (err = start_control(d)) || (err = start_metrics(d)))
 		return err;
 	err = loop_watch_source(d);
 	if (err) {
@@ -170,6 +186,7 @@ static void release(struct daemon *d)
 {
 	loop_free(d);
 	control_free(d->control);
+	metrics_free(d->metrics);
 	sinks_free(d->sinks);
 	queues_free(d->queues);
 	source_free(d->source);

@@ -27,6 +27,11 @@ static int set_socket(struct options *o, const char *value)
 	return 0;
 }
 
+static int set_metrics(struct options *o, const char *value)
+{
+	return metrics_parse_address(value, &o->metrics);
+}
+
 static int set_duration(struct options *o, const char *value)
 {
 	return duration_parse(value, &o->duration_ns) || !o->duration_ns ? -1 : 0;
@@ -86,6 +91,8 @@ static const struct {
 	  "append records to FILE, or - for standard output\n(default -); SIGHUP opens FILE again" },
 	{ 's', "socket", "PATH|none", set_socket, "PATH or none",
 	  "serve subscribers at this Unix socket\n(default " DEFAULT_SOCKET ")" },
+	{ 'm', "metrics", "ADDR:PORT", set_metrics, "a numeric address and a port, such as 127.0.0.1:9469",
+	  "serve metrics for Prometheus at http://ADDR:PORT/metrics\n(off by default; without ADDR: 127.0.0.1)" },
 	{ 'd', "duration", "DURATION", set_duration, "a duration above 0, such as 500ms, 10s or 2m",
 	  "stop by itself after so long" },
 	{ 0, "port", "N[,N-M]", NULL, NULL, "stream only handshakes with this local or remote port" },

@@ -7,12 +7,14 @@
 #include <stdint.h>
 
 #include "common/filter.h"
+#include "metrics.h"
 #include "source.h"
 
 #define DEFAULT_SOCKET "/run/tcpshake/tcpshaked.sock"
 
 struct options {
 	const char *output; /* a path, "-" for stdout, NULL for none */
+	struct metrics_address metrics; /* port 0: none */
 	const char *socket; /* a path, NULL for none */
 	uint64_t duration_ns; /* 0: until told to stop */
 	uint64_t listener_interval_ns;

@@ -53,6 +53,29 @@ static const char *const code_names[CODES] = {
 	[CODE_SYN_QUEUE_THREE_QUARTERS] = "syn_queue_three_quarters",
 };
 
+const char *overflow_stage_name(enum overflow_stage stage)
+{
+	return stage_names[stage];
+}
+
+const char *overflow_queue_name(enum overflow_queue queue)
+{
+	return queue_names[queue];
+}
+
+const char *overflow_action_name(enum overflow_action action)
+{
+	return action_names[action];
+}
+
+bool overflow_possible(enum overflow_stage stage, enum overflow_queue queue,
+		       enum overflow_action action)
+{
+	if (stage == STAGE_ACK)
+		return queue == QUEUE_ACCEPT && action != ACTION_COOKIE;
+	return action == ACTION_DROPPED || (action == ACTION_COOKIE && queue == QUEUE_SYN);
+}
+
 static void put_owners(struct buf *b, const struct listener *p)
 {
 	buf_lit(b, ",\"process\":");

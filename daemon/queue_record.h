@@ -16,6 +16,14 @@ enum listener_change {
 	CHANGES,
 };
 
+const char *overflow_stage_name(enum overflow_stage stage);
+const char *overflow_queue_name(enum overflow_queue queue);
+const char *overflow_action_name(enum overflow_action action);
+
+/* Is there any such refusal? */
+bool overflow_possible(enum overflow_stage stage, enum overflow_queue queue,
+		       enum overflow_action action);
+
 /* End the body of a `listener` record: with its queues, but when it opens or closes. */
 void record_listener(struct buf *b, const struct listener *listener, enum listener_change change,
 		     struct identity *identity);

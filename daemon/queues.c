@@ -23,6 +23,7 @@ struct queues {
 	size_t count, room;
 	struct overflow_view *views;
 	struct overflow_finding *findings;
+	uint64_t refused[STAGES][QUEUES][ACTIONS];
 	uint32_t clients[CLIENT_CACHE]; /* namespaces whose clients were seen since then */
 	uint64_t last_ns; /* of the previous look */
 	int64_t offset_ns; /* of the wall clock */
@@ -103,6 +104,7 @@ void queues_overflow(struct queues *q, const struct event_overflow *e)
 		if (b)
 			book_told(b, &finding, 0);
 		p->evident_acks++;
+		q->refused[STAGE_ACK][QUEUE_ACCEPT][e->action]++;
 		p->refused.ack++;
 	}
 	record_overflow(&r->body, &(struct overflow_report){
@@ -152,8 +154,14 @@ static struct overflow_view view_of(const struct queues *q, const struct listene
 }
 
 /* What events told one by one, as it happened, since the last time. */
-static void tell_book(struct book *b, struct listener *p, const struct overflow_view *v)
+static void tell_book(struct queues *q, struct book *b, struct listener *p,
+		      const struct overflow_view *v)
 {
+	uint64_t resets = p->sample.state.ack_resets - p->accounted.ack_resets;
+	uint64_t *acks = q->refused[STAGE_ACK][QUEUE_ACCEPT];
+
+	acks[ACTION_RESET] += resets;
+	acks[ACTION_DROPPED] += v->acks + v->cookie_acks - resets;
 	for (int code = 0; code < CODES; code++) {
 		struct overflow_finding f = { .code = code, .count = v->syns[code] };
 
@@ -161,6 +169,8 @@ static void tell_book(struct book *b, struct listener *p, const struct overflow_
 			f.count += v->acks + v->cookie_acks;
 		book_told(b, &f, code == CODE_ACCEPT_QUEUE_FULL ? v->cookie_acks : 0);
 		p->refused.syn += v->syns[code];
+		q->refused[STAGE_SYN][code == CODE_ACCEPT_QUEUE_FULL ? QUEUE_ACCEPT : QUEUE_SYN]
+			  [ACTION_DROPPED] += v->syns[code];
 	}
 }
 
@@ -186,6 +196,7 @@ static void report_finding(struct queues *q, const struct book *b, struct listen
 
 	if (p && f->code == CODE_ACCEPT_QUEUE_FULL && !f->proven)
 		p->summed += f->count;
+	q->refused[f->stage][f->queue][f->action] += f->count;
 	if (p && f->stage == STAGE_ACK)
 		p->refused.ack += f->count;
 	else if (p && f->action == ACTION_DROPPED)
@@ -246,7 +257,7 @@ static void explain_drops(struct queues *q, struct book *b, struct listener **gr
 
 	for (size_t i = 0; i < count; i++) {
 		q->views[i] = view_of(q, group[i]);
-		tell_book(b, group[i], &q->views[i]);
+		tell_book(q, b, group[i], &q->views[i]);
 	}
 	findings = b->known ? overflow_reconcile(&b->left, q->views, count, q->reasons, q->findings) :
 			      overflow_guess(q->views, count, q->findings);
@@ -465,6 +476,7 @@ static void tell_if_worth_it(void *ctx, struct listener *p)
 	p->changed = false;
 	p->told_backlog = s->accept_max;
 	p->told_drops = s->drops;
+	p->peak_last = p->peak;
 	p->peak = 0;
 }
 
@@ -512,4 +524,25 @@ void queues_report_audits(struct queues *q, const struct queues_output *output)
 	for (const struct book *b = q->books.first; b; b = b->next)
 		if (b->audited_ns)
 			put_audit(q, output, b);
+}
+
+uint64_t queues_refused(const struct queues *q, enum overflow_stage stage,
+			enum overflow_queue queue, enum overflow_action action)
+{
+	return q->refused[stage][queue][action];
+}
+
+void queues_measure_audits(const struct queues *q, struct exposition *e, unsigned int max)
+{
+	for (const struct book *b = q->books.first; b && max; b = b->next) {
+		if (!b->audited_ns)
+			continue;
+		max--;
+		for (int i = 0; i < AUDIT_COUNTERS; i++) {
+			exposition_start(e, "");
+			exposition_label_number(e, "netns", b->netns);
+			exposition_label(e, "counter", b->rows[i].name);
+			exposition_signed(e, b->rows[i].rule ? 0 : b->rows[i].difference);
+		}
+	}
 }

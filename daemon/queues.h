@@ -8,6 +8,7 @@
 
 #include "identity.h"
 #include "correlate.h"
+#include "exposition.h"
 #include "listeners.h"
 #include "record.h"
 #include "source.h"
@@ -44,6 +45,13 @@ void queues_client(struct queues *q, uint32_t netns, uint32_t pid);
  * books of idle namespaces are read now and then, or with `all` now.
  */
 void queues_interval(struct queues *q, uint64_t now_ns, int64_t offset_ns, bool all);
+
+/* How many handshakes were refused so, in records or out of them. */
+uint64_t queues_refused(const struct queues *q, enum overflow_stage stage,
+			enum overflow_queue queue, enum overflow_action action);
+
+/* The samples of the family of audits' differences, of at most so many namespaces. */
+void queues_measure_audits(const struct queues *q, struct exposition *e, unsigned int max);
 
 /* A record of each listener as it was at the last look, to another output. */
 void queues_report(struct queues *q, const struct queues_output *output);

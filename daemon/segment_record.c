@@ -38,6 +38,11 @@ static const char *const aborts[ABORTS] = {
 	[ABORT_UNACCEPTED] = "its listener was closed before accept() took it",
 };
 
+const char *reset_cause_name(enum reset_cause cause)
+{
+	return causes[cause].name;
+}
+
 static void put_conn(struct buf *b, const uint8_t *local_addr, uint16_t local_port,
 		     const uint8_t *remote_addr, uint16_t remote_port, uint32_t client_isn)
 {

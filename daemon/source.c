@@ -147,6 +147,9 @@ static int load_programs(struct source *s, const struct filter *filter)
 		bpf_map__set_max_entries(bpf->maps.attempt_slots, 1);
 	memcpy((void *)&bpf->rodata->filter, &filter->stream, sizeof(filter->stream));
 	bpf->rodata->accept_evidence = s->accept_wait == ACCEPT_WAIT_OFF ? ACCEPT_OFF : ACCEPT_FUNCTION;
+	bpf->rodata->latencies_wanted = s->latencies;
+	if (!s->latencies)
+		bpf_map__set_max_entries(bpf->maps.latencies, 1);
 	if (s->accept_wait == ACCEPT_WAIT_OFF)
 		bpf_map__set_max_entries(bpf->maps.waiting, 1);
 	memcpy((void *)bpf->rodata->filter_ports, filter->ports, sizeof(filter->ports));
@@ -290,6 +293,8 @@ int source_load(struct source *s, const struct filter *filter, enum accept_wait 
 	else if (accept_wait == ACCEPT_WAIT_SYSCALL)
 		load_accept(s, false);
 	s->untold = ask_untold(s);
+	if (s->latencies && (err = source_make_latencies(s)))
+		return err;
 	s->ring = ring_buffer__new(bpf_map__fd(s->bpf->maps.events), on_event, s, NULL);
 	return s->ring ? 0 : -errno;
 }

@@ -25,6 +25,23 @@ struct source_handler {
 	void *ctx;
 };
 
+/*
+ * Latency histograms, kept by the kernel side if asked for before source_load(): `fn` gets each,
+ * summed over the CPUs. The memory is the source's.
+ */
+void source_want_latencies(struct source *s);
+void source_latencies(const struct source *s,
+		      void (*fn)(void *ctx, const struct latency_key *key, const struct latency *sum),
+		      void *ctx);
+
+/* What each BPF program cost, if kernel.bpf_stats_enabled is set. */
+struct program_cost {
+	char name[16];
+	uint64_t run_ns, runs, misses;
+};
+void source_costs(const struct source *s, void (*fn)(void *ctx, const struct program_cost *cost),
+		  void *ctx);
+
 /* What the running kernel does not tell: enum untold. */
 uint32_t source_untold(const struct source *s);
 

@@ -37,9 +37,13 @@ struct source {
 	struct counters *per_cpu;
 	int cpus;
 	uint32_t untold;
+	bool latencies; /* histograms are kept */
 	bool classic; /* state changes by the classic tracepoint */
 	struct capability capabilities[CAPABILITIES];
 };
+
+/* The histograms that take what finds no room of its own: 0 or a negative errno. */
+int source_make_latencies(struct source *s);
 
 extern const struct capability all_capabilities[CAPABILITIES];
 

@@ -5,6 +5,8 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/bpf.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -197,4 +199,80 @@ const struct capability *source_capabilities(const struct source *s, size_t *cou
 {
 	*count = CAPABILITIES;
 	return s->capabilities;
+}
+
+void source_want_latencies(struct source *s)
+{
+	s->latencies = true;
+}
+
+int source_make_latencies(struct source *s)
+{
+	struct latency *empty = calloc((size_t)s->cpus, sizeof(*empty));
+	struct latency_key key = { .port = 0 };
+	int err = empty ? 0 : -ENOMEM;
+
+	for (int role = 0; !err && role < ROLES; role++) {
+		for (int outcome = 0; !err && outcome < OUTCOMES; outcome++) {
+			key.role = (__u8)role;
+			key.outcome = (__u8)outcome;
+			err = bpf_map__update_elem(s->bpf->maps.latencies, &key, sizeof(key), empty,
+						   (size_t)s->cpus * sizeof(*empty), BPF_ANY);
+		}
+	}
+	free(empty);
+	return err;
+}
+
+static void add_latency(struct latency *sum, const struct latency *one)
+{
+	sum->unknown += one->unknown;
+	sum->sum_ns += one->sum_ns;
+	for (int i = 0; i < LATENCY_BUCKETS; i++)
+		sum->bucket[i] += one->bucket[i];
+}
+
+void source_latencies(const struct source *s,
+		      void (*fn)(void *ctx, const struct latency_key *key, const struct latency *sum),
+		      void *ctx)
+{
+	struct latency *per_cpu = calloc((size_t)s->cpus, sizeof(*per_cpu));
+	struct bpf_map *map = s->bpf->maps.latencies;
+	struct latency_key key, *last = NULL;
+	struct latency sum;
+
+	while (s->latencies && per_cpu &&
+	       bpf_map__get_next_key(map, last, &key, sizeof(key)) == 0) {
+		last = &key;
+		if (bpf_map__lookup_elem(map, &key, sizeof(key), per_cpu,
+					 (size_t)s->cpus * sizeof(*per_cpu), 0))
+			continue;
+		memset(&sum, 0, sizeof(sum));
+		for (int cpu = 0; cpu < s->cpus; cpu++)
+			add_latency(&sum, &per_cpu[cpu]);
+		fn(ctx, &key, &sum);
+	}
+	free(per_cpu);
+}
+
+void source_costs(const struct source *s, void (*fn)(void *ctx, const struct program_cost *cost),
+		  void *ctx)
+{
+	struct bpf_program *program;
+
+	bpf_object__for_each_program(program, s->bpf->obj)
+	{
+		struct bpf_prog_info info = {};
+		struct program_cost cost = {};
+		__u32 len = sizeof(info);
+		int fd = bpf_program__fd(program);
+
+		if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len))
+			continue;
+		snprintf(cost.name, sizeof(cost.name), "%s", bpf_program__name(program));
+		cost.run_ns = info.run_time_ns;
+		cost.runs = info.run_cnt;
+		cost.misses = info.recursion_misses;
+		fn(ctx, &cost);
+	}
 }

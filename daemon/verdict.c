@@ -45,6 +45,7 @@ static void put_diagnosed(struct daemon *d, const struct event_handshake *e, boo
 	evidence.slow_ns = d->options.filter.stream.slow_ns;
 	evidence.inferred = inferred;
 	diagnose(&evidence, &cause);
+	d->causes[e->role][cause.code][cause.proven]++;
 	put(d, e, &(struct verdict){ .cause = &cause, .inferred = inferred });
 }
 

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Metrics as text: Prometheus's exposition format 0.0.4, or OpenMetrics 1.0. Pure. The samples of
+ * a family follow its exposition_family(); a name that was given already is refused, for both
+ * formats forbid it.
+ */
+#ifndef TCPSHAKE_EXPOSITION_H
+#define TCPSHAKE_EXPOSITION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+
+#define EXPOSITION_FAMILIES 64
+
+struct exposition {
+	struct buf text;
+	bool openmetrics;
+	bool labelled; /* the sample being written has labels */
+	bool wrong; /* a family came twice, or there are too many */
+	const char *family;
+	const char *seen[EXPOSITION_FAMILIES];
+	unsigned int count;
+};
+
+enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
+
+/*
+ * `name` is without "_total", and lives as long as the exposition: samples of a counter get it.
+ * `unit` (NULL: none) is the end of the name.
+ */
+void exposition_family(struct exposition *e, const char *name, enum metric_type type,
+		       const char *unit, const char *help);
+
+/* A sample: its start, its labels, its value. `suffix`: "_total", "_bucket", … or "". */
+void exposition_start(struct exposition *e, const char *suffix);
+void exposition_label(struct exposition *e, const char *name, const char *value);
+void exposition_label_number(struct exposition *e, const char *name, uint64_t value);
+void exposition_value(struct exposition *e, uint64_t value);
+void exposition_seconds(struct exposition *e, uint64_t ns); /* as seconds */
+void exposition_signed(struct exposition *e, int64_t value);
+
+/* The end of it all. */
+void exposition_end(struct exposition *e);
+
+#endif
