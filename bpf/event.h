@@ -336,6 +336,8 @@ struct stream_filter {
 	__u8 by_remote; /* only remote addresses in the trie */
 	__u8 pad;
 	__u32 unwanted; /* 1 << enum event_kind: not at all; handshakes and resets only */
+	__u32 netns; /* only of this namespace; 0: any */
+	__u32 max_rate; /* records a second, of what is not about queues; 0: any number */
 	__u32 pad2;
 };
 

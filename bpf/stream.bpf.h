@@ -61,6 +61,19 @@ struct {
 	__type(value, struct limit);
 } limits SEC(".maps") __weak;
 
+/* --max-rate: a bucket that holds a second's worth of tokens, one for each record. */
+struct bucket {
+	__u64 filled_ns;
+	__s64 tokens;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct bucket);
+} buckets SEC(".maps") __weak;
+
 const volatile struct stream_filter filter __weak = {};
 const volatile __u8 filter_ports[PORT_BITMAP_BYTES] __weak = {};
 
@@ -92,6 +105,8 @@ static __always_inline bool port_wanted(__u16 port)
 static __always_inline bool handshake_wanted(const struct event_handshake *e)
 {
 	if (filter.unwanted & (1 << EVENT_HANDSHAKE))
+		return false;
+	if (filter.netns && filter.netns != e->header.netns)
 		return false;
 	if (filter.roles && !(filter.roles & (1 << e->role)))
 		return false;
@@ -157,6 +172,38 @@ static __always_inline bool within_limit(__u32 kind, __u32 per_second)
 	return true;
 }
 
+/*
+ * True if the rate allows one more. Two CPUs may fill the bucket at once; then it holds what one
+ * of them put there, which is right within a few records.
+ */
+static __always_inline bool take_token(void)
+{
+	__u32 zero = 0;
+	struct bucket *b;
+	__u64 now, earned;
+	__s64 tokens;
+
+	if (!filter.max_rate)
+		return true;
+	b = bpf_map_lookup_elem(&buckets, &zero);
+	if (!b)
+		return true;
+	now = bpf_ktime_get_ns();
+	earned = now - b->filled_ns;
+	if (earned > 1000000000ULL)
+		earned = 1000000000ULL;
+	earned = earned * filter.max_rate / 1000000000ULL;
+	if (earned) {
+		tokens = b->tokens + (__s64)earned;
+		b->filled_ns = now;
+		b->tokens = tokens > filter.max_rate ? filter.max_rate : tokens;
+	}
+	if (b->tokens <= 0)
+		return false;
+	__sync_fetch_and_add(&b->tokens, -1);
+	return true;
+}
+
 static __always_inline void emit_handshake(struct event_handshake *e)
 {
 	struct counters *c = this_cpu_counters();
@@ -167,6 +214,8 @@ static __always_inline void emit_handshake(struct event_handshake *e)
 	latency_record(e);
 	if (!handshake_wanted(e))
 		count(c->filtered[EVENT_HANDSHAKE]);
+	else if (!take_token())
+		count(c->limited[EVENT_HANDSHAKE]);
 	else
 		deliver(c, e, sizeof(*e), EVENT_HANDSHAKE);
 }

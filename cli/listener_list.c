@@ -125,6 +125,7 @@ static bool is_wanted(const struct listener_list *list, const struct record_list
 {
 	static const uint8_t nowhere[16];
 	struct filter_subject subject = {
+		.netns = (uint32_t)l->netns,
 		.local_port = l->local.port,
 		.remote_port = l->local.port,
 		.remote_addr = nowhere,

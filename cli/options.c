@@ -155,6 +155,8 @@ static const struct row rows[] = {
 	  FILTERED " " LISTENERS },
 	{ "remote", 0, "CIDR", "remote address: 192.0.2.1, 10.0.0.0/8, 2001:db8::/32",
 	  set_filter, 0, FILTERED },
+	{ "netns", 0, "NETNS", "network namespace: /run/netns/NAME, or an inode number",
+	  set_filter, 0, FILTERED " " LISTENERS },
 	{ "role", 0, "ROLE", "active (this host sent the SYN) or passive", set_filter, 0,
 	  FILTERED },
 	{ "outcome", 0, "LIST",

@@ -156,11 +156,13 @@ static bool ends_wanted(const struct filter *f, const struct record *record)
 	} else if (record->type == RECORD_RETRANSMIT) {
 		local = &record->retransmit.local;
 		remote = &record->retransmit.remote;
-	} else {
+	} else if (record->type != RECORD_AUDIT) {
 		return true;
 	}
 	return filter_match(f, &(struct filter_subject){
 				       .ends_only = true,
+				       .audit = record->type == RECORD_AUDIT,
+				       .netns = (uint32_t)record->netns,
 				       .local_port = local->port,
 				       .remote_port = remote->port,
 				       .remote_addr = remote->numeric ? remote->bytes : NULL,
@@ -183,6 +185,7 @@ static bool is_wanted(const struct reader *r, const struct record *record)
 	if (r->options->filter.stream.by_remote && !h->remote.numeric)
 		return false;
 	subject = (struct filter_subject){
+		.netns = (uint32_t)record->netns,
 		.role = (uint8_t)h->role,
 		.outcome = (uint8_t)h->outcome,
 		.local_port = h->local.port,

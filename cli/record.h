@@ -196,6 +196,7 @@ struct record {
 	const char *type_name;
 	const char *ts;
 	uint64_t seq; /* 0 if it has none */
+	uint64_t netns; /* 0 if it is about none */
 	struct record_stats stats; /* of RECORD_STATS and RECORD_BYE */
 	union {
 		struct record_handshake handshake;

@@ -5,21 +5,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <linux/magic.h>
 
 #include "buf.h"
 #include "duration.h"
 #include "names.h"
 
-enum { KEY_PORT, KEY_REMOTE, KEY_ROLE, KEY_OUTCOME, KEY_SLOW };
+enum { KEY_PORT, KEY_REMOTE, KEY_NETNS, KEY_ROLE, KEY_OUTCOME, KEY_SLOW };
 
 const char *const filter_keys[FILTER_KEYS] = {
-	[KEY_PORT] = "port",	   [KEY_REMOTE] = "remote", [KEY_ROLE] = "role",
-	[KEY_OUTCOME] = "outcome", [KEY_SLOW] = "slow",
+	[KEY_PORT] = "port", [KEY_REMOTE] = "remote",	[KEY_NETNS] = "netns",
+	[KEY_ROLE] = "role", [KEY_OUTCOME] = "outcome", [KEY_SLOW] = "slow",
 };
 
 static const char *const key_help[FILTER_KEYS] = {
 	[KEY_PORT] = "is no port; use 443, 80,443 or 8000-8099 (1..65535)",
 	[KEY_REMOTE] = "is no address or CIDR; use 192.0.2.1, 10.0.0.0/8 or 2001:db8::/32",
+	[KEY_NETNS] = "is no network namespace; use /run/netns/NAME, /proc/PID/ns/net or its inode number",
 	[KEY_ROLE] = "is no role; use active or passive",
 	[KEY_OUTCOME] = ("is no outcome; use established, refused, reset, timeout, unreachable, "
 			 "cancelled, no_port, overflow, or failed for all but established"),
@@ -141,6 +145,22 @@ static int set_remote(struct filter *f, const char *value, char *error, size_t s
 	return 0;
 }
 
+/* A path is asked for its inode; that it is a namespace's, its file system says (NSFS_MAGIC). */
+static int set_netns(struct filter *f, const char *value, char *error, size_t size)
+{
+	long inode = number(value, strlen(value), UINT32_MAX);
+	struct statfs fs;
+	struct stat st;
+
+	if (inode < 0 && statfs(value, &fs) == 0 && (uint32_t)fs.f_type == NSFS_MAGIC &&
+	    stat(value, &st) == 0)
+		inode = (long)st.st_ino;
+	if (inode <= 0)
+		return bad_value(KEY_NETNS, (struct word){ value, strlen(value) }, error, size);
+	f->stream.netns = (uint32_t)inode;
+	return 0;
+}
+
 static int set_role(struct filter *f, const char *value, char *error, size_t size)
 {
 	unsigned roles = 0;
@@ -190,8 +210,8 @@ static int set_slow(struct filter *f, const char *value, char *error, size_t siz
 }
 
 static int (*const setters[FILTER_KEYS])(struct filter *, const char *, char *, size_t) = {
-	[KEY_PORT] = set_port,	     [KEY_REMOTE] = set_remote, [KEY_ROLE] = set_role,
-	[KEY_OUTCOME] = set_outcome, [KEY_SLOW] = set_slow,
+	[KEY_PORT] = set_port, [KEY_REMOTE] = set_remote,   [KEY_NETNS] = set_netns,
+	[KEY_ROLE] = set_role, [KEY_OUTCOME] = set_outcome, [KEY_SLOW] = set_slow,
 };
 
 int filter_set(struct filter *f, const char *key, const char *value, char *error, size_t size)
@@ -202,7 +222,7 @@ int filter_set(struct filter *f, const char *key, const char *value, char *error
 	if (i < 0) {
 		quote((struct word){ key, strlen(key) }, quoted, sizeof(quoted));
 		snprintf(error, size,
-			 "unknown filter '%s'; use port, remote, role, outcome or slow", quoted);
+			 "unknown filter '%s'; use port, remote, netns, role, outcome or slow", quoted);
 		return -1;
 	}
 	text = strdup(value);
@@ -227,7 +247,7 @@ static bool append_scalar(struct buf *b, const cJSON *item)
 		return true;
 	}
 	/* The upper bound only keeps the cast defined; filter_set() knows the range. */
-	if (!cJSON_IsNumber(item) || item->valuedouble < 0 || item->valuedouble > 1e9 ||
+	if (!cJSON_IsNumber(item) || item->valuedouble < 0 || item->valuedouble > UINT32_MAX ||
 	    item->valuedouble != (double)(uint64_t)item->valuedouble)
 		return false;
 	buf_u64(b, (uint64_t)item->valuedouble);
@@ -291,7 +311,7 @@ int filter_set_json(struct filter *f, const cJSON *object, char *error, size_t s
 	if (!cJSON_IsObject(object)) {
 		snprintf(error, size,
 			 "the filter is no object; use {\"port\":\"443\"}, keys: port, remote, "
-			 "role, outcome, slow");
+			 "netns, role, outcome, slow");
 		return -1;
 	}
 	/* All or nothing: `f` stays as it is unless every member is good. */
@@ -350,6 +370,10 @@ bool filter_match(const struct filter *f, const struct filter_subject *subject)
 {
 	const struct stream_filter *s = &f->stream;
 
+	if (s->netns && subject->netns && subject->netns != s->netns)
+		return false;
+	if (subject->audit)
+		return true;
 	if (!ends_match(f, subject))
 		return false;
 	if (subject->ends_only)

@@ -6,6 +6,7 @@
  *   key      flag       value                                            matches
  *   port     --port     443 or 80,443 or 8000-8099,9000 (1..65535)       local or remote port
  *   remote   --remote   CIDR, IPv4 or IPv6, or a bare address            remote address
+ *   netns    --netns    inode number, or a path: /run/netns/NAME          network namespace
  *   role     --role     active or passive                                role
  *   outcome  --outcome  established,refused,... or "failed" (all others) outcome
  *   slow     --slow     duration: 250us 10ms 1.5s 2m                     latency_ns >= it
@@ -28,19 +29,21 @@ struct filter {
 	uint8_t ports[PORT_BITMAP_BYTES]; /* bit (port & 7) of byte (port >> 3) */
 	uint8_t remote[16]; /* network byte order, v4-mapped */
 	uint8_t remote_prefix; /* 0..128, counted on the mapped form */
-	char *text[5]; /* the values as given, by key; owned */
+	char *text[6]; /* the values as given, by key; owned */
 };
 
 /* The handshake asked about; or a listener, or its refusals: of these only the ends count. */
 struct filter_subject {
+	bool audit; /* of these, only the namespace counts */
 	bool ends_only;
+	uint32_t netns; /* 0: none, which matches any */
 	uint8_t role, outcome;
 	uint16_t local_port, remote_port; /* 0: none */
 	const uint8_t *remote_addr; /* 16 bytes, v4-mapped; NULL: none, which matches any */
 	uint64_t latency_ns; /* NS_UNKNOWN if it is */
 };
 
-#define FILTER_KEYS 5
+#define FILTER_KEYS 6
 extern const char *const filter_keys[FILTER_KEYS];
 
 /*

@@ -67,6 +67,7 @@ static void on_accept(void *ctx, const struct event_accept *e)
 	struct daemon *d = ctx;
 	const struct filter_subject subject = {
 		.ends_only = true,
+		.netns = e->header.netns,
 		.local_port = e->local_port,
 		.remote_port = e->remote_port,
 		.remote_addr = e->remote_addr,
@@ -82,6 +83,7 @@ static void on_reset(void *ctx, const struct event_reset *e)
 	struct daemon *d = ctx;
 	const struct filter_subject subject = {
 		.ends_only = true,
+		.netns = e->header.netns,
 		.local_port = e->local_port,
 		.remote_port = e->remote_port,
 		.remote_addr = e->remote_addr,
@@ -100,6 +102,7 @@ static void on_retransmit(void *ctx, const struct event_retransmit *e)
 	struct daemon *d = ctx;
 	const struct filter_subject subject = {
 		.ends_only = true,
+		.netns = e->header.netns,
 		.local_port = e->local_port,
 		.remote_port = e->remote_port,
 		.remote_addr = e->remote_addr,

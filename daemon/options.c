@@ -3,6 +3,7 @@
 
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/clock.h"
@@ -30,6 +31,17 @@ static int set_socket(struct options *o, const char *value)
 static int set_metrics(struct options *o, const char *value)
 {
 	return metrics_parse_address(value, &o->metrics);
+}
+
+static int set_max_rate(struct options *o, const char *value)
+{
+	char *end;
+	unsigned long rate = strtoul(value, &end, 10);
+
+	if (*value < '0' || *value > '9' || *end || !rate || rate > 1000000000)
+		return -1;
+	o->filter.stream.max_rate = (uint32_t)rate;
+	return 0;
 }
 
 static int set_duration(struct options *o, const char *value)
@@ -97,6 +109,7 @@ static const struct {
 	  "stop by itself after so long" },
 	{ 0, "port", "N[,N-M]", NULL, NULL, "stream only handshakes with this local or remote port" },
 	{ 0, "remote", "CIDR", NULL, NULL, "… with this remote address or network" },
+	{ 0, "netns", "PATH|INODE", NULL, NULL, "… in this network namespace" },
 	{ 0, "role", "ROLE", NULL, NULL, "… of this role: active or passive" },
 	{ 0, "outcome", "LIST", NULL, NULL,
 	  "… that ended so: established, refused, reset, timeout,\n"
@@ -104,6 +117,8 @@ static const struct {
 	{ 0, "slow", "DURATION", NULL, NULL, "… that took at least so long, such as 250us or 10ms" },
 	{ 0, "events", "LIST", set_events, "a list of handshake, listener, overflow, audit, reset,\nretransmit and accept",
 	  "stream only these records: handshake, listener, overflow,\naudit, reset, retransmit, accept (default: all but the\nlast two)" },
+	{ 0, "max-rate", "N", set_max_rate, "a number of records a second above 0",
+	  "stream at most N handshakes a second; the rest is counted\nand told as a loss" },
 	{ 0, "accept-wait", "HOW", set_accept_wait, "auto, function, syscall or off",
 	  "see accept(): by its function, by its system calls (slows\nevery system call a little), "
 	  "or off; auto (the default):\nby the function, if accept records are wanted" },

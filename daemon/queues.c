@@ -64,7 +64,8 @@ static void tell(struct queues *q, const struct queues_output *to, struct listen
 	struct record *r = to->begin(to->ctx, RECORD_LISTENER, mono_ns, q->offset_ns);
 
 	record_listener(&r->body, p, change, q->identity);
-	to->end(to->ctx, &(struct filter_subject){ .ends_only = true, .local_port = p->port });
+	to->end(to->ctx, &(struct filter_subject){ .ends_only = true, .netns = p->netns,
+						.local_port = p->port });
 }
 
 /*
@@ -120,6 +121,7 @@ void queues_overflow(struct queues *q, const struct event_overflow *e)
 					  .owner = p && p->owner_count ? &p->owner[0] : NULL,
 				  });
 	q->output.end(q->output.ctx, &(struct filter_subject){ .ends_only = true,
+							       .netns = e->header.netns,
 							       .local_port = e->local_port,
 							       .remote_port = e->remote_port,
 							       .remote_addr = e->remote_addr });
@@ -214,7 +216,7 @@ static void report_finding(struct queues *q, const struct book *b, struct listen
 					  .owner = p && p->owner_count ? &p->owner[0] : NULL,
 					  .interval_ns = now_ns - q->last_ns,
 				  });
-	q->output.end(q->output.ctx, &(struct filter_subject){ .ends_only = true,
+	q->output.end(q->output.ctx, &(struct filter_subject){ .ends_only = true, .netns = b->netns,
 							       .local_port = p ? p->port : 0 });
 }
 
@@ -240,7 +242,7 @@ static void put_audit(const struct queues *q, const struct queues_output *to, co
 	struct record *r = to->begin(to->ctx, RECORD_AUDIT, b->audited_ns, q->offset_ns);
 
 	record_audit(&r->body, b->netns, b->interval_ns, b->balanced, b->rows);
-	to->end(to->ctx, NULL);
+	to->end(to->ctx, &(struct filter_subject){ .audit = true, .netns = b->netns });
 }
 
 static void tell_audit(struct queues *q, struct book *b, uint64_t now_ns)

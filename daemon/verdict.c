@@ -14,6 +14,7 @@ static void put(struct daemon *d, const struct event_handshake *e, const struct 
 {
 	const struct listener_owner *owner = NULL;
 	struct filter_subject subject = {
+		.netns = e->header.netns,
 		.role = e->role,
 		.outcome = e->outcome,
 		.local_port = e->local_port,

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Filters choose what is in the stream; the totals stay complete."""
+import subprocess
+import time
+
 import pytest
 
-from lib import netns, traffic
+from lib import env, netns, traffic
 from lib.traffic import connect, listener, port_of
 
 pytestmark = pytest.mark.sanitize
@@ -96,6 +99,37 @@ def test_remote(pair, keep, daemon, flag, sides):
         for role in ("active", "passive") if side == "both" else (side,):
             wanted.append((traffic.NAME[ip], role))
     assert found == sorted(wanted)
+
+
+@pytest.mark.parametrize("how", ["inode", "path"])
+def test_netns(pair, ip, keep, daemon, how):
+    """Only what happened there, handshakes and all else; the totals know the rest."""
+    side = pair.server
+    d = daemon("--netns", str(side.inode) if how == "inode" else side.path)
+    make_all(pair, ip, keep)
+    d.stop()
+    told = {r["netns"] for r in d.feed.all if "netns" in r}
+    assert told == {side.inode}, told
+    assert seen(d, pair) == only(role=("passive",))
+    assert d.feed.all[-1]["totals"]["handshake"]["filtered"] >= 3
+
+
+def test_max_rate(lone, daemon):
+    """A token bucket: about N a second and a second's worth at once; the rest is counted and told."""
+    rate, count = 200, 3000
+    d = daemon("--max-rate", str(rate), "--netns", str(lone.inode), losses=True)
+    begin = time.monotonic()
+    child = lone.popen([env.tool("storm"), "-n", str(count), "-t", "1"], stdout=subprocess.DEVNULL)
+    assert child.wait(60 * env.SLOW) == 0
+    seconds = time.monotonic() - begin
+    d.stop()
+    total = d.feed.all[-1]["totals"]["handshake"]
+    told = len(d.feed.records(netns=lone.inode))
+    lost = sum(r["count"] for r in d.feed.records("loss")
+               if (r["what"], r["why"]) == ("handshake", "rate_limit"))
+    assert told == total["delivered"] and lost == total["limited"] >= 2 * count - told - 10
+    assert rate <= told <= rate * (2 + seconds) + 20
+    assert total["seen"] == sum(total[k] for k in ("delivered", "filtered", "limited", "lost"))
 
 
 def test_slow_is_by_latency(delayed, keep, daemon):

@@ -340,6 +340,30 @@ static void test_json(void **state)
 	}
 }
 
+static void test_netns(void **state)
+{
+	struct filter_subject s = subject();
+	struct filter f = { 0 };
+	char error[256];
+
+	(void)state;
+	set(&f, "netns", "4026532001");
+	assert_true(filter_match(&f, &s)); /* of none: matches any */
+	s.netns = 4026532001;
+	assert_true(filter_match(&f, &s));
+	s.netns++;
+	assert_false(filter_match(&f, &s));
+	s.audit = true;
+	assert_false(filter_match(&f, &s));
+	s.netns--;
+	set(&f, "port", "1");
+	assert_true(filter_match(&f, &s)); /* an audit has no ends */
+	assert_int_equal(filter_set(&f, "netns", "/proc/self/ns/net", error, sizeof(error)), 0);
+	assert_int_equal(filter_set(&f, "netns", "/proc/self/ns/pid/..", error, sizeof(error)), -1);
+	assert_int_equal(filter_set(&f, "netns", "4294967296", error, sizeof(error)), -1);
+	filter_free(&f);
+}
+
 static void test_json_refused(void **state)
 {
 	static const struct {
@@ -362,8 +386,10 @@ static void test_json_refused(void **state)
 		{ "{\"port\":[80,\"\"]}", "''" },
 		{ "{\"outcome\":[\"refused\",7]}", "'7'" },
 		{ "{\"slow\":\"x\"}", "'x'" },
-		{ "{\"netns\":\"5\"}", "'netns'" },
-		{ "{\"netns\":{}}", "'netns'" },
+		{ "{\"netns\":\"/tmp\"}", "'/tmp'" },
+		{ "{\"netns\":0}", "'0'" },
+		{ "{\"netns\":{}}", "netns" },
+		{ "{\"cgroups\":\"5\"}", "'cgroups'" },
 		{ "{\"port\":80,\"role\":\"none\"}", "'none'" },
 	};
 
@@ -407,6 +433,7 @@ int main(void)
 		cmocka_unit_test(test_refused_part),
 		cmocka_unit_test(test_refused_value_cannot_harm_a_terminal),
 		cmocka_unit_test(test_json),
+		cmocka_unit_test(test_netns),
 		cmocka_unit_test(test_json_refused),
 		cmocka_unit_test(test_no_json_is_no_filter),
 	};
