@@ -18,13 +18,6 @@ struct functions {
 	bool tell_acks;
 };
 
-bool functions_forbidden(void)
-{
-	const char *value = getenv("TCPSHAKE_NO_FUNCTIONS");
-
-	return value && *value && strcmp(value, "0") != 0;
-}
-
 /* Does the kernel let it be hooked at all? The smallest program says so in no time. */
 static int probe(uint32_t function)
 {
@@ -41,6 +34,16 @@ static int probe(uint32_t function)
 		return fd;
 	close(fd);
 	return 0;
+}
+
+int functions_refused(void)
+{
+	const char *value = getenv("TCPSHAKE_NO_FUNCTIONS");
+
+	if (value && *value && strcmp(value, "0") != 0)
+		return -EPERM;
+	/* Type 1 is no function: who may hook functions gets EINVAL. */
+	return probe(1) == -EPERM ? -EPERM : 0;
 }
 
 static int share_maps(const struct bpf_object *with, const struct bpf_object *shared)

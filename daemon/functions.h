@@ -13,8 +13,11 @@
 struct bpf_object;
 struct functions;
 
-/* Does the environment forbid them (TCPSHAKE_NO_FUNCTIONS=1)? */
-bool functions_forbidden(void);
+/*
+ * -EPERM if the environment forbids them (TCPSHAKE_NO_FUNCTIONS=1) or the kernel refuses every hook,
+ * which it says at once; 0: it may be worth trying.
+ */
+int functions_refused(void);
 
 /*
  * Load and attach, with the maps of `shared`, which is loaded. NULL and `*err`, a negative errno,

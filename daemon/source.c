@@ -184,7 +184,7 @@ static int load_accept(struct source *s, bool function)
 	struct accept_bpf *a;
 	int err;
 
-	if (function && functions_forbidden())
+	if (function && functions_refused())
 		return s->capabilities[CAP_ACCEPT_FUNCTION].error = -EPERM;
 	a = accept_bpf__open();
 	if (!a)
@@ -209,11 +209,9 @@ static int load_accept(struct source *s, bool function)
 static void load_functions(struct source *s)
 {
 	struct kernel_enums enums;
-	int err = kernel_enums_read(&enums);
+	int err = functions_refused();
 
-	s->capabilities[CAP_REASON].error = enums.number[KERNEL_OVERFLOW_REASON].known ? 0 : -ENOENT;
-	if (functions_forbidden())
-		err = -EPERM;
+	err = err ? err : kernel_enums_read(&enums); /* not for nothing: it takes 10 ms */
 	if (!err)
 		s->functions = functions_new(s->bpf->obj, &enums, &err);
 	s->capabilities[CAP_FUNCTIONS].error = err;
@@ -287,12 +285,13 @@ int source_load(struct source *s, const struct filter *filter, enum accept_wait 
 		err = load_remote(s, filter);
 	if (err)
 		return err;
+	s->untold = ask_untold(s);
+	s->capabilities[CAP_REASON].error = s->untold & UNTOLD_REQUEST_RESET ? -ENOENT : 0;
 	load_functions(s);
 	if (accept_wait == ACCEPT_WAIT_AUTO || accept_wait == ACCEPT_WAIT_FUNCTION)
 		load_accept(s, true);
 	else if (accept_wait == ACCEPT_WAIT_SYSCALL)
 		load_accept(s, false);
-	s->untold = ask_untold(s);
 	if (s->latencies && (err = source_make_latencies(s)))
 		return err;
 	s->ring = ring_buffer__new(bpf_map__fd(s->bpf->maps.events), on_event, s, NULL);
