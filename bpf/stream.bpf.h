@@ -77,6 +77,9 @@ struct {
 const volatile struct stream_filter filter __weak = {};
 const volatile __u8 filter_ports[PORT_BITMAP_BYTES] __weak = {};
 
+/* What a namespace begins with. Not on the stack, of which there are 512 bytes for all that a program calls. */
+static const struct namespace_counts no_counts;
+
 #define count(counter) __sync_fetch_and_add(&(counter), 1)
 
 static __always_inline struct counters *this_cpu_counters(void)
@@ -89,11 +92,11 @@ static __always_inline struct counters *this_cpu_counters(void)
 /* NULL if there are more namespaces than fit: the audit misses the newest, nothing else does. */
 static __always_inline struct namespace_counts *namespace_counts(__u32 netns)
 {
-	struct namespace_counts *n = bpf_map_lookup_elem(&namespaces, &netns), fresh = {};
+	struct namespace_counts *n = bpf_map_lookup_elem(&namespaces, &netns);
 
 	if (n)
 		return n;
-	bpf_map_update_elem(&namespaces, &netns, &fresh, BPF_NOEXIST);
+	bpf_map_update_elem(&namespaces, &netns, &no_counts, BPF_NOEXIST);
 	return bpf_map_lookup_elem(&namespaces, &netns);
 }
 
