@@ -48,7 +48,7 @@ static __always_inline void latency_record(const struct event_handshake *e)
 {
 	struct latency_key key = { .role = e->role, .outcome = e->outcome };
 	struct latency *l;
-	__u32 bucket;
+	__u64 bucket; /* of 64 bits: before 6.2 a copy of 32 bits loses the bounds of its original */
 
 	if (!latencies_wanted)
 		return;
@@ -61,6 +61,7 @@ static __always_inline void latency_record(const struct event_handshake *e)
 		return;
 	}
 	bucket = latency_bucket(e->latency_ns);
+	barrier_var(bucket);
 	if (bucket < LATENCY_BUCKETS)
 		__sync_fetch_and_add(&l->bucket[bucket], 1);
 	__sync_fetch_and_add(&l->sum_ns, e->latency_ns);
