@@ -187,6 +187,8 @@ def test_stop_does_not_wait_for_who_does_not_read(lone, keep, served):
 
 
 def test_many_subscribers_come_and_go(lone, served):
+    fds = f"/proc/{served.pid}/fd"
+    before = len(os.listdir(fds))
     for _ in range(5):
         crowd = [feed.Subscriber(served.path, {"op": "subscribe"}) for _ in range(20)]
         connect(lone, 4, ("127.0.0.1", 9))[0].close()
@@ -194,7 +196,5 @@ def test_many_subscribers_come_and_go(lone, served):
             one.feed.wait_for(lambda all: any(r.get("netns") == lone.inode for r in all))
         for one in crowd:
             one.close()
-    fds = f"/proc/{served.pid}/fd"
-    before = len(os.listdir(fds))
-    env.poll_until(lambda: len(os.listdir(fds)) <= before and len(os.listdir(fds)) < 60,
-                   what="the descriptors being closed")
+    # Those of 100 subscribers are closed; a namespace that is audited has a few of its own.
+    env.poll_until(lambda: len(os.listdir(fds)) < before + 20, what="the descriptors being closed")
