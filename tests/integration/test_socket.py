@@ -190,7 +190,8 @@ def test_many_subscribers_come_and_go(lone, served):
     fds = f"/proc/{served.pid}/fd"
     before = len(os.listdir(fds))
     for _ in range(5):
-        crowd = [feed.Subscriber(served.path, {"op": "subscribe"}) for _ in range(20)]
+        crowd = [feed.Subscriber(served.path, {"op": "subscribe", "filter": {"netns": lone.inode}})
+                 for _ in range(20)]
         connect(lone, 4, ("127.0.0.1", 9))[0].close()
         for one in crowd[::2]:
             one.feed.wait_for(lambda all: any(r.get("netns") == lone.inode for r in all))
