@@ -3,6 +3,7 @@
 #include "control.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -20,6 +21,7 @@ struct client {
 	struct control *control;
 	struct sink *sink;
 	struct event *readable;
+	struct event *hangup; /* a timer, once it sends no more; NULL before */
 	struct buf in;
 };
 
@@ -45,6 +47,8 @@ static void client_free(struct client *client)
 	c->count--;
 	if (client->readable)
 		event_free(client->readable);
+	if (client->hangup)
+		event_free(client->hangup);
 	sinks_remove(c->sinks, client->sink);
 	buf_free(&client->in);
 	free(client);
@@ -181,6 +185,33 @@ static int handle_input(struct client *client)
 	return -1;
 }
 
+/* Has it gone altogether? One that only shut down its sending side still reads its subscription. */
+static bool has_gone(const struct client *client)
+{
+	struct pollfd fd = { .fd = feed_fd(sink_feed(client->sink)) };
+
+	return poll(&fd, 1, 0) > 0 && fd.revents & (POLLHUP | POLLERR);
+}
+
+static void on_hangup(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd;
+	(void)what;
+	if (has_gone(ctx))
+		client_free(ctx);
+}
+
+/* Nothing tells when such a client goes, unless a record is written to it: so look now and then. */
+static int watch_hangup(struct client *client)
+{
+	static const struct timeval often = { .tv_sec = 1 };
+
+	event_del(client->readable);
+	client->hangup = event_new(event_get_base(client->readable), -1, EV_PERSIST, on_hangup,
+				   client);
+	return client->hangup ? event_add(client->hangup, &often) : -1;
+}
+
 static void on_readable(evutil_socket_t fd, short what, void *ctx)
 {
 	struct client *client = ctx;
@@ -201,10 +232,9 @@ static void on_readable(evutil_socket_t fd, short what, void *ctx)
 		end = handle_input(client);
 	}
 	if (n <= 0 || end) {
-		/* A peer that only shut down its sending side still reads its subscription. */
-		event_del(client->readable);
 		feed_flush(feed);
-		if (end || n < 0 || !feed_is_subscribed(feed)) {
+		if (end || n < 0 || !feed_is_subscribed(feed) || has_gone(client) ||
+		    watch_hangup(client)) {
 			client_free(client);
 			return;
 		}

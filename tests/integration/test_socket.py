@@ -198,4 +198,4 @@ def test_many_subscribers_come_and_go(lone, served):
         for one in crowd:
             one.close()
     # Those of 100 subscribers are closed; a namespace that is audited has a few of its own.
-    env.poll_until(lambda: len(os.listdir(fds)) < before + 20, what="the descriptors being closed")
+    env.poll_until(lambda: len(os.listdir(fds)) < before + 10, what="the descriptors being closed")
