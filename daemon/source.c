@@ -262,6 +262,10 @@ int source_load(struct source *s, const struct filter *filter, enum accept_wait 
 	static const int welcome[] = { CAP_KFREE, CAP_QUEUES, CAP_ITERATOR };
 	int err;
 
+	if (accept_wait == ACCEPT_WAIT_AUTO && functions_refused()) {
+		s->capabilities[CAP_ACCEPT_FUNCTION].error = -EPERM;
+		accept_wait = ACCEPT_WAIT_OFF; /* nobody would read what is kept for it */
+	}
 	s->accept_wait = accept_wait;
 	s->capabilities[CAP_ATOMICS].error = kernel_fetch_atomics();
 	s->capabilities[CAP_ITERATOR].error = 0;
