@@ -181,6 +181,9 @@ enum reset_abort {
 	ABORT_UNREAD, /* close() with data that nobody has read */
 	ABORT_LINGER, /* SO_LINGER with a time of 0 */
 	ABORT_UNACCEPTED, /* its listener was closed before accept() */
+	ABORT_DISCONNECT, /* connect() with AF_UNSPEC */
+	ABORT_DESTROYED, /* by SOCK_DESTROY, as of ss -K: by another process, who knows which */
+	ABORT_TIMER, /* by the kernel: keepalive, or nobody held it any more */
 	ABORTS,
 };
 

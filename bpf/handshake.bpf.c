@@ -40,6 +40,12 @@ static __always_inline bool ends_active(struct sock *sk, int oldstate, int newst
 	return oldstate == TCP_SYN_RECV && sk->sk_socket && attempt_find((__u64)sk, slots);
 }
 
+static __always_inline void connection_closed(struct sock *sk, int oldstate)
+{
+	fin_wait_closed(sk, oldstate);
+	waiting_end(sk);
+}
+
 /*
  * Called for every state change of every TCP socket, six times a connection on loopback, so it
  * decides by the two states before it reads anything.
@@ -60,7 +66,7 @@ static __always_inline int state_changed(struct sock *sk, int oldstate, int news
 	else if (oldstate == TCP_LISTEN && newstate == TCP_CLOSE)
 		listener_changed(sk, LISTENER_CLOSED);
 	else if (newstate == TCP_CLOSE)
-		waiting_end(sk);
+		connection_closed(sk, oldstate);
 	return 0;
 }
 

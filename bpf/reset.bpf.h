@@ -12,6 +12,43 @@
 #include "packet.bpf.h"
 #include "passive.bpf.h"
 
+/* functions.bpf.c tells those without a full socket. Set before anything is attached. */
+volatile __u8 resets_by_function __weak = 0;
+
+/*
+ * A socket that is aborted is in CLOSE already as its RST leaves. That of a connection whose FIN was
+ * sent came there from FIN_WAIT on the same CPU right before.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64); /* the last socket's address */
+} closed_in_fin_wait SEC(".maps") __weak;
+
+static __always_inline void fin_wait_closed(struct sock *sk, int oldstate)
+{
+	__u32 zero = 0;
+	__u64 *last;
+
+	if (oldstate != TCP_FIN_WAIT1 && oldstate != TCP_FIN_WAIT2)
+		return;
+	last = bpf_map_lookup_elem(&closed_in_fin_wait, &zero);
+	if (last)
+		*last = (__u64)sk;
+}
+
+/* SOCK_DONE: the peer's FIN had come. */
+static __always_inline bool was_closing(struct sock *sk)
+{
+	__u32 zero = 0;
+	__u64 *last = bpf_map_lookup_elem(&closed_in_fin_wait, &zero);
+
+	return (last && *last == (__u64)sk) ||
+	       BPF_CORE_READ(sk, __sk_common.skc_flags) &
+		       (1UL << bpf_core_enum_value(enum sock_flags, SOCK_DONE));
+}
+
 static __always_inline __u8 phase_of(struct sock *sk, unsigned char state)
 {
 	switch (state) {
@@ -24,11 +61,8 @@ static __always_inline __u8 phase_of(struct sock *sk, unsigned char state)
 		return PHASE_ESTABLISHED;
 	case TCP_LISTEN:
 		return PHASE_NONE;
-	case TCP_CLOSE: /* set before the RST goes out; SOCK_DONE: the peer's FIN had come */
-		return BPF_CORE_READ(sk, __sk_common.skc_flags) &
-				       (1UL << bpf_core_enum_value(enum sock_flags, SOCK_DONE)) ?
-			       PHASE_CLOSING :
-			       PHASE_ESTABLISHED;
+	case TCP_CLOSE:
+		return was_closing(sk) ? PHASE_CLOSING : PHASE_ESTABLISHED;
 	default:
 		return PHASE_CLOSING;
 	}
@@ -82,9 +116,31 @@ static __always_inline void reset_caller(struct event_reset *e, struct sock *sk)
 	__builtin_memcpy(e->comm, a->comm, sizeof(a->comm));
 }
 
+static __always_inline bool has_flag(unsigned long flags, __u64 flag)
+{
+	return flags & (1UL << flag);
+}
+
+/* Why close() or connect() sent a RST; the order is that of __tcp_close(). */
+static __always_inline __u8 abort_by_owner(struct sock *sk, unsigned long flags, __u32 reason)
+{
+	bool named = bpf_core_enum_value_exists(enum sk_rst_reason, SK_RST_REASON_TCP_ABORT_ON_CLOSE);
+
+	if (named && reason == bpf_core_enum_value(enum sk_rst_reason,
+						   SK_RST_REASON_TCP_ABORT_ON_CLOSE))
+		return ABORT_UNREAD;
+	if (has_flag(flags, bpf_core_enum_value(enum sock_flags, SOCK_LINGER)) &&
+	    !BPF_CORE_READ(sk, sk_lingertime))
+		return ABORT_LINGER;
+	if (!BPF_CORE_READ(sk, sk_shutdown)) /* close() has set it */
+		return ABORT_DISCONNECT;
+	return named || BPF_CORE_READ((struct tcp_sock *)sk, linger2) < 0 ? ABORT_UNKNOWN : ABORT_UNREAD;
+}
+
 /*
- * The application ended the connection. Only while it holds the socket's lock is the current task
- * the one that did.
+ * The application ended the connection, if it holds the socket's lock, and only then is the current
+ * task the one that did. SOCK_DESTROY does not set CLOSE first. A timer, or the end of a listener, whose
+ * connections nobody has had and so nobody has left (SOCK_DEAD), holds no lock.
  */
 static __always_inline void reset_aborted(struct event_reset *e, struct sock *sk)
 {
@@ -92,18 +148,35 @@ static __always_inline void reset_aborted(struct event_reset *e, struct sock *sk
 
 	reset_socket_ends(e, sk);
 	e->cause = RESET_ABORT;
-	if (flags & (1UL << bpf_core_enum_value(enum sock_flags, SOCK_LINGER)) &&
-	    !BPF_CORE_READ(sk, sk_lingertime))
-		e->abort = ABORT_LINGER;
-	else if (BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_CLOSE)
-		e->abort = ABORT_UNREAD;
-	if (BPF_CORE_READ(sk, sk_lock.owned)) {
-		e->pid = bpf_get_current_pid_tgid() >> 32;
-		e->uid = (__u32)bpf_get_current_uid_gid();
-		bpf_get_current_comm(e->comm, sizeof(e->comm));
-	} else if (!BPF_CORE_READ(sk, sk_socket)) {
-		e->abort = ABORT_UNACCEPTED;
+	if (!BPF_CORE_READ(sk, sk_lock.owned)) {
+		e->abort = BPF_CORE_READ(sk, sk_socket) ||
+					   has_flag(flags, bpf_core_enum_value(enum sock_flags,
+									       SOCK_DEAD)) ?
+				   ABORT_TIMER :
+				   ABORT_UNACCEPTED;
+		return;
 	}
+	if (BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_CLOSE) {
+		e->abort = ABORT_DESTROYED;
+		return;
+	}
+	e->abort = abort_by_owner(sk, flags, e->reason);
+	e->pid = bpf_get_current_pid_tgid() >> 32;
+	e->uid = (__u32)bpf_get_current_uid_gid();
+	bpf_get_current_comm(e->comm, sizeof(e->comm));
+}
+
+/*
+ * A listener answers a SYN that is inside of a request's window, and else none; a SYN with an ACK may
+ * also fit no request. The former is told by its reason (INVALID_SYN, 6.10).
+ */
+static __always_inline bool spoils_request(const struct packet *p, __u32 reason)
+{
+	if (!(p->flags & FLAG_SYN))
+		return false;
+	if (send_reset_tells_all())
+		return reason == bpf_core_enum_value(enum sk_rst_reason, SK_RST_REASON_INVALID_SYN);
+	return !(p->flags & FLAG_ACK);
 }
 
 static __always_inline void reset_answers(struct event_reset *e, struct sock *sk,
@@ -118,7 +191,7 @@ static __always_inline void reset_answers(struct event_reset *e, struct sock *sk
 			e->has_isn = 1;
 			refusal_keep(p, e->mono_ns);
 		}
-	} else if (state == TCP_LISTEN && p->flags & FLAG_SYN) { /* inside a request's window */
+	} else if (state == TCP_LISTEN && spoils_request(p, e->reason)) {
 		e->cause = RESET_INVALID;
 		e->phase = PHASE_SYN_RECV;
 	} else if (state == TCP_LISTEN) {
@@ -126,10 +199,14 @@ static __always_inline void reset_answers(struct event_reset *e, struct sock *sk
 	} else if (state == TCP_TIME_WAIT || state == TCP_FIN_WAIT1 || state == TCP_FIN_WAIT2 ||
 		   state == TCP_CLOSING || state == TCP_LAST_ACK || state == TCP_CLOSE) {
 		e->cause = RESET_LATE;
+		e->phase = PHASE_CLOSING;
 	} else {
 		e->cause = RESET_INVALID;
-		if (state == TCP_SYN_SENT)
+		if (state == TCP_SYN_SENT) {
 			reset_caller(e, sk);
+			e->client_isn = BPF_CORE_READ((struct tcp_sock *)sk, snd_una);
+			e->has_isn = 1;
+		}
 	}
 }
 
@@ -159,7 +236,7 @@ static __noinline int reset_sent(struct sock *sk, struct sk_buff *skb, __u32 rea
 	if (sk) {
 		state = BPF_CORE_READ(sk, __sk_common.skc_state);
 		e.header.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
-		e.phase = state == TCP_TIME_WAIT ? PHASE_CLOSING : phase_of(sk, state);
+		e.phase = phase_of(sk, state);
 	} else if (skb) {
 		e.header.netns = packet_netns(skb);
 	}
@@ -191,7 +268,17 @@ static __noinline int reset_sent(struct sock *sk, struct sk_buff *skb, __u32 rea
 	return 0;
 }
 
-static __noinline int reset_received(struct sock *sk)
+/*
+ * tcp_rcv_state_process() ends a connection with tcp_reset(), as if a RST had come, for data that
+ * comes in FIN_WAIT after the application has closed: tcp_receive_reset fires, nothing tells which.
+ */
+static __always_inline bool data_after_close(struct sock *sk, unsigned char state)
+{
+	return (state == TCP_FIN_WAIT1 || state == TCP_FIN_WAIT2) &&
+	       BPF_CORE_READ(sk, sk_shutdown) & 1 /* RCV_SHUTDOWN */;
+}
+
+static __always_inline int reset_received(struct sock *sk)
 {
 	struct event_reset e = { .reason = NO_REASON, .direction = RESET_RECEIVED };
 	unsigned char state;
@@ -200,6 +287,8 @@ static __noinline int reset_received(struct sock *sk)
 	if (BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
 		return 0;
 	state = BPF_CORE_READ(sk, __sk_common.skc_state);
+	if (data_after_close(sk, state))
+		return 0;
 	if (state == TCP_SYN_SENT || state == TCP_SYN_RECV) {
 		a = attempt_find((__u64)sk, true);
 		if (a)
@@ -268,7 +357,7 @@ static __always_inline void no_socket_dropped(struct sk_buff *skb, __u32 reason)
 	struct namespace_counts *n;
 	struct packet p = {};
 
-	if (send_reset_tells_all() ||
+	if (send_reset_tells_all() || resets_by_function ||
 	    reason != bpf_core_enum_value(enum skb_drop_reason, SKB_DROP_REASON_NO_SOCKET))
 		return;
 	packet_read(&p, skb);

@@ -36,6 +36,9 @@ static const char *const aborts[ABORTS] = {
 	[ABORT_UNREAD] = "closed with data that nobody had read",
 	[ABORT_LINGER] = "closed with SO_LINGER and a time of 0",
 	[ABORT_UNACCEPTED] = "its listener was closed before accept() took it",
+	[ABORT_DISCONNECT] = "the application disconnected its socket",
+	[ABORT_DESTROYED] = "the connection was destroyed from outside, as by ss -K",
+	[ABORT_TIMER] = "the kernel gave it up: no answer to keepalives, or nobody held it any more",
 };
 
 const char *reset_cause_name(enum reset_cause cause)

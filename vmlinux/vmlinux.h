@@ -86,9 +86,11 @@ struct netns_ipv4 {
 };
 
 struct linux_mib; /* include/net/snmp.h: counters of type long, by enum LINUX_MIB_… */
+struct tcp_mib;
 
 struct netns_mib {
 	struct linux_mib *net_statistics; /* per CPU */
+	struct tcp_mib *tcp_statistics; /* the same, by TCP_MIB_… */
 };
 
 struct net {
@@ -154,6 +156,7 @@ struct sock {
 	int sk_err;
 	int sk_err_soft;
 	unsigned long sk_lingertime;
+	__u8 sk_shutdown;
 	__u32 sk_ack_backlog;
 	__u32 sk_max_ack_backlog;
 	__u16 sk_protocol;
@@ -210,6 +213,7 @@ struct tcp_sock {
 	struct tcp_options_received rx_opt;
 	__u8 syn_data : 1;
 	__u8 syn_data_acked : 1;
+	int linger2;
 	__u8 tcp_usec_ts : 1;
 };
 
@@ -329,6 +333,7 @@ struct bpf_iter__task_file {
 /* include/net/rstreason.h, from 6.10; the values are the running kernel's. */
 enum sk_rst_reason {
 	SK_RST_REASON_INVALID_SYN = 99,
+	SK_RST_REASON_TCP_ABORT_ON_CLOSE = 100,
 };
 
 /* The record of the classic tracepoint. */
