@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * Refused SYNs, which fire no tracepoint, and final ACKs where the kernel does not name their drop:
- * by the functions that refuse them. An object of its own, loaded where functions can be hooked.
+ * by the functions that refuse them; and RSTs sent without a full socket, where tcp_send_reset is
+ * silent then. An object of its own, loaded where functions can be hooked.
  *
  * Whether a packet was refused, and for which queue, is what the kernel counted for it. Its
  * counters are per CPU, and both functions run to their end on one CPU with bottom halves
@@ -9,13 +10,15 @@
  * lengths of the queues would only say how full they are now, as other CPUs see them change.
  */
 #include "overflow.bpf.h"
+#include "reset.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 /* Of the enum LINUX_MIB_…, which has no name by which a relocation could find it. */
 const volatile __u32 mib_listen_overflows, mib_listen_drops, mib_reqq_full_drop;
+const volatile __u32 mib_out_rsts; /* of TCP_MIB_… */
 
-enum spot { SPOT_SYN, SPOT_ACK, SPOTS };
+enum spot { SPOT_SYN, SPOT_ACK, SPOT_RESET, SPOTS };
 
 /* This CPU's counters of a namespace, as a function began to handle a packet. */
 struct tally {
@@ -24,6 +27,7 @@ struct tally {
 	__u64 overflows; /* ListenOverflows */
 	__u64 drops; /* ListenDrops */
 	__u64 reqq_drops; /* TCPReqQFullDrop */
+	__u64 resets; /* OutRsts */
 };
 
 struct tallies {
@@ -238,4 +242,78 @@ SEC("fexit/tcp_get_cookie_sock")
 int cookie_sock_ends(__u64 *ctx)
 {
 	return ack_ends((struct sock *)ctx[0], (struct sk_buff *)ctx[1], true);
+}
+
+/*
+ * tcp_v4_send_reset() and its sister: up to 6.9 tcp_send_reset fires there for a full socket only.
+ * Not all that is handed to them is answered: OutRsts says so. What has no full socket comes in a
+ * softirq, where none of them interrupts another.
+ */
+static __always_inline bool fires_no_tracepoint(struct sock *sk)
+{
+	unsigned char state;
+
+	if (!sk)
+		return true;
+	state = BPF_CORE_READ(sk, __sk_common.skc_state);
+	return state == TCP_TIME_WAIT || state == TCP_NEW_SYN_RECV;
+}
+
+/* Numbers, for the verifier takes a function's arguments for pointers that are never NULL. */
+static __always_inline int answer_begins(__u64 *ctx)
+{
+	struct sock *sk = (struct sock *)number_of((void *)ctx[0]);
+	struct sk_buff *skb = (struct sk_buff *)number_of((void *)ctx[1]);
+	struct tallies *here = tallies_here();
+	struct tally *t;
+	struct net *net;
+
+	if (!here || !fires_no_tracepoint(sk))
+		return 0;
+	net = sk ? BPF_CORE_READ(sk, __sk_common.skc_net.net) : packet_net(skb);
+	t = &here->at[SPOT_RESET];
+	t->packet = (__u64)skb;
+	t->counters = (__u64)BPF_CORE_READ(net, mib.tcp_statistics) + this_cpu_offset(here);
+	t->resets = counted(t, mib_out_rsts);
+	return 0;
+}
+
+static __always_inline int answer_ends(__u64 *ctx)
+{
+	struct sock *sk = (struct sock *)number_of((void *)ctx[0]);
+	struct sk_buff *skb = (struct sk_buff *)number_of((void *)ctx[1]);
+	struct tallies *here = tallies_here();
+	struct tally *t;
+
+	if (!here || !fires_no_tracepoint(sk))
+		return 0;
+	t = &here->at[SPOT_RESET];
+	if (t->packet == (__u64)skb && counted(t, mib_out_rsts) != t->resets)
+		reset_sent(sk, skb, NO_REASON);
+	t->packet = 0;
+	return 0;
+}
+
+SEC("fentry/tcp_v4_send_reset")
+int reset4_begins(__u64 *ctx)
+{
+	return answer_begins(ctx);
+}
+
+SEC("fexit/tcp_v4_send_reset")
+int reset4_ends(__u64 *ctx)
+{
+	return answer_ends(ctx);
+}
+
+SEC("fentry/tcp_v6_send_reset")
+int reset6_begins(__u64 *ctx)
+{
+	return answer_begins(ctx);
+}
+
+SEC("fexit/tcp_v6_send_reset")
+int reset6_ends(__u64 *ctx)
+{
+	return answer_ends(ctx);
 }

@@ -53,11 +53,18 @@ static __always_inline void packet_read(struct packet *p, struct sk_buff *skb)
 }
 
 /* The namespace that routed it; skb->_skb_refdst has its flag in bit 0. */
-static __always_inline __u32 packet_netns(struct sk_buff *skb)
+static __always_inline struct net *packet_net(struct sk_buff *skb)
 {
 	struct dst_entry *dst = (struct dst_entry *)(BPF_CORE_READ(skb, _skb_refdst) & ~1UL);
 
-	return BPF_CORE_READ(dst, dev, nd_net.net, ns.inum);
+	return BPF_CORE_READ(dst, dev, nd_net.net);
+}
+
+static __always_inline __u32 packet_netns(struct sk_buff *skb)
+{
+	struct net *net = packet_net(skb);
+
+	return BPF_CORE_READ(net, ns.inum);
 }
 
 #endif

@@ -38,9 +38,10 @@ const struct capability all_capabilities[CAPABILITIES] = {
 			  "a hash table keeps them", false, -ENOSYS },
 	[CAP_FUNCTIONS] = { "function_hooks",
 			    "each refused SYN with its client, at once; without overflow_reason, "
-			    "each refused final ACK",
+			    "each refused final ACK; before 6.10, each RST sent without a connection",
 			    "SYNs are counted by listener at the next look, without the client; "
-			    "final ACKs as overflow_reason says", false, -ENOSYS },
+			    "final ACKs as overflow_reason says; of those RSTs only closed ports'",
+			    false, -ENOSYS },
 	[CAP_ACCEPT_FUNCTION] = { "accept_function", "how long connections wait for accept()",
 				  "--accept-wait=syscall can tell it", false, -ENOSYS },
 	[CAP_ACCEPT_SYSCALL] = { "accept_syscall",

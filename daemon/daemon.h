@@ -12,7 +12,6 @@
 #include "metrics.h"
 #include "options.h"
 #include "queues.h"
-#include "reasons.h"
 #include "sinks.h"
 #include "source.h"
 
@@ -29,7 +28,6 @@ struct daemon {
 	struct sinks *sinks;
 	struct control *control;
 	struct metrics *metrics;
-	struct reasons *reasons; /* NULL until a RST has one */
 	struct record record; /* the one being written; its buffer is kept */
 	int64_t offset_ns;
 	uint64_t start_ns;

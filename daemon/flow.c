@@ -89,10 +89,8 @@ static void on_reset(void *ctx, const struct event_reset *e)
 		.remote_addr = e->remote_addr,
 	};
 
-	if (!d->reasons && e->reason != NO_REASON)
-		d->reasons = reasons_new();
 	record_begin(&d->record, RECORD_RESET, e->mono_ns, d->offset_ns);
-	record_reset(&d->record.body, e, reasons_name(d->reasons, e->reason),
+	record_reset(&d->record.body, e, source_reset_reason(d->source, e->reason),
 		     listeners_owner(d->listeners, e->header.netns, e->local_addr, e->local_port));
 	put_record(d, &subject);
 }

@@ -16,6 +16,7 @@
 struct functions {
 	struct functions_bpf *bpf;
 	bool tell_acks;
+	bool tell_resets;
 };
 
 /* Does the kernel let it be hooked at all? The smallest program says so in no time. */
@@ -65,17 +66,11 @@ static int share_maps(const struct bpf_object *with, const struct bpf_object *sh
 }
 
 static int load(struct functions *f, const struct bpf_object *shared,
-		const struct kernel_enums *enums)
+		const struct kernel_enums *enums, const struct stream_filter *filter, bool resets)
 {
 	const struct kernel_number *number = enums->number;
 	int err;
 
-	for (int n = KERNEL_LISTEN_OVERFLOWS; n <= KERNEL_REQQ_FULL_DROP; n++)
-		if (!number[n].known)
-			return -ENOENT;
-	err = enums->conn_request ? probe(enums->conn_request) : -ENOENT;
-	if (err)
-		return err;
 	f->bpf = functions_bpf__open();
 	if (!f->bpf)
 		return -errno;
@@ -83,21 +78,47 @@ static int load(struct functions *f, const struct bpf_object *shared,
 	f->bpf->rodata->mib_listen_overflows = number[KERNEL_LISTEN_OVERFLOWS].value;
 	f->bpf->rodata->mib_listen_drops = number[KERNEL_LISTEN_DROPS].value;
 	f->bpf->rodata->mib_reqq_full_drop = number[KERNEL_REQQ_FULL_DROP].value;
+	f->bpf->rodata->mib_out_rsts = number[KERNEL_OUT_RSTS].value;
+	memcpy((void *)&f->bpf->rodata->filter, filter, sizeof(*filter));
 	bpf_program__set_autoload(f->bpf->progs.check_req_begins, f->tell_acks);
 	bpf_program__set_autoload(f->bpf->progs.check_req_ends, f->tell_acks);
 	bpf_program__set_autoload(f->bpf->progs.cookie_sock_begins, f->tell_acks);
 	bpf_program__set_autoload(f->bpf->progs.cookie_sock_ends, f->tell_acks);
+	f->tell_resets = resets;
+	bpf_program__set_autoload(f->bpf->progs.reset4_begins, resets);
+	bpf_program__set_autoload(f->bpf->progs.reset4_ends, resets);
+	bpf_program__set_autoload(f->bpf->progs.reset6_begins, resets);
+	bpf_program__set_autoload(f->bpf->progs.reset6_ends, resets);
 	err = share_maps(f->bpf->obj, shared);
 	err = err ? err : functions_bpf__load(f->bpf);
 	return err ? err : functions_bpf__attach(f->bpf);
 }
 
+static int probe_and_load(struct functions *f, const struct bpf_object *shared,
+			  const struct kernel_enums *enums, const struct stream_filter *filter,
+			  bool resets)
+{
+	int err = enums->conn_request ? probe(enums->conn_request) : -ENOENT;
+
+	for (int n = KERNEL_LISTEN_OVERFLOWS; n <= KERNEL_REQQ_FULL_DROP; n++)
+		if (!enums->number[n].known)
+			err = -ENOENT;
+	if (err)
+		return err;
+	resets = resets && enums->send_reset == 2 && enums->number[KERNEL_OUT_RSTS].known;
+	err = load(f, shared, enums, filter, resets);
+	if (!err || !resets)
+		return err;
+	functions_bpf__destroy(f->bpf); /* they may be inlined there: without them */
+	return load(f, shared, enums, filter, false);
+}
+
 struct functions *functions_new(const struct bpf_object *shared, const struct kernel_enums *enums,
-				int *err)
+				const struct stream_filter *filter, bool resets, int *err)
 {
 	struct functions *f = calloc(1, sizeof(*f));
 
-	*err = f ? load(f, shared, enums) : -ENOMEM;
+	*err = f ? probe_and_load(f, shared, enums, filter, resets) : -ENOMEM;
 	if (!*err)
 		return f;
 	functions_free(f);
@@ -121,4 +142,9 @@ void functions_free(struct functions *f)
 bool functions_tell_acks(const struct functions *f)
 {
 	return f && f->tell_acks;
+}
+
+bool functions_tell_resets(const struct functions *f)
+{
+	return f && f->tell_resets;
 }

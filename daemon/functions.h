@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The function tier: hooks into the functions that refuse a SYN or a final ACK, where the kernel
- * lets functions be hooked.
+ * The function tier: hooks into the functions that refuse a SYN or a final ACK, or send a RST, where
+ * the kernel lets functions be hooked.
  */
 #ifndef TCPSHAKE_FUNCTIONS_H
 #define TCPSHAKE_FUNCTIONS_H
@@ -12,6 +12,7 @@
 
 struct bpf_object;
 struct functions;
+struct stream_filter;
 
 /*
  * -EPERM if the environment forbids them (TCPSHAKE_NO_FUNCTIONS=1) or the kernel refuses every hook,
@@ -20,15 +21,18 @@ struct functions;
 int functions_refused(void);
 
 /*
- * Load and attach, with the maps of `shared`, which is loaded. NULL and `*err`, a negative errno,
- * if the kernel refuses any of them.
+ * Load and attach, with the maps of `shared`, which is loaded; with those that see RSTs sent where
+ * there is no full socket, if `resets`, and if the kernel does not refuse them. NULL and `*err`, a
+ * negative errno, if it refuses any of the others.
  */
 struct functions *functions_new(const struct bpf_object *shared, const struct kernel_enums *enums,
-				int *err);
+				const struct stream_filter *filter, bool resets, int *err);
 void functions_detach(struct functions *f);
 void functions_free(struct functions *f);
 
 /* Do they tell final ACKs, too? Only where the kernel does not name the drop itself. */
 bool functions_tell_acks(const struct functions *f);
+/* … and RSTs that tcp_send_reset is silent about? */
+bool functions_tell_resets(const struct functions *f);
 
 #endif

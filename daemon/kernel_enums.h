@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Numbers that the running kernel gives to names, from its BTF. */
+/* Numbers that the running kernel gives to names, and names to numbers, from its BTF. */
 #ifndef TCPSHAKE_KERNEL_ENUMS_H
 #define TCPSHAKE_KERNEL_ENUMS_H
 
@@ -11,6 +11,7 @@ enum kernel_name {
 	KERNEL_LISTEN_DROPS, /* LINUX_MIB_LISTENDROPS */
 	KERNEL_REQQ_FULL_DROP, /* LINUX_MIB_TCPREQQFULLDROP */
 	KERNEL_OVERFLOW_REASON, /* SKB_DROP_REASON_TCP_LISTEN_OVERFLOW: 6.15 */
+	KERNEL_OUT_RSTS, /* TCP_MIB_OUTRSTS */
 	KERNEL_NAMES,
 };
 
@@ -20,9 +21,13 @@ struct kernel_enums {
 		bool known;
 	} number[KERNEL_NAMES];
 	uint32_t conn_request; /* the BTF type of tcp_conn_request(); 0: not there */
+	uint32_t send_reset; /* how many of tcp_v4_send_reset() and tcp_v6_send_reset() are there */
+	char **reset_reason; /* of enum sk_rst_reason, by number, with gaps; lower case, no prefix */
+	uint32_t reset_reasons; /* 0: the kernel has none (before 6.10) */
 };
 
 /* 0 or a negative errno. A name that the kernel does not have stays unknown. */
 int kernel_enums_read(struct kernel_enums *enums);
+void kernel_enums_free(struct kernel_enums *enums); /* what it owns */
 
 #endif

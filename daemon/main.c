@@ -190,7 +190,6 @@ static void release(struct daemon *d)
 	sinks_free(d->sinks);
 	queues_free(d->queues);
 	source_free(d->source);
-	reasons_free(d->reasons);
 	identity_free(d->identity);
 	listeners_free(d->listeners);
 	correlate_free(d->correlate);

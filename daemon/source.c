@@ -60,6 +60,7 @@ void source_free(struct source *s)
 	functions_free(s->functions);
 	accept_bpf__destroy(s->accept);
 	tcpshake_bpf__destroy(s->bpf);
+	kernel_enums_free(&s->enums);
 	free(s->per_cpu);
 	free(s);
 }
@@ -205,17 +206,30 @@ static int load_accept(struct source *s, bool function)
 	return err;
 }
 
-/* Refusals by the functions they happen in, from here on. */
-static void load_functions(struct source *s)
+/* Once, when it is needed: it takes 10 ms. */
+static int read_enums(struct source *s)
 {
-	struct kernel_enums enums;
+	if (!s->enums_read) {
+		s->enums_read = true;
+		s->enums_error = kernel_enums_read(&s->enums);
+	}
+	return s->enums_error;
+}
+
+/* Refusals by the functions they happen in, from here on. */
+static void load_functions(struct source *s, const struct filter *filter)
+{
 	int err = functions_refused();
 
-	err = err ? err : kernel_enums_read(&enums); /* not for nothing: it takes 10 ms */
+	err = err ? err : read_enums(s);
 	if (!err)
-		s->functions = functions_new(s->bpf->obj, &enums, &err);
+		s->functions = functions_new(s->bpf->obj, &s->enums, &filter->stream,
+					     s->untold & UNTOLD_NO_SOCKET, &err);
 	s->capabilities[CAP_FUNCTIONS].error = err;
 	s->bpf->bss->acks_by_function = functions_tell_acks(s->functions);
+	s->bpf->bss->resets_by_function = functions_tell_resets(s->functions);
+	if (functions_tell_resets(s->functions))
+		s->untold &= ~(uint32_t)UNTOLD_NO_SOCKET;
 }
 
 void source_probe_accept(struct source *s)
@@ -248,6 +262,13 @@ static uint32_t ask_untold(const struct source *s)
 uint32_t source_untold(const struct source *s)
 {
 	return s->untold;
+}
+
+const char *source_reset_reason(struct source *s, uint32_t reason)
+{
+	if (reason == NO_REASON || read_enums(s))
+		return NULL;
+	return reason < s->enums.reset_reasons ? s->enums.reset_reason[reason] : NULL;
 }
 
 static void set_required(struct source *s, int err)
@@ -291,7 +312,7 @@ int source_load(struct source *s, const struct filter *filter, enum accept_wait 
 		return err;
 	s->untold = ask_untold(s);
 	s->capabilities[CAP_REASON].error = s->untold & UNTOLD_REQUEST_RESET ? -ENOENT : 0;
-	load_functions(s);
+	load_functions(s, filter);
 	if (accept_wait == ACCEPT_WAIT_AUTO || accept_wait == ACCEPT_WAIT_FUNCTION)
 		load_accept(s, true);
 	else if (accept_wait == ACCEPT_WAIT_SYSCALL)

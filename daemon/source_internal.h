@@ -3,6 +3,7 @@
 #ifndef TCPSHAKE_SOURCE_INTERNAL_H
 #define TCPSHAKE_SOURCE_INTERNAL_H
 
+#include "kernel_enums.h"
 #include "source.h"
 #include "tcpshake.skel.h"
 
@@ -38,6 +39,9 @@ struct source {
 	int cpus;
 	uint32_t untold;
 	bool latencies; /* histograms are kept */
+	struct kernel_enums enums; /* once enums_read */
+	bool enums_read;
+	int enums_error;
 	bool classic; /* state changes by the classic tracepoint */
 	struct capability capabilities[CAPABILITIES];
 };
