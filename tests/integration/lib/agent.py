@@ -12,10 +12,12 @@ Says {"pid", "ports"} on stdout when that is done, and holds everything until st
 Until then it does what the lines of stdin say, to its first socket, and says "done" to each:
     accept N     accept N connections, and hold them
     close        close it
+    end HOW      of the last connection: close, reset (SO_LINGER 0), write (no more of it), both
 """
 import json
 import os
 import socket
+import struct
 import sys
 
 FAMILIES = {4: socket.AF_INET, 6: socket.AF_INET6}
@@ -47,6 +49,17 @@ def connect(options, held):
             pass  # the record tells
 
 
+def end(sock, how):
+    if how == "write":
+        sock.shutdown(socket.SHUT_WR)
+    elif how == "both":
+        sock.shutdown(socket.SHUT_RDWR)
+    else:
+        if how == "reset":
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        sock.close()
+
+
 def main():
     options = json.loads(sys.argv[1])
     held = []
@@ -71,6 +84,8 @@ def main():
                 held.append(held[0].accept()[0])
         elif command == "close":
             held[0].close()
+        elif command == "end":
+            end(held[-1], args[0])
         print("done", flush=True)
 
 
