@@ -87,6 +87,14 @@ static __always_inline void count_reset(__u32 direction, __u32 cause)
 		count(c->resets[direction][cause]);
 }
 
+/* What the filter leaves out does not use up the limit. Filters of the ends need the ends. */
+static __always_inline bool reset_wanted(const struct event_reset *e)
+{
+	return within_limit(EVENT_RESET, RESETS_PER_SECOND,
+			    (!filter.netns || filter.netns == e->header.netns) &&
+				    ends_wanted(e->local_port, e->remote_port, e->remote_addr));
+}
+
 static __always_inline void reset_ends(struct event_reset *e, const struct packet *p)
 {
 	__builtin_memcpy(e->local_addr, p->local_addr, 16);
@@ -146,7 +154,6 @@ static __always_inline void reset_aborted(struct event_reset *e, struct sock *sk
 {
 	unsigned long flags = BPF_CORE_READ(sk, __sk_common.skc_flags);
 
-	reset_socket_ends(e, sk);
 	e->cause = RESET_ABORT;
 	if (!BPF_CORE_READ(sk, sk_lock.owned)) {
 		e->abort = BPF_CORE_READ(sk, sk_socket) ||
@@ -230,7 +237,6 @@ static __noinline int reset_sent(struct sock *sk, struct sk_buff *skb, __u32 rea
 	struct namespace_counts *n;
 	struct packet p = {};
 	unsigned char state = 0;
-	bool wanted;
 
 	e.mono_ns = bpf_ktime_get_ns();
 	if (sk) {
@@ -243,7 +249,6 @@ static __noinline int reset_sent(struct sock *sk, struct sk_buff *skb, __u32 rea
 	n = namespace_counts(e.header.netns);
 	if (n)
 		count(n->resets);
-	wanted = within_limit(EVENT_RESET, RESETS_PER_SECOND);
 	if (skb) {
 		packet_read(&p, skb);
 		reset_answers(&e, sk, &p, state);
@@ -259,12 +264,18 @@ static __noinline int reset_sent(struct sock *sk, struct sk_buff *skb, __u32 rea
 			count(n->request_resets);
 	} else if (sk) {
 		e.cause = RESET_ABORT;
-		if (wanted)
-			reset_aborted(&e, sk);
+		if (filters_ends())
+			reset_socket_ends(&e, sk);
 	}
 	count_reset(RESET_SENT, e.cause);
-	if (wanted)
-		emit_reset(&e);
+	if (!reset_wanted(&e))
+		return 0;
+	if (sk && !skb) {
+		if (!filters_ends())
+			reset_socket_ends(&e, sk);
+		reset_aborted(&e, sk);
+	}
+	emit_reset(&e);
 	return 0;
 }
 
@@ -295,13 +306,16 @@ static __always_inline int reset_received(struct sock *sk)
 			a->reset = 1;
 	}
 	count_reset(RESET_RECEIVED, state == TCP_SYN_SENT ? RESET_REFUSED : RESET_PEER);
-	if (!within_limit(EVENT_RESET, RESETS_PER_SECOND))
-		return 0;
-	e.mono_ns = bpf_ktime_get_ns();
 	e.header.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	if (filters_ends())
+		reset_socket_ends(&e, sk);
+	if (!reset_wanted(&e))
+		return 0;
+	if (!filters_ends())
+		reset_socket_ends(&e, sk);
+	e.mono_ns = bpf_ktime_get_ns();
 	e.phase = phase_of(sk, state);
 	e.cause = e.phase == PHASE_SYN_SENT ? RESET_REFUSED : RESET_PEER;
-	reset_socket_ends(&e, sk);
 	if (e.phase == PHASE_SYN_SENT || e.phase == PHASE_SYN_RECV)
 		reset_caller(&e, sk);
 	if (e.phase == PHASE_SYN_SENT) {
@@ -342,7 +356,7 @@ static __always_inline void request_reset(struct sk_buff *skb, __u32 reason, str
 		count(n->request_resets);
 	reset_ends(&e, &p);
 	count_reset(RESET_RECEIVED, e.cause);
-	if (within_limit(EVENT_RESET, RESETS_PER_SECOND))
+	if (reset_wanted(&e))
 		emit_reset(&e);
 	passive_reset(&e, sk);
 }
@@ -370,7 +384,7 @@ static __always_inline void no_socket_dropped(struct sk_buff *skb, __u32 reason)
 		count(n->resets);
 	reset_answers(&e, NULL, &p, 0);
 	count_reset(RESET_SENT, e.cause);
-	if (within_limit(EVENT_RESET, RESETS_PER_SECOND))
+	if (reset_wanted(&e))
 		emit_reset(&e);
 }
 

@@ -43,7 +43,7 @@ static __always_inline void syn_retransmitted(struct sock *sk, int error)
 		count(n->timeouts);
 	}
 	count_retransmit(SEGMENT_SYN);
-	if (error || !within_limit(EVENT_RETRANSMIT, RETRANSMITS_PER_SECOND))
+	if (error || !within_limit(EVENT_RETRANSMIT, RETRANSMITS_PER_SECOND, true))
 		return;
 	e.mono_ns = bpf_ktime_get_ns();
 	e.start_ns = NS_UNKNOWN;
@@ -78,7 +78,7 @@ static __always_inline void synack_retransmitted(struct sock *sk, struct request
 	if (n)
 		count(n->synacks);
 	count_retransmit(SEGMENT_SYN_ACK);
-	if (!within_limit(EVENT_RETRANSMIT, RETRANSMITS_PER_SECOND))
+	if (!within_limit(EVENT_RETRANSMIT, RETRANSMITS_PER_SECOND, true))
 		return;
 	e.segment = SEGMENT_SYN_ACK;
 	store_addresses((struct sock *)req, e.local_addr, e.remote_addr);

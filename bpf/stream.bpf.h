@@ -105,6 +105,24 @@ static __always_inline bool port_wanted(__u16 port)
 	return filter_ports[port >> 3] & (1 << (port & 7));
 }
 
+static __always_inline bool filters_ends(void)
+{
+	return filter.by_port || filter.by_remote;
+}
+
+static __always_inline bool ends_wanted(__u16 local_port, __u16 remote_port,
+					const __u8 *remote_addr)
+{
+	struct remote_key key = { .prefix = 128 };
+
+	if (filter.by_port && !port_wanted(local_port) && !port_wanted(remote_port))
+		return false;
+	if (!filter.by_remote)
+		return true;
+	__builtin_memcpy(key.addr, remote_addr, sizeof(key.addr));
+	return bpf_map_lookup_elem(&filter_remotes, &key);
+}
+
 static __always_inline bool handshake_wanted(const struct event_handshake *e)
 {
 	if (filter.unwanted & (1 << EVENT_HANDSHAKE))
@@ -117,15 +135,7 @@ static __always_inline bool handshake_wanted(const struct event_handshake *e)
 		return false;
 	if (filter.slow_ns && (e->latency_ns == NS_UNKNOWN || e->latency_ns < filter.slow_ns))
 		return false;
-	if (filter.by_port && !port_wanted(e->local_port) && !port_wanted(e->remote_port))
-		return false;
-	if (filter.by_remote) {
-		struct remote_key key = { .prefix = 128 };
-
-		__builtin_memcpy(key.addr, e->remote_addr, sizeof(key.addr));
-		return bpf_map_lookup_elem(&filter_remotes, &key);
-	}
-	return true;
+	return ends_wanted(e->local_port, e->remote_port, e->remote_addr);
 }
 
 /*
@@ -146,10 +156,10 @@ static __always_inline void deliver(struct counters *c, void *event, __u32 size,
 }
 
 /*
- * Count one of a kind that is limited. True if it is to be delivered: ask before the work of
- * filling it in, since a storm of them should cost little.
+ * Count one of a kind that is limited, and that `passes` the filter. True if it is to be delivered:
+ * ask before the work of filling it in, since a storm of them should cost little.
  */
-static __always_inline bool within_limit(__u32 kind, __u32 per_second)
+static __always_inline bool within_limit(__u32 kind, __u32 per_second, bool passes)
 {
 	struct counters *c = this_cpu_counters();
 	__u32 key = kind; /* a variable whose address is taken is not a constant */
@@ -159,7 +169,7 @@ static __always_inline bool within_limit(__u32 kind, __u32 per_second)
 	if (!c || !limit)
 		return false;
 	count(c->events[kind]);
-	if (filter.unwanted & (1 << kind)) {
+	if (!passes || filter.unwanted & (1 << kind)) {
 		count(c->filtered[kind]);
 		return false;
 	}

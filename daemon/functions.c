@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "bpf/event.h"
+#include "common/filter.h"
 #include "functions.skel.h"
 
 struct functions {
@@ -66,7 +67,7 @@ static int share_maps(const struct bpf_object *with, const struct bpf_object *sh
 }
 
 static int load(struct functions *f, const struct bpf_object *shared,
-		const struct kernel_enums *enums, const struct stream_filter *filter, bool resets)
+		const struct kernel_enums *enums, const struct filter *filter, bool resets)
 {
 	const struct kernel_number *number = enums->number;
 	int err;
@@ -79,7 +80,8 @@ static int load(struct functions *f, const struct bpf_object *shared,
 	f->bpf->rodata->mib_listen_drops = number[KERNEL_LISTEN_DROPS].value;
 	f->bpf->rodata->mib_reqq_full_drop = number[KERNEL_REQQ_FULL_DROP].value;
 	f->bpf->rodata->mib_out_rsts = number[KERNEL_OUT_RSTS].value;
-	memcpy((void *)&f->bpf->rodata->filter, filter, sizeof(*filter));
+	memcpy((void *)&f->bpf->rodata->filter, &filter->stream, sizeof(filter->stream));
+	memcpy((void *)f->bpf->rodata->filter_ports, filter->ports, sizeof(filter->ports));
 	bpf_program__set_autoload(f->bpf->progs.check_req_begins, f->tell_acks);
 	bpf_program__set_autoload(f->bpf->progs.check_req_ends, f->tell_acks);
 	bpf_program__set_autoload(f->bpf->progs.cookie_sock_begins, f->tell_acks);
@@ -95,7 +97,7 @@ static int load(struct functions *f, const struct bpf_object *shared,
 }
 
 static int probe_and_load(struct functions *f, const struct bpf_object *shared,
-			  const struct kernel_enums *enums, const struct stream_filter *filter,
+			  const struct kernel_enums *enums, const struct filter *filter,
 			  bool resets)
 {
 	int err = enums->conn_request ? probe(enums->conn_request) : -ENOENT;
@@ -114,7 +116,7 @@ static int probe_and_load(struct functions *f, const struct bpf_object *shared,
 }
 
 struct functions *functions_new(const struct bpf_object *shared, const struct kernel_enums *enums,
-				const struct stream_filter *filter, bool resets, int *err)
+				const struct filter *filter, bool resets, int *err)
 {
 	struct functions *f = calloc(1, sizeof(*f));
 

@@ -12,7 +12,7 @@
 
 struct bpf_object;
 struct functions;
-struct stream_filter;
+struct filter;
 
 /*
  * -EPERM if the environment forbids them (TCPSHAKE_NO_FUNCTIONS=1) or the kernel refuses every hook,
@@ -26,7 +26,7 @@ int functions_refused(void);
  * negative errno, if it refuses any of the others.
  */
 struct functions *functions_new(const struct bpf_object *shared, const struct kernel_enums *enums,
-				const struct stream_filter *filter, bool resets, int *err);
+				const struct filter *filter, bool resets, int *err);
 void functions_detach(struct functions *f);
 void functions_free(struct functions *f);
 

@@ -223,7 +223,7 @@ static void load_functions(struct source *s, const struct filter *filter)
 
 	err = err ? err : read_enums(s);
 	if (!err)
-		s->functions = functions_new(s->bpf->obj, &s->enums, &filter->stream,
+		s->functions = functions_new(s->bpf->obj, &s->enums, filter,
 					     s->untold & UNTOLD_NO_SOCKET, &err);
 	s->capabilities[CAP_FUNCTIONS].error = err;
 	s->bpf->bss->acks_by_function = functions_tell_acks(s->functions);
