@@ -126,9 +126,11 @@ def daemon(programs):
 
 
 @pytest.fixture
-def audited(daemon, keep):
+def audited(request, daemon, keep):
     """A daemon that knows some namespaces, because somebody lives and listens there."""
     def start(*namespaces, flags=("--listener-interval", "300ms"), losses=False):
+        if "ip" in request.fixturenames:  # not what goes on elsewhere
+            flags = (*flags, "--remote", netns.NETWORK[request.getfixturevalue("ip")])
         for ns in namespaces:
             keep(Agent(ns, comm="resident", listen={"port": 7}))
         d = daemon(*flags, losses=losses)

@@ -1,20 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """The audit: the feed against the kernel's own books, interval by interval."""
 import errno
+import select
 import subprocess
 
 import pytest
 
-from lib import env, netns
+from lib import env, kernel, netns
 from lib.audited import Audited
 from lib.feed import nested
-from lib.queues import Crowd, ask
+from lib.queues import Crowd, ask, pending, reset
+from lib.segments import ACK, RST, SYN, Sender
 from lib.traffic import Agent, connect, listener, port_of
 
 FAST = ("--listener-interval", "300ms")
 COUNT = 5000 if env.SLOW < 4 else 1000
 COUNTERS = {"ActiveOpens", "PassiveOpens", "AttemptFails", "ListenOverflows", "ListenDrops",
-            "TCPReqQFullDrop", "TCPReqQFullDoCookies"}
+            "TCPReqQFullDrop", "TCPReqQFullDoCookies", "OutRsts", "EmbryonicRsts", "SyncookiesSent",
+            "SyncookiesRecv", "TCPSynRetrans", "TCPTimeouts"}
 
 
 def test_counters(lone, audited):
@@ -24,7 +27,7 @@ def test_counters(lone, audited):
     books.d.handshakes(2, netns=lone.inode)
     books.check()
     for audit in books.audits(lone):
-        assert {counter["name"] for counter in audit["counters"]} >= COUNTERS
+        assert {counter["name"] for counter in audit["counters"]} == COUNTERS
 
 
 def test_namespace_without_listener(pair, ip, keep, daemon):
@@ -190,3 +193,135 @@ def test_stats_question(pair, keep, tmp_path, daemon):
     total = stats["totals"]["handshake"]
     assert total["seen"] == total["delivered"] + total["filtered"] + total["lost"] >= 10
     assert sum(sum(counts.values()) for counts in stats["outcomes"].values()) == total["seen"]
+
+
+def test_aborts(pair, ip, keep, audited):
+    """RSTs of every sort: OutRsts without a difference that needs more than a moment's grace."""
+    books = audited(pair.client, pair.server)
+    server = keep(listener(pair.server, ip))
+    for number in range(20):
+        sock, error = connect(pair.client, ip, pair.address(ip, port_of(server)))
+        assert error == 0
+        child = server.accept()[0]
+        if number % 2:
+            sock.send(b"x")
+            readable(child)
+            child.close()  # unread data
+            sock.close()
+        else:
+            reset(sock)
+            child.close()
+    books.d.handshakes(20, netns=pair.server.inode)
+    books.check()
+    assert books.sum(pair.server, "OutRsts", "observed") == 10
+    assert books.sum(pair.client, "OutRsts", "observed") == 10
+
+
+def readable(sock):
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    assert poll.poll(5000 * env.SLOW)
+
+
+def test_scan(pair, ip, keep, audited):
+    """Segments of no connection, to ports where somebody listens and where nobody does."""
+    books = audited(pair.client, pair.server)
+    port = Crowd(pair, ip, keep, 8).port
+    raw = keep(Sender(pair.client, pair.server, ip))
+    for number in range(30):
+        raw.send(SYN, 5000 + number, 9)
+        raw.send(ACK, 5000 + number, 9)
+        raw.send(ACK, 5000 + number, port)
+        raw.send(SYN | ACK, 5000 + number, port)
+        raw.send(RST, 5000 + number, port)
+    env.poll_until(lambda: books.moved(pair.server, "OutRsts") >= 120)
+    books.check()
+    assert books.sum(pair.server, "OutRsts") == 120
+    if kernel.reset_reasons() or books.d.feed.all[0]["capabilities"]["function_hooks"]:
+        assert books.sum(pair.server, "OutRsts", "observed") == 120
+
+
+@pytest.mark.parametrize("retransmitted", [False, True], ids=["at_once", "retransmitted"])
+def test_pending_requests_reset(pair, ip, keep, audited, retransmitted):
+    books = audited(pair.client, pair.server)
+    crowd = Crowd(pair, ip, keep, 8)
+    crowd.late(5)
+    if retransmitted:
+        env.poll_until(lambda: books.moved(pair.server, "TCPSynRetrans") >= 5)
+    crowd.leave()
+    env.poll_until(lambda: books.moved(pair.server, "EmbryonicRsts") >= 5)
+    books.check()
+    for name in ("AttemptFails", "EmbryonicRsts"):
+        assert books.sum(pair.server, name) == 5
+        if kernel.overflow_reason():
+            assert books.sum(pair.server, name, "observed") == 5
+
+
+def test_bad_syn_to_a_request(pair, ip, keep, audited):
+    books = audited(pair.client, pair.server)
+    port = Crowd(pair, ip, keep, 8).port
+    raw = keep(Sender(pair.client, pair.server, ip))
+    pair.client.nft(f"tcp sport {port} drop")  # or its kernel would answer
+    for number in range(5):
+        raw.send(SYN, 5000 + number, port, seq=1000)
+        raw.send(SYN, 5000 + number, port, seq=1005)
+    env.poll_until(lambda: books.moved(pair.server, "EmbryonicRsts") >= 5)
+    books.check()
+    assert books.sum(pair.server, "EmbryonicRsts", "observed") == 5
+
+
+def test_requests_that_expire(pair, ip, keep, audited):
+    """The timer of a SYN-ACK goes off once more than it is sent again."""
+    pair.server.sysctl("net.ipv4.tcp_synack_retries", 1)
+    books = audited(pair.client, pair.server)
+    crowd = Crowd(pair, ip, keep, 8)
+    crowd.late(3)
+    env.poll_until(lambda: pending(pair.server, crowd.port) == 0, 12, "requests that expire")
+    books.check()
+    assert books.sum(pair.server, "TCPSynRetrans", "observed") == 3
+    crowd.leave()
+
+
+@pytest.mark.parametrize("cookies", [1, 2])
+def test_cookies_refused(pair, ip, keep, audited, cookies):
+    """Valid cookies, for a full accept queue."""
+    pair.server.sysctl("net.ipv4.tcp_syncookies", cookies)
+    books = audited(pair.client, pair.server)
+    crowd = Crowd(pair, ip, keep, 2)
+    if cookies == 1:
+        crowd.late(3)  # the SYN queue is full, too: more get a cookie
+    late = crowd.late(2, cookies=True)
+    crowd.find_acks()
+    crowd.fill()
+    for sock in late:
+        sock.send(b"x")
+    env.poll_until(lambda: books.moved(pair.server, "ListenOverflows") >= 2)
+    env.poll_until(lambda: books.moved(pair.server, "SyncookiesRecv") >= 2)
+    crowd.leave()
+    books.check()
+    assert books.sum(pair.server, "SyncookiesSent") >= 2
+
+
+def test_deferred_accept(pair, ip, keep, audited):
+    """ACKs that TCP_DEFER_ACCEPT does not take, and SYN-ACKs that are not sent again for it."""
+    books = audited(pair.client, pair.server)
+    crowd = Crowd(pair, ip, keep, 8, defer=2)
+    crowd.begin(3)
+    env.poll_until(lambda: books.moved(pair.server, "TCPDeferAcceptDrop") >= 3)
+    env.poll_until(lambda: pending(pair.server, crowd.port) == 0, 15, "an end of the wait")
+    crowd.leave()
+    books.check()
+
+
+def test_data_given_up(pair, ip, keep, audited):
+    """Timers of data until the connection is given up."""
+    pair.client.sysctl("net.ipv4.tcp_retries2", 2)
+    books = audited(pair.client, pair.server)
+    server = keep(listener(pair.server, ip))
+    sock, error = connect(pair.client, ip, pair.address(ip, port_of(server)))
+    keep(sock)
+    assert error == 0
+    pair.server.nft(f"tcp dport {port_of(server)} drop")
+    sock.send(b"x")
+    env.poll_until(lambda: books.moved(pair.client, "TCPAbortOnTimeout") >= 1, 15)
+    books.check()

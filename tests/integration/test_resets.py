@@ -14,7 +14,6 @@ from lib.segments import ACK, RST, SYN, Sender
 from lib.traffic import Agent, connect, finish, port_of, start
 
 FLAGS = ("--events", "handshake,listener,reset,audit", "--listener-interval", "300ms")
-OURS = {4: ("--remote", "10.9.0.0/24"), 6: ("--remote", "fd09::/64")}  # not of other tests' storms
 COUNTERS = ("OutRsts", "AttemptFails", "EmbryonicRsts", "EstabResets")
 FIN_WAIT2 = "05"
 OURSELVES = object()  # the process of the test
@@ -117,7 +116,7 @@ def stage(pair, ip, keep, daemon):
     made = []
 
     def make(**options):
-        made.append(Stage(pair, ip, keep, daemon(*FLAGS, *OURS[ip]), **options))
+        made.append(Stage(pair, ip, keep, daemon(*FLAGS, "--remote", netns.NETWORK[ip]), **options))
         return made[0]
     yield make
     for one in made:

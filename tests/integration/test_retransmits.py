@@ -9,7 +9,6 @@ from lib.queues import Crowd
 from lib.traffic import Agent, connect, finish, listener, port_of, start
 
 FLAGS = ("--events", "handshake,listener,retransmit,audit", "--listener-interval", "300ms")
-OURS = {4: ("--remote", "10.9.0.0/24"), 6: ("--remote", "fd09::/64")}
 RETRIES = 2
 SLACK = 300 * env.MS * env.SLOW  # a timer may come late; never early but for a tick
 TICK = 12 * env.MS
@@ -23,7 +22,7 @@ def watch(pair, ip, keep, daemon):
     pair.server.sysctl("net.ipv4.tcp_synack_retries", RETRIES)
     for ns in (pair.client, pair.server):
         keep(Agent(ns, comm="resident", listen={"port": 7}))
-    d = daemon(*FLAGS, *OURS[ip])
+    d = daemon(*FLAGS, "--remote", netns.NETWORK[ip])
     d.feed.wait_for(lambda all: {r["netns"] for r in all if r["type"] == "listener"} >=
                     {pair.client.inode, pair.server.inode}, what="the residents")
     return d
@@ -58,7 +57,7 @@ def check_elapsed(records):
 
 
 def test_off_by_default(pair, ip, keep, daemon):
-    d = daemon(*OURS[ip])
+    d = daemon("--remote", netns.NETWORK[ip])
     pair.server.nft(f"tcp dport 80 {netns.SYN} drop")
     before = syn_retrans(pair)
     keep(start(pair.client, ip, pair.address(ip, 80)))

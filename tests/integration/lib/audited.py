@@ -3,7 +3,7 @@
 import json
 
 # Those that every handshake moves, or a queue: what moves them must be audited.
-ALWAYS = {"ActiveOpens", "PassiveOpens", "AttemptFails", "ListenOverflows", "ListenDrops"}
+ALWAYS = {"ActiveOpens", "PassiveOpens", "AttemptFails", "ListenOverflows", "ListenDrops", "OutRsts"}
 
 
 class Audited:
@@ -19,6 +19,10 @@ class Audited:
     def sum(self, ns, name, column="kernel"):
         return sum(counter[column] for audit in self.audits(ns) for counter in audit["counters"]
                    if counter["name"] == name)
+
+    def moved(self, ns, name):
+        """How far the kernel's counter has."""
+        return ns.counters()[name] - self.before[ns][name]
 
     def check(self):
         """End the daemon; every audit balances, and together they are what happened."""

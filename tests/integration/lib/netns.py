@@ -142,6 +142,9 @@ class Netns:
                 fcntl.ioctl(sock, SIOCETHTOOL, request)
 
 
+NETWORK = {4: "10.9.0.0/24", 6: "fd09::/64"}  # of every link that the tests make
+
+
 def _addresses(ns, interface, host, rtt_ms=0):
     ns.addr = {4: f"10.9.0.{host}", 6: f"fd09::{host}"}
     ns.sysctl(f"net.ipv6.conf.{interface}.accept_ra", 0)
