@@ -129,6 +129,7 @@ static __always_inline void attempt_fill(struct attempt *a, __u64 now)
 	bpf_get_current_comm(a->comm, sizeof(a->comm));
 	a->simultaneous = 0;
 	a->reset = 0;
+	a->stray = 0;
 	a->start_ns = now;
 }
 
@@ -193,6 +194,8 @@ static __always_inline void active_failed(struct event_handshake *e, struct sock
 	if (e->outcome == OUTCOME_ESTABLISHED)
 		return;
 	e->soft_error = sk->sk_err_soft;
+	if (sk->sk_lock.owned)
+		e->flags |= HANDSHAKE_BY_CALL;
 	if (e->outcome == OUTCOME_REFUSED && refused_here(e))
 		e->flags |= HANDSHAKE_RESET_HERE;
 	if (e->error == ERR_EHOSTUNREACH &&
@@ -253,6 +256,8 @@ static __always_inline void active_end(struct sock *sk, struct tcp_sock *tp, int
 		__builtin_memcpy(e.caller.comm, a->comm, sizeof(a->comm));
 		if (a->reset)
 			e.flags |= HANDSHAKE_RESET;
+		if (a->stray)
+			e.flags |= HANDSHAKE_STRAY;
 		if (a->simultaneous) { /* both are clients: what either side makes of both ISNs */
 			e.flags |= HANDSHAKE_SIMULTANEOUS;
 			e.client_isn ^= tp->rcv_nxt - (__u32)tp->bytes_received - 1;

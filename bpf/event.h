@@ -61,6 +61,8 @@ enum handshake_flag {
 	HANDSHAKE_RESET_HERE = 1 << 5, /* … which a kernel that is watched here sent */
 	HANDSHAKE_NO_NEIGHBOUR = 1 << 6, /* the next hop did not answer ARP or ND */
 	HANDSHAKE_NO_ISN = 1 << 7, /* client_isn is not known */
+	HANDSHAKE_BY_CALL = 1 << 8, /* it ended within a call on its socket, close() for one */
+	HANDSHAKE_STRAY = 1 << 9, /* a segment came that answers no SYN of it, and got a RST */
 };
 
 struct event_header {
@@ -83,10 +85,9 @@ struct event_handshake {
 	__u32 client_isn; /* the SYN's sequence number; of both SYNs, XORed, if simultaneous */
 	__u8 role; /* enum role */
 	__u8 outcome; /* enum outcome */
-	__u8 flags; /* enum handshake_flag */
+	__u16 flags; /* enum handshake_flag */
 	__u8 error; /* sk_err: an errno, 0 if none */
 	__u8 soft_error; /* sk_err_soft: of an ICMP message while it went on, 0 if none */
-	__u8 pad;
 	__u16 retransmits; /* of the SYN or SYN-ACK; saturates */
 	union {
 		struct { /* ROLE_ACTIVE: the connect() caller; pid 0: not seen */
@@ -301,7 +302,8 @@ struct event_overflow {
 	__u8 proven; /* the queue is full as this is written, or the kernel counted it so */
 	__u8 stage; /* enum overflow_stage */
 	__u8 code; /* enum overflow_code */
-	__u8 pad[6];
+	__u8 pad[2];
+	__u32 client_isn; /* as the packet tells: less than a window above it, if it is not the first ACK */
 	__u32 accept_queue_len;
 	__u32 accept_queue_max;
 };
@@ -362,7 +364,8 @@ struct attempt {
 	char comm[COMM_LEN];
 	__u32 simultaneous; /* the peer's SYN crossed ours */
 	__u32 reset; /* a RST has come */
-	__u64 pad; /* one cache line */
+	__u32 stray; /* so has a segment that answers no SYN of it */
+	__u32 pad; /* one cache line */
 };
 
 /* What a look at a listener found. */
@@ -380,7 +383,8 @@ struct listener_sample {
 	__u32 syn_young; /* of which the SYN-ACK was sent once */
 	__u8 gone;
 	__u8 syncookies; /* tcp_syncookies of the namespace */
-	__u8 pad[2];
+	__u8 deferred; /* TCP_DEFER_ACCEPT */
+	__u8 pad;
 };
 
 _Static_assert(sizeof(struct listener_sample) == 144, "listener_sample");
@@ -390,6 +394,11 @@ enum untold {
 	UNTOLD_REQUEST_RESET = 1 << 0, /* a RST for a request in the SYN queue */
 	UNTOLD_NO_SOCKET = 1 << 1, /* a RST sent where there is no socket */
 	UNTOLD_SEND_FAILED = 1 << 2, /* a retransmission that could not be sent */
+	/* … and what the daemon finds that it could not attach to: */
+	UNTOLD_CLOSED_PORT = 1 << 3, /* that a SYN got a RST from a kernel watched here */
+	UNTOLD_RESET_RECEIVED = 1 << 4,
+	UNTOLD_NEIGHBOUR = 1 << 5, /* a next hop that did not answer */
+	UNTOLD_REFUSED_ACK = 1 << 6, /* each final ACK that a listener refused */
 };
 
 /* What the audit holds against the kernel's own counters, by namespace (key: __u32 inode). */

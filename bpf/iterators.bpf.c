@@ -119,6 +119,7 @@ int listener_queues(struct bpf_iter__bpf_map_elem *ctx)
 		sample.syn_len = BPF_CORE_READ(icsk, icsk_accept_queue.qlen.counter);
 		sample.syn_young = BPF_CORE_READ(icsk, icsk_accept_queue.young.counter);
 		sample.drops = BPF_CORE_READ(sk, sk_drops.counter);
+		sample.deferred = BPF_CORE_READ(icsk, icsk_accept_queue.rskq_defer_accept) != 0;
 		sample.oldest_ns = oldest_waiting(icsk);
 		sample.syncookies = BPF_CORE_READ(net, ipv4.sysctl_tcp_syncookies);
 		sample.max_syn_backlog = BPF_CORE_READ(net, ipv4.sysctl_max_syn_backlog);

@@ -59,6 +59,7 @@ static __always_inline void overflow_retransmitted(struct sock *sk, struct reque
 	e.stage = STAGE_ACK;
 	store_addresses((struct sock *)req, e.local_addr, e.remote_addr);
 	e.remote_port = bpf_ntohs(req->__req_common.skc_dport);
+	e.client_isn = BPF_CORE_READ((struct tcp_request_sock *)req, rcv_isn);
 	emit_overflow(&e);
 }
 
@@ -92,6 +93,7 @@ static __always_inline void store_packet(struct event_overflow *e, struct sk_buf
 	__u32 addrs[2] = {};
 	__u8 version = 0;
 	__be16 port = 0;
+	__be32 seq = 0;
 
 	bpf_probe_read_kernel(&version, sizeof(version), ip);
 	if (version >> 4 == 4) {
@@ -103,7 +105,9 @@ static __always_inline void store_packet(struct event_overflow *e, struct sk_buf
 		bpf_probe_read_kernel(e->local_addr, sizeof(e->local_addr), ip + 24);
 	}
 	bpf_probe_read_kernel(&port, sizeof(port), tcp);
+	bpf_probe_read_kernel(&seq, sizeof(seq), tcp + 4);
 	e->remote_port = bpf_ntohs(port);
+	e->client_isn = bpf_ntohl(seq) - (e->stage == STAGE_ACK); /* the SYN takes one */
 }
 
 /* An ACK, and neither a SYN nor a RST. */

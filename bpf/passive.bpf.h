@@ -27,13 +27,14 @@ struct {
 
 /*
  * The SYN-ACK timer doubles from TCP_TIMEOUT_INIT up to TCP_RTO_MAX; a duplicate SYN does not
- * move it. num_timeout is read before the kernel counts this one.
+ * move it. num_timeout is read before the kernel counts this one. Kept for twice that time: what is
+ * still here when the timer has run out did not complete, says the daemon (correlate.c).
  */
 static __always_inline __u64 request_expiry(struct request_sock *req, __u64 now)
 {
 	__u64 seconds = 4ULL << (BPF_CORE_READ_BITFIELD_PROBED(req, num_timeout) & 7);
 
-	return now + ((seconds < 120 ? seconds : 120) + 2) * 1000000000ULL;
+	return now + ((seconds < 240 ? seconds : 240) + 4) * 1000000000ULL;
 }
 
 /* True if its ACK has come and was not taken, and that is new. */

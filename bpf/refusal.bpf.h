@@ -11,6 +11,7 @@ struct refusal_key {
 	__u8 server_addr[16];
 	__u16 client_port;
 	__u16 server_port;
+	__u32 client_isn; /* private addresses may be those of several namespaces */
 };
 
 struct {
@@ -24,7 +25,8 @@ struct {
 
 static __always_inline void refusal_keep(const struct packet *p, __u64 now)
 {
-	struct refusal_key key = { .client_port = p->remote_port, .server_port = p->local_port };
+	struct refusal_key key = { .client_port = p->remote_port, .server_port = p->local_port,
+				    .client_isn = p->seq };
 
 	__builtin_memcpy(key.client_addr, p->remote_addr, 16);
 	__builtin_memcpy(key.server_addr, p->local_addr, 16);
@@ -34,7 +36,8 @@ static __always_inline void refusal_keep(const struct packet *p, __u64 now)
 /* Did a kernel that is watched here refuse this attempt? */
 static __always_inline bool refused_here(const struct event_handshake *e)
 {
-	struct refusal_key key = { .client_port = e->local_port, .server_port = e->remote_port };
+	struct refusal_key key = { .client_port = e->local_port, .server_port = e->remote_port,
+				    .client_isn = e->client_isn };
 	__u64 *when;
 	bool recent;
 

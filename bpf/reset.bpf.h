@@ -231,6 +231,15 @@ static __always_inline bool aborts_on_overflow(struct sock *sk, const struct pac
 	return BPF_CORE_READ(sk, sk_ack_backlog) > BPF_CORE_READ(sk, sk_max_ack_backlog);
 }
 
+/* A segment that answers no SYN of this attempt, of an older connection between the ports. */
+static __always_inline void attempt_stray(struct sock *sk)
+{
+	struct attempt *a = attempt_find((__u64)sk, true);
+
+	if (a)
+		a->stray = 1;
+}
+
 static __noinline int reset_sent(struct sock *sk, struct sk_buff *skb, __u32 reason)
 {
 	struct event_reset e = { .reason = reason, .direction = RESET_SENT };
@@ -252,6 +261,8 @@ static __noinline int reset_sent(struct sock *sk, struct sk_buff *skb, __u32 rea
 	if (skb) {
 		packet_read(&p, skb);
 		reset_answers(&e, sk, &p, state);
+		if (state == TCP_SYN_SENT)
+			attempt_stray(sk);
 		if (state == TCP_LISTEN && aborts_on_overflow(sk, &p, reason)) {
 			e.cause = RESET_ABORT_ON_OVERFLOW;
 			e.phase = PHASE_SYN_RECV;

@@ -30,6 +30,7 @@ struct book {
 	struct audit_books audited;
 	uint64_t audited_ns; /* of the last audit, 0 if there was none; it said: */
 	uint64_t interval_ns;
+	uint64_t doubted; /* of left.no_full_queue: told to who asks why */
 	bool balanced;
 	struct audit_row rows[AUDIT_COUNTERS];
 };

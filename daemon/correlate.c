@@ -4,80 +4,59 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/addr.h"
 #include "common/clock.h"
 #include "record.h"
+#include "track.h"
 
-#define BUCKETS 4096
-#define TRACKS_MAX 32768
-#define RECENT 32768 /* clients that were ESTABLISHED without trouble */
-#define REFUSALS 256 /* looks at listeners that found refused SYNs */
 #define HOLD_NS (100 * 1000000ULL)
+#define HOLD_MAX_NS (1500 * 1000000ULL) /* for a far server's end */
 #define HELD_MAX 8192
 #define FORGET_NS (150 * NSEC_PER_SEC) /* longer than any retransmission timer */
+#define FORGET_ENDED_NS (5 * NSEC_PER_SEC)
 #define SLOP_NS (5 * 1000000ULL) /* between a look and the moment it is dated */
-
-/* One connection in trouble, seen from both ends as far as they are on this host. */
-struct track {
-	struct track *next;
-	uint64_t key;
-	uint64_t touched_ns;
-	uint64_t syn_ns[EVIDENCE_TIMES]; /* transmissions of the SYN */
-	uint64_t claim[EVIDENCE_TIMES]; /* serial number of the refusals that took it; 0: none */
-	uint64_t client_done_ns; /* NS_UNKNOWN: not seen to be ESTABLISHED */
-	uint64_t server_began_ns; /* the first SYN-ACK */
-	uint64_t synack_ns[EVIDENCE_TIMES];
-	uint64_t due_ns; /* the SYN-ACK goes out again by then, or the request is gone; 0: no request */
-	struct event_retransmit last; /* of its SYN-ACK */
-	uint32_t client_isn;
-	uint8_t server_addr[16];
-	uint16_t server_port;
-	uint16_t syns, synacks;
-	uint16_t acks_refused, syns_refused;
-	uint32_t server_netns; /* 0: its side was not seen */
-	uint32_t len, max;
-	enum overflow_code syn_code;
-	bool acks_proven, syns_proven;
-	bool acked, deferred, server_done;
-};
-
-struct recent {
-	uint64_t key;
-	uint64_t done_ns;
-};
-
-struct refusals {
-	struct syn_refusals told;
-	uint64_t serial, claims;
-};
+#define MATURE_NS (1200 * 1000000ULL) /* a lost or refused SYN is known by then: it went out again */
+#define FOREIGN 256 /* ports of listeners that had clients elsewhere */
+#define LOOKS 256 /* namespaces that were looked at */
 
 struct held {
 	struct event_handshake event;
 	uint64_t until_ns;
 };
 
+struct foreign {
+	uint32_t netns;
+	uint16_t port;
+	uint64_t seen_ns;
+};
+
+struct look {
+	uint32_t netns;
+	uint64_t at_ns;
+};
+
 struct correlate {
-	struct track *bucket[BUCKETS];
-	size_t tracks;
-	uint64_t lost;
-	struct recent recent[RECENT];
-	struct refusals refusals[REFUSALS];
-	uint64_t serial;
+	struct tracks tracks;
+	struct refusal_table refusals;
+	struct foreign foreign[FOREIGN];
+	struct look looks[LOOKS];
+	uint32_t reckoning; /* of SYNs that may still be unanswered */
 	struct held *held;
 	size_t held_count, held_room;
-	correlate_local_fn is_local;
+	correlate_local_fn local;
 	void *ctx;
+	bool one_sided;
 	uint64_t incomplete_ns; /* events may be missing until then */
 };
 
-struct correlate *correlate_new(correlate_local_fn is_local, void *ctx)
+struct correlate *correlate_new(correlate_local_fn local, void *ctx, bool one_sided)
 {
 	struct correlate *c = calloc(1, sizeof(*c));
 
 	if (!c)
 		return NULL;
-	c->is_local = is_local;
+	c->local = local;
 	c->ctx = ctx;
+	c->one_sided = one_sided;
 	return c;
 }
 
@@ -85,226 +64,258 @@ void correlate_free(struct correlate *c)
 {
 	if (!c)
 		return;
-	for (size_t i = 0; i < BUCKETS; i++)
-		while (c->bucket[i]) {
-			struct track *t = c->bucket[i];
-
-			c->bucket[i] = t->next;
-			free(t);
-		}
+	tracks_free(&c->tracks);
 	free(c->held);
 	free(c);
 }
 
-/* ---- connections ---- */
+uint64_t correlate_lost(const struct correlate *c)
+{
+	return c->tracks.lost;
+}
+
+void correlate_incomplete(struct correlate *c, uint64_t now_ns)
+{
+	c->incomplete_ns = now_ns + FORGET_NS;
+}
 
 #define ends_key(e)                                                                                \
 	record_connection((e)->local_addr, (e)->local_port, (e)->remote_addr, (e)->remote_port, 0)
 
-static struct track *track_find(const struct correlate *c, uint64_t key)
+/* NULL if there is no room: then nothing is complete for a while. */
+static struct track *get(struct correlate *c, uint64_t key, uint32_t client_isn, uint64_t now_ns)
 {
-	struct track *t = c->bucket[key % BUCKETS];
+	struct track *t = tracks_get(&c->tracks, key, client_isn, now_ns);
 
-	while (t && t->key != key)
-		t = t->next;
+	if (!t)
+		correlate_incomplete(c, now_ns);
 	return t;
 }
 
-static void track_reset(struct track *t, uint32_t client_isn)
-{
-	struct track *next = t->next;
-	uint64_t key = t->key;
+/* ---- whose SYNs were refused ---- */
 
-	*t = (struct track){ .next = next, .key = key, .client_isn = client_isn,
-			     .client_done_ns = NS_UNKNOWN, .server_began_ns = NS_UNKNOWN };
+struct served {
+	const struct correlate *c;
+	const struct track *track;
+};
+
+/* May the server of this connection be in that namespace, for all that is known? */
+static bool served_in(void *ctx, uint32_t netns)
+{
+	const struct served *s = ctx;
+
+	if (s->track->server_netns)
+		return s->track->server_netns == netns;
+	return s->c->local(s->c->ctx, netns, s->track->server_addr);
 }
 
-/* NULL if there is no room. An ISN that differs is that of a new connection between the ends. */
-static struct track *track_get(struct correlate *c, uint64_t key, uint32_t client_isn, uint64_t now)
+static struct lone_syn lone_syn(const struct track *t, unsigned int i, uint64_t reach_ns)
 {
-	struct track *t = track_find(c, key);
+	uint64_t sent_ns = series_ns(&t->syn, i);
 
-	if (!t) {
-		t = c->tracks < TRACKS_MAX ? calloc(1, sizeof(*t)) : NULL;
-		if (!t) {
-			c->lost++;
-			return NULL;
-		}
-		t->key = key;
-		t->next = c->bucket[key % BUCKETS];
-		c->bucket[key % BUCKETS] = t;
-		c->tracks++;
-		track_reset(t, client_isn);
-	} else if (client_isn && t->client_isn && t->client_isn != client_isn) {
-		track_reset(t, client_isn);
+	return (struct lone_syn){ t->server_addr, t->server_port,
+				  sent_ns > SLOP_NS ? sent_ns - SLOP_NS : 0,
+				  sent_ns + reach_ns + SLOP_NS };
+}
+
+/* How long a SYN takes to the server: known once one of them was answered. */
+static uint64_t reach_ns(const struct track *t)
+{
+	uint64_t newest = 0;
+
+	if (t->server_began_ns == NS_UNKNOWN || !t->syn.count || t->gap)
+		return NS_UNKNOWN;
+	for (unsigned int i = 0; i < series_known(&t->syn); i++)
+		if (series_ns(&t->syn, i) <= t->server_began_ns)
+			newest = series_ns(&t->syn, i);
+	return newest ? t->server_began_ns - newest : NS_UNKNOWN;
+}
+
+static void claim_syns(struct correlate *c, struct track *t)
+{
+	uint64_t reach = reach_ns(t) == NS_UNKNOWN ? 0 : reach_ns(t);
+	struct served served = { c, t };
+
+	for (unsigned int i = 0; i < t->unanswered && i < EVIDENCE_TIMES; i++) {
+		const struct lone_syn syn = lone_syn(t, i, reach);
+
+		if (!(t->asked & 1U << i) &&
+		    refusals_claim(&c->refusals, &syn, served_in, &served, &t->claim[i]))
+			t->asked |= 1U << i;
 	}
-	if (client_isn)
-		t->client_isn = client_isn;
-	t->touched_ns = now;
-	return t;
-}
-
-static struct recent *recent_of(struct correlate *c, uint64_t key)
-{
-	return &c->recent[key % RECENT];
-}
-
-/* Is the server of this connection in that namespace, for all that is known? */
-static bool served_in(struct correlate *c, const struct track *t, uint32_t netns)
-{
-	if (t->server_netns)
-		return t->server_netns == netns;
-	return c->is_local(c->ctx, netns, t->server_addr);
-}
-
-/* ---- refused SYNs, by listener: whose were they? ---- */
-
-static bool bound_to(const struct syn_refusals *r, const uint8_t *addr)
-{
-	if (addr_is_wildcard(r->addr))
-		return !addr_is_ipv4(r->addr) || addr_is_ipv4(addr);
-	return memcmp(r->addr, addr, sizeof(r->addr)) == 0;
-}
-
-/* A look that found refusals which the SYN of that moment may be among. */
-static struct refusals *refusals_at(struct correlate *c, const struct track *t, uint64_t syn_ns)
-{
-	struct refusals *best = NULL;
-
-	for (size_t i = 0; i < REFUSALS; i++) {
-		struct refusals *r = &c->refusals[i];
-
-		if (!r->serial || r->claims >= r->told.count || r->told.port != t->server_port ||
-		    !bound_to(&r->told, t->server_addr) || !served_in(c, t, r->told.netns) ||
-		    syn_ns + SLOP_NS < r->told.from_ns || syn_ns > r->told.to_ns + SLOP_NS)
-			continue;
-		if (!best || r->told.to_ns < best->told.to_ns)
-			best = r;
-	}
-	return best;
-}
-
-/* Each unanswered SYN takes one of them, as long as there are some. */
-static void claim_syns(struct correlate *c, struct track *t, unsigned int unanswered)
-{
-	for (unsigned int i = 0; i < unanswered && i < EVIDENCE_TIMES; i++) {
-		struct refusals *r = t->claim[i] ? NULL : refusals_at(c, t, t->syn_ns[i]);
-
-		if (r) {
-			r->claims++;
-			t->claim[i] = r->serial;
-		}
-	}
-}
-
-static void claim_all(struct correlate *c)
-{
-	for (size_t i = 0; i < BUCKETS; i++)
-		for (struct track *t = c->bucket[i]; t; t = t->next)
-			if (t->syns > 1)
-				claim_syns(c, t, t->syns - 1U);
-}
-
-static const struct refusals *refusals_by_serial(const struct correlate *c, uint64_t serial)
-{
-	const struct refusals *r = &c->refusals[serial % REFUSALS];
-
-	return serial && r->serial == serial ? r : NULL;
 }
 
 void correlate_refusals(struct correlate *c, const struct syn_refusals *r)
 {
-	uint64_t serial = ++c->serial;
-
-	c->refusals[serial % REFUSALS] = (struct refusals){ .told = *r, .serial = serial };
+	refusals_add(&c->refusals, r);
+	for (struct track *t = tracks_next(&c->tracks, NULL); t; t = tracks_next(&c->tracks, t))
+		if (t->unanswered && t->server_port == r->port)
+			claim_syns(c, t);
 }
 
-/*
- * Proven if every SYN that the listener refused at that look is accounted for by the unanswered
- * SYN of a client on this host.
- */
-static void refused_syns(const struct correlate *c, const struct track *t, unsigned int unanswered,
+void correlate_looked(struct correlate *c, uint32_t netns, uint64_t now_ns)
+{
+	c->looks[netns % LOOKS] = (struct look){ netns, now_ns };
+}
+
+static struct foreign *foreign_at(struct correlate *c, uint32_t netns, uint16_t port)
+{
+	return &c->foreign[(netns * 31 + port) % FOREIGN];
+}
+
+/* A client whose own side is not seen may have had SYNs refused that nobody here tells of. */
+static void note_foreign(struct correlate *c, uint32_t netns, uint16_t port, const uint8_t *client,
+			 uint64_t now_ns)
+{
+	struct foreign *f = foreign_at(c, netns, port);
+
+	if (f->netns == netns && f->port == port && now_ns < f->seen_ns + NSEC_PER_SEC)
+		return;
+	if (!c->local(c->ctx, 0, client))
+		*f = (struct foreign){ netns, port, now_ns };
+}
+
+static bool has_foreign(struct correlate *c, const struct syn_refusals *r)
+{
+	const struct foreign *f = foreign_at(c, r->netns, r->port);
+
+	return f->netns == r->netns && f->port == r->port && r->to_ns < f->seen_ns + FORGET_NS;
+}
+
+/* SYNs of attempts that go on, which may turn out to be unanswered. */
+static uint64_t open_syns(struct correlate *c, const struct refusals *r)
+{
+	uint64_t open = 0;
+
+	for (struct track *t = tracks_next(&c->tracks, NULL); t; t = tracks_next(&c->tracks, t)) {
+		struct served served = { c, t };
+		struct lone_syn syn;
+
+		if (t->client_ended || t->server_port != r->told.port || !t->syn.count)
+			continue;
+		syn = lone_syn(t, series_known(&t->syn) - 1, 0);
+		open += t->syn.count > EVIDENCE_TIMES ||
+			refusals_may_have(r, &syn, served_in, &served);
+	}
+	return open;
+}
+
+static bool all_accounted(struct correlate *c, struct refusals *r, uint64_t now_ns)
+{
+	if (!r->told.proven || r->doubtful || r->wanted != r->told.count ||
+	    now_ns < r->told.to_ns + MATURE_NS || has_foreign(c, &r->told))
+		return false;
+	if (r->open_at != c->reckoning) {
+		r->open = open_syns(c, r);
+		r->open_at = c->reckoning;
+	}
+	return !r->open;
+}
+
+/* Of SYNs whose listener only told how many it refused. */
+static void refused_syns(struct correlate *c, const struct track *t, uint64_t now_ns,
 			 struct refusal_evidence *out)
 {
-	out->proven = true;
-	for (unsigned int i = 0; i < unanswered && i < EVIDENCE_TIMES; i++) {
-		const struct refusals *r = refusals_by_serial(c, t->claim[i]);
+	bool sure = t->server_netns || c->local(c->ctx, 0, t->server_addr) == 1;
+
+	out->proven = sure;
+	for (unsigned int i = 0; i < t->unanswered && i < EVIDENCE_TIMES; i++) {
+		struct refusals *r = refusals_get(&c->refusals, t->claim[i]);
 
 		if (!r)
 			continue;
 		out->count++;
-		out->proven = out->proven && r->told.proven && r->claims == r->told.count;
+		out->proven = out->proven && all_accounted(c, r, now_ns);
 		out->code = r->told.code;
 		out->queue_known = r->told.code == CODE_ACCEPT_QUEUE_FULL && r->told.len > r->told.max;
 		out->len = r->told.len;
 		out->max = r->told.max;
 	}
+	/* Without the server's side nothing else says that it is this server. */
+	out->proven = out->proven && (t->server_netns || out->count == t->unanswered);
+}
+
+void correlate_hidden(struct correlate *c, uint64_t since_ns)
+{
+	for (size_t i = 0; i < REFUSALS; i++)
+		if (c->refusals.at[i].told.to_ns + MATURE_NS >= since_ns)
+			c->refusals.at[i].doubtful = true;
 }
 
 /* ---- what happens ---- */
 
-static void add_syn(struct track *t, uint64_t ns)
+static void set_server(struct track *t, const uint8_t *addr, uint16_t port)
 {
-	if (t->syns < EVIDENCE_TIMES)
-		t->syn_ns[t->syns] = ns;
-	t->syns++;
+	memcpy(t->server_addr, addr, sizeof(t->server_addr));
+	t->server_port = port;
 }
 
 static void syn_retransmit(struct correlate *c, struct track *t, const struct event_retransmit *e)
 {
-	memcpy(t->server_addr, e->remote_addr, sizeof(t->server_addr));
-	t->server_port = e->remote_port;
-	if (!t->syns && e->start_ns != NS_UNKNOWN)
-		add_syn(t, e->start_ns);
-	add_syn(t, e->mono_ns);
-	if (e->start_ns != NS_UNKNOWN)
-		claim_syns(c, t, t->syns - 1U);
+	set_server(t, e->remote_addr, e->remote_port);
+	if (!t->syn.count && e->start_ns != NS_UNKNOWN)
+		series_add(&t->syn, e->start_ns);
+	t->gap |= e->start_ns == NS_UNKNOWN || e->attempt != t->syn.count;
+	series_add(&t->syn, e->mono_ns);
+	t->unanswered = t->syn.count - 1;
+	if (!t->gap)
+		claim_syns(c, t);
 }
 
-/* The SYN-ACK timer: 1 s, doubled each time it ran out, up to 120 s (TCP_RTO_MAX). */
-static uint64_t next_timer_ns(const struct event_retransmit *e)
+/* A request that ran out is begun anew by the next SYN: the first counts. */
+static void server_began(struct track *t, uint64_t ns)
 {
-	uint64_t seconds = e->timeouts < 6 ? 2ULL << e->timeouts : 120;
-
-	return (seconds < 120 ? seconds : 120) * NSEC_PER_SEC;
+	if (ns < t->server_began_ns)
+		t->server_began_ns = ns;
 }
 
-static void synack_retransmit(struct track *t, const struct event_retransmit *e)
+static void synack_retransmit(struct correlate *c, struct track *t, const struct event_retransmit *e)
 {
-	uint64_t timer_ns = next_timer_ns(e);
+	uint64_t timer_ns = track_timer_ns(e->timeouts);
 
-	if (!t->synacks) {
-		t->synack_ns[0] = e->start_ns;
-		t->synacks = 1;
-	}
-	if (t->synacks < EVIDENCE_TIMES)
-		t->synack_ns[t->synacks] = e->mono_ns;
-	t->synacks++;
-	t->server_began_ns = e->start_ns;
+	if (t->synack.count && e->start_ns > t->synack.first_ns + SLOP_NS)
+		t->synack = (struct series){ .count = 0 }; /* another SYN began it anew */
+	if (!t->synack.count)
+		series_add(&t->synack, e->start_ns);
+	t->gap |= e->attempt != t->synack.count;
+	series_add(&t->synack, e->mono_ns);
+	server_began(t, e->start_ns);
 	t->server_netns = e->header.netns;
+	set_server(t, e->local_addr, e->local_port);
+	memcpy(t->client_addr, e->remote_addr, sizeof(t->client_addr));
+	t->client_port = e->remote_port;
 	t->acked |= e->acked;
 	t->deferred |= e->deferred;
-	t->last = *e;
+	t->attempt = e->attempt;
+	t->timeouts = e->timeouts;
+	t->retries = e->retries;
+	t->last_ns = e->mono_ns;
 	t->due_ns = e->mono_ns + timer_ns + timer_ns / 8 + NSEC_PER_SEC;
+	note_foreign(c, e->header.netns, e->local_port, e->remote_addr, e->mono_ns);
 }
 
 void correlate_retransmit(struct correlate *c, const struct event_retransmit *e)
 {
-	struct track *t = track_get(c, ends_key(e), e->client_isn, e->mono_ns);
+	struct track *t = get(c, ends_key(e), e->client_isn, e->mono_ns);
 
 	if (t && e->segment == SEGMENT_SYN)
 		syn_retransmit(c, t, e);
 	else if (t)
-		synack_retransmit(t, e);
+		synack_retransmit(c, t, e);
 }
 
 void correlate_overflow(struct correlate *c, const struct event_overflow *e)
 {
-	struct track *t = track_get(c, ends_key(e), 0, e->mono_ns);
+	uint64_t key = ends_key(e);
+	struct track *t = tracks_find(&c->tracks, key);
 
+	/* A segment after the final ACK may be the one refused: its number is a bit higher. */
+	if (!t || e->client_isn - t->client_isn > 0xffff)
+		t = get(c, key, e->client_isn, e->mono_ns);
 	if (!t)
 		return;
 	t->server_netns = e->header.netns;
+	set_server(t, e->local_addr, e->local_port);
 	t->len = e->accept_queue_len;
 	t->max = e->accept_queue_max;
 	if (e->stage == STAGE_SYN) {
@@ -317,56 +328,107 @@ void correlate_overflow(struct correlate *c, const struct event_overflow *e)
 	}
 }
 
-void correlate_handshake(struct correlate *c, const struct event_handshake *e)
+/* An attempt whose SYN was answered by nothing, and did not go out twice, or that is looked at. */
+static struct track *begin_client(struct correlate *c, uint64_t key, const struct event_handshake *e)
+{
+	struct track *t;
+
+	if (e->latency_ns == NS_UNKNOWN || e->flags & (HANDSHAKE_PARTIAL | HANDSHAKE_SIMULTANEOUS))
+		return NULL;
+	t = get(c, key, e->client_isn, e->end_ns);
+	if (t) {
+		set_server(t, e->remote_addr, e->remote_port);
+		series_add(&t->syn, e->end_ns - e->latency_ns);
+	}
+	return t;
+}
+
+static void client_ended(struct correlate *c, const struct event_handshake *e, bool wanted)
 {
 	bool done = e->outcome == OUTCOME_ESTABLISHED;
 	uint64_t key = ends_key(e);
 	struct track *t;
 
-	if (e->role == ROLE_ACTIVE) {
-		t = track_find(c, key);
-		if (done)
-			*recent_of(c, key) = (struct recent){ key, e->end_ns };
-		if (t && done)
-			t->client_done_ns = e->end_ns;
-		else if (t)
-			claim_syns(c, t, t->syns);
-		return;
-	}
-	t = track_find(c, key);
+	if (done)
+		tracks_done(&c->tracks, key, e);
+	t = tracks_of(&c->tracks, key, e->client_isn);
+	if ((!t || !t->syn.count) && !e->retransmits &&
+	    (t || (done ? wanted : e->outcome == OUTCOME_CANCELLED || e->outcome == OUTCOME_TIMEOUT)))
+		t = begin_client(c, key, e);
 	if (!t)
 		return;
-	t->due_ns = 0;
-	t->server_netns = e->header.netns;
-	t->server_done = done;
-	if (e->latency_ns != NS_UNKNOWN)
-		t->server_began_ns = e->end_ns - e->latency_ns;
+	t->touched_ns = e->end_ns;
+	t->client_ended = true;
+	if (done)
+		t->client_done_ns = e->end_ns;
+	t->gap |= (t->syn.count || e->retransmits) && e->retransmits + 1U != t->syn.count;
+	t->unanswered = done && t->syn.count ? t->syn.count - 1 : t->syn.count;
+	if (!t->gap)
+		claim_syns(c, t);
 }
 
-void correlate_incomplete(struct correlate *c, uint64_t now_ns)
+static void server_ended(struct correlate *c, const struct event_handshake *e)
 {
-	c->incomplete_ns = now_ns + FORGET_NS;
+	uint64_t key = ends_key(e);
+	struct track *t;
+
+	if (!tracks_was_done(&c->tracks, key, e->client_isn))
+		note_foreign(c, e->header.netns, e->local_port, e->remote_addr, e->end_ns);
+	t = tracks_find(&c->tracks, key);
+	if (!t || (!(e->flags & HANDSHAKE_NO_ISN) && t->client_isn != e->client_isn))
+		return;
+	t->touched_ns = e->end_ns;
+	t->due_ns = 0;
+	t->server_netns = e->header.netns;
+	t->server_done = e->outcome == OUTCOME_ESTABLISHED;
+	t->server_trip_ns = e->rtt_ns;
+	if (e->latency_ns != NS_UNKNOWN)
+		server_began(t, e->end_ns - e->latency_ns);
+}
+
+void correlate_handshake(struct correlate *c, const struct event_handshake *e, bool wanted)
+{
+	if (e->role == ROLE_ACTIVE)
+		client_ended(c, e, wanted);
+	else
+		server_ended(c, e);
 }
 
 /* ---- what it comes to ---- */
 
-static void fill_times(struct transmissions *out, unsigned int count, const uint64_t *ns)
+static void fill_times(struct transmissions *out, const struct series *s)
 {
-	out->count = count;
-	for (unsigned int i = 0; i < count && i < EVIDENCE_TIMES; i++)
-		out->after_ns[i] = ns[i] - ns[0];
+	out->count = s->count;
+	for (unsigned int i = 0; i < series_known(s); i++)
+		out->after_ns[i] = series_ns(s, i) - s->first_ns;
 }
 
-static void client_evidence(struct correlate *c, const struct event_handshake *e, struct track *t,
+/* Are all refusals told that the unanswered SYNs can have met, and none that was in question? */
+static bool none_refused(const struct correlate *c, const struct track *t)
+{
+	const struct look *look = &c->looks[t->server_netns % LOOKS];
+	uint64_t reach = reach_ns(t);
+	struct served served = { c, t };
+
+	if (!t->server_netns || look->netns != t->server_netns || reach == NS_UNKNOWN)
+		return false;
+	for (unsigned int i = 0; i < t->unanswered && i < EVIDENCE_TIMES; i++) {
+		const struct lone_syn syn = lone_syn(t, i, NSEC_PER_SEC);
+
+		if (refusals_doubt(&c->refusals, &syn, served_in, &served) ||
+		    look->at_ns < series_ns(&t->syn, i) + reach + SLOP_NS)
+			return false;
+	}
+	return true;
+}
+
+static void client_evidence(struct correlate *c, struct track *t, uint64_t now_ns,
 			    struct evidence *out)
 {
-	bool ended_well = e->outcome == OUTCOME_ESTABLISHED;
-	unsigned int unanswered = ended_well ? t->syns - 1U : t->syns;
-
-	fill_times(&out->syns, t->syns, t->syn_ns);
-	fill_times(&out->synacks, t->synacks, t->synack_ns);
 	out->server_began_ns = t->server_began_ns;
-	if (t->syns_refused) { /* told one by one */
+	out->trip_ns = t->server_trip_ns;
+	out->none_refused = none_refused(c, t);
+	if (t->syns_refused) /* told one by one */
 		out->syn = (struct refusal_evidence){
 			.count = t->syns_refused,
 			.proven = t->syns_proven,
@@ -375,58 +437,61 @@ static void client_evidence(struct correlate *c, const struct event_handshake *e
 			.len = t->len,
 			.max = t->max,
 		};
-		return;
-	}
-	if (!t->syns)
-		return;
-	claim_syns(c, t, unanswered);
-	claim_all(c);
-	refused_syns(c, t, unanswered, &out->syn);
+	else if (t->syn.count && !t->gap)
+		refused_syns(c, t, now_ns, &out->syn);
 }
 
-static void server_evidence(struct correlate *c, const struct event_handshake *e,
-			    const struct track *t, struct evidence *out)
+static void server_evidence(const struct correlate *c, const struct track *t, struct evidence *out)
 {
-	const struct recent *recent = recent_of(c, t->key);
-
-	fill_times(&out->synacks, t->synacks, t->synack_ns);
-	out->client_done_ns = t->client_done_ns;
-	if (out->client_done_ns == NS_UNKNOWN && recent->key == t->key &&
-	    e->latency_ns != NS_UNKNOWN && recent->done_ns + SLOP_NS >= e->end_ns - e->latency_ns)
-		out->client_done_ns = recent->done_ns;
-	out->exhausted = t->last.timeouts + 1U >= t->last.retries;
-	out->client_waited = t->syns && out->client_done_ns == NS_UNKNOWN;
+	out->exhausted = t->timeouts + 1U >= t->retries;
+	out->client_waited = !c->one_sided && t->syn.count && out->client_done_ns == NS_UNKNOWN;
 	out->ack = (struct refusal_evidence){ .count = t->acks_refused, .proven = t->acks_proven,
 					      .code = CODE_ACCEPT_QUEUE_FULL, .queue_known = true,
 					      .len = t->len, .max = t->max };
 }
 
-void correlate_evidence(struct correlate *c, const struct event_handshake *e, struct evidence *out)
+void correlate_evidence(struct correlate *c, const struct event_handshake *e, uint64_t now_ns,
+			struct evidence *out)
 {
-	struct track *t = track_find(c, ends_key(e));
+	uint64_t key = ends_key(e);
+	struct track *t = e->flags & HANDSHAKE_NO_ISN ? tracks_find(&c->tracks, key) :
+							tracks_of(&c->tracks, key, e->client_isn);
 
 	*out = (struct evidence){ .handshake = e,
 				  .server_began_ns = NS_UNKNOWN,
 				  .client_done_ns = NS_UNKNOWN,
+				  .trip_ns = NS_UNKNOWN,
+				  .reach_ns = NS_UNKNOWN,
 				  .complete = e->end_ns >= c->incomplete_ns };
-	out->remote_is_here = c->is_local(c->ctx, 0, e->remote_addr);
+	out->remote_is_here = c->local(c->ctx, 0, e->remote_addr);
+	if (e->role == ROLE_PASSIVE)
+		tracks_client(&c->tracks, key, e->client_isn, &out->client_done_ns, &out->trip_ns);
 	if (!t)
 		return;
+	if (out->client_done_ns == NS_UNKNOWN)
+		out->client_done_ns = t->client_done_ns;
+	fill_times(&out->syns, &t->syn);
+	fill_times(&out->synacks, &t->synack);
+	out->gap = t->gap;
+	out->reach_ns = reach_ns(t);
 	out->server_done = t->server_done;
 	out->acked = t->acked;
 	out->deferred = t->deferred;
 	if (e->role == ROLE_ACTIVE)
-		client_evidence(c, e, t, out);
+		client_evidence(c, t, now_ns, out);
 	else
-		server_evidence(c, e, t, out);
+		server_evidence(c, t, out);
 }
+
+/* ---- waiting for the other side ---- */
 
 bool correlate_hold(struct correlate *c, const struct event_handshake *e)
 {
+	bool waits = e->role == ROLE_ACTIVE &&
+		     (e->outcome == OUTCOME_ESTABLISHED || e->outcome == OUTCOME_TIMEOUT);
 	struct held *more;
 
-	if (e->role != ROLE_ACTIVE || !e->retransmits || c->held_count == HELD_MAX ||
-	    (e->outcome != OUTCOME_ESTABLISHED && e->outcome != OUTCOME_TIMEOUT))
+	if (c->held_count == HELD_MAX)
 		return false;
 	if (c->held_count == c->held_room) {
 		more = realloc(c->held, (c->held_room * 2 + 64) * sizeof(*more));
@@ -435,8 +500,16 @@ bool correlate_hold(struct correlate *c, const struct event_handshake *e)
 		c->held = more;
 		c->held_room = c->held_room * 2 + 64;
 	}
-	c->held[c->held_count++] = (struct held){ *e, e->end_ns + HOLD_NS };
+	c->held[c->held_count++] = (struct held){ *e, e->end_ns + (waits ? HOLD_NS : 0) };
 	return true;
+}
+
+bool correlate_holds(const struct correlate *c, uint64_t now_ns)
+{
+	for (size_t i = 0; i < c->held_count; i++)
+		if (c->held[i].until_ns <= now_ns)
+			return true;
+	return false;
 }
 
 uint64_t correlate_due(const struct correlate *c, uint64_t now_ns)
@@ -444,17 +517,42 @@ uint64_t correlate_due(const struct correlate *c, uint64_t now_ns)
 	uint64_t newest = 0;
 
 	for (size_t i = 0; i < c->held_count; i++)
-		if (c->held[i].until_ns <= now_ns && c->held[i].event.end_ns > newest)
+		if (c->held[i].until_ns <= now_ns && c->held[i].event.role == ROLE_ACTIVE &&
+		    c->held[i].event.end_ns > newest)
 			newest = c->held[i].event.end_ns;
 	return newest;
+}
+
+/*
+ * Until when is it worth waiting? A far server ends later, and whether a refusal is proven shows
+ * when all SYNs of its time have been answered or sent again.
+ */
+static uint64_t worth_until(struct correlate *c, const struct held *h)
+{
+	const struct event_handshake *e = &h->event;
+	struct track *t = tracks_of(&c->tracks, ends_key(e), e->client_isn);
+	uint64_t until_ns = h->until_ns;
+
+	if (e->role != ROLE_ACTIVE || !t || !t->syn.count)
+		return until_ns;
+	if (e->outcome == OUTCOME_ESTABLISHED && !t->server_done && e->latency_ns != NS_UNKNOWN)
+		until_ns += e->latency_ns < HOLD_MAX_NS ? e->latency_ns : HOLD_MAX_NS;
+	for (unsigned int i = 0; i < t->unanswered && i < EVIDENCE_TIMES && !t->syns_refused; i++) {
+		const struct refusals *r = refusals_get(&c->refusals, t->claim[i]);
+
+		if (r && r->told.proven && !r->doubtful && r->told.to_ns + MATURE_NS > until_ns)
+			until_ns = r->told.to_ns + MATURE_NS;
+	}
+	return until_ns;
 }
 
 void correlate_release(struct correlate *c, uint64_t now_ns, correlate_fn fn, void *ctx)
 {
 	size_t kept = 0;
 
+	c->reckoning++;
 	for (size_t i = 0; i < c->held_count; i++) {
-		if (c->held[i].until_ns <= now_ns)
+		if (c->held[i].until_ns <= now_ns && worth_until(c, &c->held[i]) <= now_ns)
 			fn(ctx, &c->held[i].event);
 		else
 			c->held[kept++] = c->held[i];
@@ -462,55 +560,46 @@ void correlate_release(struct correlate *c, uint64_t now_ns, correlate_fn fn, vo
 	c->held_count = kept;
 }
 
-/* A request that came to nothing, as the passive handshake that nobody saw end. */
-static void infer_end(const struct track *t, bool reset_is_told, correlate_fn fn, void *ctx)
+/* ---- requests that nobody saw end ---- */
+
+static void infer_end(const struct track *t, const struct correlate_inference *infer)
 {
-	const struct event_retransmit *last = &t->last;
-	bool exhausted = last->timeouts + 1U >= last->retries;
+	bool exhausted = t->timeouts + 1U >= t->retries;
 	struct event_handshake e = {
-		.header = { .kind = EVENT_HANDSHAKE, .len = sizeof(e), .netns = last->header.netns },
+		.header = { .kind = EVENT_HANDSHAKE, .len = sizeof(e), .netns = t->server_netns },
 		.role = ROLE_PASSIVE,
-		.outcome = exhausted || reset_is_told ? OUTCOME_TIMEOUT : OUTCOME_RESET,
-		.end_ns = last->mono_ns + next_timer_ns(last),
+		.outcome = exhausted || infer->reset_is_told ? OUTCOME_TIMEOUT : OUTCOME_RESET,
+		.end_ns = t->last_ns + track_timer_ns(t->timeouts),
 		.rtt_ns = NS_UNKNOWN,
-		.local_port = last->local_port,
-		.remote_port = last->remote_port,
-		.client_isn = last->client_isn,
-		.retransmits = last->attempt,
+		.local_port = t->server_port,
+		.remote_port = t->client_port,
+		.client_isn = t->client_isn,
+		.retransmits = t->attempt,
 	};
 
-	memcpy(e.local_addr, last->local_addr, sizeof(e.local_addr));
-	memcpy(e.remote_addr, last->remote_addr, sizeof(e.remote_addr));
-	e.latency_ns = e.end_ns - last->start_ns;
+	memcpy(e.local_addr, t->server_addr, sizeof(e.local_addr));
+	memcpy(e.remote_addr, t->client_addr, sizeof(e.remote_addr));
+	e.latency_ns = e.end_ns - t->synack.first_ns;
 	e.retransmit_wait_ns = e.outcome == OUTCOME_TIMEOUT ? e.latency_ns : NS_UNKNOWN;
-	fn(ctx, &e);
+	if (infer->pending(infer->ctx, &e))
+		infer->fn(infer->ctx, &e);
 }
 
-void correlate_expire(struct correlate *c, uint64_t now_ns, bool reset_is_told, correlate_fn fn,
-		      void *ctx)
+void correlate_expire(struct correlate *c, uint64_t now_ns, const struct correlate_inference *infer)
 {
-	for (size_t i = 0; i < BUCKETS; i++) {
-		struct track **p = &c->bucket[i];
+	struct track *t = tracks_next(&c->tracks, NULL);
 
-		while (*p) {
-			struct track *t = *p;
+	while (t) {
+		struct track *next = tracks_next(&c->tracks, t);
+		bool goes_on = t->syn.count && !t->client_ended;
 
-			if (t->due_ns && t->due_ns < now_ns) {
-				infer_end(t, reset_is_told, fn, ctx);
-				t->due_ns = 0;
-			}
-			if (!t->due_ns && t->touched_ns + FORGET_NS < now_ns) {
-				*p = t->next;
-				c->tracks--;
-				free(t);
-			} else {
-				p = &t->next;
-			}
+		if (t->due_ns && t->due_ns < now_ns) {
+			infer_end(t, infer);
+			t->due_ns = 0;
+			t->touched_ns = now_ns;
 		}
+		if (!t->due_ns && t->touched_ns + (goes_on ? FORGET_NS : FORGET_ENDED_NS) < now_ns)
+			tracks_remove(&c->tracks, t);
+		t = next;
 	}
-}
-
-uint64_t correlate_lost(const struct correlate *c)
-{
-	return c->lost;
 }

@@ -3,9 +3,9 @@
  * What was seen of one connection at different times and on either side, kept until it ends, so
  * that it can be diagnosed. Pure: time comes with the events and as an argument.
  *
- * A connection is found by its two ends, in either order. Only those get an entry of which
- * something went wrong; of the others only the moment is kept when the client was ESTABLISHED,
- * in a table that the newest overwrite.
+ * A connection is found by its two ends, in either order, and the client's first sequence number.
+ * Only those get an entry of which something went wrong; of the others only the moment is kept
+ * when the client was ESTABLISHED, in a table that the newest overwrite.
  */
 #ifndef TCPSHAKE_CORRELATE_H
 #define TCPSHAKE_CORRELATE_H
@@ -16,50 +16,48 @@
 
 #include "bpf/event.h"
 #include "diagnose.h"
+#include "refusals.h"
 
 struct correlate;
 
-/* Is it an address of that network namespace, or of any that is known (`netns` 0)? */
-typedef bool (*correlate_local_fn)(void *ctx, uint32_t netns, const uint8_t *addr);
+/* How many of the known network namespaces have the address; of `netns` only, if that is not 0. */
+typedef unsigned int (*correlate_local_fn)(void *ctx, uint32_t netns, const uint8_t *addr);
 
-struct correlate *correlate_new(correlate_local_fn is_local, void *ctx);
+/* `one_sided`: handshakes are filtered so that of a connection one side may be missing. */
+struct correlate *correlate_new(correlate_local_fn local, void *ctx, bool one_sided);
 void correlate_free(struct correlate *c);
 
 /* ---- what happens ---- */
 
 void correlate_retransmit(struct correlate *c, const struct event_retransmit *e);
 void correlate_overflow(struct correlate *c, const struct event_overflow *e);
-void correlate_handshake(struct correlate *c, const struct event_handshake *e);
-
-/* SYNs that a listener refused between two looks at it; whose they were is not known. */
-struct syn_refusals {
-	uint32_t netns;
-	uint16_t port;
-	uint8_t addr[16]; /* that it is bound to; all zero, or mapped: a wildcard */
-	uint64_t from_ns, to_ns;
-	uint64_t count;
-	enum overflow_code code;
-	bool proven; /* they are this listener's */
-	uint32_t len, max; /* of the accept queue, at its fullest between the looks */
-};
-
+/* `wanted`: a cause is wanted for it (diagnose_wanted()). */
+void correlate_handshake(struct correlate *c, const struct event_handshake *e, bool wanted);
 void correlate_refusals(struct correlate *c, const struct syn_refusals *r);
+/* A namespace's listeners were looked at: what they refused before `now_ns` is told. */
+void correlate_looked(struct correlate *c, uint32_t netns, uint64_t now_ns);
 
-/* Events were lost or left out: for a while, what was not seen may have happened all the same. */
+/* Events were lost: for a while, what was not seen may have happened all the same. */
 void correlate_incomplete(struct correlate *c, uint64_t now_ns);
+/* Clients that gave up since `since_ns` were filtered away: their SYNs may have been refused. */
+void correlate_hidden(struct correlate *c, uint64_t since_ns);
 
 /* ---- what it comes to ---- */
 
-/* Everything known of this handshake, but for `slow_ns`. */
-void correlate_evidence(struct correlate *c, const struct event_handshake *e, struct evidence *out);
+/* Everything known of this handshake, but for what the kernel does not tell at all and `slow_ns`. */
+void correlate_evidence(struct correlate *c, const struct event_handshake *e, uint64_t now_ns,
+			struct evidence *out);
 
 /*
- * Is it worth waiting for the other side, whose end comes with the next segment? Then it is kept,
- * and correlate_release() hands it on when its time has come. False: it is not kept.
+ * Keep it for correlate_release(), which hands it on when its time has come: at once, or after the
+ * other side's end may be expected. False: there is no room.
  */
 bool correlate_hold(struct correlate *c, const struct event_handshake *e);
 
-/* When the newest of those ended whose time has come; 0: there is none. */
+/* Is there any whose time may have come? */
+bool correlate_holds(const struct correlate *c, uint64_t now_ns);
+
+/* When the newest client's side ended whose time has come; 0: there is none. */
 uint64_t correlate_due(const struct correlate *c, uint64_t now_ns);
 
 typedef void (*correlate_fn)(void *ctx, const struct event_handshake *e);
@@ -67,13 +65,17 @@ typedef void (*correlate_fn)(void *ctx, const struct event_handshake *e);
 /* Hand them on, UINT64_MAX: all. `fn` must not hold others. */
 void correlate_release(struct correlate *c, uint64_t now_ns, correlate_fn fn, void *ctx);
 
-/*
- * Forget what is over, and infer the end of requests whose SYN-ACK was due to go out again, or
- * that used up their retries: `fn` gets a passive handshake with outcome timeout or reset.
- * `reset_is_told`: this kernel tells of a client's RST, so a request that is gone was dropped.
- */
-void correlate_expire(struct correlate *c, uint64_t now_ns, bool reset_is_told, correlate_fn fn,
-		      void *ctx);
+/* How the end of a request is inferred. */
+struct correlate_inference {
+	bool reset_is_told; /* this kernel tells of a client's RST: one that is gone was dropped */
+	/* Did no event tell its end, not even one that was lost or filtered away? */
+	bool (*pending)(void *ctx, const struct event_handshake *e);
+	correlate_fn fn; /* gets a passive handshake with outcome timeout or reset */
+	void *ctx;
+};
+
+/* Forget what is over, and infer the end of requests whose SYN-ACK did not go out again. */
+void correlate_expire(struct correlate *c, uint64_t now_ns, const struct correlate_inference *infer);
 
 /* Connections that could not be kept for want of room. */
 uint64_t correlate_lost(const struct correlate *c);

@@ -36,6 +36,8 @@ struct daemon {
 	uint64_t causes[ROLES][CAUSE_CODES][2]; /* probable, proven */
 	uint64_t inferred[OUTCOMES]; /* passive handshakes whose end no event told */
 	uint64_t looked_ns; /* at the queues */
+	uint64_t given_up; /* attempts of clients that ended unanswered, and were seen to */
+	uint64_t hidden, hidden_ns; /* … and were not, up to then */
 	bool scan_wanted; /* an owner is missing */
 	bool opened; /* a listener, since the last scan */
 	uint64_t next_scan_ns;
@@ -60,13 +62,16 @@ void flow_scan(struct daemon *d);
 void flow_scan_if_needed(struct daemon *d, uint64_t now);
 /* Tell every feed what was lost on the kernel side since the last time. */
 void flow_tell_losses(struct daemon *d, const struct counters *now);
+/* For the causes: what was lost since then may be why one seems proven. */
+void flow_check_losses(struct daemon *d, const struct counters *now);
 void flow_hello(struct daemon *d, struct record *r);
 /* A record of each listener, as it was at the last look. */
 void flow_tell_listeners(struct daemon *d);
 
 /* verdict.c: handshakes, with the cause of those that need one */
 
-bool verdict_is_local(void *ctx, uint32_t netns, const uint8_t *addr); /* a correlate_local_fn */
+unsigned int verdict_is_local(void *ctx, uint32_t netns, const uint8_t *addr); /* a correlate_local_fn */
+bool verdict_one_sided(const struct filter *filter);
 void verdict_handshake(struct daemon *d, const struct event_handshake *e);
 /* Write those that waited for the other side until now; UINT64_MAX: all. */
 void verdict_release(struct daemon *d, uint64_t now_ns);

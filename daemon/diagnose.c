@@ -82,7 +82,8 @@ bool diagnose_wanted(const struct event_handshake *e, uint64_t slow_ns)
 
 /* ---- rules that hold for both sides: true if one applies ---- */
 
-static bool by_refusal(const struct refusal_evidence *r, const char *segment, struct cause *cause)
+static bool by_refusal(const struct refusal_evidence *r, bool sure, const char *segment,
+		       struct cause *cause)
 {
 	static const enum cause_code code_of[CODES] = {
 		[CODE_ACCEPT_QUEUE_FULL] = CAUSE_ACCEPT_QUEUE_FULL,
@@ -101,19 +102,58 @@ static bool by_refusal(const struct refusal_evidence *r, const char *segment, st
 		return false;
 	if (r->queue_known)
 		snprintf(queue, sizeof(queue), " at %u/%u", r->len, r->max);
-	return say(cause, code_of[r->code], r->proven, "%s dropped %s: %s%s", segment,
+	return say(cause, code_of[r->code], sure && r->proven, "%s dropped %s: %s%s", segment,
 		   times_word(r->count, often), what[r->code], queue);
 }
 
-static bool by_slowness(const struct evidence *e, struct cause *cause)
+static bool told(const struct evidence *e, enum untold what)
+{
+	return !(e->untold & what);
+}
+
+/* Was all of it seen? */
+static bool whole(const struct evidence *e)
+{
+	return e->complete && !e->gap && !(e->handshake->flags & HANDSHAKE_PARTIAL);
+}
+
+/*
+ * A segment may go out again only because the answer takes longer than its timer. Two legs of
+ * about the same length look like one slow round trip.
+ */
+static bool one_slow_trip(uint64_t there_ns, uint64_t back_ns)
+{
+	const uint64_t slop_ns = 50000000;
+
+	return there_ns <= 3 * back_ns + slop_ns && back_ns <= 3 * there_ns + slop_ns;
+}
+
+/*
+ * Is what took `wait_ns` much longer than a round trip of this connection that was measured, so
+ * that no segment can have been on its way for so long?
+ */
+static bool beyond_trip(uint64_t wait_ns, uint64_t trip_ns)
+{
+	return trip_ns != NS_UNKNOWN && wait_ns > 4 * trip_ns + 100000000;
+}
+
+/*
+ * Did the client's SYN-ACK come right after one of those sent again? Then it was that one: the
+ * first was not merely late.
+ */
+static bool answer_came_at_once(const struct evidence *e)
 {
 	const struct event_handshake *h = e->handshake;
-	char took[16];
+	bool active = h->role == ROLE_ACTIVE;
+	uint64_t done_ns = active ? h->end_ns : e->client_done_ns;
+	uint64_t began_ns = active ? e->server_began_ns : h->end_ns - h->latency_ns;
+	unsigned int known = e->synacks.count < EVIDENCE_TIMES ? e->synacks.count : EVIDENCE_TIMES;
+	uint64_t sent_ns = 0;
 
-	if (h->retransmits || h->latency_ns == NS_UNKNOWN)
-		return false;
-	return say(cause, CAUSE_SLOW_PATH, true, "nothing was sent again: the round trip itself took %s",
-		   duration_format(h->latency_ns, took, sizeof(took)));
+	for (unsigned int i = 1; i < known; i++)
+		if (began_ns + e->synacks.after_ns[i] <= done_ns)
+			sent_ns = began_ns + e->synacks.after_ns[i];
+	return sent_ns && done_ns - sent_ns < 50000000;
 }
 
 /* ---- the client's side ---- */
@@ -128,10 +168,10 @@ static bool refused(const struct evidence *e, struct cause *cause)
 		return say(cause, CAUSE_PORT_CLOSED, true,
 			   "RST in answer to the SYN: nobody listens on port %u there",
 			   h->remote_port);
-	if (!(h->flags & HANDSHAKE_RESET))
+	if (!(h->flags & (HANDSHAKE_RESET | HANDSHAKE_PARTIAL)) && told(e, UNTOLD_RESET_RECEIVED))
 		return say(cause, CAUSE_ICMP_UNREACHABLE, e->complete,
 			   "an ICMP message said port unreachable; no RST came");
-	if (e->remote_is_here)
+	if (e->remote_is_here && told(e, UNTOLD_CLOSED_PORT) && whole(e))
 		return say(cause, CAUSE_FILTERED, false,
 			   "RST in answer to the SYN, but the server's kernel sent none: a firewall did");
 	return say(cause, CAUSE_PORT_CLOSED, false,
@@ -169,30 +209,37 @@ static bool unreachable(const struct evidence *e, struct cause *cause)
 	if (h->flags & HANDSHAKE_NO_NEIGHBOUR)
 		return say(cause, CAUSE_NEIGHBOUR_FAILED, true,
 			   "the next hop did not answer ARP or neighbour discovery");
-	return say(cause, CAUSE_ICMP_UNREACHABLE, !by_timer(e),
+	return say(cause, CAUSE_ICMP_UNREACHABLE,
+		   !by_timer(e) && (h->error != ERR_EHOSTUNREACH || told(e, UNTOLD_NEIGHBOUR)),
 		   "an ICMP error ended it (%s); no RST came", name ? name : "no name");
+}
+
+/* "SYN sent at 0 and 1.02 s", or how often if not all of them were seen. */
+static const char *syns_sent(const struct evidence *e, char text[96])
+{
+	char often[32];
+
+	if (e->syns.count && !e->gap)
+		return moments(&e->syns, text, 96);
+	snprintf(text, 96, "%s", times_word(e->handshake->retransmits + 1U, often));
+	return text;
 }
 
 static bool unanswered(const struct evidence *e, struct cause *cause)
 {
 	const struct event_handshake *h = e->handshake;
-	char when[96], often[32];
-	const char *name;
+	char when[96];
 
 	if (h->outcome != OUTCOME_TIMEOUT)
 		return false;
-	if (by_refusal(&e->syn, "SYN", cause))
+	if (by_refusal(&e->syn, whole(e), "SYN", cause))
 		return true;
-	moments(&e->syns, when, sizeof(when));
+	syns_sent(e, when);
 	if (e->server_began_ns != NS_UNKNOWN)
-		return say(cause, CAUSE_SYNACK_LOST, true,
-			   "the server answered (its SYN-ACK was sent again %s), but no SYN-ACK came",
-			   times_word(e->synacks.count ? e->synacks.count - 1 : 0, often));
-	name = h->soft_error ? errno_name(h->soft_error) : NULL;
-	if (h->soft_error)
-		return say(cause, CAUSE_ICMP_UNREACHABLE, true,
-			   "SYN unanswered %s, and an ICMP error came meanwhile (%s)", when,
-			   name ? name : "no name");
+		return say(cause, CAUSE_SYNACK_LOST,
+			   whole(e) &&
+				   beyond_trip(h->end_ns - e->server_began_ns, e->reach_ns),
+			   "SYN sent %s: the server answered, but no SYN-ACK came", when);
 	return say(cause, CAUSE_NO_ANSWER, !e->remote_is_here,
 		   "SYN unanswered %s; no RST, no ICMP: filtered or down, or its queues are full",
 		   when);
@@ -201,22 +248,28 @@ static bool unanswered(const struct evidence *e, struct cause *cause)
 static bool cancelled(const struct evidence *e, struct cause *cause)
 {
 	const struct event_handshake *h = e->handshake;
+	bool by_call = h->flags & HANDSHAKE_BY_CALL || h->error == ERR_ECONNABORTED;
 	char when[96], after[16];
 
 	if (h->outcome != OUTCOME_CANCELLED)
 		return false;
 	if (h->latency_ns == NS_UNKNOWN)
-		return say(cause, CAUSE_APPLICATION_CANCELLED, true,
+		return say(cause, CAUSE_APPLICATION_CANCELLED, by_call,
 			   "the application closed it before it was answered");
-	return say(cause, CAUSE_APPLICATION_CANCELLED, true,
-		   "the application closed it after %s, SYN unanswered %s",
-		   duration_format(h->latency_ns, after, sizeof(after)), moments(&e->syns, when, sizeof(when)));
+	duration_format(h->latency_ns, after, sizeof(after));
+	if (!h->retransmits)
+		return say(cause, CAUSE_APPLICATION_CANCELLED, by_call,
+			   "the application closed it after %s, before it was answered", after);
+	return say(cause, CAUSE_APPLICATION_CANCELLED, by_call,
+		   "the application closed it after %s, SYN unanswered %s", after,
+		   syns_sent(e, when));
 }
 
+/* A port that bind() chose is taken for this destination, or the SYN could not be sent. */
 static bool without_port(const struct evidence *e, struct cause *cause)
 {
 	return e->handshake->outcome == OUTCOME_NO_PORT &&
-	       say(cause, CAUSE_PORTS_EXHAUSTED, true,
+	       say(cause, CAUSE_PORTS_EXHAUSTED, !e->handshake->local_port,
 		   "no local port was free for this destination; no SYN left");
 }
 
@@ -224,17 +277,6 @@ static bool reset_by_peer(const struct evidence *e, struct cause *cause)
 {
 	return e->handshake->flags & HANDSHAKE_RESET && e->handshake->outcome != OUTCOME_ESTABLISHED &&
 	       say(cause, CAUSE_PEER_RESET, true, "the peer sent a RST before it was complete");
-}
-
-/*
- * A segment may go out again only because the answer takes longer than its timer. Two legs of
- * about the same length look like one slow round trip.
- */
-static bool one_slow_trip(uint64_t there_ns, uint64_t back_ns)
-{
-	const uint64_t slop_ns = 50000000;
-
-	return there_ns <= 3 * back_ns + slop_ns && back_ns <= 3 * there_ns + slop_ns;
 }
 
 static bool slow_trip(uint64_t took_ns, struct cause *cause)
@@ -251,25 +293,57 @@ static bool syn_again(const struct evidence *e, struct cause *cause)
 {
 	const struct event_handshake *h = e->handshake;
 	uint64_t start_ns = h->latency_ns == NS_UNKNOWN ? 0 : h->end_ns - h->latency_ns;
-	uint64_t last_ns = last_syn_ns(e);
+	uint64_t last_ns = last_syn_ns(e), there_ns, back_ns;
 	char when[96];
 
 	if (h->outcome != OUTCOME_ESTABLISHED || !h->retransmits)
 		return false;
-	if (by_refusal(&e->syn, "SYN", cause))
+	if (by_refusal(&e->syn, whole(e), "SYN", cause))
 		return true;
-	moments(&e->syns, when, sizeof(when));
-	if (e->server_began_ns == NS_UNKNOWN || !start_ns || !last_ns)
+	syns_sent(e, when);
+	if (h->flags & HANDSHAKE_STRAY)
+		return say(cause, CAUSE_UNKNOWN, false,
+			   "SYN sent %s: an older connection between the same ports answered, and was reset",
+			   when);
+	if (e->server_began_ns == NS_UNKNOWN || !start_ns || !last_ns || e->gap)
 		return say(cause, CAUSE_SEGMENT_LOST, false,
 			   "SYN sent %s: it or its answer was lost on the way", when);
-	if (one_slow_trip(e->server_began_ns - start_ns, h->end_ns - e->server_began_ns))
+	there_ns = e->server_began_ns - start_ns;
+	back_ns = h->end_ns - e->server_began_ns;
+	if (h->rtt_ns == NS_UNKNOWN && one_slow_trip(there_ns, back_ns))
 		return slow_trip(h->latency_ns, cause);
 	if (e->server_began_ns < start_ns + last_ns)
-		return say(cause, CAUSE_SYNACK_LOST, true,
+		return say(cause, CAUSE_SYNACK_LOST,
+			   whole(e) && beyond_trip(back_ns, e->reach_ns) &&
+				   (beyond_trip(back_ns, e->trip_ns) || beyond_trip(back_ns, h->rtt_ns) ||
+				    answer_came_at_once(e)),
 			   "SYN sent %s: the server answered before the last one, but no SYN-ACK came",
 			   when);
-	return say(cause, CAUSE_SYN_LOST, e->complete && e->server_done,
+	return say(cause, CAUSE_SYN_LOST,
+		   whole(e) && e->server_done && e->none_refused &&
+			   beyond_trip(there_ns, back_ns) && beyond_trip(there_ns, e->reach_ns),
 		   "SYN sent %s: only the last one got to the server, which refused none", when);
+}
+
+/* Established slowly, with a single SYN. */
+static bool slow_answer(const struct evidence *e, struct cause *cause)
+{
+	const struct event_handshake *h = e->handshake;
+	uint64_t there_ns, back_ns;
+	bool seen = e->server_done && e->server_began_ns != NS_UNKNOWN;
+	char took[16];
+
+	if (h->outcome != OUTCOME_ESTABLISHED || h->retransmits || h->latency_ns == NS_UNKNOWN)
+		return false;
+	there_ns = seen ? e->server_began_ns - (h->end_ns - h->latency_ns) : 0;
+	back_ns = seen ? h->end_ns - e->server_began_ns : 0;
+	duration_format(h->latency_ns, took, sizeof(took));
+	if (e->synacks.count > 1 && seen && !one_slow_trip(there_ns, back_ns))
+		return say(cause, CAUSE_SYNACK_LOST, whole(e) && answer_came_at_once(e),
+			   "answered after %s: the server sent its SYN-ACK again, the first one did not come",
+			   took);
+	return say(cause, CAUSE_SLOW_PATH, whole(e) && seen && e->synacks.count <= 1,
+		   "nothing was sent again: the round trip itself took %s", took);
 }
 
 /* ---- the server's side ---- */
@@ -286,10 +360,11 @@ static bool client_gave_up(const struct evidence *e, struct cause *cause)
 		   "the client sent a RST instead of its final ACK");
 }
 
+/* Where refused ACKs are not told one by one, one may be what was not taken. */
 static bool held_back(const struct evidence *e, struct cause *cause)
 {
 	return e->deferred && e->acked &&
-	       say(cause, CAUSE_DEFERRED_ACCEPT, true,
+	       say(cause, CAUSE_DEFERRED_ACCEPT, told(e, UNTOLD_REFUSED_ACK) && whole(e),
 		   "TCP_DEFER_ACCEPT: the final ACK had come, and the listener waited for data");
 }
 
@@ -297,30 +372,63 @@ static bool held_back(const struct evidence *e, struct cause *cause)
 static bool synack_again(const struct evidence *e, struct cause *cause)
 {
 	const struct event_handshake *h = e->handshake;
+	bool client_known = e->client_done_ns != NS_UNKNOWN;
+	bool times_known = client_known && h->latency_ns != NS_UNKNOWN;
+	bool done = h->outcome == OUTCOME_ESTABLISHED;
 	uint64_t start_ns = h->end_ns - h->latency_ns;
-	unsigned int sent = h->retransmits + 1U;
+	uint64_t there_ns = times_known ? e->client_done_ns - start_ns : 0;
+	uint64_t back_ns = times_known ? h->end_ns - e->client_done_ns : 0;
 	char often[32];
 
 	if (!h->retransmits)
 		return false;
-	times_word(sent, often);
-	if (e->client_done_ns != NS_UNKNOWN && h->latency_ns != NS_UNKNOWN &&
-	    h->outcome == OUTCOME_ESTABLISHED &&
-	    one_slow_trip(e->client_done_ns - start_ns, h->end_ns - e->client_done_ns))
+	times_word(h->retransmits + 1U, often);
+	if (times_known && done && h->rtt_ns == NS_UNKNOWN && one_slow_trip(there_ns, back_ns))
 		return slow_trip(h->latency_ns, cause);
-	if (e->client_done_ns != NS_UNKNOWN && e->synacks.count > 1 && h->latency_ns != NS_UNKNOWN &&
-	    e->client_done_ns < start_ns + e->synacks.after_ns[1])
-		return say(cause, CAUSE_ACK_LOST, e->complete && !e->acked,
+	if (times_known && !e->gap && e->synacks.count > 1 && there_ns < e->synacks.after_ns[1])
+		return say(cause, CAUSE_ACK_LOST,
+			   whole(e) && !e->acked && (beyond_trip(back_ns, e->trip_ns) ||
+						     beyond_trip(back_ns, h->rtt_ns)),
 			   "SYN-ACK sent %s though the client had it: its final ACK was lost on the way",
 			   often);
-	if (e->client_done_ns != NS_UNKNOWN || e->client_waited)
-		return say(cause, CAUSE_SYNACK_LOST, e->complete,
+	if (client_known || e->client_waited)
+		return say(cause, CAUSE_SYNACK_LOST,
+			   whole(e) && (client_known ? times_known && answer_came_at_once(e) :
+						       beyond_trip(h->latency_ns, e->reach_ns)),
 			   "SYN-ACK sent %s: the client, which waited for it, did not get it", often);
 	if (h->outcome == OUTCOME_TIMEOUT)
-		return say(cause, CAUSE_NO_ANSWER, e->exhausted,
+		return say(cause, CAUSE_NO_ANSWER, e->exhausted && !e->remote_is_here && told(e, UNTOLD_REQUEST_RESET),
 			   "SYN-ACK unanswered, sent %s: its client is filtered, down or forged", often);
 	return say(cause, CAUSE_SEGMENT_LOST, false,
 		   "SYN-ACK sent %s: it or the final ACK was lost on the way", often);
+}
+
+/* Taken slowly, though its SYN-ACK went out once. */
+static bool slow_ack(const struct evidence *e, struct cause *cause)
+{
+	const struct event_handshake *h = e->handshake;
+	uint64_t start_ns = h->end_ns - h->latency_ns, there_ns, back_ns;
+	char took[16];
+
+	if (h->outcome != OUTCOME_ESTABLISHED || h->retransmits || h->latency_ns == NS_UNKNOWN)
+		return false;
+	duration_format(h->latency_ns, took, sizeof(took));
+	there_ns = e->client_done_ns - start_ns;
+	back_ns = h->end_ns - e->client_done_ns;
+	if (e->client_done_ns != NS_UNKNOWN && e->client_done_ns >= start_ns && !e->deferred)
+		return one_slow_trip(there_ns, back_ns) ?
+			       say(cause, CAUSE_SLOW_PATH, whole(e),
+				   "nothing was sent again: the round trip itself took %s", took) :
+			       say(cause, CAUSE_ACK_LOST, false,
+				   "the client had the SYN-ACK long before: its final ACK was lost, and data "
+				   "completed it after %s",
+				   took);
+	if (e->deferred)
+		return say(cause, CAUSE_DEFERRED_ACCEPT, false,
+			   "TCP_DEFER_ACCEPT: the listener waited %s for data, or the path is slow",
+			   took);
+	return say(cause, CAUSE_SLOW_PATH, false,
+		   "nothing was sent again: the round trip itself took %s", took);
 }
 
 static bool explained(const struct evidence *e, struct cause *cause)
@@ -328,9 +436,10 @@ static bool explained(const struct evidence *e, struct cause *cause)
 	if (e->handshake->role == ROLE_ACTIVE)
 		return refused(e, cause) || unreachable(e, cause) || unanswered(e, cause) ||
 		       cancelled(e, cause) || without_port(e, cause) || reset_by_peer(e, cause) ||
-		       syn_again(e, cause);
-	return by_refusal(&e->ack, "final ACK", cause) || client_gave_up(e, cause) ||
-	       held_back(e, cause) || synack_again(e, cause) || reset_by_peer(e, cause);
+		       syn_again(e, cause) || slow_answer(e, cause);
+	return by_refusal(&e->ack, true, "final ACK", cause) || client_gave_up(e, cause) ||
+	       held_back(e, cause) || synack_again(e, cause) || reset_by_peer(e, cause) ||
+	       slow_ack(e, cause);
 }
 
 void diagnose(const struct evidence *e, struct cause *cause)
@@ -339,8 +448,6 @@ void diagnose(const struct evidence *e, struct cause *cause)
 
 	*cause = (struct cause){ .code = CAUSE_NONE };
 	if (!diagnose_wanted(h, e->slow_ns) || explained(e, cause))
-		return;
-	if (h->outcome == OUTCOME_ESTABLISHED && by_slowness(e, cause))
 		return;
 	say(cause, CAUSE_UNKNOWN, false, "it ended with errno %u, which no rule explains", h->error);
 }

@@ -69,6 +69,8 @@ struct evidence {
 	struct refusal_evidence syn, ack;
 	uint64_t server_began_ns; /* when its first SYN-ACK left; NS_UNKNOWN: not seen on this host */
 	uint64_t client_done_ns; /* when the client was ESTABLISHED; NS_UNKNOWN: not seen */
+	uint64_t trip_ns; /* a true round trip as the other side measured it, or NS_UNKNOWN */
+	uint64_t reach_ns; /* how long the SYN that the server answered took to get there, or NS_UNKNOWN */
 	bool client_waited; /* the client is on this host, and was not ESTABLISHED when it ended */
 	bool server_done; /* the server's side ended well, and was seen to */
 	bool remote_is_here; /* the remote address was seen to be one of this host */
@@ -76,7 +78,10 @@ struct evidence {
 	bool deferred; /* the listener has TCP_DEFER_ACCEPT */
 	bool inferred; /* no event says that it ended */
 	bool exhausted; /* … and its SYN-ACK was sent as often as it may be */
-	bool complete; /* no event was left out or lost meanwhile */
+	bool complete; /* no event was lost meanwhile */
+	bool gap; /* not all its transmissions were seen */
+	bool none_refused; /* every refused SYN that it can have been is told, and there is none */
+	uint32_t untold; /* enum untold: what this kernel does not tell at all */
 };
 
 /* Does it call for a cause? `slow_ns` as in the evidence. */

@@ -149,10 +149,17 @@ static void on_refused(void *ctx, const struct syn_refusals *refusals)
 	correlate_refusals(d->correlate, refusals);
 }
 
+static void on_looked(void *ctx, uint32_t netns, uint64_t now_ns)
+{
+	struct daemon *d = ctx;
+
+	correlate_looked(d->correlate, netns, now_ns);
+}
+
 struct queues_output flow_queues_output(struct daemon *d)
 {
 	return (struct queues_output){ .begin = begin_record, .end = put_record,
-				       .refused = on_refused, .ctx = d };
+				       .refused = on_refused, .looked = on_looked, .ctx = d };
 }
 
 void flow_look(struct daemon *d, bool all)
@@ -213,6 +220,16 @@ static void tell_loss(struct daemon *d, const char *what, const char *why, uint6
 	sinks_put(d->sinks, &d->record, NULL);
 }
 
+void flow_check_losses(struct daemon *d, const struct counters *now)
+{
+	const struct counters *told = &d->told;
+
+	if (memcmp(now->ring_full, told->ring_full, sizeof(told->ring_full)) ||
+	    now->limited[EVENT_RETRANSMIT] != told->limited[EVENT_RETRANSMIT] ||
+	    now->request_map_full != told->request_map_full || source_missed(d->source) != d->told_missed)
+		correlate_incomplete(d->correlate, clock_mono_ns());
+}
+
 void flow_tell_losses(struct daemon *d, const struct counters *now)
 {
 	uint64_t missed = source_missed(d->source);
@@ -231,10 +248,7 @@ void flow_tell_losses(struct daemon *d, const struct counters *now)
 	tell_loss(d, "transition", "nested", missed - d->told_missed);
 	if (now->ring_full[EVENT_LISTENER] != told->ring_full[EVENT_LISTENER])
 		d->scan_wanted = true;
-	if (memcmp(now->ring_full, told->ring_full, sizeof(told->ring_full)) ||
-	    now->limited[EVENT_RETRANSMIT] != told->limited[EVENT_RETRANSMIT] ||
-	    missed != d->told_missed)
-		correlate_incomplete(d->correlate, clock_mono_ns());
+	flow_check_losses(d, now);
 	d->told = *now;
 	d->told_missed = missed;
 }

@@ -49,8 +49,9 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 	d->offset_ns = clock_real_offset_ns();
 	if (source_counters(d->source, &counters) == 0)
 		flow_tell_losses(d, &counters);
-	source_expire(d->source, now);
+	flow_drain(d);
 	verdict_expire(d, now);
+	source_expire(d->source, now);
 	flow_scan_if_needed(d, now);
 	sinks_each(d->sinks, tell_slow_reader, d);
 	sinks_flush(d->sinks);

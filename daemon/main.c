@@ -144,7 +144,7 @@ static int start(struct daemon *d)
 	d->sinks = d->base ? sinks_new(d->base) : NULL;
 	d->identity = identity_new();
 	d->listeners = listeners_new();
-	d->correlate = correlate_new(verdict_is_local, d);
+	d->correlate = correlate_new(verdict_is_local, d, verdict_one_sided(&d->options.filter));
 	if (!d->sinks || !d->identity || !d->listeners || !d->correlate || loop_watch_signals(d)) {
 		log_error("out of memory at start");
 		return -ENOMEM;

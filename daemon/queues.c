@@ -251,6 +251,22 @@ static void tell_audit(struct queues *q, struct book *b, uint64_t now_ns)
 		put_audit(q, &q->output, b);
 }
 
+/* SYNs dropped for what no full queue explains, or for one of nobody's: whose, cannot be said. */
+static void tell_doubt(struct queues *q, const struct book *b, size_t count, size_t findings,
+		       uint64_t now_ns)
+{
+	const struct syn_refusals r = { .netns = b->netns, .from_ns = q->last_ns, .to_ns = now_ns,
+					.count = 1, .code = CODES };
+	bool doubt = b->known ? b->left.no_full_queue != b->doubted || b->left.drops : false;
+
+	for (size_t i = 0; i < count; i++)
+		doubt |= q->views[i].syn_failed || (!b->known && q->views[i].drops);
+	for (size_t i = 0; i < findings; i++)
+		doubt |= q->findings[i].view == OVERFLOW_NOBODY;
+	if (doubt && q->output.refused)
+		q->output.refused(q->output.ctx, &r);
+}
+
 /* Explain what the listeners of one namespace dropped since the last time. */
 static void explain_drops(struct queues *q, struct book *b, struct listener **group, size_t count,
 			  uint64_t now_ns)
@@ -269,6 +285,8 @@ static void explain_drops(struct queues *q, struct book *b, struct listener **gr
 		book_told(b, f, 0);
 		report_finding(q, b, f->view == OVERFLOW_NOBODY ? NULL : group[f->view], f, now_ns);
 	}
+	tell_doubt(q, b, count, findings, now_ns);
+	b->doubted = b->left.no_full_queue;
 	for (size_t i = 0; i < count; i++)
 		account(group[i], &q->views[i]);
 }
@@ -295,11 +313,13 @@ static void reconcile(struct queues *q, struct listener **group, size_t count, u
 		open_book(b, group[i]);
 	}
 	b->visited = true;
-	if (!busy && b->known)
-		return;
-	book_read(b, q->source);
-	explain_drops(q, b, group, count, now_ns);
-	tell_audit(q, b, now_ns);
+	if (busy || !b->known) {
+		book_read(b, q->source);
+		explain_drops(q, b, group, count, now_ns);
+		tell_audit(q, b, now_ns);
+	}
+	if (b->known && q->output.looked)
+		q->output.looked(q->output.ctx, b->netns, now_ns);
 }
 
 static void collect(void *ctx, struct listener *p)
@@ -362,14 +382,15 @@ void queues_client(struct queues *q, uint32_t netns, uint32_t pid)
 		book_read(b, q->source);
 }
 
-bool queues_has_address(struct queues *q, uint32_t netns, const uint8_t *addr)
+unsigned int queues_has_address(struct queues *q, uint32_t netns, const uint8_t *addr)
 {
 	uint64_t now_ns = clock_mono_ns();
+	unsigned int count = 0;
 
 	for (struct book *b = q->books.first; b; b = b->next)
-		if ((!netns || b->netns == netns) && book_has_address(b, addr, now_ns))
-			return true;
-	return false;
+		if (!netns || b->netns == netns)
+			count += book_has_address(b, addr, now_ns);
+	return count;
 }
 
 /* All namespaces, or only one (`netns` not 0). */

@@ -22,7 +22,9 @@ struct queues;
 struct queues_output {
 	struct record *(*begin)(void *ctx, enum record_type type, uint64_t mono_ns, int64_t offset_ns);
 	void (*end)(void *ctx, const struct filter_subject *subject);
-	void (*refused)(void *ctx, const struct syn_refusals *refusals); /* SYNs; may be NULL */
+	/* For who asks why; may be NULL: SYNs refused, and that all before `now_ns` were told. */
+	void (*refused)(void *ctx, const struct syn_refusals *refusals);
+	void (*looked)(void *ctx, uint32_t netns, uint64_t now_ns);
 	void *ctx;
 };
 
@@ -34,8 +36,8 @@ void queues_free(struct queues *q);
 void queues_listener(struct queues *q, const struct event_listener *e);
 void queues_overflow(struct queues *q, const struct event_overflow *e);
 
-/* Is it an address of the namespace, or of any (`netns` 0)? As far as one can be looked into. */
-bool queues_has_address(struct queues *q, uint32_t netns, const uint8_t *addr);
+/* How many namespaces have the address (`netns`: only that one)? As far as one can be looked into. */
+unsigned int queues_has_address(struct queues *q, uint32_t netns, const uint8_t *addr);
 
 /* A process of this namespace opened a connection: it is audited from now on. Cheap. */
 void queues_client(struct queues *q, uint32_t netns, uint32_t pid);

@@ -349,6 +349,17 @@ static void attach_optional(struct source *s)
 	}
 	for (size_t i = 0; i < OPTIONALS; i++)
 		attach_one(s, i);
+	if (!s->bpf->links.send_reset ||
+	    (s->untold & UNTOLD_NO_SOCKET && !s->bpf->links.skb_dropped_reason))
+		s->untold |= UNTOLD_CLOSED_PORT;
+	if (!s->bpf->links.receive_reset)
+		s->untold |= UNTOLD_RESET_RECEIVED;
+	if (!s->bpf->links.neighbour_handled)
+		s->untold |= UNTOLD_NEIGHBOUR;
+	if (!source_tells_acks(s))
+		s->untold |= UNTOLD_REFUSED_ACK;
+	if (!s->bpf->links.skb_dropped)
+		s->untold |= UNTOLD_REQUEST_RESET;
 }
 
 int source_attach(struct source *s)

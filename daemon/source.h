@@ -103,6 +103,9 @@ uint64_t source_missed(const struct source *s);
 /* Forget retransmitted requests that can no longer complete, and attempts whose end was missed. */
 void source_expire(struct source *s, uint64_t now_ns);
 
+/* Is that request still there, by what is known: its end would have taken it out? */
+bool source_request_pending(const struct source *s, const struct event_handshake *e);
+
 /* Find out how accept() could be seen, for the capabilities; after source_load(). */
 void source_probe_accept(struct source *s);
 

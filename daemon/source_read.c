@@ -174,6 +174,19 @@ void source_expire(struct source *s, uint64_t now_ns)
 	       attempt_expired, now_ns);
 }
 
+bool source_request_pending(const struct source *s, const struct event_handshake *e)
+{
+	struct request_key key = { .netns = e->header.netns, .local_port = e->local_port,
+				   .remote_port = e->remote_port };
+	struct request request;
+
+	memcpy(key.local_addr, e->local_addr, sizeof(key.local_addr));
+	memcpy(key.remote_addr, e->remote_addr, sizeof(key.remote_addr));
+	return bpf_map__lookup_elem(s->bpf->maps.requests, &key, sizeof(key), &request,
+				    sizeof(request), 0) == 0 &&
+	       request.client_isn == e->client_isn;
+}
+
 bool source_tells_acks(const struct source *s)
 {
 	return functions_tell_acks(s->functions) ||

@@ -42,30 +42,56 @@ static void put_diagnosed(struct daemon *d, const struct event_handshake *e, boo
 	struct evidence evidence;
 	struct cause cause;
 
-	correlate_evidence(d->correlate, e, &evidence);
+	correlate_evidence(d->correlate, e, clock_mono_ns(), &evidence);
 	evidence.slow_ns = d->options.filter.stream.slow_ns;
 	evidence.inferred = inferred;
+	evidence.untold = source_untold(d->source);
+	if (e->role == ROLE_PASSIVE) {
+		const struct listener *p = listeners_at(d->listeners, e->header.netns, e->local_addr,
+							e->local_port);
+
+		evidence.deferred |= p && p->sample.deferred;
+	}
 	diagnose(&evidence, &cause);
 	d->causes[e->role][cause.code][cause.proven]++;
 	put(d, e, &(struct verdict){ .cause = &cause, .inferred = inferred });
 }
 
-bool verdict_is_local(void *ctx, uint32_t netns, const uint8_t *addr)
+unsigned int verdict_is_local(void *ctx, uint32_t netns, const uint8_t *addr)
 {
 	struct daemon *d = ctx;
 
 	return queues_has_address(d->queues, netns, addr);
 }
 
+bool verdict_one_sided(const struct filter *filter)
+{
+	const struct stream_filter *f = &filter->stream;
+
+	return f->roles || f->outcomes || f->slow_ns || f->by_remote || f->by_port ||
+	       f->unwanted & (1 << EVENT_HANDSHAKE);
+}
+
+static bool gave_up(const struct event_handshake *e)
+{
+	return e->role == ROLE_ACTIVE &&
+	       (e->outcome == OUTCOME_CANCELLED || e->outcome == OUTCOME_TIMEOUT);
+}
+
 void verdict_handshake(struct daemon *d, const struct event_handshake *e)
 {
+	bool wanted = diagnose_wanted(e, d->options.filter.stream.slow_ns);
+
 	if (e->role == ROLE_ACTIVE && e->caller.pid)
 		queues_client(d->queues, e->header.netns, e->caller.pid);
-	correlate_handshake(d->correlate, e);
-	if (!diagnose_wanted(e, d->options.filter.stream.slow_ns))
+	d->given_up += gave_up(e);
+	correlate_handshake(d->correlate, e, wanted);
+	if (!wanted) {
 		put(d, e, &(struct verdict){ .cause = NULL });
-	else if (!correlate_hold(d->correlate, e))
+	} else if (!correlate_hold(d->correlate, e)) {
+		correlate_incomplete(d->correlate, e->end_ns);
 		put_diagnosed(d, e, false);
+	}
 }
 
 static void release_one(void *ctx, const struct event_handshake *e)
@@ -73,15 +99,36 @@ static void release_one(void *ctx, const struct event_handshake *e)
 	put_diagnosed(ctx, e, false);
 }
 
+/* What may be missing is to be known before anything is said to be proven. */
+static void check_missing(struct daemon *d)
+{
+	const __u64 *active;
+	struct counters now;
+	uint64_t hidden;
+
+	if (source_counters(d->source, &now)) {
+		correlate_incomplete(d->correlate, clock_mono_ns());
+		return;
+	}
+	flow_check_losses(d, &now);
+	active = now.handshakes[ROLE_ACTIVE];
+	hidden = active[OUTCOME_CANCELLED] + active[OUTCOME_TIMEOUT] - d->given_up;
+	if (verdict_one_sided(&d->options.filter) && hidden != d->hidden)
+		correlate_hidden(d->correlate, d->hidden_ns);
+	d->hidden = hidden;
+	d->hidden_ns = clock_mono_ns();
+}
+
 void verdict_release(struct daemon *d, uint64_t now_ns)
 {
 	uint64_t ended_ns = correlate_due(d->correlate, now_ns);
 
-	if (!ended_ns)
+	if (!correlate_holds(d->correlate, now_ns))
 		return;
 	/* What the listeners refused since the last look may be what they are about. */
 	if (d->looked_ns < ended_ns && clock_mono_ns() - d->looked_ns > LOOK_AGAIN_NS)
 		flow_look(d, false);
+	check_missing(d);
 	correlate_release(d->correlate, now_ns, release_one, d);
 }
 
@@ -94,9 +141,22 @@ static void infer_one(void *ctx, const struct event_handshake *e)
 		put_diagnosed(d, e, true);
 }
 
+static bool is_pending(void *ctx, const struct event_handshake *e)
+{
+	const struct daemon *d = ctx;
+
+	return source_request_pending(d->source, e);
+}
+
 void verdict_expire(struct daemon *d, uint64_t now_ns)
 {
-	bool reset_is_told = !(source_untold(d->source) & UNTOLD_REQUEST_RESET);
+	const struct correlate_inference inference = {
+		.reset_is_told = !(source_untold(d->source) & UNTOLD_REQUEST_RESET),
+		.pending = is_pending,
+		.fn = infer_one,
+		.ctx = d,
+	};
 
-	correlate_expire(d->correlate, now_ns, reset_is_told, infer_one, d);
+	check_missing(d);
+	correlate_expire(d->correlate, now_ns, &inference);
 }
