@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* correlate: what was seen of a connection on both sides, joined. */
+#include "correlating.h"
+
+/* ---- joins ---- */
+
+static void both_sides(void **state)
+{
+	struct event_handshake a, p;
+	struct evidence e;
+
+	(void)state;
+	feed_retransmit(synack(one, 1, 999));
+	feed_retransmit(syn(one, 1, 1000));
+	a = feed(active(one, OUTCOME_ESTABLISHED, 1002, 1));
+	p = feed(passive(one, OUTCOME_ESTABLISHED, 0, 1003, 1));
+	e = ask(&a, 2000);
+	assert_int_equal(e.syns.count, 2);
+	assert_int_equal(e.syns.after_ns[1], SECOND);
+	assert_int_equal(e.synacks.count, 2);
+	assert_int_equal(e.server_began_ns, T0);
+	assert_true(e.server_done && e.remote_is_here && e.complete && !e.gap);
+	e = ask(&p, 2000);
+	assert_int_equal(e.client_done_ns, T0 + 1002 * MS);
+	assert_int_equal(e.synacks.after_ns[1], 999 * MS);
+	assert_false(e.client_waited);
+}
+
+static void client_without_trouble(void **state)
+{
+	struct event_handshake p;
+	struct evidence e;
+
+	(void)state;
+	feed(active(one, OUTCOME_ESTABLISHED, 2, 0));
+	feed_retransmit(synack(one, 1, 1000));
+	p = feed(passive(one, OUTCOME_ESTABLISHED, 0, 1001, 1));
+	e = ask(&p, 1001);
+	assert_int_equal(e.client_done_ns, T0 + 2 * MS);
+	assert_int_equal(e.trip_ns, 2 * MS);
+}
+
+/* The same ends, another connection: on either side nothing of the old one is taken. */
+static void ports_used_again(void **state)
+{
+	const struct connection again = { 1, 40001, 111111111 };
+	struct event_handshake a, p;
+	struct evidence e;
+
+	(void)state;
+	feed_retransmit(synack(one, 1, 1000));
+	feed(active(one, OUTCOME_ESTABLISHED, 2, 0));
+	a = active(again, OUTCOME_TIMEOUT, 3000, 1);
+	e = ask(&a, 3000);
+	assert_int_equal(e.server_began_ns, NS_UNKNOWN);
+	assert_int_equal(e.synacks.count, 0);
+	p = passive(again, OUTCOME_ESTABLISHED, 2000, 3000, 1);
+	e = ask(&p, 3000);
+	assert_int_equal(e.client_done_ns, NS_UNKNOWN);
+	feed(p); /* is not the end of the old one */
+	a = active(one, OUTCOME_ESTABLISHED, 2, 1);
+	e = ask(&a, 3000);
+	assert_false(e.server_done);
+	feed_retransmit(syn(again, 1, 4000)); /* and takes its place */
+	e = ask(&a, 4000);
+	assert_int_equal(e.synacks.count, 0);
+}
+
+static struct event_overflow overflow(struct connection k, enum overflow_stage stage, uint32_t isn)
+{
+	struct event_overflow e = { .header.netns = SERVER_NETNS, .mono_ns = T0 + 500 * MS,
+				    .local_port = 80, .remote_port = k.port, .client_isn = isn,
+				    .stage = stage, .proven = 1, .accept_queue_len = 5,
+				    .accept_queue_max = 4 };
+
+	address(e.local_addr, 2);
+	address(e.remote_addr, k.client);
+	return e;
+}
+
+static void refused_one_by_one(void **state)
+{
+	struct event_overflow o = overflow(one, STAGE_SYN, one.isn);
+	struct event_handshake a;
+	struct evidence e;
+
+	(void)state;
+	correlate_overflow(c, &o);
+	a = second_syn(one);
+	e = ask(&a, 1001);
+	assert_int_equal(e.syn.count, 1);
+	assert_true(e.syn.proven && e.syn.queue_known);
+	o.proven = 0;
+	correlate_overflow(c, &o);
+	e = ask(&a, 1001);
+	assert_int_equal(e.syn.count, 2);
+	assert_false(e.syn.proven);
+}
+
+/* Data that follows the final ACK is refused like that; an older connection's ACK is not ours. */
+static void refused_acks(void **state)
+{
+	struct event_overflow o = overflow(one, STAGE_ACK, one.isn);
+	struct event_handshake p;
+	struct evidence e;
+
+	(void)state;
+	feed_retransmit(synack(one, 1, 1000));
+	correlate_overflow(c, &o);
+	o.client_isn = one.isn + 1448;
+	correlate_overflow(c, &o);
+	p = passive(one, OUTCOME_TIMEOUT, 0, 3000, 1);
+	e = ask(&p, 3000);
+	assert_int_equal(e.ack.count, 2);
+	assert_int_equal(e.synacks.count, 2);
+	assert_true(e.ack.proven);
+	o.client_isn = one.isn + 50000000;
+	correlate_overflow(c, &o);
+	e = ask(&p, 3000);
+	assert_int_equal(e.ack.count, 0);
+}
+
+/* ---- gaps ---- */
+
+static void events_missing(void **state)
+{
+	struct event_retransmit partial = syn(two, 3, 7000);
+	struct event_handshake a, b;
+
+	(void)state;
+	feed_retransmit(syn(one, 2, 3000)); /* the first retransmission was not told */
+	a = feed(active(one, OUTCOME_TIMEOUT, 7000, 2));
+	assert_true(ask(&a, 7000).gap);
+	partial.start_ns = NS_UNKNOWN;
+	feed_retransmit(partial);
+	b = feed(active(two, OUTCOME_TIMEOUT, 9000, 3));
+	assert_true(ask(&b, 9000).gap);
+	assert_true(ask(&a, 7000).complete);
+	correlate_incomplete(c, T0);
+	assert_false(ask(&a, 7000).complete);
+	a.end_ns = T0 + 200 * SECOND;
+	assert_true(ask(&a, 7000).complete);
+}
+
+static void one_sided_filter(void **state)
+{
+	struct event_handshake p;
+
+	(void)state;
+	feed_retransmit(syn(one, 1, 1000));
+	p = passive(one, OUTCOME_TIMEOUT, 0, 3000, 1);
+	assert_true(ask(&p, 3000).client_waited);
+	correlate_free(c);
+	c = correlate_new(local, NULL, true);
+	feed_retransmit(syn(one, 1, 1000));
+	assert_false(ask(&p, 3000).client_waited); /* its end may have been filtered away */
+}
+
+static void table_full(void **state)
+{
+	struct event_handshake a = active(one, OUTCOME_ESTABLISHED, 1, 1);
+
+	(void)state;
+	for (unsigned int i = 0; i <= TRACKS_MAX; i++)
+		feed_retransmit(syn((struct connection){ (uint8_t)(i >> 14), (uint16_t)i, i }, 1, 1000));
+	assert_int_equal(correlate_lost(c), 1);
+	assert_false(ask(&a, 1000).complete);
+}
+
+/* ---- waiting ---- */
+
+static unsigned int released;
+
+static void count_released(void *ctx, const struct event_handshake *e)
+{
+	(void)ctx;
+	(void)e;
+	released++;
+}
+
+static unsigned int release(uint64_t ms)
+{
+	released = 0;
+	correlate_release(c, T0 + ms * MS, count_released, NULL);
+	return released;
+}
+
+static void waits_for_the_server(void **state)
+{
+	struct event_handshake a = second_syn(one), p = passive(one, OUTCOME_ESTABLISHED, 0, 1, 1);
+
+	(void)state;
+	assert_true(correlate_hold(c, &p));
+	assert_true(correlate_holds(c, T0 + MS));
+	assert_int_equal(correlate_due(c, T0 + MS), 0); /* needs no look */
+	assert_int_equal(release(1), 1);
+	assert_true(correlate_hold(c, &a));
+	assert_false(correlate_holds(c, T0 + 1050 * MS));
+	assert_int_equal(release(1050), 0);
+	assert_int_equal(correlate_due(c, T0 + 1200 * MS), a.end_ns);
+	assert_int_equal(release(1200), 0); /* a far server ends later */
+	feed(passive(one, OUTCOME_ESTABLISHED, 1000, 1002, 0));
+	assert_int_equal(release(1200), 1);
+	assert_true(correlate_hold(c, &a));
+	feed_refused(refused(0, 1050, 1)); /* until it can be proven */
+	assert_int_equal(release(2000), 0);
+	assert_int_equal(release(2300), 1);
+	assert_true(correlate_hold(c, &a));
+	released = 0;
+	correlate_release(c, UINT64_MAX, count_released, NULL);
+	assert_int_equal(released, 1);
+}
+
+static void room_for_so_many(void **state)
+{
+	struct event_handshake a = active(one, OUTCOME_ESTABLISHED, 1, 1);
+	unsigned int held = 0;
+
+	(void)state;
+	while (correlate_hold(c, &a))
+		held++;
+	assert_int_equal(held, 8192);
+}
+
+/* ---- requests that nobody saw end ---- */
+
+static struct event_handshake inferred;
+static unsigned int inferences;
+static bool still_there;
+
+static bool is_there(void *ctx, const struct event_handshake *e)
+{
+	(void)ctx;
+	(void)e;
+	return still_there;
+}
+
+static void keep_inferred(void *ctx, const struct event_handshake *e)
+{
+	(void)ctx;
+	inferred = *e;
+	inferences++;
+}
+
+static unsigned int expire(uint64_t ms, bool reset_is_told)
+{
+	const struct correlate_inference infer = { .reset_is_told = reset_is_told, .pending = is_there,
+						   .fn = keep_inferred };
+
+	inferences = 0;
+	correlate_expire(c, T0 + ms * MS, &infer);
+	return inferences;
+}
+
+static void ran_out(void **state)
+{
+	(void)state;
+	still_there = true;
+	feed_retransmit(synack(one, 1, 1000));
+	assert_int_equal(expire(3500, true), 0);
+	assert_int_equal(expire(4300, true), 1);
+	assert_int_equal(inferred.outcome, OUTCOME_TIMEOUT);
+	assert_int_equal(inferred.end_ns, T0 + 3 * SECOND);
+	assert_int_equal(inferred.latency_ns, 3 * SECOND);
+	assert_int_equal(inferred.retransmit_wait_ns, 3 * SECOND);
+	assert_int_equal(inferred.client_isn, one.isn);
+	assert_int_equal(inferred.local_port, 80);
+	assert_int_equal(inferred.remote_port, one.port);
+	assert_int_equal(inferred.retransmits, 1);
+	assert_int_equal(inferred.header.netns, SERVER_NETNS);
+	assert_true(ask(&inferred, 4300).exhausted);
+	assert_int_equal(expire(5000, true), 0);
+	assert_int_equal(expire(20000, true), 0); /* forgotten by now */
+	assert_int_equal(ask(&inferred, 20000).synacks.count, 0);
+}
+
+static void went_away_early(void **state)
+{
+	struct event_retransmit e = synack(one, 1, 1000);
+
+	(void)state;
+	still_there = true;
+	e.retries = 5;
+	correlate_retransmit(c, &e);
+	assert_int_equal(expire(4300, false), 1);
+	assert_int_equal(inferred.outcome, OUTCOME_RESET);
+	assert_int_equal(inferred.retransmit_wait_ns, NS_UNKNOWN);
+	e.client_isn++;
+	correlate_retransmit(c, &e);
+	assert_int_equal(expire(4300, true), 1); /* a RST would have been told */
+	assert_int_equal(inferred.outcome, OUTCOME_TIMEOUT);
+	assert_false(ask(&inferred, 4300).exhausted);
+}
+
+static void ended_after_all(void **state)
+{
+	(void)state;
+	still_there = true;
+	feed_retransmit(synack(one, 1, 1000));
+	feed(passive(one, OUTCOME_ESTABLISHED, 0, 1001, 1));
+	assert_int_equal(expire(60000, true), 0);
+	still_there = false; /* its end was told, but filtered away or lost */
+	feed_retransmit(synack(two, 1, 1000));
+	assert_int_equal(expire(60000, true), 0);
+}
+
+/* A SYN that comes when the request has run out begins another one. */
+static void begun_anew(void **state)
+{
+	struct event_retransmit e = synack(one, 1, 4000);
+	struct event_handshake a;
+
+	(void)state;
+	feed_retransmit(synack(one, 1, 1000));
+	e.start_ns = T0 + 3000 * MS;
+	correlate_retransmit(c, &e);
+	feed_retransmit(syn(one, 1, 1000));
+	feed_retransmit(syn(one, 2, 3000));
+	a = feed(active(one, OUTCOME_TIMEOUT, 7000, 2));
+	assert_false(ask(&a, 7000).gap);
+	assert_int_equal(ask(&a, 7000).server_began_ns, T0);
+}
+
+static void forgotten(void **state)
+{
+	struct event_handshake a;
+
+	(void)state;
+	feed_retransmit(syn(one, 1, 1000));
+	a = active(one, OUTCOME_TIMEOUT, 120000, 1);
+	expire(120000, true);
+	assert_int_equal(ask(&a, 120000).syns.count, 2); /* it may go on for minutes */
+	feed(a);
+	expire(124000, true);
+	assert_int_equal(ask(&a, 124000).syns.count, 2);
+	expire(126000, true);
+	assert_int_equal(ask(&a, 126000).syns.count, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		with(both_sides),
+		with(client_without_trouble),
+		with(ports_used_again),
+		with(refused_one_by_one),
+		with(refused_acks),
+		with(events_missing),
+		with(one_sided_filter),
+		with(table_full),
+		with(waits_for_the_server),
+		with(room_for_so_many),
+		with(ran_out),
+		with(went_away_early),
+		with(ended_after_all),
+		with(begun_anew),
+		with(forgotten),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
