@@ -31,6 +31,8 @@ LEFT_OUT = {
     "test_schemas.py": "holds examples against the schemas; nothing runs",
     "test_cli.py": "terminals, rendering, man pages: what the CLI reads is the daemon's feed",
     "test_cli_views.py": "the same",
+    "test_explain.py": "recordings, and the CLI's view of them",
+    "test_scenarios.py": "real programs under load, which a guest is too slow for",
     "test_socket.py": "subscribers that are slow, many or wrong: user space on both sides",
     "test_fixtures.py": "namespaces, links and firewalls of the tests, which all others rest on",
 }
