@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -25,6 +26,38 @@ static void test_parse(void **state)
 	assert_int_equal(n.value[NETSTAT_LISTEN_OVERFLOWS], 22);
 	assert_true(n.value[NETSTAT_REQQ_FULL_DROP] == UINT64_MAX);
 	assert_int_equal(n.value[NETSTAT_ACTIVE_OPENS], 9); /* not in the file */
+}
+
+/* The names that the audit compares, and those its rules need, where the kernel has them. */
+static void test_every_counter(void **state)
+{
+	char text[4096];
+	struct netstat n = {};
+	size_t len = 0;
+
+	(void)state;
+	len += (size_t)snprintf(text + len, sizeof(text) - len, "Tcp:");
+	for (int i = 0; i < NETSTAT_COUNTERS; i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len, " %s", netstat_names[i]);
+	len += (size_t)snprintf(text + len, sizeof(text) - len, "\nTcp:");
+	for (int i = 0; i < NETSTAT_COUNTERS; i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len, " %d", i + 1);
+	snprintf(text + len, sizeof(text) - len, "\n");
+	netstat_parse(&n, text);
+	for (int i = 0; i < NETSTAT_COUNTERS; i++)
+		assert_int_equal(n.value[i], i + 1);
+	assert_int_equal(NETSTAT_AUDITED, 13);
+}
+
+static void test_negative(void **state)
+{
+	char text[] = "Tcp: MaxConn ActiveOpens OutRsts\nTcp: -1 4 7\n";
+	struct netstat n = {};
+
+	(void)state;
+	netstat_parse(&n, text);
+	assert_int_equal(n.value[NETSTAT_ACTIVE_OPENS], 4);
+	assert_int_equal(n.value[NETSTAT_OUT_RSTS], 7);
 }
 
 static void test_garbage(void **state)
@@ -64,6 +97,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parse),
+		cmocka_unit_test(test_every_counter),
+		cmocka_unit_test(test_negative),
 		cmocka_unit_test(test_garbage),
 		cmocka_unit_test(test_own_namespace),
 	};
