@@ -214,6 +214,7 @@ struct tcp_sock {
 	__u8 syn_data : 1;
 	__u8 syn_data_acked : 1;
 	int linger2;
+	bool is_mptcp; /* CONFIG_MPTCP */
 	__u8 tcp_usec_ts : 1;
 };
 
