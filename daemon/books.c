@@ -79,7 +79,7 @@ static void add_counters(struct book *b, const struct netstat *now)
 static uint64_t openings(const struct namespace_counts *n)
 {
 	return n->begun + n->accepted + n->failed + n->resets + n->request_resets + n->aborts +
-	       n->retransmits + n->timeouts;
+	       n->retransmits + n->timeouts + n->synacks + n->cookies;
 }
 
 bool book_open(struct book *b, uint32_t pid)
