@@ -12,6 +12,8 @@ from lib import env, pcap, traffic
 from lib.traffic import connect, listener, port_of
 
 COUNT = 1000 if env.SLOW < 4 else 200
+# An emulated CPU that shares a busy machine was seen to take 500 us from packet to program (7.2).
+P50_US = 50 if env.SLOW < 4 else 200
 
 
 def report(title, differences):
@@ -65,7 +67,7 @@ def test_over_a_delayed_link(delayed, tmp_path, keep, daemon, delay_ms):
     figures = measure(link.client, link.server, 4, tmp_path, keep, daemon,
                       f"RTT {2 * delay_ms} ms", count)
     for role in figures:
-        assert figures[role]["p50_us"] < 50 * env.SLOW, figures
+        assert figures[role]["p50_us"] < P50_US * env.SLOW, figures
         assert figures[role]["p99_us"] < 2000 * env.SLOW, figures
 
 
@@ -73,5 +75,5 @@ def test_over_a_short_link(pair, ip, tmp_path, keep, daemon):
     figures = measure(pair.client, pair.server, ip, tmp_path, keep, daemon,
                       f"veth, {traffic.NAME[ip]}", COUNT)
     for role in figures:
-        assert figures[role]["p50_us"] < 50 * env.SLOW, figures
+        assert figures[role]["p50_us"] < P50_US * env.SLOW, figures
         assert figures[role]["p99_us"] < 2000 * env.SLOW, figures
