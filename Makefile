@@ -38,7 +38,7 @@ COMMON := $(call objects,$(wildcard common/*.c))
 DAEMON := $(call objects,$(wildcard daemon/*.c))
 CLI := $(call objects,$(wildcard cli/*.c))
 # What unit tests link: everything but main() and what only runs on a kernel.
-UNTESTABLE := $(call objects,daemon/main.c daemon/flow.c daemon/verdict.c daemon/measures.c daemon/loop.c daemon/queues.c daemon/functions.c daemon/books.c daemon/control.c daemon/source.c daemon/source_read.c daemon/reports.c cli/main.c)
+UNTESTABLE := $(call objects,daemon/main.c daemon/flow.c daemon/verdict.c daemon/measures.c daemon/durations.c daemon/latencies.c daemon/loop.c daemon/queues.c daemon/functions.c daemon/books.c daemon/control.c daemon/source.c daemon/source_read.c daemon/reports.c cli/main.c)
 TESTABLE := $(filter-out $(UNTESTABLE),$(COMMON) $(DAEMON) $(CLI))
 # These are objects of their own, loaded where the kernel lets them; the others are linked into one.
 BPF_APART := accept functions
@@ -138,7 +138,7 @@ $(BUILD)/%.o: %.c
 	$(call say,CC   $<)
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -c -o $@ $<
 
-$(BUILD)/daemon/source.o $(BUILD)/daemon/source_read.o $(BUILD)/daemon/capabilities.o: $(BUILD)/bpf/tcpshake.skel.h $(BUILD)/bpf/accept.skel.h
+$(BUILD)/daemon/source.o $(BUILD)/daemon/source_read.o $(BUILD)/daemon/latencies.o $(BUILD)/daemon/capabilities.o: $(BUILD)/bpf/tcpshake.skel.h $(BUILD)/bpf/accept.skel.h
 $(BUILD)/daemon/functions.o: $(BUILD)/bpf/functions.skel.h
 
 $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c

@@ -52,6 +52,8 @@ enum outcome {
 	OUTCOMES,
 };
 
+_Static_assert(ROLES * OUTCOMES == LATENCY_FIXED, "latency slots");
+
 enum handshake_flag {
 	HANDSHAKE_FASTOPEN = 1 << 0, /* data of the SYN was accepted (RFC 7413) */
 	HANDSHAKE_SYNCOOKIE = 1 << 1, /* the request was rebuilt from a SYN cookie */

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The buckets of a latency histogram: 16 equal ones for each power of two from 1 us (2^10 ns) to
- * 137 s (2^37 ns), so that a value told by the middle of its bucket is wrong by 3.1 % at most.
- * The first one also holds what is below, the last one what is above. Pure; the BPF programs and
- * the daemon share it.
+ * Latency histograms: their buckets, and where they are kept. Pure; the BPF programs and the daemon
+ * share it.
+ *
+ * 32 equal buckets for each power of two from 1 us (2^10 ns) to 137 s (2^37 ns). A bucket is at
+ * most 1/32 of where it begins, so whatever a quantile is taken to be inside of its bucket, by
+ * interpolation or as the middle, it is wrong by 3.2 % at most (the middle: by 1.6 %). The first
+ * bucket also holds what is below, the last one what is above.
  */
 #ifndef TCPSHAKE_LATENCY_H
 #define TCPSHAKE_LATENCY_H
@@ -14,20 +17,34 @@
 #include <linux/types.h>
 #endif
 
-#define LATENCY_SUB_BITS 4
+#define LATENCY_SUB_BITS 5
 #define LATENCY_SUB (1 << LATENCY_SUB_BITS)
 #define LATENCY_MIN_BITS 10
 #define LATENCY_MAX_BITS 37
 #define LATENCY_BUCKETS ((LATENCY_MAX_BITS - LATENCY_MIN_BITS) * LATENCY_SUB)
-#define LATENCY_HISTOGRAMS 256 /* of role, outcome and port; the rest goes to port 0 */
 
+/*
+ * Slots: one for each role and outcome, then those of listeners' ports, then those of remote
+ * ports. What was established at a port with a slot of its own is only there; the rest of it is
+ * in the slot of its role and outcome. Each slot is there LATENCY_SHARDS_MAX times or less: once
+ * for each CPU, or, on hosts with more, for a share of them, so that a kernel with 128 CPUs does
+ * not hold 128 copies of 7 kB of each.
+ */
+#define LATENCY_FIXED 16
+#define LATENCY_LISTENERS 256 /* listeners' ports with a slot, each of a namespace */
+#define LATENCY_REMOTES 64 /* remote ports with a slot */
+#define LATENCY_SLOTS (LATENCY_FIXED + LATENCY_LISTENERS + LATENCY_REMOTES)
+#define LATENCY_SHARDS_MAX 4 /* a power of two */
+
+/* Whose slot it is. */
 struct latency_key {
-	__u16 port; /* the server's; 0: all others */
+	__u32 netns; /* of a listener; 0 for a remote port */
+	__u16 port; /* the server's */
 	__u8 role; /* enum role */
-	__u8 outcome; /* enum outcome */
+	__u8 pad;
 };
 
-/* One per CPU; atomic, for a softirq may interrupt a program on its CPU. */
+/* Atomic: a shard may be several CPUs', and a softirq may interrupt a program on its CPU. */
 struct latency {
 	__u64 unknown; /* handshakes whose latency the kernel cannot vouch for */
 	__u64 sum_ns;

@@ -78,9 +78,10 @@ void verdict_release(struct daemon *d, uint64_t now_ns);
 /* Infer the end of requests that are gone. */
 void verdict_expire(struct daemon *d, uint64_t now_ns);
 
-/* measures.c */
+/* measures.c and durations.c: the metrics */
 
 void measures_put(void *ctx, struct exposition *e); /* a metrics_fn */
+void durations_put(const struct daemon *d, struct exposition *e);
 
 /* loop.c */
 

@@ -114,6 +114,20 @@ void exposition_signed(struct exposition *e, int64_t value)
 	buf_lit(&e->text, "\n");
 }
 
+struct exposition exposition_aside(const struct exposition *e, const char *name)
+{
+	return (struct exposition){ .openmetrics = e->openmetrics, .fine_port = e->fine_port,
+				    .family = name };
+}
+
+void exposition_move(struct exposition *e, struct exposition *aside)
+{
+	e->wrong = e->wrong || aside->wrong || aside->text.failed ||
+		   strcmp(e->family, aside->family) != 0;
+	buf_mem(&e->text, aside->text.data, aside->text.len);
+	buf_free(&aside->text);
+}
+
 void exposition_end(struct exposition *e)
 {
 	if (e->openmetrics)

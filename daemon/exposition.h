@@ -17,6 +17,7 @@
 struct exposition {
 	struct buf text;
 	bool openmetrics;
+	uint16_t fine_port; /* whose histograms are wanted with all their buckets; 0: none */
 	bool labelled; /* the sample being written has labels */
 	bool wrong; /* a family came twice, or there are too many */
 	const char *family;
@@ -40,6 +41,13 @@ void exposition_label_number(struct exposition *e, const char *name, uint64_t va
 void exposition_value(struct exposition *e, uint64_t value);
 void exposition_seconds(struct exposition *e, uint64_t ns); /* as seconds */
 void exposition_signed(struct exposition *e, int64_t value);
+
+/*
+ * Samples of a family that are written while another one is: begun on an exposition of their own,
+ * and moved behind the family's beginning once its turn has come.
+ */
+struct exposition exposition_aside(const struct exposition *e, const char *name);
+void exposition_move(struct exposition *e, struct exposition *aside);
 
 /* The end of it all. */
 void exposition_end(struct exposition *e);

@@ -48,7 +48,7 @@ int functions_refused(void)
 	return probe(1) == -EPERM ? -EPERM : 0;
 }
 
-static int share_maps(const struct bpf_object *with, const struct bpf_object *shared)
+int functions_share_maps(const struct bpf_object *with, const struct bpf_object *shared)
 {
 	struct bpf_map *map;
 
@@ -91,7 +91,7 @@ static int load(struct functions *f, const struct bpf_object *shared,
 	bpf_program__set_autoload(f->bpf->progs.reset4_ends, resets);
 	bpf_program__set_autoload(f->bpf->progs.reset6_begins, resets);
 	bpf_program__set_autoload(f->bpf->progs.reset6_ends, resets);
-	err = share_maps(f->bpf->obj, shared);
+	err = functions_share_maps(f->bpf->obj, shared);
 	err = err ? err : functions_bpf__load(f->bpf);
 	return err ? err : functions_bpf__attach(f->bpf);
 }
@@ -139,6 +139,11 @@ void functions_free(struct functions *f)
 		return;
 	functions_bpf__destroy(f->bpf);
 	free(f);
+}
+
+struct bpf_object *functions_object(const struct functions *f)
+{
+	return f ? f->bpf->obj : NULL;
 }
 
 bool functions_tell_acks(const struct functions *f)

@@ -30,6 +30,12 @@ struct functions *functions_new(const struct bpf_object *shared, const struct ke
 void functions_detach(struct functions *f);
 void functions_free(struct functions *f);
 
+/* Give the maps of `with`, not loaded yet, that have the name of one of `shared` its memory. 0 or -errno. */
+int functions_share_maps(const struct bpf_object *with, const struct bpf_object *shared);
+
+/* The programs; NULL without them. */
+struct bpf_object *functions_object(const struct functions *f);
+
 /* Do they tell final ACKs, too? Only where the kernel does not name the drop itself. */
 bool functions_tell_acks(const struct functions *f);
 /* … and RSTs that tcp_send_reset is silent about? */

@@ -162,6 +162,24 @@ struct listener *listeners_put(struct listeners *l, const struct event_listener 
 	return p;
 }
 
+static void window_add(struct listener *p, const struct listener_sample *sample)
+{
+	uint64_t age = sample->mono_ns - p->window_ns;
+
+	if (!p->window_ns || age >= LISTENER_WINDOW_NS) {
+		p->peak_before = p->window_ns && age < 2 * LISTENER_WINDOW_NS ? p->peak_window : 0;
+		p->peak_window = 0;
+		p->window_ns = sample->mono_ns;
+	}
+	if (sample->accept_peak > p->peak_window)
+		p->peak_window = sample->accept_peak;
+}
+
+uint32_t listener_peak(const struct listener *p)
+{
+	return p->peak_window > p->peak_before ? p->peak_window : p->peak_before;
+}
+
 void listeners_sample(struct listeners *l, struct listener *p, const struct listener_sample *sample)
 {
 	if (p->port != sample->state.local_port) {
@@ -179,6 +197,7 @@ void listeners_sample(struct listeners *l, struct listener *p, const struct list
 	p->sampled = true;
 	if (sample->accept_peak > p->peak)
 		p->peak = sample->accept_peak;
+	window_add(p, sample);
 }
 
 void listeners_scan_begin(struct listeners *l)
@@ -263,6 +282,15 @@ bool listeners_port_shared(const struct listeners *l, const struct listener *lis
 	const struct listener *p = l->port[port_bucket(listener->netns, listener->port)];
 
 	while (p && (p == listener || p->netns != listener->netns || p->port != listener->port))
+		p = p->next;
+	return p;
+}
+
+bool listeners_any(const struct listeners *l, uint32_t netns, uint16_t port)
+{
+	const struct listener *p = l->port[port_bucket(netns, port)];
+
+	while (p && (p->netns != netns || p->port != port))
 		p = p->next;
 	return p;
 }

@@ -13,6 +13,7 @@
 #include "bpf/event.h"
 
 #define LISTENER_OWNERS 16
+#define LISTENER_WINDOW_NS 30000000000ULL /* scrapes are seldom further apart */
 
 struct listener_owner {
 	uint32_t pid;
@@ -47,7 +48,8 @@ struct listener {
 	struct listener_owner owner[LISTENER_OWNERS]; /* the first is the main one */
 	struct listener_sample sample;
 	uint32_t peak; /* of the accept queue, since the last record */
-	uint32_t peak_last; /* the same, of the last record */
+	uint32_t peak_window, peak_before; /* since window_ns, and in the window before */
+	uint64_t window_ns;
 	uint32_t told_drops;
 	uint32_t drops_accounted; /* of sk_drops: in records, or explained otherwise */
 	uint32_t drops_new; /* since the look before */
@@ -55,6 +57,8 @@ struct listener {
 	uint64_t evident_acks; /* by SYN-ACK retransmits, not reconciled yet */
 	uint64_t summed; /* told in sums, of a stage that is not proven, and claimed by no event yet */
 	struct refused refused;
+	bool measured; /* it has series of its own in the metrics */
+	uint16_t ordinal; /* … among those with its namespace, address and port */
 };
 
 struct listeners;
@@ -72,6 +76,9 @@ void listeners_remove(struct listeners *l, struct listener *listener);
 /* Take a look at its queues; binds it to its port if it had none. */
 void listeners_sample(struct listeners *l, struct listener *listener,
 		      const struct listener_sample *sample);
+
+/* The most that waited in its accept queue in the running window and the one before. */
+uint32_t listener_peak(const struct listener *listener);
 
 /*
  * Around a scan: what no LISTENER_FOUND mentions between the two has no owner that is known,
@@ -96,6 +103,9 @@ const struct listener_owner *listeners_owner(const struct listeners *l, uint32_t
 bool listeners_orphaned(const struct listeners *l, bool (*alive)(uint32_t pid));
 /* Does another listener share its namespace and port? */
 bool listeners_port_shared(const struct listeners *l, const struct listener *listener);
+
+/* Does anybody listen at this port, at whatever address? */
+bool listeners_any(const struct listeners *l, uint32_t netns, uint16_t port);
 
 size_t listeners_count(const struct listeners *l);
 

@@ -22,11 +22,21 @@ static void on_drain(evutil_socket_t fd, short what, void *ctx)
 	verdict_release(ctx, clock_mono_ns());
 }
 
+static bool listens(void *ctx, uint32_t netns, uint16_t port)
+{
+	const struct daemon *d = ctx;
+
+	return listeners_any(d->listeners, netns, port);
+}
+
 static void on_interval(evutil_socket_t fd, short what, void *ctx)
 {
+	struct daemon *d = ctx;
+
 	(void)fd;
 	(void)what;
-	flow_look(ctx, false);
+	flow_look(d, false);
+	source_sweep_latencies(d->source, listens, d);
 }
 
 /* A reader that was slow and reads again, but gets no record that would tell it. */

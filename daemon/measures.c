@@ -18,13 +18,20 @@
 
 #define LISTENERS_MAX 256 /* with series of their own */
 #define NAMESPACES_MAX 64
-#define COARSE_STEP LATENCY_SUB /* buckets of a port's histogram: one for each power of two */
 
 static void put_total(struct exposition *e, const char *key, const char *value, uint64_t total)
 {
 	exposition_start(e, "_total");
 	exposition_label(e, key, value);
 	exposition_value(e, total);
+}
+
+static void put_number(struct exposition *e, const char *name, enum metric_type type,
+		       const char *help, uint64_t value)
+{
+	exposition_family(e, name, type, NULL, help);
+	exposition_start(e, type == METRIC_COUNTER ? "_total" : "");
+	exposition_value(e, value);
 }
 
 /* ---- handshakes ---- */
@@ -57,87 +64,6 @@ static void put_handshakes(const struct daemon *d, const struct counters *c, str
 			}
 		}
 	}
-}
-
-struct measuring {
-	struct exposition *e;
-	bool by_port;
-	uint64_t unknown[ROLES];
-	struct latency sum[ROLES]; /* of what was established */
-};
-
-static void put_histogram(struct exposition *e, const char *role, const char *port,
-			  const struct latency *l, unsigned int step)
-{
-	uint64_t below = 0;
-	char bound[32];
-
-	for (unsigned int i = 0; i < LATENCY_BUCKETS; i++) {
-		below += l->bucket[i];
-		if ((i + 1) % step)
-			continue;
-		/* The last bucket holds all that is above it, too: that is +Inf's. */
-		if (i + 1 < LATENCY_BUCKETS)
-			snprintf(bound, sizeof(bound), "%.9g", (double)latency_bucket_end(i) / 1e9);
-		else
-			snprintf(bound, sizeof(bound), "+Inf");
-		exposition_start(e, "_bucket");
-		exposition_label(e, "role", role);
-		if (port)
-			exposition_label(e, "port", port);
-		exposition_label(e, "le", bound);
-		exposition_value(e, below);
-	}
-	for (int what = 0; what < 2; what++) {
-		exposition_start(e, what ? "_sum" : "_count");
-		exposition_label(e, "role", role);
-		if (port)
-			exposition_label(e, "port", port);
-		if (what)
-			exposition_seconds(e, l->sum_ns);
-		else
-			exposition_value(e, below);
-	}
-}
-
-static void add_up(void *ctx, const struct latency_key *key, const struct latency *l)
-{
-	struct measuring *m = ctx;
-	struct latency *sum = &m->sum[key->role];
-	char port[8] = "other";
-
-	if (key->outcome != OUTCOME_ESTABLISHED)
-		return;
-	if (m->by_port) {
-		if (key->port)
-			snprintf(port, sizeof(port), "%u", key->port);
-		put_histogram(m->e, role_names[key->role], port, l, COARSE_STEP);
-		return;
-	}
-	m->unknown[key->role] += l->unknown;
-	sum->sum_ns += l->sum_ns;
-	for (int i = 0; i < LATENCY_BUCKETS; i++)
-		sum->bucket[i] += l->bucket[i];
-}
-
-static void put_latencies(const struct daemon *d, struct exposition *e)
-{
-	struct measuring m = { .e = e };
-
-	source_latencies(d->source, add_up, &m);
-	exposition_family(e, "tcpshake_handshake_duration_seconds", METRIC_HISTOGRAM, "seconds",
-			  "From the first SYN, or SYN-ACK, to ESTABLISHED; buckets 1/16 of a power of two.");
-	for (int role = 0; role < ROLES; role++)
-		put_histogram(e, role_names[role], NULL, &m.sum[role], 1);
-	exposition_family(e, "tcpshake_handshake_duration_unknown", METRIC_COUNTER, NULL,
-			  "Established handshakes whose latency the kernel cannot vouch for: SYN cookies, "
-			  "beginnings not seen.");
-	for (int role = 0; role < ROLES; role++)
-		put_total(e, "role", role_names[role], m.unknown[role]);
-	m.by_port = true;
-	exposition_family(e, "tcpshake_port_handshake_duration_seconds", METRIC_HISTOGRAM, "seconds",
-			  "The same by the server's port; buckets of a power of two.");
-	source_latencies(d->source, add_up, &m);
 }
 
 /* ---- segments, queues ---- */
@@ -204,23 +130,70 @@ static const struct {
 	[MEASURE_LIMIT] = { "tcpshake_listener_accept_queue_limit", METRIC_GAUGE, NULL,
 			    "The backlog that holds; the queue takes one more." },
 	[MEASURE_PEAK] = { "tcpshake_listener_accept_queue_peak", METRIC_GAUGE, NULL,
-			   "The most that waited since the interval before the last one." },
+			   "The most that waited in the last 30 to 60 s." },
 	[MEASURE_SYN_LENGTH] = { "tcpshake_listener_syn_queue_length", METRIC_GAUGE, NULL,
 				 "Requests that wait for their final ACK." },
 	[MEASURE_OLDEST] = { "tcpshake_listener_oldest_wait_seconds", METRIC_GAUGE, "seconds",
 			     "How long the first connection in the accept queue has waited; 0 if it is "
 			     "empty." },
 	[MEASURE_REFUSED_SYN] = { "tcpshake_listener_refused_syns", METRIC_COUNTER, NULL,
-				  "SYNs that its queues refused." },
+				  "SYNs that its queues refused, as far as they are told apart by listener." },
 	[MEASURE_REFUSED_ACK] = { "tcpshake_listener_refused_acks", METRIC_COUNTER, NULL,
-				  "Final ACKs that its accept queue refused." },
+				  "Final ACKs that its accept queue refused, likewise." },
 };
 
 struct listing {
 	struct exposition *e;
 	enum listener_measure measure;
-	unsigned int count;
+	struct listeners *listeners;
+	struct listener *new; /* to be measured from now on */
+	bool busy; /* only those with something to say */
+	uint32_t measured;
+	uint64_t ordinals; /* that are taken */
 };
+
+static bool same_place(const struct listener *a, const struct listener *b)
+{
+	return a->netns == b->netns && a->port == b->port && memcmp(a->addr, b->addr, 16) == 0;
+}
+
+static void mark_ordinal(void *ctx, struct listener *p)
+{
+	struct listing *l = ctx;
+
+	if (p->measured && same_place(p, l->new))
+		l->ordinals |= 1ULL << p->ordinal;
+}
+
+/*
+ * Who gets series keeps them until it closes. Several may share a namespace, address and port
+ * (SO_REUSEPORT): they are told apart by a small number that a successor gets again.
+ */
+static void choose(void *ctx, struct listener *p)
+{
+	struct listing *l = ctx;
+	bool busy = p->sample.accept_len || listener_peak(p) || p->refused.syn || p->refused.ack;
+
+	if (p->measured)
+		return;
+	if (!p->sampled || l->measured >= LISTENERS_MAX || (l->busy && !busy))
+		return;
+	l->new = p;
+	l->ordinals = 0;
+	listeners_each(l->listeners, mark_ordinal, l);
+	if (l->ordinals == UINT64_MAX)
+		return; /* 64 are enough of one port */
+	p->ordinal = (uint16_t)__builtin_ctzll(~l->ordinals);
+	p->measured = true;
+	l->measured++;
+}
+
+static void count_measured(void *ctx, struct listener *p)
+{
+	struct listing *l = ctx;
+
+	l->measured += p->measured;
+}
 
 static void put_listener(void *ctx, struct listener *p)
 {
@@ -229,7 +202,7 @@ static void put_listener(void *ctx, struct listener *p)
 	const uint64_t value[MEASURES] = {
 		[MEASURE_LENGTH] = s->accept_len,
 		[MEASURE_LIMIT] = s->accept_max,
-		[MEASURE_PEAK] = p->peak_last > s->accept_len ? p->peak_last : s->accept_len,
+		[MEASURE_PEAK] = listener_peak(p),
 		[MEASURE_SYN_LENGTH] = s->syn_len,
 		[MEASURE_OLDEST] = s->accept_len && s->oldest_ns && s->oldest_ns <= s->mono_ns ?
 					   s->mono_ns - s->oldest_ns :
@@ -237,45 +210,44 @@ static void put_listener(void *ctx, struct listener *p)
 		[MEASURE_REFUSED_SYN] = p->refused.syn,
 		[MEASURE_REFUSED_ACK] = p->refused.ack,
 	};
-	struct buf addr = {}, socket = {};
+	struct buf addr = {};
 
-	if (!p->sampled || ++l->count > LISTENERS_MAX)
+	if (!p->measured)
 		return;
 	addr_format(&addr, p->addr);
 	buf_mem(&addr, "", 1);
-	buf_hex64(&socket, p->socket);
-	buf_mem(&socket, "", 1);
 	exposition_start(l->e, listener_measures[l->measure].type == METRIC_COUNTER ? "_total" : "");
 	exposition_label_number(l->e, "netns", p->netns);
 	exposition_label(l->e, "address", addr.data ? addr.data : "");
 	exposition_label_number(l->e, "port", p->port);
-	exposition_label(l->e, "socket", socket.data ? socket.data : "");
+	exposition_label_number(l->e, "socket", p->ordinal);
 	exposition_label(l->e, "comm", p->owner_count ? p->owner[0].comm : "");
 	if (l->measure == MEASURE_OLDEST)
 		exposition_seconds(l->e, value[l->measure]);
 	else
 		exposition_value(l->e, value[l->measure]);
 	buf_free(&addr);
-	buf_free(&socket);
 }
 
 static void put_listeners(const struct daemon *d, struct exposition *e)
 {
-	struct listing l = { .e = e };
+	struct listing l = { .e = e, .listeners = d->listeners, .busy = true };
 
+	listeners_each(d->listeners, count_measured, &l);
+	listeners_each(d->listeners, choose, &l);
+	l.busy = false;
+	listeners_each(d->listeners, choose, &l);
 	for (int i = 0; i < MEASURES; i++) {
-		l = (struct listing){ .e = e, .measure = i };
+		l.measure = i;
 		exposition_family(e, listener_measures[i].name, listener_measures[i].type,
 				  listener_measures[i].unit, listener_measures[i].help);
 		listeners_each(d->listeners, put_listener, &l);
 	}
-	exposition_family(e, "tcpshake_listeners", METRIC_GAUGE, NULL, "Listeners that are known.");
-	exposition_start(e, "");
-	exposition_value(e, listeners_count(d->listeners));
-	exposition_family(e, "tcpshake_listeners_omitted", METRIC_GAUGE, NULL,
-			  "Of these, those without series of their own.");
-	exposition_start(e, "");
-	exposition_value(e, l.count > LISTENERS_MAX ? l.count - LISTENERS_MAX : 0);
+	put_number(e, "tcpshake_listeners", METRIC_GAUGE, "Listeners that are known.",
+		   listeners_count(d->listeners));
+	put_number(e, "tcpshake_listeners_omitted", METRIC_GAUGE,
+		   "Of these, those without series of their own.",
+		   listeners_count(d->listeners) - l.measured);
 }
 
 /* ---- the daemon itself ---- */
@@ -322,36 +294,35 @@ static void add_feed(void *ctx, struct feed *feed)
 	sum[2] += feed_lost(feed);
 }
 
-static void put_number(struct exposition *e, const char *name, enum metric_type type,
-		       const char *help, uint64_t value)
-{
-	exposition_family(e, name, type, NULL, help);
-	exposition_start(e, type == METRIC_COUNTER ? "_total" : "");
-	exposition_value(e, value);
-}
-
 static void put_feeds(const struct daemon *d, struct exposition *e)
 {
 	uint64_t sum[3] = {};
 
+	sinks_gone(d->sinks, &sum[1], &sum[2]);
 	sinks_each(d->sinks, add_feed, sum);
 	put_number(e, "tcpshake_feeds", METRIC_GAUGE, "Readers of records.", sum[0]);
-	put_number(e, "tcpshake_feed_records", METRIC_GAUGE,
-		   "Records written to the readers that there are.", sum[1]);
-	put_number(e, "tcpshake_feed_lost", METRIC_GAUGE,
-		   "Records that they were too slow for.", sum[2]);
+	put_number(e, "tcpshake_feed_records", METRIC_COUNTER,
+		   "Records put to readers, those that went away included.", sum[1]);
+	put_number(e, "tcpshake_feed_lost", METRIC_COUNTER,
+		   "Records that readers were too slow for.", sum[2]);
 }
 
 static void put_cost(void *ctx, const struct program_cost *cost)
 {
-	struct listing *l = ctx;
+	struct exposition *e = ctx;
 
-	exposition_start(l->e, "_total");
-	exposition_label(l->e, "program", cost->name);
-	if (l->count)
-		exposition_value(l->e, cost->runs);
-	else
-		exposition_seconds(l->e, cost->run_ns);
+	exposition_start(e, "_total");
+	exposition_label(e, "program", cost->name);
+	exposition_seconds(e, cost->run_ns);
+}
+
+static void put_runs(void *ctx, const struct program_cost *cost)
+{
+	struct exposition *e = ctx;
+
+	exposition_start(e, "_total");
+	exposition_label(e, "program", cost->name);
+	exposition_value(e, cost->runs);
 }
 
 static uint64_t resident_bytes(void)
@@ -368,7 +339,6 @@ static uint64_t resident_bytes(void)
 
 static void put_daemon(const struct daemon *d, struct exposition *e)
 {
-	struct listing l = { .e = e };
 	struct rusage usage;
 
 	getrusage(RUSAGE_SELF, &usage);
@@ -389,11 +359,10 @@ static void put_daemon(const struct daemon *d, struct exposition *e)
 	exposition_seconds(e, d->start_ns + (uint64_t)d->offset_ns);
 	exposition_family(e, "tcpshake_bpf_run_seconds", METRIC_COUNTER, "seconds",
 			  "Time in each BPF program, while kernel.bpf_stats_enabled is set.");
-	source_costs(d->source, put_cost, &l);
-	l.count = 1;
+	source_costs(d->source, put_cost, e);
 	exposition_family(e, "tcpshake_bpf_runs", METRIC_COUNTER, NULL,
 			  "Runs of each BPF program, while kernel.bpf_stats_enabled is set.");
-	source_costs(d->source, put_cost, &l);
+	source_costs(d->source, put_runs, e);
 	exposition_family(e, "tcpshake_build_info", METRIC_GAUGE, NULL, "Always 1.");
 	exposition_start(e, "");
 	exposition_label(e, "version", TCPSHAKE_VERSION);
@@ -417,7 +386,7 @@ void measures_put(void *ctx, struct exposition *e)
 	if (source_counters(d->source, &c))
 		memset(&c, 0, sizeof(c));
 	put_handshakes(d, &c, e);
-	put_latencies(d, e);
+	durations_put(d, e);
 	put_segments(&c, e);
 	put_refusals(d, e);
 	put_listeners(d, e);

@@ -15,7 +15,7 @@ struct metrics_address {
 	uint16_t port;
 };
 
-/* "9469", ":9469", "127.0.0.1:9469", "[::1]:9469"; without an address: 127.0.0.1. 0 or -1. */
+/* "9469", ":9469", "127.0.0.1:9469", "[::1]:9469"; without an address, or with localhost: 127.0.0.1. 0 or -1. */
 int metrics_parse_address(const char *text, struct metrics_address *address);
 
 typedef void (*metrics_fn)(void *ctx, struct exposition *e);

@@ -256,8 +256,8 @@ enum parsed options_parse(struct options *o, int argc, char **argv)
 		o->events |= 1U << RECORD_ACCEPT;
 	if (!(o->events & (1U << RECORD_ACCEPT)))
 		o->accept_wait = ACCEPT_WAIT_OFF;
-	if (!o->output && !o->socket && !o->probe) {
-		log_error("-o none and -s none leave nobody to write to: give one of them");
+	if (!o->output && !o->socket && !o->metrics.port && !o->probe) {
+		log_error("-o none and -s none leave nobody to write to: give one of them, or --metrics");
 		return PARSED_ERROR;
 	}
 	return PARSED_RUN;

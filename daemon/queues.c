@@ -499,7 +499,6 @@ static void tell_if_worth_it(void *ctx, struct listener *p)
 	p->changed = false;
 	p->told_backlog = s->accept_max;
 	p->told_drops = s->drops;
-	p->peak_last = p->peak;
 	p->peak = 0;
 }
 

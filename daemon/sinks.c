@@ -28,6 +28,7 @@ struct sinks {
 	struct sink *first; /* the output, if any, is the last */
 	struct sink *output;
 	const char *output_path;
+	uint64_t gone_records, gone_lost; /* of feeds that are no more */
 	struct event *bury; /* tells of dead sinks outside any walk over the list */
 };
 
@@ -134,6 +135,10 @@ void sinks_remove(struct sinks *s, struct sink *sink)
 	while (*p != sink)
 		p = &(*p)->next;
 	*p = sink->next;
+	if (feed_is_subscribed(sink->feed)) {
+		s->gone_records += feed_records(sink->feed);
+		s->gone_lost += feed_lost(sink->feed);
+	}
 	if (sink == s->output)
 		s->output = NULL;
 	event_free(sink->writable);
@@ -254,6 +259,12 @@ void sinks_flush(struct sinks *s)
 {
 	for (struct sink *sink = s->first; sink; sink = sink->next)
 		sink_flush(sink);
+}
+
+void sinks_gone(const struct sinks *s, uint64_t *records, uint64_t *lost)
+{
+	*records = s->gone_records;
+	*lost = s->gone_lost;
 }
 
 void sinks_each(struct sinks *s, void (*fn)(void *ctx, struct feed *feed), void *ctx)

@@ -41,6 +41,9 @@ void sinks_put(struct sinks *s, const struct record *r, const struct filter_subj
 /* Write everything buffered, as far as readers take it: at the end of each pass. */
 void sinks_flush(struct sinks *s);
 
+/* What the feeds that are gone, of those that were subscribed, had: records and losses. */
+void sinks_gone(const struct sinks *s, uint64_t *records, uint64_t *lost);
+
 void sinks_each(struct sinks *s, void (*fn)(void *ctx, struct feed *feed), void *ctx);
 
 /* Wait for slow readers, at most so long. Then what they have not taken is lost. */

@@ -61,6 +61,7 @@ void source_free(struct source *s)
 	accept_bpf__destroy(s->accept);
 	tcpshake_bpf__destroy(s->bpf);
 	kernel_enums_free(&s->enums);
+	latencies_free(s->latencies);
 	free(s->per_cpu);
 	free(s);
 }
@@ -148,9 +149,7 @@ static int load_programs(struct source *s, const struct filter *filter)
 		bpf_map__set_max_entries(bpf->maps.attempt_slots, 1);
 	memcpy((void *)&bpf->rodata->filter, &filter->stream, sizeof(filter->stream));
 	bpf->rodata->accept_evidence = s->accept_wait == ACCEPT_WAIT_OFF ? ACCEPT_OFF : ACCEPT_FUNCTION;
-	bpf->rodata->latencies_wanted = s->latencies;
-	if (!s->latencies)
-		bpf_map__set_max_entries(bpf->maps.latencies, 1);
+	latencies_prepare(s);
 	if (s->accept_wait == ACCEPT_WAIT_OFF)
 		bpf_map__set_max_entries(bpf->maps.waiting, 1);
 	memcpy((void *)bpf->rodata->filter_ports, filter->ports, sizeof(filter->ports));
@@ -193,9 +192,7 @@ static int load_accept(struct source *s, bool function)
 	bpf_program__set_autoload(a->progs.accept_function, function);
 	bpf_program__set_autoload(a->progs.accept_syscall, !function);
 	bpf_program__set_autoload(a->progs.accept4_syscall, !function);
-	err = bpf_map__reuse_fd(a->maps.waiting, bpf_map__fd(s->bpf->maps.waiting));
-	err = err ? err : bpf_map__reuse_fd(a->maps.events, bpf_map__fd(s->bpf->maps.events));
-	err = err ? err : bpf_map__reuse_fd(a->maps.counters, bpf_map__fd(s->bpf->maps.counters));
+	err = functions_share_maps(a->obj, s->bpf->obj);
 	err = err ? err : accept_bpf__load(a);
 	err = err ? err : accept_bpf__attach(a);
 	if (err)
@@ -317,7 +314,8 @@ int source_load(struct source *s, const struct filter *filter, enum accept_wait 
 		load_accept(s, true);
 	else if (accept_wait == ACCEPT_WAIT_SYSCALL)
 		load_accept(s, false);
-	if (s->latencies && (err = source_make_latencies(s)))
+	err = latencies_begin(s);
+	if (err)
 		return err;
 	s->ring = ring_buffer__new(bpf_map__fd(s->bpf->maps.events), on_event, s, NULL);
 	return s->ring ? 0 : -errno;

@@ -26,17 +26,33 @@ struct source_handler {
 };
 
 /*
- * Latency histograms, kept by the kernel side if asked for before source_load(): `fn` gets each,
- * summed over the CPUs. The memory is the source's.
+ * Latency histograms, kept by the kernel side if asked for before source_load(). Each is given once:
+ * those of a role and outcome, without what was established at ports that have their own (port 0),
+ * and the ports' own. Each sum over the shards is consistent, and the memory is the source's.
  */
+struct latency_series {
+	enum role role;
+	enum outcome outcome;
+	uint32_t netns; /* of a listener's port */
+	uint16_t port; /* 0: all that have no histogram of their own */
+};
+
 void source_want_latencies(struct source *s);
-void source_latencies(const struct source *s,
-		      void (*fn)(void *ctx, const struct latency_key *key, const struct latency *sum),
+void source_latencies(struct source *s,
+		      void (*fn)(void *ctx, const struct latency_series *series,
+				 const struct latency *sum),
 		      void *ctx);
+
+/*
+ * Every interval: make room for other ports, if room is short. `listens`: is there a listener?
+ * What was counted of a port that loses its histogram is from then on in that of port 0.
+ */
+void source_sweep_latencies(struct source *s,
+			    bool (*listens)(void *ctx, uint32_t netns, uint16_t port), void *ctx);
 
 /* What each BPF program cost, if kernel.bpf_stats_enabled is set. */
 struct program_cost {
-	char name[16];
+	const char *name;
 	uint64_t run_ns, runs, misses;
 };
 void source_costs(const struct source *s, void (*fn)(void *ctx, const struct program_cost *cost),

@@ -38,16 +38,18 @@ struct source {
 	struct counters *per_cpu;
 	int cpus;
 	uint32_t untold;
-	bool latencies; /* histograms are kept */
 	struct kernel_enums enums; /* once enums_read */
 	bool enums_read;
 	int enums_error;
+	struct latencies *latencies; /* NULL unless histograms are kept */
 	bool classic; /* state changes by the classic tracepoint */
 	struct capability capabilities[CAPABILITIES];
 };
 
-/* The histograms that take what finds no room of its own: 0 or a negative errno. */
-int source_make_latencies(struct source *s);
+/* Before and after the programs are loaded, and at the end (NULL-safe): the histograms' maps. */
+void latencies_prepare(struct source *s);
+int latencies_begin(struct source *s);
+void latencies_free(struct latencies *l);
 
 extern const struct capability all_capabilities[CAPABILITIES];
 

@@ -5,13 +5,12 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/bpf.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "accept.skel.h"
 #include "expire.h"
 #include "functions.h"
 
@@ -138,21 +137,50 @@ int source_counters(const struct source *s, struct counters *sum)
 	return 0;
 }
 
+/* Call `fn` for each program that is loaded, those of functions and of accept() included. */
+static void each_program(const struct source *s,
+			 void (*fn)(void *ctx, const struct program_cost *cost), void *ctx)
+{
+	struct bpf_object *const objects[] = { s->bpf->obj, functions_object(s->functions),
+					       s->accept ? s->accept->obj : NULL };
+	struct bpf_program *program;
+
+	for (size_t i = 0; i < sizeof(objects) / sizeof(*objects); i++) {
+		for (program = NULL; objects[i] &&
+				     (program = bpf_object__next_program(objects[i], program));) {
+			struct bpf_prog_info info = {};
+			struct program_cost cost = {};
+			__u32 len = sizeof(info);
+			int fd = bpf_program__fd(program);
+
+			if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len))
+				continue;
+			cost.name = bpf_program__name(program);
+			cost.run_ns = info.run_time_ns;
+			cost.runs = info.run_cnt;
+			cost.misses = info.recursion_misses; /* stays 0 before 5.12 */
+			fn(ctx, &cost);
+		}
+	}
+}
+
+static void add_missed(void *ctx, const struct program_cost *cost)
+{
+	*(uint64_t *)ctx += cost->misses;
+}
+
 uint64_t source_missed(const struct source *s)
 {
-	struct bpf_program *program;
 	uint64_t missed = 0;
 
-	bpf_object__for_each_program(program, s->bpf->obj)
-	{
-		struct bpf_prog_info info = {};
-		__u32 len = sizeof(info);
-		int fd = bpf_program__fd(program);
-
-		if (fd >= 0 && bpf_obj_get_info_by_fd(fd, &info, &len) == 0)
-			missed += info.recursion_misses; /* stays 0 before 5.12 */
-	}
+	each_program(s, add_missed, &missed);
 	return missed;
+}
+
+void source_costs(const struct source *s, void (*fn)(void *ctx, const struct program_cost *cost),
+		  void *ctx)
+{
+	each_program(s, fn, ctx);
 }
 
 static bool request_expired(const void *value, uint64_t now_ns)
@@ -212,80 +240,4 @@ const struct capability *source_capabilities(const struct source *s, size_t *cou
 {
 	*count = CAPABILITIES;
 	return s->capabilities;
-}
-
-void source_want_latencies(struct source *s)
-{
-	s->latencies = true;
-}
-
-int source_make_latencies(struct source *s)
-{
-	struct latency *empty = calloc((size_t)s->cpus, sizeof(*empty));
-	struct latency_key key = { .port = 0 };
-	int err = empty ? 0 : -ENOMEM;
-
-	for (int role = 0; !err && role < ROLES; role++) {
-		for (int outcome = 0; !err && outcome < OUTCOMES; outcome++) {
-			key.role = (__u8)role;
-			key.outcome = (__u8)outcome;
-			err = bpf_map__update_elem(s->bpf->maps.latencies, &key, sizeof(key), empty,
-						   (size_t)s->cpus * sizeof(*empty), BPF_ANY);
-		}
-	}
-	free(empty);
-	return err;
-}
-
-static void add_latency(struct latency *sum, const struct latency *one)
-{
-	sum->unknown += one->unknown;
-	sum->sum_ns += one->sum_ns;
-	for (int i = 0; i < LATENCY_BUCKETS; i++)
-		sum->bucket[i] += one->bucket[i];
-}
-
-void source_latencies(const struct source *s,
-		      void (*fn)(void *ctx, const struct latency_key *key, const struct latency *sum),
-		      void *ctx)
-{
-	struct latency *per_cpu = calloc((size_t)s->cpus, sizeof(*per_cpu));
-	struct bpf_map *map = s->bpf->maps.latencies;
-	struct latency_key key, *last = NULL;
-	struct latency sum;
-
-	while (s->latencies && per_cpu &&
-	       bpf_map__get_next_key(map, last, &key, sizeof(key)) == 0) {
-		last = &key;
-		if (bpf_map__lookup_elem(map, &key, sizeof(key), per_cpu,
-					 (size_t)s->cpus * sizeof(*per_cpu), 0))
-			continue;
-		memset(&sum, 0, sizeof(sum));
-		for (int cpu = 0; cpu < s->cpus; cpu++)
-			add_latency(&sum, &per_cpu[cpu]);
-		fn(ctx, &key, &sum);
-	}
-	free(per_cpu);
-}
-
-void source_costs(const struct source *s, void (*fn)(void *ctx, const struct program_cost *cost),
-		  void *ctx)
-{
-	struct bpf_program *program;
-
-	bpf_object__for_each_program(program, s->bpf->obj)
-	{
-		struct bpf_prog_info info = {};
-		struct program_cost cost = {};
-		__u32 len = sizeof(info);
-		int fd = bpf_program__fd(program);
-
-		if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len))
-			continue;
-		snprintf(cost.name, sizeof(cost.name), "%s", bpf_program__name(program));
-		cost.run_ns = info.run_time_ns;
-		cost.runs = info.run_cnt;
-		cost.misses = info.recursion_misses;
-		fn(ctx, &cost);
-	}
 }
