@@ -54,26 +54,23 @@ int metrics_parse_address(const char *text, struct metrics_address *address)
 {
 	const char *colon = strrchr(text, ':'), *host = text;
 	size_t len = colon ? (size_t)(colon - text) : 0;
+	struct metrics_address parsed = { .host = "127.0.0.1" };
+	bool brackets = len > 1 && text[0] == '[' && text[len - 1] == ']';
 	unsigned char any[16];
 
-	if (len > 1 && text[0] == '[' && text[len - 1] == ']') {
+	if (brackets) {
 		host++;
 		len -= 2;
-	} else if (colon && memchr(text, ':', len)) {
-		return -1; /* IPv6 without brackets: where does the port begin? */
 	}
-	if (len >= sizeof(address->host))
+	if (len >= sizeof(parsed.host) || parse_port(colon ? colon + 1 : text, &parsed.port))
 		return -1;
-	if (len)
-		snprintf(address->host, sizeof(address->host), "%.*s", (int)len, host);
-	else
-		snprintf(address->host, sizeof(address->host), "127.0.0.1");
-	if (strcmp(address->host, "localhost") == 0)
-		snprintf(address->host, sizeof(address->host), "127.0.0.1");
-	if (inet_pton(AF_INET, address->host, any) != 1 &&
-	    inet_pton(AF_INET6, address->host, any) != 1)
+	if ((len || brackets) && (len != 9 || memcmp(host, "localhost", len) != 0))
+		snprintf(parsed.host, sizeof(parsed.host), "%.*s", (int)len, host);
+	/* IPv6 without brackets: where does the port begin? */
+	if (inet_pton(brackets ? AF_INET6 : AF_INET, parsed.host, any) != 1)
 		return -1;
-	return parse_port(colon ? colon + 1 : text, &address->port);
+	*address = parsed;
+	return 0;
 }
 
 /*

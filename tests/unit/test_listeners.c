@@ -210,6 +210,54 @@ static void test_orphans(void **state)
 	listeners_free(l);
 }
 
+static struct listener_sample at(uint64_t socket, uint64_t seconds, uint32_t peak)
+{
+	return (struct listener_sample){ .socket = socket, .mono_ns = seconds * 1000000000ULL,
+					 .accept_peak = peak, .state.local_port = 80 };
+}
+
+/* A peak is told for 30 s at least and a minute at most, however often one looks. */
+static void test_peak_of_a_window(void **state)
+{
+	static const struct {
+		uint64_t seconds;
+		uint32_t peak, told;
+	} looks[] = {
+		{ 100, 3, 3 }, { 110, 9, 9 }, { 129, 1, 9 }, { 130, 2, 9 }, { 159, 0, 9 },
+		{ 160, 0, 2 }, { 190, 0, 0 }, { 195, 4, 4 }, { 500, 1, 1 },
+	};
+	struct listeners *l = listeners_new();
+	struct event_listener e = event(LISTENER_OPENED, 1, "::", 80, 10);
+	struct listener *p = listeners_put(l, &e);
+
+	(void)state;
+	assert_int_equal(listener_peak(p), 0);
+	for (size_t i = 0; i < sizeof(looks) / sizeof(*looks); i++) {
+		struct listener_sample s = at(1, looks[i].seconds, looks[i].peak);
+
+		listeners_sample(l, p, &s);
+		assert_int_equal(listener_peak(p), looks[i].told);
+	}
+	listeners_free(l);
+}
+
+static void test_anybody_at_a_port(void **state)
+{
+	struct listeners *l = listeners_new();
+	struct event_listener e = event(LISTENER_OPENED, 1, "::1", 80, 10);
+	uint32_t netns = e.header.netns;
+
+	(void)state;
+	assert_false(listeners_any(l, netns, 80));
+	listeners_put(l, &e);
+	assert_true(listeners_any(l, netns, 80));
+	assert_false(listeners_any(l, netns, 81));
+	assert_false(listeners_any(l, netns + 1, 80));
+	listeners_remove(l, listeners_find(l, 1));
+	assert_false(listeners_any(l, netns, 80));
+	listeners_free(l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -222,6 +270,8 @@ int main(void)
 		cmocka_unit_test(test_scan),
 		cmocka_unit_test(test_socket_activation),
 		cmocka_unit_test(test_orphans),
+		cmocka_unit_test(test_peak_of_a_window),
+		cmocka_unit_test(test_anybody_at_a_port),
 	};
 
 	return cmocka_run_group_tests_name("listeners", tests, NULL, NULL);
