@@ -21,11 +21,11 @@ struct durations {
 
 static const char *bound_of(unsigned int bucket)
 {
-	static char bounds[LATENCY_BUCKETS][16];
+	static char bounds[LATENCY_BUCKETS][24];
 	char *text = bounds[bucket];
 
 	if (!*text)
-		snprintf(text, sizeof(bounds[0]), "%.9g", (double)latency_bucket_end(bucket) / 1e9);
+		snprintf(text, sizeof(bounds[0]), "%.12g", (double)latency_bucket_end(bucket) / 1e9);
 	return text;
 }
 

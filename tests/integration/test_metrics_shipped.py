@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""What is shipped for the metrics (page, dashboard, rules) names what is served, and Prometheus takes it."""
+import json
+import re
+import subprocess
+
+import pytest
+
+from lib import env
+from lib.scrape import Metrics, free_port
+
+PROMETHEUS = env.ROOT / "contrib" / "prometheus"
+METRIC = re.compile(r"\b((?:tcpshake|process)_[a-z0-9_]+)\b")
+
+
+@pytest.fixture
+def served(daemon, keep, lone):
+    """A scrape with a sample of every family: one needs a namespace that is audited."""
+    from lib.traffic import Agent, connect
+    port = free_port()
+    keep(Agent(lone, listen={"port": 7}))
+    daemon("--metrics", f"127.0.0.1:{port}", "--listener-interval", "200ms", "--events", "audit")
+    keep(connect(lone, 4, ("127.0.0.1", 7))[0])
+    metrics = keep(Metrics(port))
+    return metrics.until(lambda s: s.all("tcpshake_audit_difference"), 15, "an audit")
+
+
+def test_page(served):
+    """docs/metrics.md has each family once, with its type and its labels, and no other."""
+    page = (env.ROOT / "docs" / "metrics.md").read_text()
+    rows = re.findall(r"^\| `([a-z_]+)` \| (\w+) \| ([^|]*?) ?\|", page, re.M)
+    assert {name: kind for name, kind, _ in rows} == served.types and len(rows) == len(served.types)
+    labels = []
+    for name, kind, text in rows:
+        labels = labels if text == "the same" else [word for word in re.split(r", *", text) if word]
+        suffix = "_count" if kind == "histogram" else ""
+        found = {key for labels_, _ in served.all(name + suffix) for key in labels_}
+        assert found == set(labels), name
+
+
+def test_promtool_takes_them(served):
+    """Nothing to complain about: names, units, types, help."""
+    done = subprocess.run(["promtool", "check", "metrics"], input=served.text, text=True,
+                          capture_output=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_dashboard(served):
+    """Every expression of the dashboard is about metrics that are served."""
+    dashboard = json.loads((env.ROOT / "contrib" / "grafana" / "tcpshake.json").read_text())
+    found = [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", [])]
+    assert len(found) > 30
+    names = served.names()
+    for expression in found:
+        used = set(METRIC.findall(expression))
+        assert used and used <= names, expression
+    ids = [panel["id"] for panel in dashboard["panels"]]
+    assert len(ids) == len(set(ids))
+    unused = {name.removesuffix("_bucket") for name in names if not name.endswith(("_sum", "_count"))}
+    unused -= {name.removesuffix("_bucket") for text in found for name in METRIC.findall(text)}
+    assert unused == {"tcpshake_events_seen_total", "tcpshake_feeds", "tcpshake_feed_records_total",
+                      "process_start_time_seconds", "tcpshake_build_info"}
+
+
+def test_expressions_parse(tmp_path):
+    """Prometheus itself parses the dashboard's expressions, as rules."""
+    dashboard = json.loads((env.ROOT / "contrib" / "grafana" / "tcpshake.json").read_text())
+    rules = [{"record": f"x:{number}", "expr": target["expr"].replace("$__rate_interval", "5m")}
+             for number, target in enumerate(target for panel in dashboard["panels"]
+                                             for target in panel.get("targets", []))]
+    for rule in rules:
+        rule["record"] = rule["record"].replace(":", "_n")
+    path = tmp_path / "rules.json"  # JSON is YAML
+    path.write_text(json.dumps({"groups": [{"name": "dashboard", "rules": rules}]}))
+    done = subprocess.run(["promtool", "check", "rules", str(path)], text=True, capture_output=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_rules(served):
+    """The rules pass their tests, and are about metrics that are served or that they record."""
+    for argv in (["check", "rules", "tcpshake.rules.yml"], ["test", "rules", "tcpshake.rules.test.yml"]):
+        done = subprocess.run(["promtool", *argv], cwd=PROMETHEUS, text=True, capture_output=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+    text = (PROMETHEUS / "tcpshake.rules.yml").read_text()
+    tests = (PROMETHEUS / "tcpshake.rules.test.yml").read_text()
+    alerts = re.findall(r"- alert: (\w+)", text)
+    assert len(alerts) >= 6
+    for alert in alerts:
+        assert re.search(rf"alertname: {alert}\n\s+exp_alerts:\n", tests), f"{alert} is not tested"
+    recorded = set(re.findall(r"- record: (\S+)", text))
+    expressions = re.findall(r"expr: (?:\|\n((?: {10}.*\n)+)|(.*)\n)", text)
+    used = {name for pair in expressions for name in re.findall(r"[a-z][a-z0-9_:]*tcpshake_[a-z0-9_:]+|"
+                                                                r"\btcpshake_[a-z0-9_]+", "".join(pair))}
+    assert used and used <= served.names() | recorded, used - served.names() - recorded
