@@ -37,6 +37,7 @@ static const struct {
 	{ "map_full", "a map of the kernel side was full" },
 	{ "rate_limit", "more came in a second than are passed on" },
 	{ "slow_reader", "this reader was too slow" },
+	{ "write_error", "this file could not be written" },
 	{ "nested", "a program was interrupted by itself" },
 };
 

@@ -91,6 +91,7 @@ int loop_watch_source(struct daemon *d);
 /* Say on standard error why the output cannot be written, and remember to exit 1. */
 void loop_output_failed(struct daemon *d, int error);
 void loop_output_dead(void *ctx, int error); /* a sink_dead_fn: the same, and stop */
+void loop_output_stuck(void *ctx, int error); /* a sink_stuck_fn: say so, and go on */
 /* Nothing new from here on: fetch what waits, account for all of it, say so, write it out. */
 void loop_finish(struct daemon *d);
 void loop_free(struct daemon *d);

@@ -3,24 +3,43 @@
 #include "feed.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/names.h"
+
 #define WRITE_BYTES (64 * 1024)
 #define BACKLOG_BYTES (4 * 1024 * 1024)
 #define KEEP_BYTES (256 * 1024) /* of an empty buffer */
+#define LAST_BYTES (8 * 1024) /* what loss records and `bye` may need */
+
+enum loss_why {
+	LOSS_SLOW_READER,
+	LOSS_WRITE_ERROR,
+	LOSS_WHYS,
+};
+
+static const char *const loss_why_names[LOSS_WHYS] = {
+	[LOSS_SLOW_READER] = "slow_reader",
+	[LOSS_WRITE_ERROR] = "write_error",
+};
 
 struct feed {
 	int fd;
 	enum feed_kind kind;
-	int error;
+	int error; /* dead of it */
+	int write_error; /* of a file: it waits for better times */
+	uint64_t lost_before; /* lost_total when that began */
+	bool ending; /* only loss records and `bye` are to come */
+	bool within_line; /* of a file: its last line has no end, and is not ours */
 	uint64_t seq;
 	struct buf out;
 	size_t sent; /* of out */
 	bool choked; /* the backlog was reached, and is not yet half gone */
-	uint64_t lost[RECORD_TYPES]; /* not told yet */
+	uint64_t lost[LOSS_WHYS][RECORD_TYPES]; /* not told yet */
 	uint64_t lost_total;
 	bool subscribed;
 	struct filter filter;
@@ -56,10 +75,9 @@ int feed_fd(const struct feed *f)
 	return f->fd;
 }
 
-void feed_replace_fd(struct feed *f, int fd)
+void feed_finish_line(struct feed *f)
 {
-	close(f->fd);
-	f->fd = fd;
+	f->within_line = true;
 }
 
 void feed_subscribe(struct feed *f, struct filter *filter)
@@ -108,15 +126,25 @@ void feed_tell_losses(struct feed *f, const struct record *now)
 {
 	if (f->error || (now->type != RECORD_BYE && !has_room(f, 0)))
 		return;
-	for (int type = 0; type < RECORD_TYPES; type++) {
-		if (!f->lost[type])
-			continue;
-		buf_clear(&f->scratch);
-		record_times(&f->scratch, now->mono_ns, now->real_ns);
-		record_loss(&f->scratch, record_type_names[type], "slow_reader", f->lost[type]);
-		append(f, RECORD_LOSS, f->scratch.data, f->scratch.len);
-		f->lost[type] = 0;
+	for (int why = 0; why < LOSS_WHYS; why++) {
+		for (int type = 0; type < RECORD_TYPES; type++) {
+			if (!f->lost[why][type])
+				continue;
+			buf_clear(&f->scratch);
+			record_times(&f->scratch, now->mono_ns, now->real_ns);
+			record_loss(&f->scratch, record_type_names[type], loss_why_names[why],
+				    f->lost[why][type]);
+			append(f, RECORD_LOSS, f->scratch.data, f->scratch.len);
+			f->lost[why][type] = 0;
+		}
 	}
+}
+
+static void lose(struct feed *f, enum record_type type)
+{
+	/* Nothing but an error keeps a file from taking what it is given. */
+	f->lost[f->kind == FEED_FILE ? LOSS_WRITE_ERROR : LOSS_SLOW_READER][type]++;
+	f->lost_total++;
 }
 
 void feed_put(struct feed *f, const struct record *r)
@@ -124,8 +152,7 @@ void feed_put(struct feed *f, const struct record *r)
 	if (f->error)
 		return;
 	if (r->type != RECORD_BYE && !has_room(f, r->body.len)) {
-		f->lost[r->type]++;
-		f->lost_total++;
+		lose(f, r->type);
 		return;
 	}
 	feed_tell_losses(f, r);
@@ -134,18 +161,6 @@ void feed_put(struct feed *f, const struct record *r)
 		f->error = -ENOMEM;
 	else if (backlog(f) >= WRITE_BYTES)
 		feed_flush(f);
-}
-
-/* A full disk took part of a record: leave the file with whole ones. */
-static void cut_back(const struct feed *f, const char *chunk, size_t written)
-{
-	const char *end = written ? memrchr(chunk, '\n', written) : NULL;
-	size_t whole = end ? (size_t)(end - chunk) + 1 : 0;
-	struct stat st;
-
-	if (written > whole && fstat(f->fd, &st) == 0 && S_ISREG(st.st_mode) &&
-	    ftruncate(f->fd, st.st_size - (off_t)(written - whole)) != 0)
-		return; /* the disk is full already: there is nothing better to do */
 }
 
 static ssize_t write_some(const struct feed *f, const char *data, size_t len)
@@ -159,38 +174,222 @@ static ssize_t write_some(const struct feed *f, const char *data, size_t len)
 	return n;
 }
 
-/*
- * A regular file gets whole buffers, which begin and end with whole records, so that a write
- * that fails half way can be taken back.
- */
-int feed_flush(struct feed *f)
+static void write_stream(struct feed *f)
 {
 	while (!f->error && backlog(f)) {
-		const char *data = f->out.data + f->sent;
-		ssize_t n = write_some(f, data, backlog(f));
+		ssize_t n = write_some(f, f->out.data + f->sent, backlog(f));
 
 		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 			break;
-		if (n < 0) {
+		if (n < 0)
 			f->error = -errno;
-			if (f->kind == FEED_FILE)
-				cut_back(f, f->out.data, f->sent);
-			break;
+		else
+			f->sent += (size_t)n;
+	}
+}
+
+/* What is written up to the end of a record: out begins with a whole one. */
+static size_t written_whole(const struct feed *f)
+{
+	const char *end = f->sent ? memrchr(f->out.data, '\n', f->sent) : NULL;
+
+	return end ? (size_t)(end - f->out.data) + 1 : 0;
+}
+
+/*
+ * The file took part of a record: leave it with whole ones. Where even that needs space that is
+ * not there, the record is finished when there is some.
+ */
+static void cut_back(struct feed *f)
+{
+	size_t whole = written_whole(f);
+	struct stat st;
+
+	if (whole == f->sent || fstat(f->fd, &st) != 0)
+		return;
+	st.st_size -= (off_t)(f->sent - whole);
+	if (ftruncate(f->fd, st.st_size) != 0)
+		return;
+	lseek(f->fd, st.st_size, SEEK_SET); /* a standard output that does not append */
+	f->sent = whole;
+}
+
+static int write_whole(struct feed *f, size_t len)
+{
+	size_t end = f->sent + len;
+
+	while (f->sent < end) {
+		ssize_t n = write_some(f, f->out.data + f->sent, end - f->sent);
+
+		if (n <= 0) {
+			int err = n ? -errno : -EIO;
+
+			cut_back(f);
+			return err;
 		}
 		f->sent += (size_t)n;
 	}
-	if (f->sent == f->out.len || f->sent >= BACKLOG_BYTES / 2) {
-		buf_consume(&f->out, f->sent);
-		f->sent = 0;
-		if (!f->out.len && f->out.cap > KEEP_BYTES)
-			buf_free(&f->out);
+	return 0;
+}
+
+/* Whole records of what waits: as many as `max` bytes hold, but at least one. */
+static size_t next_records(const struct feed *f, size_t max)
+{
+	const char *data = f->out.data + f->sent, *end;
+
+	if (backlog(f) <= max)
+		return backlog(f);
+	end = memrchr(data, '\n', max);
+	if (!end)
+		end = memchr(data + max, '\n', backlog(f) - max);
+	return (size_t)(end - data) + 1;
+}
+
+/*
+ * Is there room for so much more, and then for the end of the feed? Asked without a byte that others
+ * could see, because who follows the file would take one that grows and is cut back again and again
+ * for a new one.
+ */
+static int reserve(const struct feed *f, size_t len)
+{
+	struct stat st;
+
+	len += f->ending ? 0 : LAST_BYTES;
+	if (fstat(f->fd, &st) == 0 &&
+	    fallocate(f->fd, FALLOC_FL_KEEP_SIZE, st.st_size, (off_t)len) != 0 &&
+	    (errno == ENOSPC || errno == EDQUOT))
+		return -errno;
+	return 0; /* or unknown: writing will tell */
+}
+
+static int end_line(struct feed *f)
+{
+	if (f->within_line && write_some(f, "\n", 1) != 1)
+		return -errno;
+	f->within_line = false;
+	return 0;
+}
+
+static int write_file(struct feed *f)
+{
+	bool careful = f->write_error;
+	int err = end_line(f);
+
+	while (!err && backlog(f)) {
+		size_t len = careful ? next_records(f, WRITE_BYTES) : backlog(f);
+
+		if (careful && reserve(f, len)) {
+			len = next_records(f, 0);
+			err = reserve(f, len);
+		}
+		if (!err)
+			err = write_whole(f, len);
 	}
+	return err;
+}
+
+static void forget_written(struct feed *f)
+{
+	size_t done = f->kind == FEED_FILE ? written_whole(f) : f->sent;
+
+	if (done < f->out.len && done < BACKLOG_BYTES / 2)
+		return;
+	buf_consume(&f->out, done);
+	f->sent -= done;
+	if (!f->out.len && f->out.cap > KEEP_BYTES)
+		buf_free(&f->out);
+}
+
+static void flush_file(struct feed *f)
+{
+	int err = write_file(f);
+
+	if (err && !f->write_error)
+		f->lost_before = f->lost_total;
+	f->write_error = err;
+}
+
+int feed_flush(struct feed *f)
+{
+	if (f->kind != FEED_FILE)
+		write_stream(f);
+	else if (!f->write_error && !f->error)
+		flush_file(f);
+	forget_written(f);
 	return f->error;
+}
+
+int feed_retry(struct feed *f)
+{
+	if (f->write_error)
+		flush_file(f);
+	return feed_flush(f);
+}
+
+int feed_write_error(const struct feed *f)
+{
+	return f->write_error;
+}
+
+void feed_replace_fd(struct feed *f, int fd, enum feed_kind kind)
+{
+	if (f->kind == FEED_FILE) {
+		cut_back(f);
+		f->sent = written_whole(f); /* what is not whole there begins anew here */
+	}
+	close(f->fd);
+	f->fd = fd;
+	f->kind = kind;
+	f->within_line = false;
+	if (kind != FEED_FILE)
+		f->write_error = 0;
+}
+
+/* Count a record of the backlog as lost; one that tells of losses of this feed is untold. */
+static void lose_written(struct feed *f, const char *line, size_t len)
+{
+	cJSON *r = cJSON_ParseWithLength(line, len);
+	const char *type = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(r, "type"));
+	const char *what = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(r, "what"));
+	const char *why = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(r, "why"));
+	int of = type ? name_index(record_type_names, RECORD_TYPES, type, strlen(type)) : -1;
+	int lost = what ? name_index(record_type_names, RECORD_TYPES, what, strlen(what)) : -1;
+	int reason = why ? name_index(loss_why_names, LOSS_WHYS, why, strlen(why)) : -1;
+
+	if (of == RECORD_LOSS && lost >= 0 && reason >= 0)
+		f->lost[reason][lost] += (uint64_t)cJSON_GetNumberValue(
+			cJSON_GetObjectItemCaseSensitive(r, "count"));
+	else if (of >= 0)
+		lose(f, (enum record_type)of);
+	cJSON_Delete(r);
+}
+
+void feed_give_up(struct feed *f)
+{
+	size_t at = written_whole(f);
+	uint64_t records = 0;
+
+	f->ending = true;
+	for (size_t i = at; i < f->out.len; i++)
+		records += f->out.data[i] == '\n';
+	if (!f->write_error || records == f->seq)
+		return; /* a file without hello can do without what follows */
+	f->within_line |= f->sent > at;
+	while (at < f->out.len) {
+		const char *line = f->out.data + at;
+		size_t len = (size_t)((char *)memchr(line, '\n', f->out.len - at) - line) + 1;
+
+		lose_written(f, line, len);
+		at += len;
+	}
+	f->seq -= records;
+	f->sent = 0;
+	buf_clear(&f->out);
 }
 
 bool feed_waits(const struct feed *f)
 {
-	return !f->error && backlog(f);
+	return !f->error && !f->write_error && backlog(f);
 }
 
 uint64_t feed_records(const struct feed *f)
@@ -201,4 +400,9 @@ uint64_t feed_records(const struct feed *f)
 uint64_t feed_lost(const struct feed *f)
 {
 	return f->lost_total;
+}
+
+uint64_t feed_lost_lately(const struct feed *f)
+{
+	return f->lost_total - f->lost_before;
 }

@@ -2,8 +2,9 @@
 /*
  * One reader of the records: its own sequence numbers, its own buffer, its own losses.
  *
- * A feed never blocks the daemon. What a slow reader leaves no room for is dropped as whole
- * records, counted by type, and told in the feed itself as `loss` once there is room again.
+ * A feed never blocks the daemon. What a slow reader, or a file that cannot be written, leaves no
+ * room for is dropped as whole records, counted by type, and told in the feed itself as `loss` once
+ * there is room again. Everything put is then written or counted as lost.
  */
 #ifndef TCPSHAKE_FEED_H
 #define TCPSHAKE_FEED_H
@@ -18,7 +19,7 @@
 struct feed;
 
 enum feed_kind {
-	FEED_FILE, /* a regular file: written at once, cut back to whole records if the disk fills */
+	FEED_FILE, /* a regular file: written at once; whole records only; survives write errors */
 	FEED_STREAM, /* a pipe, a terminal: non-blocking */
 	FEED_SOCKET, /* a subscriber */
 };
@@ -29,8 +30,10 @@ struct feed *feed_new(int fd, enum feed_kind kind);
 void feed_free(struct feed *f);
 
 int feed_fd(const struct feed *f);
-/* From now on write to `fd` instead; the old one is closed. */
-void feed_replace_fd(struct feed *f, int fd);
+/* From now on write what waits, and all else, to `fd` instead; the old one is closed. Then retry. */
+void feed_replace_fd(struct feed *f, int fd, enum feed_kind kind);
+/* The file ends within a line that is not ours: end it before anything else is written. */
+void feed_finish_line(struct feed *f);
 /* From now on it wants the stream, with these criteria, which are taken over. */
 void feed_subscribe(struct feed *f, struct filter *filter);
 bool feed_is_subscribed(const struct feed *f);
@@ -47,13 +50,26 @@ void feed_tell_losses(struct feed *f, const struct record *now);
 
 /*
  * Write what is buffered, as far as the reader takes it. 0, or a negative errno after which the
- * feed is dead (-EPIPE, -ENOSPC, …).
+ * feed is dead (-EPIPE…). A file never dies: see feed_write_error().
  */
 int feed_flush(struct feed *f);
 /* Does it hold records the reader has not taken? Then flush again once its fd is writable. */
 bool feed_waits(const struct feed *f);
 
+/*
+ * Why the file cannot be written (-ENOSPC, -EDQUOT, -EIO…), 0 if it can. Until feed_retry() has
+ * written all that waits, feed_flush() does not try.
+ */
+int feed_write_error(const struct feed *f);
+int feed_retry(struct feed *f);
+/*
+ * At the end: what waits for a file that cannot be written is lost, and counted, so that the few
+ * records that say so may still find room.
+ */
+void feed_give_up(struct feed *f);
+
 uint64_t feed_records(const struct feed *f); /* appended, `loss` included */
 uint64_t feed_lost(const struct feed *f);
+uint64_t feed_lost_lately(const struct feed *f); /* since the last write error began */
 
 #endif

@@ -3,6 +3,7 @@
 #include "daemon.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <string.h>
 
@@ -39,8 +40,8 @@ static void on_interval(evutil_socket_t fd, short what, void *ctx)
 	source_sweep_latencies(d->source, listens, d);
 }
 
-/* A reader that was slow and reads again, but gets no record that would tell it. */
-static void tell_slow_reader(void *ctx, struct feed *feed)
+/* Who was slow and reads again, or a file that is written again, but gets no record that would tell it. */
+static void tell_own_losses(void *ctx, struct feed *feed)
 {
 	struct daemon *d = ctx;
 
@@ -63,7 +64,7 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 	verdict_expire(d, now);
 	source_expire(d->source, now);
 	flow_scan_if_needed(d, now);
-	sinks_each(d->sinks, tell_slow_reader, d);
+	sinks_each(d->sinks, tell_own_losses, d);
 	sinks_flush(d->sinks);
 }
 
@@ -99,9 +100,28 @@ static void on_hup(evutil_socket_t fd, short what, void *ctx)
 			  strerror(-err));
 }
 
+static const char *output_name(const struct daemon *d)
+{
+	return strcmp(d->options.output, "-") == 0 ? "standard output" : d->options.output;
+}
+
+void loop_output_stuck(void *ctx, int error)
+{
+	struct daemon *d = ctx;
+	struct feed *feed = sinks_output(d->sinks);
+
+	if (error)
+		log_error("cannot write %s: %s; going on, trying again: what 4 MiB of memory cannot "
+			  "keep until then is counted as lost",
+			  output_name(d), strerror(-error));
+	else
+		log_warning("%s is written again; %" PRIu64 " records were lost, as its loss records say",
+			    output_name(d), feed_lost_lately(feed));
+}
+
 void loop_output_failed(struct daemon *d, int error)
 {
-	const char *to = strcmp(d->options.output, "-") == 0 ? "standard output" : d->options.output;
+	const char *to = output_name(d);
 
 	d->exit_code = 1;
 	if (error == -EPIPE)
@@ -138,6 +158,19 @@ static void say_bye(void *ctx, struct feed *feed)
 	feed_put(feed, &d->record);
 }
 
+/* The file that could not be written until now cannot say so itself. */
+static void end_output(struct daemon *d)
+{
+	struct feed *feed = sinks_output(d->sinks);
+	int error = feed ? feed_write_error(feed) : 0;
+
+	if (!error)
+		return;
+	d->exit_code = 1;
+	log_error("cannot write the end of %s: %s; %" PRIu64 " records were lost", output_name(d),
+		  strerror(-error), feed_lost_lately(feed));
+}
+
 void loop_finish(struct daemon *d)
 {
 	struct farewell farewell = { .daemon = d, .totals.reason = d->reason };
@@ -149,8 +182,10 @@ void loop_finish(struct daemon *d)
 	if (source_counters(d->source, &farewell.totals.counters) == 0)
 		flow_tell_losses(d, &farewell.totals.counters);
 	farewell.totals.uptime_ns = clock_mono_ns() - d->start_ns;
+	sinks_give_up(d->sinks);
 	sinks_each(d->sinks, say_bye, &farewell);
 	sinks_finish(d->sinks, FINISH_MS);
+	end_output(d);
 }
 
 static int add_event(struct daemon *d, evutil_socket_t fd, short what, event_callback_fn fn,

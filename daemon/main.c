@@ -112,7 +112,7 @@ static int start_output(struct daemon *d)
 
 	if (!path)
 		return 0;
-	err = sinks_open_output(d->sinks, path, loop_output_dead, d);
+	err = sinks_open_output(d->sinks, path, loop_output_dead, loop_output_stuck, d);
 	if (err) {
 		log_error("cannot open %s: %s; give another file with -o", path, strerror(-err));
 		return err;
@@ -224,6 +224,7 @@ int main(int argc, char **argv)
 		d.exit_code = print_probe(&d);
 	} else {
 		signal(SIGPIPE, SIG_IGN);
+		signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is an error like others */
 		if (start(&d)) {
 			d.exit_code = 1;
 		} else {

@@ -7,7 +7,7 @@
 
 #include "common/names.h"
 
-#define SCHEMA_VERSION "1.2"
+#define SCHEMA_VERSION "1.3"
 
 static void finish(struct buf *b, cJSON *members)
 {

@@ -12,15 +12,20 @@
 
 #include "common/clock.h"
 
+static const struct timeval retry_interval = { .tv_usec = 500000 };
+
 struct sink {
 	struct sink *next;
 	struct sinks *sinks;
 	struct feed *feed;
 	struct event *writable;
 	struct event *hangup; /* of a pipe: its reader went away */
+	struct event *retry; /* of a file that cannot be written */
 	sink_dead_fn dead;
+	sink_stuck_fn stuck;
 	void *ctx;
 	int error; /* to be told */
+	bool is_stuck; /* as told */
 };
 
 struct sinks {
@@ -32,10 +37,24 @@ struct sinks {
 	struct event *bury; /* tells of dead sinks outside any walk over the list */
 };
 
+/* Tell when a file's trouble begins and ends, and try again as long as it lasts. */
+static void watch_file(struct sink *sink)
+{
+	int error = feed_write_error(sink->feed);
+
+	if (error && sink->retry && !event_pending(sink->retry, EV_TIMEOUT, NULL))
+		event_add(sink->retry, &retry_interval);
+	if (!error == !sink->is_stuck)
+		return;
+	sink->is_stuck = error;
+	sink->stuck(sink->ctx, error);
+}
+
 static void sink_flush(struct sink *sink)
 {
 	int err = feed_flush(sink->feed);
 
+	watch_file(sink);
 	if (err && !sink->error) {
 		sink->error = err;
 		event_active(sink->sinks->bury, EV_TIMEOUT, 0);
@@ -49,6 +68,16 @@ static void on_writable(evutil_socket_t fd, short what, void *ctx)
 	(void)fd;
 	(void)what;
 	sink_flush(ctx);
+}
+
+static void on_retry(evutil_socket_t fd, short what, void *ctx)
+{
+	struct sink *sink = ctx;
+
+	(void)fd;
+	(void)what;
+	feed_retry(sink->feed);
+	sink_flush(sink);
 }
 
 static void on_hangup(evutil_socket_t fd, short what, void *ctx)
@@ -141,9 +170,12 @@ void sinks_remove(struct sinks *s, struct sink *sink)
 	}
 	if (sink == s->output)
 		s->output = NULL;
-	event_free(sink->writable);
+	if (sink->writable)
+		event_free(sink->writable);
 	if (sink->hangup)
 		event_free(sink->hangup);
+	if (sink->retry)
+		event_free(sink->retry);
 	feed_free(sink->feed);
 	free(sink);
 }
@@ -153,24 +185,23 @@ struct feed *sink_feed(struct sink *sink)
 	return sink->feed;
 }
 
-/* A file that a crash cut off ends with half a record: do not append ours to that line. */
-static int end_last_line(int fd, const char *path)
+/* A file that a crash cut off ends with half a record: ours is not to be appended to that line. */
+static bool ends_within_line(const char *path)
 {
-	int readable = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct stat st;
 	char last = '\n';
-	int err = 0;
 
-	if (readable < 0)
-		return 0; /* write-only for us: nothing to look at */
-	if (fstat(readable, &st) == 0 && st.st_size > 0 &&
-	    pread(readable, &last, 1, st.st_size - 1) == 1 && last != '\n' && write(fd, "\n", 1) != 1)
-		err = -errno;
-	close(readable);
-	return err;
+	if (fd < 0)
+		return false; /* write-only for us: nothing to look at */
+	if (fstat(fd, &st) == 0 && st.st_size > 0 && pread(fd, &last, 1, st.st_size - 1) != 1)
+		last = '\n';
+	close(fd);
+	return last != '\n';
 }
 
-static int open_output(const char *path, enum feed_kind *kind)
+/* `wait`: for the reader of a FIFO. */
+static int open_output(const char *path, bool wait, enum feed_kind *kind)
 {
 	struct stat st;
 	int fd, err;
@@ -184,7 +215,10 @@ static int open_output(const char *path, enum feed_kind *kind)
 		if (fd < 0)
 			fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
 	} else {
-		fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, 0640);
+		fd = open(path,
+			  O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY |
+				  (wait ? 0 : O_NONBLOCK),
+			  0640);
 	}
 	if (fd < 0)
 		return -errno;
@@ -193,23 +227,49 @@ static int open_output(const char *path, enum feed_kind *kind)
 	*kind = S_ISREG(st.st_mode) ? FEED_FILE : S_ISSOCK(st.st_mode) ? FEED_SOCKET : FEED_STREAM;
 	if (*kind == FEED_STREAM && fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0)
 		goto fail;
-	err = *kind == FEED_FILE && strcmp(path, "-") != 0 ? end_last_line(fd, path) : 0;
-	if (!err)
-		return fd;
-	close(fd);
-	return err;
+	return fd;
 fail:
 	err = -errno;
 	close(fd);
 	return err;
 }
 
-int sinks_open_output(struct sinks *s, const char *path, sink_dead_fn dead, void *ctx)
+/* The output has a new descriptor: what waits for it, and what it begins with. */
+static int watch_output(struct sink *sink, const char *path, enum feed_kind kind)
+{
+	struct event_base *base = sink->sinks->base;
+	int fd = feed_fd(sink->feed);
+	struct stat st;
+
+	sink->writable = event_new(base, fd, EV_WRITE, on_writable, sink);
+	if (!sink->writable)
+		return -ENOMEM;
+	if (kind == FEED_FILE && strcmp(path, "-") != 0 && ends_within_line(path))
+		feed_finish_line(sink->feed);
+	if (fstat(fd, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode))) {
+		/* epoll reports an error on any descriptor that is watched, whatever for */
+		sink->hangup = event_new(base, fd, EV_READ | EV_PERSIST, on_hangup, sink);
+		if (sink->hangup)
+			event_add(sink->hangup, NULL);
+	}
+	return 0;
+}
+
+static void unwatch_output(struct sink *sink)
+{
+	event_free(sink->writable);
+	sink->writable = NULL;
+	if (sink->hangup)
+		event_free(sink->hangup);
+	sink->hangup = NULL;
+}
+
+int sinks_open_output(struct sinks *s, const char *path, sink_dead_fn dead, sink_stuck_fn stuck,
+		      void *ctx)
 {
 	enum feed_kind kind;
-	int fd = open_output(path, &kind);
+	int fd = open_output(path, true, &kind);
 	struct feed *feed;
-	struct stat st;
 
 	if (fd < 0)
 		return fd;
@@ -218,13 +278,12 @@ int sinks_open_output(struct sinks *s, const char *path, sink_dead_fn dead, void
 	if (!s->output)
 		return -ENOMEM;
 	s->output_path = path;
-	if (fstat(fd, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode))) {
-		/* epoll reports an error on any descriptor that is watched, whatever for */
-		s->output->hangup = event_new(s->base, fd, EV_READ | EV_PERSIST, on_hangup, s->output);
-		if (s->output->hangup)
-			event_add(s->output->hangup, NULL);
-	}
-	return 0;
+	s->output->stuck = stuck;
+	s->output->retry = evtimer_new(s->base, on_retry, s->output);
+	if (!s->output->retry)
+		return -ENOMEM;
+	unwatch_output(s->output);
+	return watch_output(s->output, path, kind);
 }
 
 struct feed *sinks_output(struct sinks *s)
@@ -235,15 +294,22 @@ struct feed *sinks_output(struct sinks *s)
 int sinks_reopen_output(struct sinks *s)
 {
 	enum feed_kind kind;
-	int fd;
+	int fd, err;
 
 	if (!s->output || strcmp(s->output_path, "-") == 0)
 		return 0;
-	feed_flush(s->output->feed);
-	fd = open_output(s->output_path, &kind);
+	/* The old file is complete before there is a new one: who follows it may rely on that. */
+	feed_retry(s->output->feed);
+	fd = open_output(s->output_path, false, &kind);
 	if (fd < 0)
 		return fd;
-	feed_replace_fd(s->output->feed, fd);
+	unwatch_output(s->output);
+	feed_replace_fd(s->output->feed, fd, kind);
+	err = watch_output(s->output, s->output_path, kind);
+	if (err)
+		return err;
+	feed_retry(s->output->feed);
+	sink_flush(s->output);
 	return 0;
 }
 
@@ -273,6 +339,14 @@ void sinks_each(struct sinks *s, void (*fn)(void *ctx, struct feed *feed), void 
 		fn(ctx, sink->feed);
 }
 
+void sinks_give_up(struct sinks *s)
+{
+	if (!s->output)
+		return;
+	feed_retry(s->output->feed);
+	feed_give_up(s->output->feed);
+}
+
 void sinks_finish(struct sinks *s, int timeout_ms)
 {
 	uint64_t deadline = clock_mono_ns() + (uint64_t)timeout_ms * 1000000;
@@ -282,7 +356,8 @@ void sinks_finish(struct sinks *s, int timeout_ms)
 		struct pollfd p = { .fd = feed_fd(sink->feed), .events = POLLOUT };
 		uint64_t now = clock_mono_ns();
 
-		feed_flush(sink->feed);
+		feed_retry(sink->feed);
+		watch_file(sink);
 		if (!feed_waits(sink->feed) || now >= deadline)
 			sink = sink->next;
 		else

@@ -12,6 +12,8 @@ struct sink;
 
 /* Called once when a sink's feed has died of `error` (negative errno), from the loop. */
 typedef void (*sink_dead_fn)(void *ctx, int error);
+/* Called when a file cannot be written (negative errno), and with 0 when all of it is again. */
+typedef void (*sink_stuck_fn)(void *ctx, int error);
 
 struct sinks *sinks_new(struct event_base *base);
 /* Closes every feed. NULL-safe. */
@@ -19,9 +21,11 @@ void sinks_free(struct sinks *s);
 
 /*
  * Open the output: a path, appended to, or "-" for stdout. 0 or a negative errno. `dead` is
- * told when it can no longer be written, also on an idle host when a pipe's reader goes away.
+ * told when it can no longer be written, also on an idle host when a pipe's reader goes away;
+ * `stuck` of a regular file, which is tried again twice a second.
  */
-int sinks_open_output(struct sinks *s, const char *path, sink_dead_fn dead, void *ctx);
+int sinks_open_output(struct sinks *s, const char *path, sink_dead_fn dead, sink_stuck_fn stuck,
+		      void *ctx);
 /* Open the output's path again, after a rotation. Keeps the old file if that fails. */
 int sinks_reopen_output(struct sinks *s);
 
@@ -46,6 +50,8 @@ void sinks_gone(const struct sinks *s, uint64_t *records, uint64_t *lost);
 
 void sinks_each(struct sinks *s, void (*fn)(void *ctx, struct feed *feed), void *ctx);
 
+/* Before the last record: what a file cannot take now is lost. */
+void sinks_give_up(struct sinks *s);
 /* Wait for slow readers, at most so long. Then what they have not taken is lost. */
 void sinks_finish(struct sinks *s, int timeout_ms);
 

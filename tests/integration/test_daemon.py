@@ -269,27 +269,6 @@ def test_full_device():
     assert "no space left" in one_line(err).lower()
 
 
-def test_full_disk(lone, tmp_path, daemon):
-    """Exit 1 and one line; the file holds whole lines only."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32k", "none", str(disk)], check=True)
-    try:
-        d = daemon(output=disk / "feed", check=False)
-        with listener(lone, 4, backlog=1000) as server:
-            socks = [connect(lone, 4, ("127.0.0.1", port_of(server)))[0] for _ in range(200)]
-            code = d.wait()
-            for sock in socks:
-                sock.close()
-        assert code == 1
-        assert "no space left" in d.error_line().lower()
-        records = feed.read_file(disk / "feed")
-        assert len(records) > 10
-        assert feed.check_feed(records, whole=False) == []
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
-
-
 @pytest.mark.parametrize("busy", [False, True], ids=["idle", "busy"])
 def test_reader_that_goes_away(lone, daemon, busy):
     """EPIPE: noticed at once, even if there is nothing to write."""

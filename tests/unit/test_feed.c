@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* feed: sequence numbers, slow readers, full disks. */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <setjmp.h>
@@ -7,8 +8,11 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -138,12 +142,239 @@ static void test_full_device(void **state)
 	buf_free(&r.body);
 }
 
+/*
+ * A disk of a certain size, for one file: RLIMIT_FSIZE takes part of a write, then none, as a full
+ * disk does. (fallocate() does not heed it.)
+ */
+static void set_disk(rlim_t bytes)
+{
+	struct rlimit limit;
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = bytes;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+struct disk {
+	int fd;
+	char path[32];
+	struct feed *feed;
+	struct record handshake, loss, bye;
+};
+
+static void disk_open(struct disk *d, rlim_t bytes)
+{
+	memset(d, 0, sizeof(*d));
+	signal(SIGXFSZ, SIG_IGN);
+	strcpy(d->path, "/tmp/tcpshake-feed-XXXXXX");
+	d->fd = mkostemp(d->path, O_APPEND);
+	assert_true(d->fd >= 0);
+	d->feed = feed_new(dup(d->fd), FEED_FILE);
+	make_record(&d->handshake, RECORD_HANDSHAKE);
+	make_record(&d->loss, RECORD_LOSS);
+	make_record(&d->bye, RECORD_BYE);
+	set_disk(bytes);
+}
+
+static void disk_close(struct disk *d)
+{
+	set_disk(RLIM_INFINITY);
+	feed_free(d->feed);
+	close(d->fd);
+	unlink(d->path);
+	buf_free(&d->handshake.body);
+	buf_free(&d->loss.body);
+	buf_free(&d->bye.body);
+}
+
+/* What the file holds: whole records, numbered from `t->seq` on. */
+static void read_disk(struct disk *d, struct taken *t)
+{
+	int fd = open(d->path, O_RDONLY);
+	struct buf in = {};
+	struct stat st;
+	cJSON *record;
+
+	assert_int_equal(fstat(fd, &st), 0);
+	assert_true(buf_reserve(&in, (size_t)st.st_size + 1));
+	assert_int_equal(pread(fd, in.data, (size_t)st.st_size, 0), st.st_size);
+	close(fd);
+	in.len = (size_t)st.st_size;
+	while (in.len) {
+		const char *end = memchr(in.data, '\n', in.len), *type;
+		size_t len;
+
+		assert_non_null(end);
+		len = (size_t)(end - in.data) + 1;
+		record = cJSON_ParseWithLength(in.data, len);
+		assert_non_null(record);
+		type = cJSON_GetStringValue(cJSON_GetObjectItem(record, "type"));
+		assert_int_equal(cJSON_GetObjectItem(record, "seq")->valueint, ++t->seq);
+		t->handshakes += strcmp(type, "handshake") == 0;
+		t->byes += strcmp(type, "bye") == 0;
+		if (cJSON_GetObjectItem(record, "count")) {
+			assert_string_equal(cJSON_GetObjectItem(record, "why")->valuestring,
+					    "write_error");
+			t->lost += (uint64_t)cJSON_GetObjectItem(record, "count")->valuedouble;
+		}
+		cJSON_Delete(record);
+		buf_consume(&in, len);
+	}
+	buf_free(&in);
+}
+
+static void test_full_disk_that_is_freed(void **state)
+{
+	struct taken t = {}, end = {};
+	struct disk d;
+	int put = 0;
+
+	(void)state;
+	disk_open(&d, 100001);
+	for (; put < 20000; put++) /* 10 MB: more than the backlog, too */
+		feed_put(d.feed, &d.handshake);
+	assert_int_equal(feed_flush(d.feed), 0);
+	assert_int_equal(feed_write_error(d.feed), -EFBIG);
+	assert_false(feed_waits(d.feed)); /* for no reader */
+	read_disk(&d, &t);
+	assert_in_range(t.handshakes, 100, 100001 / 440);
+	assert_true(feed_lost(d.feed) > 0);
+
+	set_disk(1000001); /* some is freed, not enough */
+	assert_int_equal(feed_retry(d.feed), 0);
+	assert_int_equal(feed_write_error(d.feed), -EFBIG);
+	memset(&t, 0, sizeof(t));
+	read_disk(&d, &t);
+	assert_true(t.handshakes > 1000);
+
+	set_disk(RLIM_INFINITY);
+	assert_int_equal(feed_retry(d.feed), 0);
+	assert_int_equal(feed_write_error(d.feed), 0);
+	assert_int_equal(feed_lost_lately(d.feed), feed_lost(d.feed));
+	feed_put(d.feed, &d.handshake);
+	feed_put(d.feed, &d.bye);
+	assert_int_equal(feed_flush(d.feed), 0);
+	read_disk(&d, &end);
+	assert_int_equal(end.handshakes + end.lost, put + 1);
+	assert_int_equal(end.lost, feed_lost(d.feed));
+	assert_int_equal(end.seq, feed_records(d.feed));
+	assert_int_equal(end.byes, 1);
+	disk_close(&d);
+}
+
+/* What waits is given up, so that the last records fit: its own loss records are told again. */
+static void test_full_disk_at_the_end(void **state)
+{
+	struct taken t = {};
+	struct disk d;
+
+	(void)state;
+	disk_open(&d, 100001);
+	for (int i = 0; i < 20000; i++)
+		feed_put(d.feed, &d.handshake);
+	set_disk(3000001);
+	feed_retry(d.feed); /* half of the backlog is gone: there is room again */
+	for (int i = 0; i < 20000; i++)
+		feed_put(d.feed, &d.handshake); /* one of its losses is told within the backlog */
+	assert_int_equal(feed_write_error(d.feed), -EFBIG);
+	feed_give_up(d.feed);
+	set_disk(3002001);
+	feed_tell_losses(d.feed, &d.bye);
+	feed_put(d.feed, &d.bye);
+	assert_int_equal(feed_retry(d.feed), 0);
+	assert_int_equal(feed_write_error(d.feed), 0);
+	read_disk(&d, &t);
+	assert_int_equal(t.handshakes + t.lost, 40000);
+	assert_int_equal(t.lost, feed_lost(d.feed));
+	assert_int_equal(t.seq, feed_records(d.feed));
+	assert_int_equal(t.byes, 1);
+	disk_close(&d);
+}
+
+/* A file that took nothing at all keeps its beginning for when it takes something. */
+static void test_full_disk_from_the_start(void **state)
+{
+	struct taken t = {};
+	struct disk d;
+
+	(void)state;
+	disk_open(&d, 100);
+	feed_put(d.feed, &d.handshake);
+	assert_int_equal(feed_flush(d.feed), 0);
+	read_disk(&d, &t);
+	assert_int_equal(t.seq, 0);
+	feed_give_up(d.feed);
+	feed_put(d.feed, &d.bye);
+	set_disk(RLIM_INFINITY);
+	feed_retry(d.feed);
+	read_disk(&d, &t);
+	assert_int_equal(t.handshakes, 1);
+	assert_int_equal(t.byes, 1);
+	assert_int_equal(feed_lost(d.feed), 0);
+	disk_close(&d);
+}
+
+/* Another file, as after a rotation, goes on where the full one stopped. */
+static void test_other_file_cures(void **state)
+{
+	struct taken t = {};
+	struct disk d, other;
+
+	(void)state;
+	disk_open(&other, RLIM_INFINITY);
+	disk_open(&d, 5001);
+	for (int i = 0; i < 1000; i++)
+		feed_put(d.feed, &d.handshake);
+	feed_flush(d.feed);
+	assert_int_equal(feed_write_error(d.feed), -EFBIG);
+	set_disk(RLIM_INFINITY);
+	feed_replace_fd(d.feed, dup(other.fd), FEED_FILE);
+	feed_retry(d.feed);
+	assert_int_equal(feed_write_error(d.feed), 0);
+	read_disk(&d, &t);
+	assert_in_range(t.handshakes, 5, 11);
+	read_disk(&other, &t);
+	assert_int_equal(t.handshakes, 1000);
+	assert_int_equal(feed_lost(d.feed), 0);
+	disk_close(&d);
+	disk_close(&other);
+}
+
+/* The half record of who crashed is ended, not continued; also if that is all that fits. */
+static void test_line_without_end(void **state)
+{
+	struct disk d;
+	char text[6];
+
+	(void)state;
+	disk_open(&d, 3);
+	assert_int_equal(write(d.fd, "{\"v", 3), 3);
+	feed_finish_line(d.feed);
+	feed_put(d.feed, &d.handshake);
+	feed_flush(d.feed);
+	assert_int_equal(feed_write_error(d.feed), -EFBIG);
+	set_disk(4);
+	feed_retry(d.feed);
+	assert_int_equal(lseek(d.fd, 0, SEEK_END), 4);
+	set_disk(RLIM_INFINITY);
+	feed_retry(d.feed);
+	assert_int_equal(lseek(d.fd, 0, SEEK_SET), 0);
+	assert_int_equal(read(d.fd, text, sizeof(text)), sizeof(text));
+	assert_memory_equal(text, "{\"v\n{\"", sizeof(text));
+	disk_close(&d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_slow_reader),
 		cmocka_unit_test(test_reader_gone),
 		cmocka_unit_test(test_full_device),
+		cmocka_unit_test(test_full_disk_that_is_freed),
+		cmocka_unit_test(test_full_disk_at_the_end),
+		cmocka_unit_test(test_full_disk_from_the_start),
+		cmocka_unit_test(test_other_file_cures),
+		cmocka_unit_test(test_line_without_end),
 	};
 
 	return cmocka_run_group_tests_name("feed", tests, NULL, NULL);
