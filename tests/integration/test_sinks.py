@@ -15,6 +15,7 @@ from lib.disk import Disk
 from lib.traffic import connect
 
 COUNT = 15000 if env.SLOW < 4 else 3000
+PORT = 20000 + os.getpid() % 10000  # nobody else's on this host
 KIB, MIB = 1 << 10, 1 << 20
 
 
@@ -28,8 +29,8 @@ def refused(ns, count=1):
         connect(ns, 4, ("127.0.0.1", 9))[0].close()
 
 
-def storm(ns, count, port=9001):
-    child = ns.popen([env.tool("storm"), "-n", str(count), "-p", str(port)],
+def storm(ns, count):
+    child = ns.popen([env.tool("storm"), "-n", str(count), "-p", str(PORT)],
                      stdout=subprocess.PIPE)
     out, _ = child.communicate(timeout=120 * env.SLOW)
     assert child.returncode == 0
@@ -97,16 +98,16 @@ def test_full_disk(lone, disk, tmp_path, daemon, keep):
 def test_full_disk_under_load(lone, disk, daemon):
     """Twice full, twice freed, at full speed; each record is in the file or in its losses."""
     path = disk.path / "feed"
-    d = daemon(output=path)
+    d = daemon("--port", str(PORT), output=path)
     before = lone.snmp()
     for turn in (1, 2):
         disk.fill(leave=1 * MIB)
-        storm(lone, COUNT, 9000 + turn)
+        storm(lone, COUNT)
         until_stuck(d, turn)
         assert whole_lines(path)
         disk.free()
         until_cured(d, turn)
-        storm(lone, COUNT // 10, 9100 + turn)
+        storm(lone, COUNT // 10)
     after = lone.snmp()
     d.stop(timeout=30)
     records = feed.read_file(path)
@@ -122,9 +123,9 @@ def test_full_disk_under_load(lone, disk, daemon):
 def test_full_disk_freed_under_load(lone, disk, daemon):
     """Full and free again within one storm."""
     path = disk.path / "feed"
-    d = daemon(output=path)
+    d = daemon("--port", str(PORT), output=path)
     disk.fill(leave=1 * MIB)
-    child = lone.popen([env.tool("storm"), "-n", str(COUNT)], stdout=subprocess.DEVNULL)
+    child = lone.popen([env.tool("storm"), "-n", str(COUNT), "-p", str(PORT)], stdout=subprocess.DEVNULL)
     until_stuck(d)
     assert whole_lines(path)
     disk.free()
