@@ -84,23 +84,34 @@ int netstat_open(struct netstat_files *files, uint32_t pid, uint32_t netns)
 	return 0;
 }
 
-int netstat_read(const struct netstat_files *files, struct netstat *n)
+static int read_one(int fd, struct netstat *n)
 {
 	char text[16384];
+	size_t have = 0;
+	ssize_t got;
 
-	for (int i = 0; i < 2; i++) {
-		size_t have = 0;
-		ssize_t got;
-
-		while ((got = pread(files->fd[i], text + have, sizeof(text) - 1 - have,
-				    (off_t)have)) > 0)
-			have += (size_t)got;
-		if (got < 0)
-			return -errno;
-		text[have] = '\0';
-		netstat_parse(n, text);
-	}
+	while ((got = pread(fd, text + have, sizeof(text) - 1 - have, (off_t)have)) > 0)
+		have += (size_t)got;
+	if (got < 0)
+		return -errno;
+	text[have] = '\0';
+	netstat_parse(n, text);
 	return 0;
+}
+
+/*
+ * The audit bounds AttemptFails by EmbryonicRsts, and TCPTimeouts by RetransSegs; what bounds is read
+ * last, lest what happens meanwhile is in one of them only.
+ */
+int netstat_read(const struct netstat_files *files, struct netstat *n)
+{
+	struct netstat later = {};
+	int err = read_one(files->fd[1], n);
+
+	err = err ? err : read_one(files->fd[0], n);
+	err = err ? err : read_one(files->fd[1], &later);
+	n->value[NETSTAT_RETRANS_SEGS] = later.value[NETSTAT_RETRANS_SEGS];
+	return err;
 }
 
 static void close_one(int *fd)
