@@ -66,20 +66,22 @@ static __always_inline void service_watch(__u32 netns, __u16 local_port, __u16 f
 		bpf_map_update_elem(&services, &key, &fresh, BPF_NOEXIST);
 }
 
-/* Keep it in the table; an entry that is there is another socket's that had this address. */
-static __always_inline void listener_watch(const struct event_listener *e, __u16 family)
+/*
+ * Keep it in the table; an entry that is there is another socket's that had this address. What is
+ * kept is made where the event has room for it: the stack has none for both.
+ */
+static __always_inline void listener_watch(struct event_listener *e, __u16 family)
 {
-	struct listener_state state = {
-		.netns = e->header.netns,
-		.local_port = e->local_port,
-		.family = family,
-		.since_ns = e->event == LISTENER_FOUND ? 0 : e->mono_ns, /* it listens already */
-	};
+	struct listener_state *state = &e->state;
 	struct listener_key key = { e->socket };
 	struct counters *c;
 
-	service_watch(state.netns, state.local_port, family);
-	if (bpf_map_update_elem(&listeners, &key, &state, BPF_ANY)) {
+	state->netns = e->header.netns;
+	state->local_port = e->local_port;
+	state->family = family;
+	state->since_ns = e->event == LISTENER_FOUND ? 0 : e->mono_ns; /* it listens already */
+	service_watch(state->netns, state->local_port, family);
+	if (bpf_map_update_elem(&listeners, &key, state, BPF_ANY)) {
 		c = this_cpu_counters();
 		if (c)
 			count(c->listener_map_full);

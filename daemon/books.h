@@ -33,6 +33,7 @@ struct book {
 	uint64_t doubted; /* of left.no_full_queue: told to who asks why */
 	bool balanced;
 	struct audit_row rows[AUDIT_COUNTERS];
+	uint64_t unexplained[AUDIT_COUNTERS]; /* differences of all audits that no rule explains */
 };
 
 struct books {

@@ -374,7 +374,14 @@ static void put_audits(const struct daemon *d, struct exposition *e)
 	exposition_family(e, "tcpshake_audit_difference", METRIC_GAUGE, NULL,
 			  "The kernel's counter less what was seen, in the last interval that was "
 			  "audited, where no rule explains it.");
-	queues_measure_audits(d->queues, e, NAMESPACES_MAX);
+	queues_measure_audits(d->queues, e, false, NAMESPACES_MAX);
+	exposition_family(e, "tcpshake_audit_unexplained", METRIC_COUNTER, NULL,
+			  "Such differences of all audits, without their signs, added up.");
+	queues_measure_audits(d->queues, e, true, NAMESPACES_MAX);
+	exposition_family(e, "tcpshake_audits", METRIC_COUNTER, NULL,
+			  "Audits of namespaces, by whether all that differs is explained.");
+	put_total(e, "balanced", "true", queues_audits(d->queues, true));
+	put_total(e, "balanced", "false", queues_audits(d->queues, false));
 }
 
 void measures_put(void *ctx, struct exposition *e)

@@ -24,6 +24,7 @@ struct queues {
 	struct overflow_view *views;
 	struct overflow_finding *findings;
 	uint64_t refused[STAGES][QUEUES][ACTIONS];
+	uint64_t audits[2]; /* out of balance, balanced */
 	uint32_t clients[CLIENT_CACHE]; /* namespaces whose clients were seen since then */
 	uint64_t last_ns; /* of the previous look */
 	int64_t offset_ns; /* of the wall clock */
@@ -247,8 +248,13 @@ static void put_audit(const struct queues *q, const struct queues_output *to, co
 
 static void tell_audit(struct queues *q, struct book *b, uint64_t now_ns)
 {
-	if (book_audit(b, source_untold(q->source), now_ns))
-		put_audit(q, &q->output, b);
+	if (!book_audit(b, source_untold(q->source), now_ns))
+		return;
+	q->audits[b->balanced]++;
+	for (int i = 0; i < AUDIT_COUNTERS; i++)
+		if (!b->rows[i].rule)
+			b->unexplained[i] += (uint64_t)llabs(b->rows[i].difference);
+	put_audit(q, &q->output, b);
 }
 
 /* SYNs dropped for what no full queue explains, or for one of nobody's: whose, cannot be said. */
@@ -554,17 +560,26 @@ uint64_t queues_refused(const struct queues *q, enum overflow_stage stage,
 	return q->refused[stage][queue][action];
 }
 
-void queues_measure_audits(const struct queues *q, struct exposition *e, unsigned int max)
+uint64_t queues_audits(const struct queues *q, bool balanced)
+{
+	return q->audits[balanced];
+}
+
+void queues_measure_audits(const struct queues *q, struct exposition *e, bool total,
+			   unsigned int max)
 {
 	for (const struct book *b = q->books.first; b && max; b = b->next) {
 		if (!b->audited_ns)
 			continue;
 		max--;
 		for (int i = 0; i < AUDIT_COUNTERS; i++) {
-			exposition_start(e, "");
+			exposition_start(e, total ? "_total" : "");
 			exposition_label_number(e, "netns", b->netns);
 			exposition_label(e, "counter", b->rows[i].name);
-			exposition_signed(e, b->rows[i].rule ? 0 : b->rows[i].difference);
+			if (total)
+				exposition_value(e, b->unexplained[i]);
+			else
+				exposition_signed(e, b->rows[i].rule ? 0 : b->rows[i].difference);
 		}
 	}
 }

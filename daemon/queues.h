@@ -52,8 +52,15 @@ void queues_interval(struct queues *q, uint64_t now_ns, int64_t offset_ns, bool 
 uint64_t queues_refused(const struct queues *q, enum overflow_stage stage,
 			enum overflow_queue queue, enum overflow_action action);
 
-/* The samples of the family of audits' differences, of at most so many namespaces. */
-void queues_measure_audits(const struct queues *q, struct exposition *e, unsigned int max);
+/* How many audits balanced, or did not. */
+uint64_t queues_audits(const struct queues *q, bool balanced);
+
+/*
+ * The samples of a family, of at most so many namespaces: the differences of the last audit that no
+ * rule explains, or the total of all audits' (of their absolute values).
+ */
+void queues_measure_audits(const struct queues *q, struct exposition *e, bool total,
+			   unsigned int max);
 
 /* A record of each listener as it was at the last look, to another output. */
 void queues_report(struct queues *q, const struct queues_output *output);

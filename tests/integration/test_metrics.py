@@ -371,6 +371,13 @@ def test_audit(lone, measured, keep):
              s.all("tcpshake_audit_difference", netns=lone.inode)}
     assert {"ActiveOpens", "PassiveOpens", "ListenOverflows"} <= set(found)
     assert not any(found.values())
+    assert not s.sum("tcpshake_audit_unexplained_total", netns=lone.inode)
+    told = collections.Counter(r["balanced"] for r in list(d.feed.all) if r["type"] == "audit")
+    last = metrics.scrape()
+    for balanced in (True, False):
+        name = str(balanced).lower()
+        assert last.one("tcpshake_audits_total", balanced=name) >= told[balanced]
+    assert s.sum("tcpshake_audits_total") >= 1
 
 
 def test_the_daemon_itself(lone, measured):

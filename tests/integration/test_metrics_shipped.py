@@ -58,8 +58,10 @@ def test_dashboard(served):
     assert len(ids) == len(set(ids))
     unused = {name.removesuffix("_bucket") for name in names if not name.endswith(("_sum", "_count"))}
     unused -= {name.removesuffix("_bucket") for text in found for name in METRIC.findall(text)}
-    assert unused == {"tcpshake_events_seen_total", "tcpshake_feeds", "tcpshake_feed_records_total",
-                      "process_start_time_seconds", "tcpshake_build_info"}
+    text = json.dumps(dashboard["templating"])
+    assert METRIC.findall(text) == ["tcpshake_build_info"]
+    assert unused - {"tcpshake_build_info"} == {"tcpshake_events_seen_total", "tcpshake_feeds", "tcpshake_feed_records_total",
+                      "process_start_time_seconds", "tcpshake_audit_difference"}
 
 
 def test_expressions_parse(tmp_path):
