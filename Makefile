@@ -46,6 +46,13 @@ BPF := $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(BPF_APART:%=bpf/%.bpf.c),$(wil
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/*.c))
 HELPERS := $(addprefix $(BUILD)/tests/,$(basename $(notdir $(wildcard tests/integration/*.c \
 	tests/bench/*.c))))
+# Snippets for other programs: to be copied from share/tcpshake, and edited.
+CONTRIB := $(sort $(wildcard contrib/*/*))
+define newline
+
+
+endef
+tab := $() $()
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
@@ -98,6 +105,8 @@ install: all ## install under $(DESTDIR)$(PREFIX)
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 man/tcpshake.1
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 man/tcpshaked.8
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/tcpshake/schemas schemas/*.schema.json
+	$(foreach f,$(CONTRIB),install -D -m 644 $(f) $(DESTDIR)$(PREFIX)/share/tcpshake/$(f)$(newline)$(tab))
+	sed -i 's,/usr/local/sbin,$(PREFIX)/sbin,' $(DESTDIR)$(PREFIX)/share/tcpshake/contrib/systemd/tcpshaked.service
 
 uninstall: ## remove what install put there
 	rm -f $(DESTDIR)$(PREFIX)/sbin/tcpshaked $(DESTDIR)$(PREFIX)/bin/tcpshake \

@@ -209,3 +209,14 @@ def test_capabilities_of_the_unit(lone, keep, daemon, tmp_path):
     assert record["cgroup"] is None or record["cgroup"]["path"]
     d.feed.wait_for(lambda all: [r for r in all if r["type"] == "audit" and r["netns"] == lone.inode],
                     what="the audit of a namespace of another user's")
+
+
+def test_install(tmp_path):
+    """With DESTDIR: every snippet, and a unit that starts what was installed."""
+    subprocess.run(["make", "-s", "install", f"O={env.BUILD}", f"DESTDIR={tmp_path}", "PREFIX=/usr"],
+                   cwd=env.ROOT, check=True, stdout=subprocess.DEVNULL)
+    share = tmp_path / "usr/share/tcpshake/contrib"
+    shipped = {str(path.relative_to(CONTRIB)) for path in CONTRIB.rglob("*") if path.is_file()}
+    assert {str(path.relative_to(share)) for path in share.rglob("*") if path.is_file()} == shipped
+    assert "ExecStart=/usr/sbin/tcpshaked " in (share / "systemd/tcpshaked.service").read_text()
+    assert (tmp_path / "usr/sbin/tcpshaked").exists()
