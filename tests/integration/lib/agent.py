@@ -13,6 +13,7 @@ Until then it does what the lines of stdin say, to its first socket, and says "d
     accept N     accept N connections, and hold them
     close        close it
     end HOW      of the last connection: close, reset (SO_LINGER 0), write (no more of it), both
+    drop         close the newest of those held
 """
 import json
 import os
@@ -86,6 +87,8 @@ def main():
             held[0].close()
         elif command == "end":
             end(held[-1], args[0])
+        elif command == "drop":
+            held.pop().close()
         print("done", flush=True)
 
 

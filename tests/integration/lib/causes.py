@@ -1,0 +1,352 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Ways for a handshake to fail or to be slow: what is done, and what is to be said of it.
+
+Each Case is run by test_causes.py and written into docs/causes.md.
+"""
+import collections
+import os
+import select
+import time
+
+from . import env, netns
+from .queues import Crowd, pending, reset
+from .traffic import Agent, client, connect, finish, start
+
+# `client`, `server`: (outcome, code, certainty) of that side's record; None: it has no cause, or
+# there is no record. `needs`: what the kernel must tell for it; else nothing wrong is proven.
+Case = collections.namedtuple("Case", "name happens run client server needs advice")
+CASES = []
+
+
+def case(happens, client=None, server=None, needs=(), advice=""):
+    def add(run):
+        CASES.append(Case(run.__name__, happens, run, client, server, needs, advice))
+        return run
+    return add
+
+
+def own_addresses(pair):
+    """Addresses that no other namespace of this host has: else nobody can tell whose they are."""
+    number = os.getpid()
+    high, low = 128 + (number >> 8 & 127), number & 255
+    own = {4: f"10.{high}.{low}.2", 6: f"fd{high:x}:{low:x}::2"}
+    interface = "s0"
+    pair.server.ip(f"address add {own[4]}/32 dev {interface}",
+                   f"address add {own[6]}/128 dev {interface} nodad")
+    pair.client.ip(f"route add {own[4]}/32 dev c0", f"route add {own[6]}/128 dev c0")
+    pair.server.addr = own
+
+
+class Scene:
+    """A client and a server that the daemon knows, as somebody listens in both namespaces."""
+
+    def __init__(self, pair, ip, keep):
+        self.pair, self.ip, self.keep = pair, ip, keep
+        self.client, self.server = pair.client, pair.server
+        own_addresses(pair)
+        self.client.sysctl("net.ipv4.tcp_syn_retries", 1)
+        self.client.sysctl("net.ipv4.tcp_syn_linear_timeouts", 0, optional=True)
+        self.server.sysctl("net.ipv4.tcp_synack_retries", 1)
+        keep(Agent(self.client, comm="resident", listen={"port": 7}))
+        options = {"family": ip, "v6only": 1} if ip == 6 else {"family": ip}
+        self.port = keep(Agent(self.server, comm="resident", listen=options)).port
+        self.address = (self.server.addr[ip], self.port)
+        self.ports = []  # of the clients that the case is about
+
+    def known(self, d):
+        """Until the daemon has looked at both."""
+        d.feed.wait_for(lambda all: {r["netns"] for r in all if r["type"] == "listener"} >=
+                        {self.client.inode, self.server.inode}, what="the residents")
+
+    def begin(self, address=None, bind_port=0):
+        sock = self.keep(start(self.client, self.ip, address or self.address, bind_port))
+        self.ports.append(sock.getsockname()[1])
+        return sock
+
+    def connect(self, address=None, bind_port=0, timeout=10):
+        sock = self.begin(address, bind_port)
+        return sock, finish(sock, timeout)
+
+    def reject(self, kinds):
+        name = "icmp" if self.ip == 4 else "icmpv6"
+        self.server.nft(f"tcp dport 9999 reject with {name} type {kinds[self.ip]}")
+        self.connect((self.address[0], 9999))
+
+    def crowd(self, backlog, **options):
+        return Crowd(self.pair, self.ip, self.keep, backlog, **options)
+
+    def join(self, crowd, count=1):
+        """Clients of a crowd that the case is about."""
+        made = crowd.begin(count)
+        self.ports += [sock.getsockname()[1] for sock in made]
+        return made
+
+
+def until(condition, what, timeout=10):
+    env.poll_until(condition, timeout, what)
+
+
+RESETS_SENT = ("tcp_send_reset",)
+ACKS = ("overflow_reason",)
+QUEUES = ("queue_iterator",)
+
+
+@case("connect() to a port where nobody listens", client=("refused", "port_closed", "proven"),
+      needs=RESETS_SENT, advice="Start the service, or correct the port.")
+def closed_port(s):
+    s.connect((s.address[0], 9))
+
+
+@case("a firewall rejects the SYN with a RST", client=("refused", "filtered", "probable"),
+      needs=RESETS_SENT, advice="Look for a reject rule. Of a host elsewhere the code is "
+      "`port_closed`, probable: its RST looks the same.")
+def rejected_with_reset(s):
+    s.server.nft("tcp dport 9999 reject with tcp reset")
+    s.connect((s.address[0], 9999))
+
+
+@case("… with ICMP port unreachable", client=("refused", "icmp_unreachable", "proven"),
+      advice="Whoever sent the ICMP message knows why.")
+def rejected_port_unreachable(s):
+    s.reject({4: "port-unreachable", 6: "port-unreachable"})
+
+
+@case("… with ICMP host or address unreachable",
+      client=("unreachable", "icmp_unreachable", "proven"), needs=("neigh_timer_handler",))
+def rejected_host_unreachable(s):
+    s.reject({4: "host-unreachable", 6: "addr-unreachable"})
+
+
+@case("… with ICMP net unreachable or no route",
+      client=("unreachable", "icmp_unreachable", "proven"))
+def rejected_net_unreachable(s):
+    s.reject({4: "net-unreachable", 6: "no-route"})
+
+
+@case("… with ICMP administratively prohibited",
+      client=("unreachable", "icmp_unreachable", "proven"), needs=("neigh_timer_handler",))
+def rejected_admin_prohibited(s):
+    s.reject({4: "admin-prohibited", 6: "admin-prohibited"})
+
+
+@case("every SYN is dropped on its way", client=("timeout", "no_answer", "probable"),
+      advice="A firewall that drops, or the host is down. Of a host elsewhere it is proven that "
+      "nothing came; here it might have been a queue.")
+def all_syns_dropped(s):
+    s.server.nft(f"tcp dport {s.port} drop")
+    s.connect()
+
+
+@case("the first SYN is lost", client=("established", "syn_lost", "proven"), needs=QUEUES,
+      advice="Look at the path from client to server.")
+def first_syn_lost(s):
+    s.server.nft(f"tcp dport {s.port} {netns.SYN} {netns.first(1)} drop")
+    s.connect()
+
+
+@case("the first SYN-ACK is lost", client=("established", "synack_lost", "proven"),
+      server=("established", "synack_lost", "proven"),
+      advice="Look at the way back, which may be another. If the server's timer runs out before "
+      "the client's, the client never retransmits and its record has no cause.")
+def first_synack_lost(s):
+    s.client.nft(f"tcp sport {s.port} {netns.SYNACK} {netns.first(1)} drop")
+    s.connect()
+
+
+@case("every SYN-ACK is lost", client=("timeout", "synack_lost", "proven"),
+      server=("timeout", "synack_lost", "proven"), advice="The same.")
+def all_synacks_lost(s):
+    s.client.nft(f"tcp sport {s.port} {netns.SYNACK} drop")
+    s.connect()
+
+
+@case("the final ACK is lost", server=("established", "ack_lost", "proven"),
+      advice="The client is connected already; the server a retransmission later.")
+def first_ack_lost(s):
+    s.server.nft(f"tcp dport {s.port} {netns.ACK} {netns.first(1)} drop")
+    s.connect()
+
+
+@case("the final ACK is lost, and all that follows: data after a handshake the server never finished",
+      server=("timeout", "ack_lost", "proven"),
+      advice="The client's side was established and tells nothing: look at the path and at "
+      "firewalls that keep state.")
+def all_acks_lost(s):
+    s.server.nft(f"tcp dport {s.port} {netns.ACK} drop")
+    sock, error = s.connect()
+    assert error == 0
+    sock.send(b"data")
+
+
+def absent(s):
+    return "10.9.0.77" if s.ip == 4 else "fd09::77"
+
+
+@case("the host does not answer ARP or neighbour discovery",
+      client=("unreachable", "neighbour_failed", "proven"), needs=("neigh_timer_handler",),
+      advice="The host is down, or not in this network.")
+def no_neighbour(s):
+    s.connect((absent(s), 80), timeout=20)
+
+
+@case("the gateway does not", client=("unreachable", "neighbour_failed", "proven"),
+      needs=("neigh_timer_handler",), advice="The gateway is down.")
+def no_gateway(s):
+    far = "10.77.0.0/16" if s.ip == 4 else "fd77::/64"
+    s.client.ip(f"route add {far} via {absent(s)} dev c0")
+    s.connect(("10.77.0.1" if s.ip == 4 else "fd77::1", 80), timeout=20)
+
+
+@case("no local port is left", client=("no_port", "ports_exhausted", "proven"),
+      advice="Reuse connections; else a wider ip_local_port_range or another source address.")
+def ports_used_up(s):
+    s.client.sysctl("net.ipv4.ip_local_port_range", "40000 40001")
+    for _ in range(2):
+        s.keep(connect(s.client, s.ip, s.address)[0])
+    sock = s.keep(client(s.client, s.ip))
+    assert sock.connect_ex(s.address) != 0
+    s.ports.append(0)
+
+
+CANCELLED = ("cancelled", "application_cancelled", "proven")
+
+
+@case("the application's own time-out (Python: settimeout())", client=CANCELLED,
+      advice="A longer time-out helps only if answers do come later.")
+def timeout_of_python(s):
+    s.server.nft(f"tcp dport {s.port} drop")
+    sock = client(s.client, s.ip)
+    sock.settimeout(0.3)
+    try:
+        sock.connect(s.address)
+        raise AssertionError("connected")
+    except TimeoutError:
+        s.ports.append(sock.getsockname()[1])
+    sock.close()
+
+
+@case("the application's own time-out (curl --connect-timeout)", client=CANCELLED)
+def timeout_of_curl(s):
+    s.server.nft(f"tcp dport {s.port} drop")
+    host = s.address[0] if s.ip == 4 else f"[{s.address[0]}]"
+    s.client.run("curl", "-s", "-g", "--connect-timeout", "0.5", "--local-port", "41000",
+                 f"http://{host}:{s.port}/", check=False)
+    s.ports.append(41000)
+
+
+@case("an address loses the race of happy eyeballs", client=CANCELLED,
+      advice="Look at why that address did not answer: the users of the other one do not see it.")
+def happy_eyeballs(s):
+    """As Node and browsers do: the second address after 250 ms, and the loser is closed."""
+    s.server.nft(f"tcp dport {s.port} drop")
+    other = 10 - s.ip
+    options = {"family": other, "v6only": 1} if other == 6 else {"family": other}
+    winner = s.keep(Agent(s.server, listen=options))
+    slow = s.begin()
+    assert not select.select([], [slow], [], 0.25)[1]
+    fast = s.keep(start(s.client, other, (s.server.addr[other], winner.port)))
+    assert finish(fast) == 0
+    slow.close()
+
+
+@case("the client gives up, and its host answers the SYN-ACK that comes then with a RST",
+      client=CANCELLED, server=("reset", "client_reset", "proven"), needs=ACKS,
+      advice="Port scans and health checks do this, and clients with short time-outs.")
+def pending_request_given_up(s):
+    s.client.nft(f"tcp sport {s.port} {netns.SYNACK} {netns.first(1)} drop")
+    sock = s.begin()
+    until(lambda: pending(s.server, s.port) == 1, "a request")
+    sock.close()
+
+
+@case("the accept queue is full as the SYN comes, and has room later",
+      client=("established", "accept_queue_full", "proven"), needs=QUEUES,
+      advice="Only accept() empties this queue.")
+def accept_queue_full_for_a_while(s):
+    crowd = s.crowd(1)
+    before = s.server.counters()["ListenOverflows"]
+    crowd.fill()
+    made = s.join(crowd)
+    until(lambda: s.server.counters()["ListenOverflows"] > before, "an overflow")
+    crowd.accept(2)
+    assert finish(made[0]) == 0
+
+
+@case("… and stays full", client=("timeout", "accept_queue_full", "proven"), needs=QUEUES)
+def accept_queue_full(s):
+    crowd = s.crowd(1)
+    crowd.fill()
+    finish(s.join(crowd)[0], 15)
+
+
+@case("the accept queue is full as the final ACK comes, and has room later",
+      server=("established", "accept_queue_full", "proven"), needs=ACKS,
+      advice="The client is connected already, and waits for an answer to what it sends.")
+def accept_queue_full_at_the_ack(s):
+    s.server.sysctl("net.ipv4.tcp_synack_retries", 3)
+    crowd = s.crowd(1)
+    s.ports.append(crowd.late(1)[0].getsockname()[1])
+    before = s.server.counters()["ListenOverflows"]
+    crowd.find_acks()
+    crowd.fill()
+    until(lambda: s.server.counters()["ListenOverflows"] > before, "an overflow")
+    crowd.accept(2)
+
+
+@case("… and tcp_abort_on_overflow is 1", server=("timeout", "accept_queue_full", "proven"),
+      needs=ACKS, advice="The client is connected, and gets a RST.")
+def accept_queue_full_and_abort(s):
+    s.server.sysctl("net.ipv4.tcp_abort_on_overflow", 1)
+    s.server.sysctl("net.ipv4.tcp_synack_retries", 3)
+    crowd = s.crowd(1)
+    s.ports.append(crowd.late(1)[0].getsockname()[1])
+    before = s.server.counters()["ListenOverflows"]
+    crowd.find_acks()
+    crowd.fill()
+    until(lambda: s.server.counters()["ListenOverflows"] > before, "an overflow")
+
+
+@case("the SYN queue is full, and there are no SYN cookies",
+      client=("timeout", "syn_queue_full", "proven"), needs=QUEUES,
+      advice="Turn tcp_syncookies on; look for clients that our SYN-ACKs do not reach, or a flood.")
+def syn_queue_full(s):
+    s.server.sysctl("net.ipv4.tcp_syncookies", 0)
+    s.server.sysctl("net.ipv4.tcp_synack_retries", 5)
+    crowd = s.crowd(1)
+    crowd.late(2)
+    finish(s.join(crowd)[0], 15)
+
+
+@case("the SYN queue is over three quarters of tcp_max_syn_backlog, without SYN cookies",
+      client=("timeout", "syn_queue_three_quarters", "probable"), needs=QUEUES,
+      advice="Raise tcp_max_syn_backlog, or turn tcp_syncookies on.")
+def syn_queue_three_quarters(s):
+    s.server.sysctl("net.ipv4.tcp_syncookies", 0)
+    s.server.sysctl("net.ipv4.tcp_synack_retries", 5)
+    s.server.sysctl("net.ipv4.tcp_max_syn_backlog", 8)
+    crowd = s.crowd(64)
+    crowd.late(7)
+    finish(s.join(crowd)[0], 15)
+
+
+@case("TCP_DEFER_ACCEPT: the client's ACK comes without data",
+      server=("established", "deferred_accept", "proven"), needs=ACKS,
+      advice="For clients that do not speak first the option only adds waiting.")
+def deferred_accept(s):
+    crowd = s.crowd(4, defer=1)
+    assert finish(s.join(crowd)[0]) == 0
+
+
+@case("the client's host lost an old connection between the same ports, and the server did not",
+      client=("established", "unknown", "probable"), needs=RESETS_SENT,
+      advice="The server's host answers the SYN for the old connection; after a RST the next SYN "
+      "is taken.")
+def old_connection(s):
+    sock, error = connect(s.client, s.ip, s.address, bind_port=42000)
+    assert error == 0
+    s.client.nft("tcp flags & rst == rst drop", hook="output")
+    reset(sock)
+    s.client.nft_flush()
+    time.sleep(0.6)  # challenge ACKs are sent twice a second at most
+    sock = s.begin(bind_port=42000)
+    assert finish(sock, 15) == 0

@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Many handshakes at once, with faults whose truth is known, and what the feed makes of them."""
+import collections
+import heapq
+import itertools
+import random
+import resource
+import selectors
+import socket
+import time
+
+from . import netns
+from .causes import own_addresses
+from .queues import reset
+from .traffic import FAMILY, NAME, Agent, finish, listener, port_of, start
+
+# What is done to a handshake: what the records of the client's and of the server's side may say.
+# None: no cause. A side that is not named has no record, or is not judged.
+TRUTH = {
+    "healthy": {"active": {None}, "passive": {None}},
+    "port closed": {"active": {"port_closed"}},
+    "rejected with a RST": {"active": {"filtered"}},
+    "rejected with ICMP": {"active": {"icmp_unreachable"}},
+    "every SYN dropped": {"active": {"no_answer"}},
+    "first SYN lost": {"active": {"syn_lost"}, "passive": {None}},
+    "first SYN-ACK lost": {"active": {"synack_lost", None}, "passive": {"synack_lost"}},
+    "every SYN-ACK lost": {"active": {"synack_lost"}, "passive": {"synack_lost"}},
+    "first ACK lost": {"active": {None}, "passive": {"ack_lost"}},
+    "accept queue full": {"active": {"accept_queue_full"}},
+    "SYN dropped, queue full as well": {"active": {"no_answer"}},
+    "application gives up": {"active": {"application_cancelled"}},
+    "request given up": {"active": {"application_cancelled"}, "passive": {"client_reset"}},
+    "no such neighbour": {"active": {"neighbour_failed"}},
+}
+WEIGHT = {"healthy": 30, "SYN dropped, queue full as well": 1, "no such neighbour": 2}
+ABSENT = {4: "10.9.0.{}", 6: "fd09::{:x}"}
+LOST_PORTS = {4: range(20000, 20500), 6: range(20500, 21000)}  # of clients whose SYNs are dropped
+LISTENERS = 3  # of each kind and family
+
+RULES = """
+table inet faults {{
+  set syns {{ type inet_service . inet_service; flags dynamic; size 65535; timeout 120s; }}
+  set acks {{ type inet_service . inet_service; flags dynamic; size 65535; timeout 120s; }}
+  chain input {{ type filter hook input priority 0;
+    tcp dport {{ {reset} }} reject with tcp reset
+    tcp dport {{ {icmp} }} reject with icmpx type port-unreachable
+    tcp dport {{ {drop} }} drop
+    tcp sport 20000-20999 tcp dport {{ {full} }} {SYN} drop
+    tcp dport {{ {syn} }} {SYN} tcp sport . tcp dport != @syns add @syns {{ tcp sport . tcp dport }} drop
+    tcp dport {{ {ack} }} {ACK} tcp sport . tcp dport != @acks add @acks {{ tcp sport . tcp dport }} drop
+  }}
+}}
+"""
+CLIENT_RULES = """
+table inet faults {{
+  set synacks {{ type inet_service . inet_service; flags dynamic; size 65535; timeout 120s; }}
+  chain input {{ type filter hook input priority 0;
+    tcp sport {{ {all} }} {SYNACK} drop
+    tcp sport {{ {synack} }} {SYNACK} tcp sport . tcp dport != @synacks add @synacks {{ tcp sport . tcp dport }} drop
+  }}
+}}
+"""
+
+
+class Confusion:
+    def __init__(self, pair, keep, count, concurrency=1000, seed=1):
+        self.pair, self.keep, self.count, self.concurrency = pair, keep, count, concurrency
+        self.random = random.Random(seed)
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65536), hard))
+        self.selector = selectors.DefaultSelector()
+        self.truth = collections.defaultdict(list)  # by family, client's port and server's port
+        self.later = []  # what is to be done at a time
+        self.serial = 0
+        own_addresses(pair)
+        for ns in (pair.client, pair.server):
+            ns.sysctl("net.ipv4.tcp_max_syn_backlog", 8192)
+            ns.sysctl("net.core.somaxconn", 8192, optional=True)
+            for name in ("unres_qlen", "gc_thresh3"):
+                ns.sysctl(f"net.ipv4.neigh.c0.{name}", 10000, optional=True)
+        pair.client.sysctl("net.ipv4.tcp_syn_retries", 1)
+        pair.client.sysctl("net.ipv4.tcp_syn_linear_timeouts", 0, optional=True)
+        pair.client.sysctl("net.ipv4.ip_local_port_range", "21000 60999")
+        pair.server.sysctl("net.ipv4.tcp_synack_retries", 1)
+        keep(Agent(pair.client, comm="resident", listen={"port": 7}))
+        keep(Agent(pair.server, comm="resident", listen={"port": 7}))
+        self.ports = {}
+        self.listen()
+        self.rules()
+        self.lost_ports = {ip: itertools.cycle(LOST_PORTS[ip]) for ip in (4, 6)}
+
+    def listen(self):
+        self.listeners = {}
+        for kind in TRUTH:
+            for ip in (4, 6):
+                if kind == "SYN dropped, queue full as well":
+                    continue
+                made = [self.keep(listener(self.pair.server, ip, port=61001 + len(self.listeners) + i,
+                                           backlog=2 if kind == "accept queue full" else 4096))
+                        for i in range(LISTENERS)]
+                self.ports[kind, ip] = [port_of(sock) for sock in made]
+                for sock in made:
+                    self.listeners[port_of(sock)] = sock
+                    sock.setblocking(False)
+                    if kind == "port closed":
+                        sock.close()
+                    elif kind == "accept queue full":
+                        for _ in range(3):
+                            filler = self.keep(start(self.pair.client, ip,
+                                                     self.pair.address(ip, port_of(sock))))
+                            assert finish(filler) == 0
+                    else:
+                        self.selector.register(sock, selectors.EVENT_READ, self.accept)
+        for ip in (4, 6):
+            self.ports["SYN dropped, queue full as well", ip] = self.ports["accept queue full", ip]
+
+    def rules(self):
+        def ports(*kinds):
+            return ", ".join(str(port) for kind in kinds for ip in (4, 6)
+                             for port in self.ports[kind, ip])
+        text = RULES.format(
+            reset=ports("rejected with a RST"), icmp=ports("rejected with ICMP"),
+            drop=ports("every SYN dropped", "application gives up"), syn=ports("first SYN lost"),
+            ack=ports("first ACK lost"), full=ports("accept queue full"), SYN=netns.SYN,
+            ACK=netns.ACK)
+        self.pair.server.run("nft", "-f", "-", stdin=text)
+        text = CLIENT_RULES.format(
+            all=ports("every SYN-ACK lost"), SYNACK=netns.SYNACK,
+            synack=ports("first SYN-ACK lost", "request given up"))
+        self.pair.client.run("nft", "-f", "-", stdin=text)
+
+    # what happens
+
+    def accept(self, sock):
+        while True:
+            try:
+                made = sock.accept()[0]
+            except BlockingIOError:
+                return
+            self.at(3.5, lambda made=made: made.close())
+
+    def at(self, seconds, what):
+        self.serial += 1
+        heapq.heappush(self.later, (time.monotonic() + seconds, self.serial, what))
+
+    def begin(self):
+        kind = self.random.choices(list(TRUTH), [WEIGHT.get(kind, 5) for kind in TRUTH])[0]
+        ip = self.random.choice((4, 6))
+        port = self.random.choice(self.ports[kind, ip])
+        addr = self.pair.server.addr[ip]
+        if kind == "no such neighbour":
+            addr = ABSENT[ip].format(self.random.randrange(100, 250))
+        sock = socket.socket(FAMILY[ip])
+        if kind == "SYN dropped, queue full as well":
+            sock.bind(("", next(self.lost_ports[ip])))
+        sock.setblocking(False)
+        sock.connect_ex((addr, port))
+        self.truth[NAME[ip], sock.getsockname()[1], port].append(kind)
+        self.running += 1
+        self.selector.register(sock, selectors.EVENT_WRITE, lambda sock: self.end(sock, kind))
+        if kind in ("application gives up", "request given up"):
+            wait = self.random.uniform(0.1, 0.8)
+            self.at(wait, lambda: self.end(sock, kind))
+
+    def end(self, sock, kind):
+        if sock.fileno() < 0:
+            return
+        self.selector.unregister(sock)
+        self.running -= 1
+        if kind == "first ACK lost":  # until the server has it
+            self.at(3, lambda: reset(sock))
+        elif kind in ("application gives up", "request given up"):
+            sock.close()
+        else:
+            reset(sock)
+
+    def run(self, per_second=1500):
+        self.running, begun = 0, 0
+        since = time.monotonic()
+        with self.pair.client.inside():
+            while begun < self.count or self.running or self.later:
+                now = time.monotonic()
+                while begun < self.count and self.running < self.concurrency and \
+                        begun < (now - since) * per_second:
+                    self.begin()
+                    begun += 1
+                while self.later and self.later[0][0] <= now:
+                    heapq.heappop(self.later)[2]()
+                for key, _ in self.selector.select(0.002):
+                    if key.fileobj.fileno() >= 0:
+                        key.data(key.fileobj)
+
+    # what is made of it
+
+    def judge(self, records):
+        """Counts of (truth, role, what was said, certainty), and the records that are wrong."""
+        matrix, wrong, judged = collections.Counter(), [], 0
+        for record in records:
+            if record["netns"] not in (self.pair.client.inode, self.pair.server.inode):
+                continue
+            active = record["role"] == "active"
+            here, there = record["local"]["port"], record["remote"]["port"]
+            kinds = self.truth.get((record["family"], here if active else there,
+                                    there if active else here), [])
+            if len(kinds) != 1:
+                continue  # those that filled the queues, and ports that were used twice
+            judged += 1
+            allowed = TRUTH[kinds[0]].get(record["role"])
+            cause = record.get("cause")
+            code, certainty = (cause["code"], cause["certainty"]) if cause else (None, "–")
+            right = allowed is None or code in allowed
+            matrix[kinds[0], record["role"], code, certainty, right] += 1
+            if not right:
+                wrong.append((kinds[0], record))
+        return matrix, wrong, judged
+
+
+def table(matrix):
+    """As Markdown."""
+    lines = ["| truth | side | said | proven | probable | |", "|---|---|---|--:|--:|---|"]
+    cells = collections.defaultdict(collections.Counter)
+    for (truth, role, code, certainty, right), count in matrix.items():
+        cells[truth, role, code, right][certainty] += count
+    order = list(TRUTH)
+    for (truth, role, code, right), counts in sorted(
+            cells.items(), key=lambda cell: (order.index(cell[0][0]), cell[0][1],
+                                             str(cell[0][2]))):
+        if code is None:
+            lines.append(f"| {truth} | {role} | no cause: {counts['–']} | | | "
+                         f"{'' if right else 'wrong'} |")
+        else:
+            lines.append(f"| {truth} | {role} | `{code}` | {counts['proven']} | "
+                         f"{counts['probable']} | {'' if right else 'wrong'} |")
+    return "\n".join(lines) + "\n"
