@@ -65,6 +65,7 @@ enum handshake_flag {
 	HANDSHAKE_NO_ISN = 1 << 7, /* client_isn is not known */
 	HANDSHAKE_BY_CALL = 1 << 8, /* it ended within a call on its socket, close() for one */
 	HANDSHAKE_STRAY = 1 << 9, /* a segment came that answers no SYN of it, and got a RST */
+	HANDSHAKE_ICMP = 1 << 10, /* an ICMP error came, which may have been read since */
 };
 
 struct event_header {

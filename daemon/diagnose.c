@@ -253,6 +253,9 @@ static bool cancelled(const struct evidence *e, struct cause *cause)
 
 	if (h->outcome != OUTCOME_CANCELLED)
 		return false;
+	if (h->flags & HANDSHAKE_ICMP) /* a connect() under way is only told of it, and goes on */
+		return say(cause, CAUSE_ICMP_UNREACHABLE, false,
+			   "an ICMP error came, and the application closed it");
 	if (h->latency_ns == NS_UNKNOWN)
 		return say(cause, CAUSE_APPLICATION_CANCELLED, by_call,
 			   "the application closed it before it was answered");

@@ -150,8 +150,13 @@ typedef struct {
 	int owned;
 } socket_lock_t;
 
+struct sk_buff_head {
+	__u32 qlen;
+};
+
 struct sock {
 	struct sock_common __sk_common;
+	struct sk_buff_head sk_error_queue;
 	socket_lock_t sk_lock;
 	int sk_err;
 	int sk_err_soft;

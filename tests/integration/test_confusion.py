@@ -52,6 +52,6 @@ def explained(path, mixed):
     ranks = [(-c["failed"], -(c["time_lost_ns"] or 0)) for c in made]
     assert ranks == sorted(ranks), ranks[:20]
     ports = {port for list_ in mixed.ports.values() for port in list_}
-    codes = {c["code"] for c in made if c["at"] and c["at"]["port"] in ports or c["by"] == "source"}
+    codes = {c["code"] for c in made if (c.get("at") or {}).get("port") in ports or c["by"] == "source"}
     wanted = {code for sides in TRUTH.values() for allowed in sides.values() for code in allowed}
     assert wanted - {None} <= codes, (wanted, codes)

@@ -225,6 +225,8 @@ static void given_up(void **state)
 	is_cause(CAUSE_APPLICATION_CANCELLED, false); /* an error that was read may have ended it */
 	handshake.flags = HANDSHAKE_BY_CALL;
 	is_cause(CAUSE_APPLICATION_CANCELLED, true);
+	handshake.flags |= HANDSHAKE_ICMP;
+	is_cause(CAUSE_ICMP_UNREACHABLE, false);
 	handshake.flags = 0;
 	handshake.error = ERR_ECONNABORTED;
 	is_cause(CAUSE_APPLICATION_CANCELLED, true);

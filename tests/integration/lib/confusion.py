@@ -82,6 +82,10 @@ class Confusion:
         pair.client.sysctl("net.ipv4.tcp_syn_linear_timeouts", 0, optional=True)
         pair.client.sysctl("net.ipv4.ip_local_port_range", "21000 60999")
         pair.server.sysctl("net.ipv4.tcp_synack_retries", 1)
+        for name in ("ipv4.icmp_ratelimit", "ipv6.icmp.ratelimit"):
+            pair.server.sysctl(f"net.{name}", 0)
+        pair.server.sysctl("net.ipv4.icmp_msgs_per_sec", 100000, optional=True)
+        pair.server.sysctl("net.ipv4.icmp_msgs_burst", 100000, optional=True)
         keep(Agent(pair.client, comm="resident", listen={"port": 7}))
         keep(Agent(pair.server, comm="resident", listen={"port": 7}))
         self.ports = {}
@@ -171,8 +175,8 @@ class Confusion:
             self.at(3, lambda: reset(sock))
         elif kind in ("application gives up", "request given up"):
             sock.close()
-        else:
-            reset(sock)
+        else:  # not at once: a RST may overtake the final ACK
+            self.at(0.3, lambda: reset(sock))
 
     def run(self, per_second=1500):
         self.running, begun = 0, 0
