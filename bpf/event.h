@@ -400,8 +400,7 @@ enum untold {
 	/* … and what the daemon finds that it could not attach to: */
 	UNTOLD_CLOSED_PORT = 1 << 3, /* that a SYN got a RST from a kernel watched here */
 	UNTOLD_RESET_RECEIVED = 1 << 4,
-	UNTOLD_NEIGHBOUR = 1 << 5, /* a next hop that did not answer */
-	UNTOLD_REFUSED_ACK = 1 << 6, /* each final ACK that a listener refused */
+	UNTOLD_REFUSED_ACK = 1 << 5, /* each final ACK that a listener refused */
 };
 
 /* What the audit holds against the kernel's own counters, by namespace (key: __u32 inode). */

@@ -44,7 +44,7 @@ static __always_inline bool failed_lately(const struct neighbour_key *key, __u64
 {
 	__u64 *when = bpf_map_lookup_elem(&failed_neighbours, key);
 
-	return when && now - *when < NEIGHBOUR_NS;
+	return when && now - *when + NEIGHBOUR_NS < 2 * NEIGHBOUR_NS; /* or a later failure */
 }
 
 /* Is that why it ended now? The next hop is the peer itself, or the gateway of its route. */

@@ -273,6 +273,8 @@ static void synack_retransmit(struct correlate *c, struct track *t, const struct
 {
 	uint64_t timer_ns = track_timer_ns(e->timeouts);
 
+	if (t->client_done_ns == NS_UNKNOWN) /* before others take its place there */
+		tracks_client(&c->tracks, t->key, e->client_isn, &t->client_done_ns, &t->client_trip_ns);
 	if (t->synack.count && e->start_ns > t->synack.first_ns + SLOP_NS)
 		t->synack = (struct series){ .count = 0 }; /* another SYN began it anew */
 	if (!t->synack.count)
@@ -470,6 +472,8 @@ void correlate_evidence(struct correlate *c, const struct event_handshake *e, ui
 		return;
 	if (out->client_done_ns == NS_UNKNOWN)
 		out->client_done_ns = t->client_done_ns;
+	if (e->role == ROLE_PASSIVE && out->trip_ns == NS_UNKNOWN)
+		out->trip_ns = t->client_trip_ns;
 	fill_times(&out->syns, &t->syn);
 	fill_times(&out->synacks, &t->synack);
 	out->gap = t->gap;

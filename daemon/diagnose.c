@@ -209,8 +209,8 @@ static bool unreachable(const struct evidence *e, struct cause *cause)
 	if (h->flags & HANDSHAKE_NO_NEIGHBOUR)
 		return say(cause, CAUSE_NEIGHBOUR_FAILED, true,
 			   "the next hop did not answer ARP or neighbour discovery");
-	return say(cause, CAUSE_ICMP_UNREACHABLE,
-		   !by_timer(e) && (h->error != ERR_EHOSTUNREACH || told(e, UNTOLD_NEIGHBOUR)),
+	/* A next hop that fails is told by the same error, and its failure may have been missed. */
+	return say(cause, CAUSE_ICMP_UNREACHABLE, !by_timer(e) && h->error != ERR_EHOSTUNREACH,
 		   "an ICMP error ended it (%s); no RST came", name ? name : "no name");
 }
 
@@ -232,7 +232,8 @@ static bool unanswered(const struct evidence *e, struct cause *cause)
 
 	if (h->outcome != OUTCOME_TIMEOUT)
 		return false;
-	if (by_refusal(&e->syn, whole(e), "SYN", cause))
+	if ((e->syn.proven || e->server_began_ns == NS_UNKNOWN) &&
+	    by_refusal(&e->syn, whole(e), "SYN", cause))
 		return true;
 	syns_sent(e, when);
 	if (e->server_began_ns != NS_UNKNOWN)
@@ -297,11 +298,12 @@ static bool syn_again(const struct evidence *e, struct cause *cause)
 	const struct event_handshake *h = e->handshake;
 	uint64_t start_ns = h->latency_ns == NS_UNKNOWN ? 0 : h->end_ns - h->latency_ns;
 	uint64_t last_ns = last_syn_ns(e), there_ns, back_ns;
+	bool answered_early = start_ns && last_ns && e->server_began_ns < start_ns + last_ns;
 	char when[96];
 
 	if (h->outcome != OUTCOME_ESTABLISHED || !h->retransmits)
 		return false;
-	if (by_refusal(&e->syn, whole(e), "SYN", cause))
+	if ((e->syn.proven || !answered_early) && by_refusal(&e->syn, whole(e), "SYN", cause))
 		return true;
 	syns_sent(e, when);
 	if (h->flags & HANDSHAKE_STRAY)
@@ -315,7 +317,7 @@ static bool syn_again(const struct evidence *e, struct cause *cause)
 	back_ns = h->end_ns - e->server_began_ns;
 	if (h->rtt_ns == NS_UNKNOWN && one_slow_trip(there_ns, back_ns))
 		return slow_trip(h->latency_ns, cause);
-	if (e->server_began_ns < start_ns + last_ns)
+	if (answered_early)
 		return say(cause, CAUSE_SYNACK_LOST,
 			   whole(e) && beyond_trip(back_ns, e->reach_ns) &&
 				   (beyond_trip(back_ns, e->trip_ns) || beyond_trip(back_ns, h->rtt_ns) ||
@@ -371,6 +373,8 @@ static bool held_back(const struct evidence *e, struct cause *cause)
 		   "TCP_DEFER_ACCEPT: the final ACK had come, and the listener waited for data");
 }
 
+#define SYNACK_TIMER_NS 900000000 /* it does not go out again before */
+
 /* Its SYN-ACK went out more than once, or for the last time. */
 static bool synack_again(const struct evidence *e, struct cause *cause)
 {
@@ -378,6 +382,7 @@ static bool synack_again(const struct evidence *e, struct cause *cause)
 	bool client_known = e->client_done_ns != NS_UNKNOWN;
 	bool times_known = client_known && h->latency_ns != NS_UNKNOWN;
 	bool done = h->outcome == OUTCOME_ESTABLISHED;
+	bool seen = !e->gap && e->synacks.count > 1;
 	uint64_t start_ns = h->end_ns - h->latency_ns;
 	uint64_t there_ns = times_known ? e->client_done_ns - start_ns : 0;
 	uint64_t back_ns = times_known ? h->end_ns - e->client_done_ns : 0;
@@ -388,9 +393,9 @@ static bool synack_again(const struct evidence *e, struct cause *cause)
 	times_word(h->retransmits + 1U, often);
 	if (times_known && done && h->rtt_ns == NS_UNKNOWN && one_slow_trip(there_ns, back_ns))
 		return slow_trip(h->latency_ns, cause);
-	if (times_known && !e->gap && e->synacks.count > 1 && there_ns < e->synacks.after_ns[1])
+	if (times_known && there_ns < (seen ? e->synacks.after_ns[1] : SYNACK_TIMER_NS))
 		return say(cause, CAUSE_ACK_LOST,
-			   whole(e) && !e->acked && (beyond_trip(back_ns, e->trip_ns) ||
+			   seen && whole(e) && !e->acked && (beyond_trip(back_ns, e->trip_ns) ||
 						     beyond_trip(back_ns, h->rtt_ns)),
 			   "SYN-ACK sent %s though the client had it: its final ACK was lost on the way",
 			   often);

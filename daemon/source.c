@@ -352,8 +352,6 @@ static void attach_optional(struct source *s)
 		s->untold |= UNTOLD_CLOSED_PORT;
 	if (!s->bpf->links.receive_reset)
 		s->untold |= UNTOLD_RESET_RECEIVED;
-	if (!s->bpf->links.neighbour_handled)
-		s->untold |= UNTOLD_NEIGHBOUR;
 	if (!source_tells_acks(s))
 		s->untold |= UNTOLD_REFUSED_ACK;
 	if (!s->bpf->links.skb_dropped)

@@ -63,7 +63,7 @@ static void clear(struct track *t, uint32_t client_isn)
 {
 	*t = (struct track){ .next = t->next, .key = t->key, .client_isn = client_isn,
 			     .client_done_ns = NS_UNKNOWN, .server_began_ns = NS_UNKNOWN,
-			     .server_trip_ns = NS_UNKNOWN };
+			     .server_trip_ns = NS_UNKNOWN, .client_trip_ns = NS_UNKNOWN };
 }
 
 struct track *tracks_get(struct tracks *ts, uint64_t key, uint32_t client_isn, uint64_t now_ns)
@@ -115,7 +115,11 @@ void tracks_remove(struct tracks *ts, struct track *t)
 
 void tracks_done(struct tracks *ts, uint64_t key, const struct event_handshake *e)
 {
-	ts->recent[key % RECENT] = (struct recent){
+	struct recent *r = &ts->recent[key % RECENT & ~1ULL];
+
+	if (r[1].done_ns < r[0].done_ns) /* the older of two makes room */
+		r++;
+	*r = (struct recent){
 		.key = key,
 		.done_ns = e->end_ns,
 		.trip_ns = e->retransmits ? e->rtt_ns : e->latency_ns,
@@ -123,19 +127,27 @@ void tracks_done(struct tracks *ts, uint64_t key, const struct event_handshake *
 	};
 }
 
+static const struct recent *find_recent(const struct tracks *ts, uint64_t key, uint32_t client_isn)
+{
+	const struct recent *r = &ts->recent[key % RECENT & ~1ULL];
+
+	for (int i = 0; i < 2; i++)
+		if (r[i].key == key && r[i].isn == client_isn)
+			return &r[i];
+	return NULL;
+}
+
 bool tracks_was_done(const struct tracks *ts, uint64_t key, uint32_t client_isn)
 {
-	const struct recent *r = &ts->recent[key % RECENT];
-
-	return r->key == key && r->isn == client_isn;
+	return find_recent(ts, key, client_isn);
 }
 
 void tracks_client(const struct tracks *ts, uint64_t key, uint32_t client_isn, uint64_t *done_ns,
 		   uint64_t *trip_ns)
 {
-	const struct recent *r = &ts->recent[key % RECENT];
+	const struct recent *r = find_recent(ts, key, client_isn);
 
-	if (!tracks_was_done(ts, key, client_isn))
+	if (!r)
 		return;
 	*done_ns = r->done_ns;
 	*trip_ns = r->trip_ns;

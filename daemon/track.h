@@ -35,7 +35,7 @@ struct track {
 	uint64_t touched_ns;
 	uint64_t client_done_ns; /* NS_UNKNOWN: not seen to be ESTABLISHED */
 	uint64_t server_began_ns; /* the first SYN-ACK */
-	uint64_t server_trip_ns; /* a true round trip, or NS_UNKNOWN */
+	uint64_t server_trip_ns, client_trip_ns; /* a true round trip, or NS_UNKNOWN */
 	uint64_t due_ns; /* the SYN-ACK goes out again by then, or the request is gone; 0: no request */
 	uint64_t last_ns; /* its last retransmission */
 	struct series syn, synack;

@@ -112,7 +112,8 @@ def rejected_port_unreachable(s):
 
 
 @case("… with ICMP host or address unreachable",
-      client=("unreachable", "icmp_unreachable", "proven"), needs=("neigh_timer_handler",))
+      client=("unreachable", "icmp_unreachable", "probable"),
+      advice="EHOSTUNREACH is also the error of a next hop that does not answer.")
 def rejected_host_unreachable(s):
     s.reject({4: "host-unreachable", 6: "addr-unreachable"})
 
@@ -124,7 +125,7 @@ def rejected_net_unreachable(s):
 
 
 @case("… with ICMP administratively prohibited",
-      client=("unreachable", "icmp_unreachable", "proven"), needs=("neigh_timer_handler",))
+      client=("unreachable", "icmp_unreachable", "probable over IPv4 (EHOSTUNREACH), proven over IPv6"))
 def rejected_admin_prohibited(s):
     s.reject({4: "admin-prohibited", 6: "admin-prohibited"})
 

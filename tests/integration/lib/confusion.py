@@ -32,7 +32,7 @@ TRUTH = {
     "request given up": {"active": {"application_cancelled"}, "passive": {"client_reset"}},
     "no such neighbour": {"active": {"neighbour_failed"}},
 }
-WEIGHT = {"healthy": 30, "SYN dropped, queue full as well": 1, "no such neighbour": 2}
+WEIGHT = {"healthy": 30, "SYN dropped, queue full as well": 0.4, "no such neighbour": 2}
 ABSENT = {4: "10.9.0.{}", 6: "fd09::{:x}"}
 LOST_PORTS = {4: range(20000, 20500), 6: range(20500, 21000)}  # of clients whose SYNs are dropped
 LISTENERS = 3  # of each kind and family
