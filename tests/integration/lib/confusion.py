@@ -32,6 +32,13 @@ TRUTH = {
     "request given up": {"active": {"application_cancelled"}, "passive": {"client_reset"}},
     "no such neighbour": {"active": {"neighbour_failed"}},
 }
+# Right, but vague: what remains to be said where a part was not seen; never proven.
+VAGUE = {
+    "first SYN lost": {"active": {"segment_lost"}},
+    "first SYN-ACK lost": {"active": {"segment_lost"}, "passive": {"segment_lost"}},
+    "every SYN-ACK lost": {"active": {"no_answer"}, "passive": {"no_answer"}},
+    "first ACK lost": {"passive": {"segment_lost"}},
+}
 WEIGHT = {"healthy": 30, "SYN dropped, queue full as well": 0.4, "no such neighbour": 2}
 ABSENT = {4: "10.9.0.{}", 6: "fd09::{:x}"}
 LOST_PORTS = {4: range(20000, 20500), 6: range(20500, 21000)}  # of clients whose SYNs are dropped
@@ -82,7 +89,7 @@ class Confusion:
         pair.client.sysctl("net.ipv4.tcp_syn_linear_timeouts", 0, optional=True)
         pair.client.sysctl("net.ipv4.ip_local_port_range", "21000 60999")
         pair.server.sysctl("net.ipv4.tcp_synack_retries", 1)
-        for name in ("ipv4.icmp_ratelimit", "ipv6.icmp.ratelimit"):
+        for name in ("ipv4.icmp_ratelimit", "ipv6.icmp.ratelimit"):  # each is to get its error
             pair.server.sysctl(f"net.{name}", 0)
         pair.server.sysctl("net.ipv4.icmp_msgs_per_sec", 100000, optional=True)
         pair.server.sysctl("net.ipv4.icmp_msgs_burst", 100000, optional=True)
@@ -209,13 +216,18 @@ class Confusion:
             if len(kinds) != 1:
                 continue  # those that filled the queues, and ports that were used twice
             judged += 1
-            allowed = TRUTH[kinds[0]].get(record["role"])
+            kind = kinds[0]
+            if kind == "request given up" and record["outcome"] == "established":
+                kind = "first SYN-ACK lost"  # we were too late to give it up
+            allowed = TRUTH[kind].get(record["role"])
             cause = record.get("cause")
             code, certainty = (cause["code"], cause["certainty"]) if cause else (None, "–")
             right = allowed is None or code in allowed
-            matrix[kinds[0], record["role"], code, certainty, right] += 1
-            if not right:
-                wrong.append((kinds[0], record))
+            vague = certainty == "probable" and code in VAGUE.get(kind, {}).get(record["role"], ())
+            verdict = "right" if right else "vague" if vague else "wrong"
+            matrix[kind, record["role"], code, certainty, verdict] += 1
+            if verdict == "wrong":
+                wrong.append((kind, record))
         return matrix, wrong, judged
 
 
@@ -223,16 +235,15 @@ def table(matrix):
     """As Markdown."""
     lines = ["| truth | side | said | proven | probable | |", "|---|---|---|--:|--:|---|"]
     cells = collections.defaultdict(collections.Counter)
-    for (truth, role, code, certainty, right), count in matrix.items():
-        cells[truth, role, code, right][certainty] += count
+    for (truth, role, code, certainty, verdict), count in matrix.items():
+        cells[truth, role, code, verdict][certainty] += count
     order = list(TRUTH)
-    for (truth, role, code, right), counts in sorted(
+    for (truth, role, code, verdict), counts in sorted(
             cells.items(), key=lambda cell: (order.index(cell[0][0]), cell[0][1],
                                              str(cell[0][2]))):
         if code is None:
-            lines.append(f"| {truth} | {role} | no cause: {counts['–']} | | | "
-                         f"{'' if right else 'wrong'} |")
+            lines.append(f"| {truth} | {role} | no cause: {counts['–']} | | | {verdict} |")
         else:
             lines.append(f"| {truth} | {role} | `{code}` | {counts['proven']} | "
-                         f"{counts['probable']} | {'' if right else 'wrong'} |")
+                         f"{counts['probable']} | {verdict} |")
     return "\n".join(lines) + "\n"
