@@ -1,52 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "correlate.h"
-
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/clock.h"
+#include "correlate_internal.h"
 #include "record.h"
-#include "track.h"
 
 #define HOLD_NS (100 * 1000000ULL)
 #define HOLD_MAX_NS (1500 * 1000000ULL) /* for a far server's end */
 #define HELD_MAX 8192
-#define FORGET_NS (150 * NSEC_PER_SEC) /* longer than any retransmission timer */
 #define FORGET_ENDED_NS (5 * NSEC_PER_SEC)
-#define SLOP_NS (5 * 1000000ULL) /* between a look and the moment it is dated */
-#define MATURE_NS (1200 * 1000000ULL) /* a lost or refused SYN is known by then: it went out again */
-#define FOREIGN 256 /* ports of listeners that had clients elsewhere */
-#define LOOKS 256 /* namespaces that were looked at */
-
-struct held {
-	struct event_handshake event;
-	uint64_t until_ns;
-};
-
-struct foreign {
-	uint32_t netns;
-	uint16_t port;
-	uint64_t seen_ns;
-};
-
-struct look {
-	uint32_t netns;
-	uint64_t at_ns;
-};
-
-struct correlate {
-	struct tracks tracks;
-	struct refusal_table refusals;
-	struct foreign foreign[FOREIGN];
-	struct look looks[LOOKS];
-	uint32_t reckoning; /* of SYNs that may still be unanswered */
-	struct held *held;
-	size_t held_count, held_room;
-	correlate_local_fn local;
-	void *ctx;
-	bool one_sided;
-	uint64_t incomplete_ns; /* events may be missing until then */
-};
 
 struct correlate *correlate_new(correlate_local_fn local, void *ctx, bool one_sided)
 {
@@ -92,156 +54,6 @@ static struct track *get(struct correlate *c, uint64_t key, uint32_t client_isn,
 	return t;
 }
 
-/* ---- whose SYNs were refused ---- */
-
-struct served {
-	const struct correlate *c;
-	const struct track *track;
-};
-
-/* May the server of this connection be in that namespace, for all that is known? */
-static bool served_in(void *ctx, uint32_t netns)
-{
-	const struct served *s = ctx;
-
-	if (s->track->server_netns)
-		return s->track->server_netns == netns;
-	return s->c->local(s->c->ctx, netns, s->track->server_addr);
-}
-
-static struct lone_syn lone_syn(const struct track *t, unsigned int i, uint64_t reach_ns)
-{
-	uint64_t sent_ns = series_ns(&t->syn, i);
-
-	return (struct lone_syn){ t->server_addr, t->server_port,
-				  sent_ns > SLOP_NS ? sent_ns - SLOP_NS : 0,
-				  sent_ns + reach_ns + SLOP_NS };
-}
-
-/* How long a SYN takes to the server: known once one of them was answered. */
-static uint64_t reach_ns(const struct track *t)
-{
-	uint64_t newest = 0;
-
-	if (t->server_began_ns == NS_UNKNOWN || !t->syn.count || t->gap)
-		return NS_UNKNOWN;
-	for (unsigned int i = 0; i < series_known(&t->syn); i++)
-		if (series_ns(&t->syn, i) <= t->server_began_ns)
-			newest = series_ns(&t->syn, i);
-	return newest ? t->server_began_ns - newest : NS_UNKNOWN;
-}
-
-static void claim_syns(struct correlate *c, struct track *t)
-{
-	uint64_t reach = reach_ns(t) == NS_UNKNOWN ? 0 : reach_ns(t);
-	struct served served = { c, t };
-
-	for (unsigned int i = 0; i < t->unanswered && i < EVIDENCE_TIMES; i++) {
-		const struct lone_syn syn = lone_syn(t, i, reach);
-
-		if (!(t->asked & 1U << i) &&
-		    refusals_claim(&c->refusals, &syn, served_in, &served, &t->claim[i]))
-			t->asked |= 1U << i;
-	}
-}
-
-void correlate_refusals(struct correlate *c, const struct syn_refusals *r)
-{
-	refusals_add(&c->refusals, r);
-	for (struct track *t = tracks_next(&c->tracks, NULL); t; t = tracks_next(&c->tracks, t))
-		if (t->unanswered && t->server_port == r->port)
-			claim_syns(c, t);
-}
-
-void correlate_looked(struct correlate *c, uint32_t netns, uint64_t now_ns)
-{
-	c->looks[netns % LOOKS] = (struct look){ netns, now_ns };
-}
-
-static struct foreign *foreign_at(struct correlate *c, uint32_t netns, uint16_t port)
-{
-	return &c->foreign[(netns * 31 + port) % FOREIGN];
-}
-
-/* A client whose own side is not seen may have had SYNs refused that nobody here tells of. */
-static void note_foreign(struct correlate *c, uint32_t netns, uint16_t port, const uint8_t *client,
-			 uint64_t now_ns)
-{
-	struct foreign *f = foreign_at(c, netns, port);
-
-	if (f->netns == netns && f->port == port && now_ns < f->seen_ns + NSEC_PER_SEC)
-		return;
-	if (!c->local(c->ctx, 0, client))
-		*f = (struct foreign){ netns, port, now_ns };
-}
-
-static bool has_foreign(struct correlate *c, const struct syn_refusals *r)
-{
-	const struct foreign *f = foreign_at(c, r->netns, r->port);
-
-	return f->netns == r->netns && f->port == r->port && r->to_ns < f->seen_ns + FORGET_NS;
-}
-
-/* SYNs of attempts that go on, which may turn out to be unanswered. */
-static uint64_t open_syns(struct correlate *c, const struct refusals *r)
-{
-	uint64_t open = 0;
-
-	for (struct track *t = tracks_next(&c->tracks, NULL); t; t = tracks_next(&c->tracks, t)) {
-		struct served served = { c, t };
-		struct lone_syn syn;
-
-		if (t->client_ended || t->server_port != r->told.port || !t->syn.count)
-			continue;
-		syn = lone_syn(t, series_known(&t->syn) - 1, 0);
-		open += t->syn.count > EVIDENCE_TIMES ||
-			refusals_may_have(r, &syn, served_in, &served);
-	}
-	return open;
-}
-
-static bool all_accounted(struct correlate *c, struct refusals *r, uint64_t now_ns)
-{
-	if (!r->told.proven || r->doubtful || r->wanted != r->told.count ||
-	    now_ns < r->told.to_ns + MATURE_NS || has_foreign(c, &r->told))
-		return false;
-	if (r->open_at != c->reckoning) {
-		r->open = open_syns(c, r);
-		r->open_at = c->reckoning;
-	}
-	return !r->open;
-}
-
-/* Of SYNs whose listener only told how many it refused. */
-static void refused_syns(struct correlate *c, const struct track *t, uint64_t now_ns,
-			 struct refusal_evidence *out)
-{
-	bool sure = t->server_netns || c->local(c->ctx, 0, t->server_addr) == 1;
-
-	out->proven = sure;
-	for (unsigned int i = 0; i < t->unanswered && i < EVIDENCE_TIMES; i++) {
-		struct refusals *r = refusals_get(&c->refusals, t->claim[i]);
-
-		if (!r)
-			continue;
-		out->count++;
-		out->proven = out->proven && all_accounted(c, r, now_ns);
-		out->code = r->told.code;
-		out->queue_known = r->told.code == CODE_ACCEPT_QUEUE_FULL && r->told.len > r->told.max;
-		out->len = r->told.len;
-		out->max = r->told.max;
-	}
-	/* Without the server's side nothing else says that it is this server. */
-	out->proven = out->proven && (t->server_netns || out->count == t->unanswered);
-}
-
-void correlate_hidden(struct correlate *c, uint64_t since_ns)
-{
-	for (size_t i = 0; i < REFUSALS; i++)
-		if (c->refusals.at[i].told.to_ns + MATURE_NS >= since_ns)
-			c->refusals.at[i].doubtful = true;
-}
-
 /* ---- what happens ---- */
 
 static void set_server(struct track *t, const uint8_t *addr, uint16_t port)
@@ -259,7 +71,7 @@ static void syn_retransmit(struct correlate *c, struct track *t, const struct ev
 	series_add(&t->syn, e->mono_ns);
 	t->unanswered = t->syn.count - 1;
 	if (!t->gap)
-		claim_syns(c, t);
+		syns_claim(c, t);
 }
 
 /* A request that ran out is begun anew by the next SYN: the first counts. */
@@ -293,7 +105,7 @@ static void synack_retransmit(struct correlate *c, struct track *t, const struct
 	t->retries = e->retries;
 	t->last_ns = e->mono_ns;
 	t->due_ns = e->mono_ns + timer_ns + timer_ns / 8 + NSEC_PER_SEC;
-	note_foreign(c, e->header.netns, e->local_port, e->remote_addr, e->mono_ns);
+	syns_note_foreign(c, e->header.netns, e->local_port, e->remote_addr, e->mono_ns);
 }
 
 void correlate_retransmit(struct correlate *c, const struct event_retransmit *e)
@@ -366,7 +178,7 @@ static void client_ended(struct correlate *c, const struct event_handshake *e, b
 	t->gap |= (t->syn.count || e->retransmits) && e->retransmits + 1U != t->syn.count;
 	t->unanswered = done && t->syn.count ? t->syn.count - 1 : t->syn.count;
 	if (!t->gap)
-		claim_syns(c, t);
+		syns_claim(c, t);
 }
 
 static void server_ended(struct correlate *c, const struct event_handshake *e)
@@ -375,7 +187,7 @@ static void server_ended(struct correlate *c, const struct event_handshake *e)
 	struct track *t;
 
 	if (!tracks_was_done(&c->tracks, key, e->client_isn))
-		note_foreign(c, e->header.netns, e->local_port, e->remote_addr, e->end_ns);
+		syns_note_foreign(c, e->header.netns, e->local_port, e->remote_addr, e->end_ns);
 	t = tracks_find(&c->tracks, key);
 	if (!t || (!(e->flags & HANDSHAKE_NO_ISN) && t->client_isn != e->client_isn))
 		return;
@@ -405,31 +217,12 @@ static void fill_times(struct transmissions *out, const struct series *s)
 		out->after_ns[i] = series_ns(s, i) - s->first_ns;
 }
 
-/* Are all refusals told that the unanswered SYNs can have met, and none that was in question? */
-static bool none_refused(const struct correlate *c, const struct track *t)
-{
-	const struct look *look = &c->looks[t->server_netns % LOOKS];
-	uint64_t reach = reach_ns(t);
-	struct served served = { c, t };
-
-	if (!t->server_netns || look->netns != t->server_netns || reach == NS_UNKNOWN)
-		return false;
-	for (unsigned int i = 0; i < t->unanswered && i < EVIDENCE_TIMES; i++) {
-		const struct lone_syn syn = lone_syn(t, i, NSEC_PER_SEC);
-
-		if (refusals_doubt(&c->refusals, &syn, served_in, &served) ||
-		    look->at_ns < series_ns(&t->syn, i) + reach + SLOP_NS)
-			return false;
-	}
-	return true;
-}
-
 static void client_evidence(struct correlate *c, struct track *t, uint64_t now_ns,
 			    struct evidence *out)
 {
 	out->server_began_ns = t->server_began_ns;
 	out->trip_ns = t->server_trip_ns;
-	out->none_refused = none_refused(c, t);
+	out->none_refused = syns_none_refused(c, t);
 	if (t->syns_refused) /* told one by one */
 		out->syn = (struct refusal_evidence){
 			.count = t->syns_refused,
@@ -440,7 +233,7 @@ static void client_evidence(struct correlate *c, struct track *t, uint64_t now_n
 			.max = t->max,
 		};
 	else if (t->syn.count && !t->gap)
-		refused_syns(c, t, now_ns, &out->syn);
+		syns_refused(c, t, now_ns, &out->syn);
 }
 
 static void server_evidence(const struct correlate *c, const struct track *t, struct evidence *out)
@@ -477,7 +270,7 @@ void correlate_evidence(struct correlate *c, const struct event_handshake *e, ui
 	fill_times(&out->syns, &t->syn);
 	fill_times(&out->synacks, &t->synack);
 	out->gap = t->gap;
-	out->reach_ns = reach_ns(t);
+	out->reach_ns = syns_reach_ns(t);
 	out->server_done = t->server_done;
 	out->acked = t->acked;
 	out->deferred = t->deferred;

@@ -14,7 +14,7 @@
 #include "diagnose.h"
 
 #define TRACK_BUCKETS 4096
-#define TRACKS_MAX 16384
+#define TRACKS_MAX 12288
 #define RECENT 32768 /* clients that were ESTABLISHED */
 
 /* When segments of one kind were sent. */

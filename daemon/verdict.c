@@ -8,6 +8,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 
+#define FLUSH_EVERY 256 /* inferred handshakes */
 #define LOOK_AGAIN_NS (200 * 1000000ULL)
 
 static void put(struct daemon *d, const struct event_handshake *e, const struct verdict *verdict)
@@ -136,7 +137,8 @@ static void infer_one(void *ctx, const struct event_handshake *e)
 {
 	struct daemon *d = ctx;
 
-	d->inferred[e->outcome]++;
+	if (++d->inferred[e->outcome] % FLUSH_EVERY == 0)
+		sinks_flush(d->sinks); /* a flood ends all at once */
 	if (d->options.events & (1U << RECORD_HANDSHAKE))
 		put_diagnosed(d, e, true);
 }
