@@ -32,7 +32,7 @@ struct daemon {
 	int64_t offset_ns;
 	uint64_t start_ns;
 	struct counters told; /* losses up to here are in the feeds */
-	uint64_t told_missed;
+	uint64_t told_missed, told_untracked;
 	uint64_t causes[ROLES][CAUSE_CODES][2]; /* probable, proven */
 	uint64_t inferred[OUTCOMES]; /* passive handshakes whose end no event told */
 	uint64_t looked_ns; /* at the queues */

@@ -232,7 +232,7 @@ void flow_check_losses(struct daemon *d, const struct counters *now)
 
 void flow_tell_losses(struct daemon *d, const struct counters *now)
 {
-	uint64_t missed = source_missed(d->source);
+	uint64_t missed = source_missed(d->source), untracked = correlate_lost(d->correlate);
 	const struct counters *told = &d->told;
 
 	for (int kind = 0; kind < EVENT_KINDS; kind++) {
@@ -244,13 +244,15 @@ void flow_tell_losses(struct daemon *d, const struct counters *now)
 	}
 	tell_loss(d, "listener", "map_full", now->listener_map_full - told->listener_map_full);
 	tell_loss(d, "beginning", "map_full", now->attempt_map_full - told->attempt_map_full);
-	tell_loss(d, "retransmit", "map_full", now->request_map_full - told->request_map_full);
+	tell_loss(d, "retransmit", "map_full",
+		  now->request_map_full - told->request_map_full + untracked - d->told_untracked);
 	tell_loss(d, "transition", "nested", missed - d->told_missed);
 	if (now->ring_full[EVENT_LISTENER] != told->ring_full[EVENT_LISTENER])
 		d->scan_wanted = true;
 	flow_check_losses(d, now);
 	d->told = *now;
 	d->told_missed = missed;
+	d->told_untracked = untracked;
 }
 
 /* ---- records about the daemon ---- */
