@@ -35,6 +35,7 @@ def own_addresses(pair):
                    f"address add {own[6]}/128 dev {interface} nodad")
     pair.client.ip(f"route add {own[4]}/32 dev c0", f"route add {own[6]}/128 dev c0")
     pair.server.addr = own
+    netns.acquaint(pair.client, pair.server)
 
 
 class Scene:

@@ -168,7 +168,7 @@ def join(left, left_if, right, right_if):
             f"peer name {right_if} index {next(_index)} netns {right.path}")
 
 
-def _acquaint(client, server):
+def acquaint(client, server):
     """Wait until neighbours know each other, so that no test's first SYN waits for that."""
     for family, ip in ((socket.AF_INET, 4), (socket.AF_INET6, 6)):
         def answers(family=family, ip=ip):
@@ -187,7 +187,7 @@ def plain_pair():
     join(client, "c0", server, "s0")
     _addresses(client, "c0", 1)
     _addresses(server, "s0", 2)
-    _acquaint(client, server)
+    acquaint(client, server)
     return client, server
 
 
@@ -212,7 +212,7 @@ class DelayedLink:
         line = self.process.stdout.readline()
         if line != "ready\n":
             raise AssertionError(f"delaylink: {line!r} {self.process.stderr.read()}")
-        _acquaint(self.client, self.server)
+        acquaint(self.client, self.server)
 
     def close(self):
         self.process.stdin.close()  # its sign to stop
