@@ -14,6 +14,7 @@ from lib.load import Load
 from lib.traffic import Agent, connect
 
 PORT = str(20000 + os.getpid() % 10000)  # nobody else's on this host
+ONLY = ("--port", PORT)
 STEP = 1000 if env.SLOW < 4 else 250  # connections between one event and the next
 
 
@@ -81,7 +82,7 @@ def test_logrotate_under_load(tmp_path, daemon, load):
     logs = tmp_path / "logs"
     logs.mkdir(mode=0o750)
     path = logs / "feed.ndjson"
-    d = daemon("--port", PORT, output=path)
+    d = daemon(*ONLY, output=path)
     logrotate = Logrotate(tmp_path, path, d.pid)
     for _ in range(4):
         load.go_on(STEP)
@@ -107,7 +108,7 @@ def rsyslogd(tmp_path, keep):
 
 def test_rsyslog_restarts(tmp_path, daemon, load, rsyslogd):
     """rsyslogd is stopped and started in the middle of it: every line comes out once, as it was."""
-    d = daemon("--port", PORT, output=rsyslogd.source)
+    d = daemon(*ONLY, output=rsyslogd.source)
     for _ in range(3):
         load.go_on(STEP)
         before = rsyslogd.lines()
@@ -128,7 +129,7 @@ def test_rsyslog_restarts(tmp_path, daemon, load, rsyslogd):
 def test_daemon_restarts_before_rsyslog(tmp_path, daemon, load, rsyslogd):
     """Each daemon's feed comes out whole, from hello to bye."""
     for _ in range(3):
-        d = daemon("--port", PORT, output=rsyslogd.source)
+        d = daemon(*ONLY, output=rsyslogd.source)
         load.go_on(STEP)
         d.stop(timeout=30)
     rsyslogd.wait_for(rsyslogd.source)
@@ -140,10 +141,10 @@ def test_daemon_restarts_before_rsyslog(tmp_path, daemon, load, rsyslogd):
 
 def test_daemon_killed_before_rsyslog(tmp_path, daemon, load, rsyslogd):
     """What it had not written is missing, and the feed that has no bye says so; no line is torn."""
-    d = daemon("--port", PORT, output=rsyslogd.source, check=False)
+    d = daemon(*ONLY, output=rsyslogd.source, check=False)
     load.go_on(STEP)
     d.kill()
-    d = daemon("--port", PORT, output=rsyslogd.source)
+    d = daemon(*ONLY, output=rsyslogd.source)
     load.go_on(STEP)
     d.stop(timeout=30)
     rsyslogd.wait_for(rsyslogd.source)
@@ -159,7 +160,7 @@ def test_rotation_before_rsyslog(tmp_path, daemon, load, keep):
     logs.mkdir(mode=0o750)
     path = logs / "feed.ndjson"
     rsyslogd = keep(Rsyslogd(tmp_path / "rsyslog", path))
-    d = daemon("--port", PORT, output=path)
+    d = daemon(*ONLY, output=path)
     logrotate = Logrotate(tmp_path, path, d.pid)
     for _ in range(3):
         load.go_on(STEP)

@@ -35,6 +35,9 @@ LEFT_OUT = {
     "test_scenarios.py": "real programs under load, which a guest is too slow for",
     "test_socket.py": "subscribers that are slow, many or wrong: user space on both sides",
     "test_confusion.py": "600 handshakes at once; each kind alone is in test_causes.py",
+    "test_sinks.py": "full disks and rotation: user space, and a file system that tests mount",
+    "test_pipelines.py": "programs that read the file: the same",
+    "test_recipes.py": "jq on recordings",
     "test_fixtures.py": "namespaces, links and firewalls of the tests, which all others rest on",
     "test_exact.py::test_losses_are_counted_when_the_reader_stands_still":
         "a ring that is full; to check what it held takes a guest's Python 40 s",
