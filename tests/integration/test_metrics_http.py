@@ -24,7 +24,7 @@ def port():
 
 @pytest.fixture
 def metrics(daemon, keep, port):
-    daemon("--metrics", f"127.0.0.1:{port}", *QUIET)
+    daemon("--metrics", f"127.0.0.1:{port}", *QUIET, losses=True)
     return keep(Metrics(port))
 
 
@@ -116,7 +116,7 @@ def test_many_at_once(metrics, port):
 def test_short_of_descriptors(daemon, keep, port, tmp_path):
     """The metrics leave some to the rest of the daemon: subscribers are still served."""
     from lib.feed import Subscriber
-    d = daemon("--metrics", f"127.0.0.1:{port}", *QUIET, sock=tmp_path / "s",
+    d = daemon("--metrics", f"127.0.0.1:{port}", *QUIET, losses=True, sock=tmp_path / "s",
                preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (400, 400)))
     crowd = []
     for _ in range(150):  # some wait to be taken
@@ -139,7 +139,7 @@ def test_what_is_asked_at_once_is_one_look(metrics):
 
 
 def test_loopback_by_default(daemon, port):
-    d = daemon("--metrics", str(port), *QUIET)
+    d = daemon("--metrics", str(port), *QUIET, losses=True)
     with open(f"/proc/{d.pid}/net/tcp") as file:
         bound = [line.split()[1] for line in file if line.split()[3] == "0A"]
     assert f"0100007F:{port:04X}" in bound and f"00000000:{port:04X}" not in bound
@@ -148,7 +148,7 @@ def test_loopback_by_default(daemon, port):
 
 
 def test_ipv6(daemon, keep, port):
-    daemon("--metrics", f"[::1]:{port}", *QUIET)
+    daemon("--metrics", f"[::1]:{port}", *QUIET, losses=True)
     assert keep(Metrics(port, "::1")).scrape().one("tcpshake_build_info") == 1
 
 

@@ -19,7 +19,8 @@ def served(daemon, keep, lone):
     from lib.traffic import Agent, connect
     port = free_port()
     keep(Agent(lone, listen={"port": 7}))
-    daemon("--metrics", f"127.0.0.1:{port}", "--listener-interval", "200ms", "--events", "audit")
+    daemon("--metrics", f"127.0.0.1:{port}", "--listener-interval", "200ms", "--events", "audit",
+           losses=True)
     keep(connect(lone, 4, ("127.0.0.1", 7))[0])
     metrics = keep(Metrics(port))
     return metrics.until(lambda s: s.all("tcpshake_audit_difference"), 15, "an audit")
