@@ -38,6 +38,8 @@ LEFT_OUT = {
     "test_sinks.py": "full disks and rotation: user space, and a file system that tests mount",
     "test_pipelines.py": "programs that read the file: the same",
     "test_recipes.py": "jq on recordings",
+    "test_metrics.py": "HTTP, and numbers that the feed has as well",
+    "test_prometheus.py": "a scraper of the same",
     "test_fixtures.py": "namespaces, links and firewalls of the tests, which all others rest on",
     "test_exact.py::test_losses_are_counted_when_the_reader_stands_still":
         "a ring that is full; to check what it held takes a guest's Python 40 s",
