@@ -79,6 +79,13 @@ static bool gave_up(const struct event_handshake *e)
 	       (e->outcome == OUTCOME_CANCELLED || e->outcome == OUTCOME_TIMEOUT);
 }
 
+/* What ended it is in the event: nothing that was missed, or comes later, could say otherwise. */
+static bool speaks_for_itself(const struct event_handshake *e)
+{
+	return e->outcome == OUTCOME_NO_PORT ||
+	       e->flags & (HANDSHAKE_RESET_HERE | HANDSHAKE_NO_NEIGHBOUR);
+}
+
 void verdict_handshake(struct daemon *d, const struct event_handshake *e)
 {
 	bool wanted = diagnose_wanted(e, d->options.filter.stream.slow_ns);
@@ -89,6 +96,8 @@ void verdict_handshake(struct daemon *d, const struct event_handshake *e)
 	correlate_handshake(d->correlate, e, wanted);
 	if (!wanted) {
 		put(d, e, &(struct verdict){ .cause = NULL });
+	} else if (speaks_for_itself(e)) {
+		put_diagnosed(d, e, false);
 	} else if (!correlate_hold(d->correlate, e)) {
 		correlate_incomplete(d->correlate, e->end_ns);
 		put_diagnosed(d, e, false);
