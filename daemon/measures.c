@@ -147,6 +147,7 @@ struct listing {
 	enum listener_measure measure;
 	struct listeners *listeners;
 	struct listener *new; /* to be measured from now on */
+	struct listener *idle; /* measured, and has nothing to say */
 	bool busy; /* only those with something to say */
 	uint32_t measured;
 	uint64_t ordinals; /* that are taken */
@@ -165,18 +166,43 @@ static void mark_ordinal(void *ctx, struct listener *p)
 		l->ordinals |= 1ULL << p->ordinal;
 }
 
+/* Does its series say more than nought? */
+static bool is_busy(const struct listener *p)
+{
+	return p->sample.accept_len || listener_peak(p) || p->refused.syn || p->refused.ack;
+}
+
+static void find_idle(void *ctx, struct listener *p)
+{
+	struct listing *l = ctx;
+
+	if (p->measured && !is_busy(p))
+		l->idle = p;
+}
+
+/* A busy listener takes the place of one whose series are all nought. */
+static bool make_place(struct listing *l)
+{
+	l->idle = NULL;
+	listeners_each(l->listeners, find_idle, l);
+	if (!l->idle)
+		return false;
+	l->idle->measured = false;
+	l->measured--;
+	return true;
+}
+
 /*
- * Who gets series keeps them until it closes. Several may share a namespace, address and port
+ * Who gets series keeps them until it closes, or a busy one needs the place of an idle one. Several may share a namespace, address and port
  * (SO_REUSEPORT): they are told apart by a small number that a successor gets again.
  */
 static void choose(void *ctx, struct listener *p)
 {
 	struct listing *l = ctx;
-	bool busy = p->sample.accept_len || listener_peak(p) || p->refused.syn || p->refused.ack;
 
-	if (p->measured)
+	if (p->measured || !p->sampled || (l->busy && !is_busy(p)))
 		return;
-	if (!p->sampled || l->measured >= LISTENERS_MAX || (l->busy && !busy))
+	if (l->measured >= LISTENERS_MAX && (!l->busy || !make_place(l)))
 		return;
 	l->new = p;
 	l->ordinals = 0;

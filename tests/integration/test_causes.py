@@ -108,8 +108,8 @@ def test_slow_path(delayed, ip, keep, daemon):
 
 
 def test_retransmitted_for_a_slow_path(delayed, keep, daemon):
-    """A round trip of 1.3 s makes both sides send again, and nothing was lost."""
-    link = delayed(650)
+    """A round trip of 1.8 s makes both sides send again, and nothing was lost."""
+    link = delayed(900)
     s = Scene(link, 4, keep)
     d = daemon(*FAST)
     s.known(d)
