@@ -150,7 +150,7 @@ static void put_difference(struct buf *b, int64_t difference)
 	buf_lit(b, "\"difference\":");
 	if (difference < 0)
 		buf_lit(b, "-");
-	buf_u64(b, (uint64_t)(difference < 0 ? -difference : difference));
+	buf_u64(b, difference < 0 ? 0 - (uint64_t)difference : (uint64_t)difference);
 }
 
 void record_audit(struct buf *b, uint32_t netns, uint64_t interval_ns, bool balanced,

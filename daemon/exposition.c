@@ -110,7 +110,7 @@ void exposition_signed(struct exposition *e, int64_t value)
 	before_value(e);
 	if (value < 0)
 		buf_lit(&e->text, "-");
-	buf_u64(&e->text, (uint64_t)(value < 0 ? -value : value));
+	buf_u64(&e->text, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
 	buf_lit(&e->text, "\n");
 }
 
