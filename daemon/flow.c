@@ -62,16 +62,17 @@ static void put_record(void *ctx, const struct filter_subject *subject)
 		sinks_put(d->sinks, &d->record, subject);
 }
 
+/* What filters ask about an event that has ends, and no role or outcome. */
+#define ends_of(e)                                                                                 \
+	{                                                                                          \
+		.ends_only = true, .netns = (e)->header.netns, .local_port = (e)->local_port,      \
+		.remote_port = (e)->remote_port, .remote_addr = (e)->remote_addr                   \
+	}
+
 static void on_accept(void *ctx, const struct event_accept *e)
 {
 	struct daemon *d = ctx;
-	const struct filter_subject subject = {
-		.ends_only = true,
-		.netns = e->header.netns,
-		.local_port = e->local_port,
-		.remote_port = e->remote_port,
-		.remote_addr = e->remote_addr,
-	};
+	const struct filter_subject subject = ends_of(e);
 
 	record_begin(&d->record, RECORD_ACCEPT, e->mono_ns, d->offset_ns);
 	record_accept(&d->record.body, e);
@@ -81,13 +82,7 @@ static void on_accept(void *ctx, const struct event_accept *e)
 static void on_reset(void *ctx, const struct event_reset *e)
 {
 	struct daemon *d = ctx;
-	const struct filter_subject subject = {
-		.ends_only = true,
-		.netns = e->header.netns,
-		.local_port = e->local_port,
-		.remote_port = e->remote_port,
-		.remote_addr = e->remote_addr,
-	};
+	const struct filter_subject subject = ends_of(e);
 
 	record_begin(&d->record, RECORD_RESET, e->mono_ns, d->offset_ns);
 	record_reset(&d->record.body, e, source_reset_reason(d->source, e->reason),
@@ -98,13 +93,7 @@ static void on_reset(void *ctx, const struct event_reset *e)
 static void on_retransmit(void *ctx, const struct event_retransmit *e)
 {
 	struct daemon *d = ctx;
-	const struct filter_subject subject = {
-		.ends_only = true,
-		.netns = e->header.netns,
-		.local_port = e->local_port,
-		.remote_port = e->remote_port,
-		.remote_addr = e->remote_addr,
-	};
+	const struct filter_subject subject = ends_of(e);
 
 	correlate_retransmit(d->correlate, e);
 	if (!(d->options.events & (1U << RECORD_RETRANSMIT)))
@@ -226,6 +215,7 @@ void flow_check_losses(struct daemon *d, const struct counters *now)
 
 	if (memcmp(now->ring_full, told->ring_full, sizeof(told->ring_full)) ||
 	    now->limited[EVENT_RETRANSMIT] != told->limited[EVENT_RETRANSMIT] ||
+	    now->limited[EVENT_HANDSHAKE] != told->limited[EVENT_HANDSHAKE] ||
 	    now->request_map_full != told->request_map_full || source_missed(d->source) != d->told_missed)
 		correlate_incomplete(d->correlate, clock_mono_ns());
 }

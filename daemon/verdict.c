@@ -69,7 +69,7 @@ bool verdict_one_sided(const struct filter *filter)
 {
 	const struct stream_filter *f = &filter->stream;
 
-	return f->roles || f->outcomes || f->slow_ns || f->by_remote || f->by_port ||
+	return f->roles || f->outcomes || f->slow_ns || f->by_remote || f->by_port || f->netns ||
 	       f->unwanted & (1 << EVENT_HANDSHAKE);
 }
 
