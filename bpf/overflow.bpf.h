@@ -11,6 +11,7 @@
 #define TCPSHAKE_OVERFLOW_BPF_H
 
 #include "listener.bpf.h"
+#include "packet.bpf.h"
 
 /* functions.bpf.c tells them, so the tracepoints must not. Set before anything is attached. */
 volatile __u8 acks_by_function __weak = 0;
@@ -87,27 +88,13 @@ static __always_inline void count_ack(struct listener_state *state, const struct
 
 static __always_inline void store_packet(struct event_overflow *e, struct sk_buff *skb)
 {
-	unsigned char *head = BPF_CORE_READ(skb, head);
-	unsigned char *ip = head + BPF_CORE_READ(skb, network_header);
-	unsigned char *tcp = head + BPF_CORE_READ(skb, transport_header);
-	__u32 addrs[2] = {};
-	__u8 version = 0;
-	__be16 port = 0;
-	__be32 seq = 0;
+	struct packet p = {};
 
-	bpf_probe_read_kernel(&version, sizeof(version), ip);
-	if (version >> 4 == 4) {
-		bpf_probe_read_kernel(addrs, sizeof(addrs), ip + 12); /* source, destination */
-		store_mapped(e->remote_addr, addrs[0]);
-		store_mapped(e->local_addr, addrs[1]);
-	} else {
-		bpf_probe_read_kernel(e->remote_addr, sizeof(e->remote_addr), ip + 8);
-		bpf_probe_read_kernel(e->local_addr, sizeof(e->local_addr), ip + 24);
-	}
-	bpf_probe_read_kernel(&port, sizeof(port), tcp);
-	bpf_probe_read_kernel(&seq, sizeof(seq), tcp + 4);
-	e->remote_port = bpf_ntohs(port);
-	e->client_isn = bpf_ntohl(seq) - (e->stage == STAGE_ACK); /* the SYN takes one */
+	packet_read(&p, skb);
+	__builtin_memcpy(e->local_addr, p.local_addr, sizeof(e->local_addr));
+	__builtin_memcpy(e->remote_addr, p.remote_addr, sizeof(e->remote_addr));
+	e->remote_port = p.remote_port;
+	e->client_isn = p.seq - (e->stage == STAGE_ACK); /* the SYN takes one */
 }
 
 /* An ACK, and neither a SYN nor a RST. */
