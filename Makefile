@@ -76,7 +76,7 @@ unit: $(UNIT) ## the unit tests
 	$(Q)set -e; for t in $(UNIT); do $$t; done
 
 integration: all $(HELPERS) ## the integration tests: real traffic in network namespaces (needs root)
-	$(Q)TCPSHAKE_BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest -q -rs $(PYTEST_FLAGS) tests/integration
+	$(Q)TCPSHAKE_BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest -q -rsfE $(PYTEST_FLAGS) tests/integration
 
 sanitize: ## unit tests, daemon and CLI under ASan and UBSan
 	$(Q)$(MAKE) --no-print-directory SAN=1 unit
