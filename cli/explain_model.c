@@ -280,23 +280,29 @@ static bool is_better(const struct harm *a, const struct harm *b)
 	return a->passive && !b->passive;
 }
 
+/* Whose wait counts: it is the client who waits; a half-open request only takes room. */
+static const struct harm *waiting_side(const struct harm *a, const struct harm *b)
+{
+	if (a->slow != b->slow) /* the whole of a wait says more than how late it was in all */
+		return a->slow ? b : a;
+	if (a->lost_ns == NS_UNKNOWN || b->lost_ns == NS_UNKNOWN)
+		return a->lost_ns == NS_UNKNOWN ? b : a;
+	return a->passive ? b : a;
+}
+
 /* The same handshake, seen from its other side. */
 static void join(struct harm *into, const struct harm *other)
 {
+	const struct harm *waited = waiting_side(into, other);
 	struct harm best = is_better(other, into) ? *other : *into;
 	const struct harm *rest = is_better(other, into) ? into : other;
 
 	if (rest->failed && !best.failed)
 		best.outcome = rest->outcome;
-	/* Both saw the same wait, or one of them did and the other only its own half. */
-	if (best.slow && !rest->slow) {
-		best.slow = false;
-		best.lost_ns = rest->lost_ns;
-	} else if (best.slow == rest->slow && rest->lost_ns != NS_UNKNOWN &&
-		   (best.lost_ns == NS_UNKNOWN || rest->lost_ns > best.lost_ns)) {
-		best.lost_ns = rest->lost_ns;
-	}
 	best.failed = best.failed || rest->failed;
+	best.slow = waited->slow;
+	best.lost_ns = waited->lost_ns;
+	best.usual = waited->usual;
 	*into = best;
 }
 

@@ -4,6 +4,7 @@
 TCPSHAKE_CONFUSION      how many handshakes (default 600)
 TCPSHAKE_MATRIX         write the matrix to this file
 """
+import collections
 import json
 import os
 import pathlib
@@ -46,14 +47,34 @@ def test_confusion(pair, keep, daemon, tmp_path):
 
 
 def explained(path, mixed):
-    """`tcpshake explain` names what was done, the worst first."""
+    """`tcpshake explain` names what was done, the worst first, and what it cost the applications."""
     done = subprocess.run([env.TCPSHAKE, "explain", "--json", "--from", str(path)], check=True,
                           capture_output=True)
     made = [json.loads(line) for line in done.stdout.splitlines()][:-1]
     ranks = [(-c["failed"], -(c["time_lost_ns"] or 0)) for c in made]
     assert ranks == sorted(ranks), ranks[:20]
-    ports = {port for list_ in mixed.ports.values() for port in list_}
-    codes = {c["code"] for c in made if (c.get("at") or {}).get("port") in ports or c["by"] == "source"}
-    wanted = {code for sides in TRUTH.values() for allowed in sides.values() for code in allowed}
-    # Both sides are one handshake: of one that was given up, its owner is the cause.
-    assert wanted - {None, "client_reset"} <= codes, (wanted, codes)
+    harm = mixed.harm_by_fault()
+    told = {fault: [c for c in made if c["netns"] in mixed.namespaces and
+                    (c["at"]["port"] in harm[fault].ports if c["by"] != "source" else fault == "given up")]
+            for fault in harm}
+    text = json.dumps(told)
+    for fault, causes in told.items():
+        assert sum(c["failed"] for c in causes) == harm[fault].failed, (fault, text)
+        assert sum(c["handshakes"] for c in causes) == harm[fault].handshakes, (fault, text)
+        assert abs(lost(causes) - harm[fault].seconds) <= \
+            0.05 * env.SLOW * harm[fault].handshakes, (fault, lost(causes), harm[fault].seconds, text)
+        codes = collections.Counter()
+        for c in causes:
+            codes[c["code"]] += c["handshakes"]
+        assert codes.most_common(1)[0][0] in mixed.codes(fault), (fault, codes)
+    assert by_harm({fault: (harm[fault].failed, harm[fault].seconds) for fault in harm}) == \
+        by_harm({fault: (harm[fault].failed, lost(told[fault])) for fault in harm})
+
+
+def lost(causes):
+    return sum(c["time_lost_ns"] for c in causes) / 1e9
+
+
+def by_harm(harm):
+    """Faults, the worst first: by handshakes that failed, then by the time they took."""
+    return sorted(harm, key=harm.get, reverse=True)

@@ -207,7 +207,7 @@ static void test_slow_path(void **state)
 	explain_free(e);
 }
 
-/* Both sides of a connection are one handshake: the side that saw more tells why. */
+/* Both sides of a connection are one handshake: who saw more tells why, who waited how long. */
 static void test_both_sides(void **state)
 {
 	static const char conn[] = "00000000000000aa";
@@ -216,7 +216,7 @@ static void test_both_sides(void **state)
 				     .retransmits = 2, .netns = 2, .comm = "curl" };
 	const struct told passive = { .conn = conn, .passive = true, .outcome = "timeout",
 				      .code = "accept_queue_full", .probable = true,
-				      .latency_ns = 2 * SECOND, .comm = "nginx" };
+				      .latency_ns = 5 * SECOND, .comm = "nginx" };
 
 	(void)state;
 	for (int order = 0; order < 2; order++) {

@@ -39,10 +39,14 @@ VAGUE = {
     "every SYN-ACK lost": {"active": {"no_answer"}, "passive": {"no_answer"}},
     "first ACK lost": {"passive": {"segment_lost"}},
 }
+# The same ports, the same process.
+SAME = {"SYN dropped, queue full as well": "accept queue full",
+        "application gives up": "given up", "request given up": "given up"}
 WEIGHT = {"healthy": 30, "SYN dropped, queue full as well": 0.4, "no such neighbour": 2}
 ABSENT = {4: "10.9.0.{}", 6: "fd09::{:x}"}
 LOST_PORTS = {4: range(20000, 20500), 6: range(20500, 21000)}  # of clients whose SYNs are dropped
 LISTENERS = 3  # of each kind and family
+TOO_LATE = "first SYN-ACK lost"  # what becomes of a request that was to be given up
 
 RULES = """
 table inet faults {{
@@ -69,6 +73,20 @@ table inet faults {{
 """
 
 
+class Harm:
+    """What one kind of fault did, as the application that called connect() measured it."""
+
+    def __init__(self):
+        self.handshakes, self.failed, self.seconds, self.ports = 0, 0, 0, set()
+
+    def add(self, other):
+        self.handshakes += other.handshakes
+        self.failed += other.failed
+        self.seconds += other.seconds
+        self.ports |= other.ports
+        return self
+
+
 class Confusion:
     def __init__(self, pair, keep, count, concurrency=1000, seed=1):
         self.pair, self.keep, self.count, self.concurrency = pair, keep, count, concurrency
@@ -77,6 +95,7 @@ class Confusion:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65536), hard))
         self.selector = selectors.DefaultSelector()
         self.truth = collections.defaultdict(list)  # by family, client's port and server's port
+        self.harm = collections.defaultdict(Harm)  # by what was done, as the application saw it
         self.later = []  # what is to be done at a time
         self.serial = 0
         own_addresses(pair)
@@ -168,20 +187,27 @@ class Confusion:
         sock.connect_ex((addr, port))
         self.truth[NAME[ip], sock.getsockname()[1], port].append(kind)
         self.running += 1
-        self.selector.register(sock, selectors.EVENT_WRITE, lambda sock: self.end(sock, kind))
+        since = time.monotonic()
+        self.selector.register(sock, selectors.EVENT_WRITE,
+                               lambda sock: self.end(sock, kind, port, since))
         if kind in ("application gives up", "request given up"):
             wait = self.random.uniform(0.1, 0.8)
-            self.at(wait, lambda: self.end(sock, kind))
+            self.at(wait, lambda: self.end(sock, kind, port, since))
 
-    def end(self, sock, kind):
+    def end(self, sock, kind, port, since):
         if sock.fileno() < 0:
             return
         self.selector.unregister(sock)
         self.running -= 1
-        if kind == "first ACK lost":  # until the server has it
+        harm = self.harm[kind if failed(sock) or kind != "request given up" else TOO_LATE]
+        harm.handshakes += 1
+        harm.failed += failed(sock)
+        harm.seconds += time.monotonic() - since
+        harm.ports.add(port)
+        if failed(sock) or kind in ("application gives up", "request given up"):
+            sock.close()  # at once: an ICMP error may have left it trying
+        elif kind == "first ACK lost":  # until the server has it
             self.at(3, lambda: reset(sock))
-        elif kind in ("application gives up", "request given up"):
-            sock.close()
         else:  # not at once: a RST may overtake the final ACK
             self.at(0.3, lambda: reset(sock))
 
@@ -203,11 +229,29 @@ class Confusion:
 
     # what is made of it
 
+    @property
+    def namespaces(self):
+        return {self.pair.client.inode, self.pair.server.inode}
+
+    def harm_by_fault(self):
+        """What each fault did; two that nothing in an explanation keeps apart are one."""
+        made = {}
+        for kind, harm in self.harm.items():
+            if kind != "healthy":
+                made.setdefault(SAME.get(kind, kind), Harm()).add(harm)
+        return made
+
+    def codes(self, fault):
+        """What may be said of it, by either side."""
+        kinds = [kind for kind in TRUTH if SAME.get(kind, kind) == fault]
+        return {code for kind in kinds for sides in (TRUTH[kind], VAGUE.get(kind, {}))
+                for allowed in sides.values() for code in allowed} - {None}
+
     def judge(self, records):
         """Counts of (truth, role, what was said, certainty), and the records that are wrong."""
         matrix, wrong, judged = collections.Counter(), [], 0
         for record in records:
-            if record["netns"] not in (self.pair.client.inode, self.pair.server.inode):
+            if record["netns"] not in self.namespaces:
                 continue
             active = record["role"] == "active"
             here, there = record["local"]["port"], record["remote"]["port"]
@@ -218,7 +262,7 @@ class Confusion:
             judged += 1
             kind = kinds[0]
             if kind == "request given up" and record["outcome"] == "established":
-                kind = "first SYN-ACK lost"  # we were too late to give it up
+                kind = TOO_LATE
             allowed = TRUTH[kind].get(record["role"])
             cause = record.get("cause")
             code, certainty = (cause["code"], cause["certainty"]) if cause else (None, "–")
@@ -229,6 +273,15 @@ class Confusion:
             if verdict == "wrong":
                 wrong.append((kind, record))
         return matrix, wrong, judged
+
+
+def failed(sock):
+    """Whether this connect() has not come to a connection. """
+    try:
+        sock.getpeername()
+    except OSError:
+        return True
+    return False
 
 
 def table(matrix):

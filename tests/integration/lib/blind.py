@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""Events that a kernel keeps from BPF programs, as ftrace saw them.
+
+There are machines whose kernel runs no BPF program while a thread of process 1 is current, and a
+softirq that interrupted it counts as well: a batch of timers, or of packets, for which the tracepoint
+fires and nobody is called (docs/limits.md). No program can know. What is asked to be exact is exact
+but for these, which ftrace still counts.
+"""
+import collections
+import os
+import pathlib
+import re
+import subprocess
+
+TRACEFS = pathlib.Path("/sys/kernel/tracing")
+EVENTS = {"sock/inet_sock_set_state": "", "tcp/tcp_retransmit_synack": "", "tcp/tcp_retransmit_skb": "",
+          "tcp/tcp_send_reset": "", "tcp/tcp_receive_reset": "",
+          "skb/kfree_skb": "protocol == 0x800 || protocol == 0x86dd"}
+LINE = re.compile(r"^.*\[\d+\].*?: (\w+): (.*)$")
+
+
+class Blind:
+    """A trace of its own; one for the whole run of the tests."""
+
+    def __init__(self):
+        if not (TRACEFS / "instances").is_dir():
+            subprocess.run(["mount", "-t", "tracefs", "tracefs", TRACEFS], check=False)
+        self.trace = TRACEFS / "instances" / f"tcpshake-tests-{os.getpid()}"
+        try:
+            self.trace.mkdir()
+        except OSError:
+            self.trace = None  # no tracefs: nothing to be known
+            return
+        (self.trace / "buffer_size_kb").write_text("256")
+        self.watch()
+        for event, condition in EVENTS.items():
+            path = self.trace / "events" / event
+            if path.is_dir():
+                if condition:
+                    (path / "filter").write_text(condition)
+                (path / "enable").write_text("1")
+
+    def watch(self):
+        """Look at the threads that process 1 has now."""
+        if self.trace:
+            threads = " ".join(path.name for path in pathlib.Path("/proc/1/task").iterdir())
+            (self.trace / "set_event_pid").write_text(threads)
+
+    def count(self):
+        """How many there were since the beginning."""
+        if not self.trace:
+            return 0
+        return sum(int(number) for path in self.trace.glob("per_cpu/cpu*/stats")
+                   for number in re.findall(r"^(?:entries|overrun): (\d+)$", path.read_text(), re.M))
+
+    def events(self):
+        """The (tracepoint, what it said) of the last ones."""
+        if not self.trace:
+            return []
+        found = (LINE.match(line) for line in (self.trace / "trace").read_text().splitlines())
+        return [match.groups() for match in found if match]
+
+    def between(self, *addresses):
+        """How many there were with each tracepoint between these addresses."""
+        wanted = [f"addr={address} " for address in addresses]
+        return collections.Counter(name for name, said in self.events()
+                                   if all(text in said for text in wanted))
+
+    def close(self):
+        if self.trace:
+            for event in EVENTS:
+                path = self.trace / "events" / event / "enable"
+                if path.exists():
+                    path.write_text("0")
+            self.trace.rmdir()
+            self.trace = None
