@@ -285,7 +285,8 @@ void correlate_evidence(struct correlate *c, const struct event_handshake *e, ui
 bool correlate_hold(struct correlate *c, const struct event_handshake *e)
 {
 	bool waits = e->role == ROLE_ACTIVE &&
-		     (e->outcome == OUTCOME_ESTABLISHED || e->outcome == OUTCOME_TIMEOUT);
+		     (e->outcome == OUTCOME_ESTABLISHED || e->outcome == OUTCOME_TIMEOUT ||
+		      e->outcome == OUTCOME_CANCELLED);
 	struct held *more;
 
 	if (c->held_count == HELD_MAX)

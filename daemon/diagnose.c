@@ -82,14 +82,17 @@ bool diagnose_wanted(const struct event_handshake *e, uint64_t slow_ns)
 
 /* ---- rules that hold for both sides: true if one applies ---- */
 
-static bool by_refusal(const struct refusal_evidence *r, bool sure, const char *segment,
-		       struct cause *cause)
+#define REFUSAL_WORDS 128
+
+static const enum cause_code cause_of_refusal[CODES] = {
+	[CODE_ACCEPT_QUEUE_FULL] = CAUSE_ACCEPT_QUEUE_FULL,
+	[CODE_SYN_QUEUE_FULL] = CAUSE_SYN_QUEUE_FULL,
+	[CODE_SYN_QUEUE_THREE_QUARTERS] = CAUSE_SYN_QUEUE_THREE_QUARTERS,
+};
+
+/* "dropped twice: the server's accept queue was full at 129/128" */
+static const char *refusal_words(const struct refusal_evidence *r, char *text, size_t size)
 {
-	static const enum cause_code code_of[CODES] = {
-		[CODE_ACCEPT_QUEUE_FULL] = CAUSE_ACCEPT_QUEUE_FULL,
-		[CODE_SYN_QUEUE_FULL] = CAUSE_SYN_QUEUE_FULL,
-		[CODE_SYN_QUEUE_THREE_QUARTERS] = CAUSE_SYN_QUEUE_THREE_QUARTERS,
-	};
 	static const char *const what[CODES] = {
 		[CODE_ACCEPT_QUEUE_FULL] = "the server's accept queue was full",
 		[CODE_SYN_QUEUE_FULL] = "the server's SYN queue was full",
@@ -98,12 +101,19 @@ static bool by_refusal(const struct refusal_evidence *r, bool sure, const char *
 	};
 	char queue[48] = "", often[32];
 
-	if (!r->count)
-		return false;
 	if (r->queue_known)
 		snprintf(queue, sizeof(queue), " at %u/%u", r->len, r->max);
-	return say(cause, code_of[r->code], sure && r->proven, "%s dropped %s: %s%s", segment,
-		   times_word(r->count, often), what[r->code], queue);
+	snprintf(text, size, "dropped %s: %s%s", times_word(r->count, often), what[r->code], queue);
+	return text;
+}
+
+static bool by_refusal(const struct refusal_evidence *r, bool sure, const char *segment,
+		       struct cause *cause)
+{
+	char words[REFUSAL_WORDS];
+
+	return r->count && say(cause, cause_of_refusal[r->code], sure && r->proven, "%s %s", segment,
+			       refusal_words(r, words, sizeof(words)));
 }
 
 static bool told(const struct evidence *e, enum untold what)
@@ -250,7 +260,7 @@ static bool cancelled(const struct evidence *e, struct cause *cause)
 {
 	const struct event_handshake *h = e->handshake;
 	bool by_call = h->flags & HANDSHAKE_BY_CALL || h->error == ERR_ECONNABORTED;
-	char when[96], after[16];
+	char when[96], after[16], words[REFUSAL_WORDS];
 
 	if (h->outcome != OUTCOME_CANCELLED)
 		return false;
@@ -261,6 +271,14 @@ static bool cancelled(const struct evidence *e, struct cause *cause)
 		return say(cause, CAUSE_APPLICATION_CANCELLED, by_call,
 			   "the application closed it before it was answered");
 	duration_format(h->latency_ns, after, sizeof(after));
+	if (e->syn.count && e->syn.proven && whole(e)) /* why it was not answered in time */
+		return say(cause, cause_of_refusal[e->syn.code], true,
+			   "SYN %s; the application gave up after %s",
+			   refusal_words(&e->syn, words, sizeof(words)), after);
+	if (e->syn.count)
+		return say(cause, CAUSE_APPLICATION_CANCELLED, by_call,
+			   "the application closed it after %s; perhaps its SYN was %s", after,
+			   refusal_words(&e->syn, words, sizeof(words)));
 	if (!h->retransmits)
 		return say(cause, CAUSE_APPLICATION_CANCELLED, by_call,
 			   "the application closed it after %s, before it was answered", after);

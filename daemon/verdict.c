@@ -136,8 +136,11 @@ void verdict_release(struct daemon *d, uint64_t now_ns)
 	if (!correlate_holds(d->correlate, now_ns))
 		return;
 	/* What the listeners refused since the last look may be what they are about. */
-	if (d->looked_ns < ended_ns && clock_mono_ns() - d->looked_ns > LOOK_AGAIN_NS)
+	if (d->looked_ns < ended_ns) {
+		if (now_ns - d->looked_ns <= LOOK_AGAIN_NS)
+			return;
 		flow_look(d, false);
+	}
 	check_missing(d);
 	correlate_release(d->correlate, now_ns, release_one, d);
 }

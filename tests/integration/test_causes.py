@@ -6,6 +6,7 @@ from the root of the sources writes it anew.
 """
 import errno
 import pathlib
+import socket
 
 import pytest
 
@@ -93,6 +94,24 @@ def test_the_queue_in_a_slow_record(pair, ip, keep, daemon):
     assert "accept queue was full at 4/3" in record["cause"]["detail"]
     if able(d, ["queue_iterator"]):
         assert record["cause"]["certainty"] == "proven"
+
+
+def test_given_up_at_a_full_queue(pair, ip, keep, daemon):
+    """Who gives up because a queue refuses is told of the queue, and that it gave up."""
+    s = Scene(pair, ip, keep)
+    d = daemon()
+    s.known(d)
+    crowd = Crowd(pair, ip, keep, 3)
+    before = pair.server.counters()["ListenOverflows"]
+    crowd.fill()
+    made = crowd.begin(1)[0]
+    until(lambda: pair.server.counters()["ListenOverflows"] > before, "an overflow")
+    made.shutdown(socket.SHUT_RDWR)
+    record = d.handshake(netns=pair.client.inode, outcome="cancelled",
+                         remote={"port": crowd.port}, timeout=10)
+    if able(d, ["queue_iterator"]):
+        assert said(record) == ("cancelled", "accept_queue_full", "proven"), record
+    assert "accept queue was full at 4/3" in record["cause"]["detail"]
 
 
 def test_slow_path(delayed, ip, keep, daemon):
