@@ -39,6 +39,8 @@ LEFT_OUT = {
     "test_pipelines.py": "programs that read the file: the same",
     "test_recipes.py": "jq on recordings",
     "test_metrics.py": "HTTP, and numbers that the feed has as well",
+    "test_metrics_http.py": "who asks for them and how: user space on both sides",
+    "test_metrics_shipped.py": "pages and rules that name them",
     "test_prometheus.py": "a scraper of the same",
     "test_fixtures.py": "namespaces, links and firewalls of the tests, which all others rest on",
     "test_exact.py::test_losses_are_counted_when_the_reader_stands_still":
