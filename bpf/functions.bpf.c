@@ -32,7 +32,7 @@ struct tally {
 
 struct tallies {
 	struct tally at[SPOTS];
-	__u64 offset; /* this_cpu_offset(), once it is known */
+	__u64 offset; /* this CPU's, once it is known */
 };
 
 struct {
@@ -42,29 +42,10 @@ struct {
 	__type(value, struct tallies);
 } tallies SEC(".maps");
 
-/* A pointer the verifier keeps an eye on, as a number. */
-static __always_inline __u64 number_of(void *pointer)
-{
-	__u64 number = 0;
-
-	bpf_probe_read_kernel(&number, sizeof(number), &pointer);
-	return number;
-}
-
-/*
- * How far this CPU's copies of per-CPU data are from their pointers. A map of ours knows: its element
- * is per-CPU data, too. (__per_cpu_offset would need /proc/kallsyms, and 5.10's BTF has no variables.)
- */
 static __always_inline __u64 this_cpu_offset(struct tallies *here)
 {
-	struct bpf_array *array;
-	__u64 element = 0;
-
-	if (here->offset)
-		return here->offset;
-	array = (struct bpf_array *)number_of(&tallies);
-	bpf_core_read(&element, sizeof(element), &array->pptrs);
-	here->offset = number_of(here) - element;
+	if (!here->offset)
+		here->offset = per_cpu_offset(&tallies, here);
 	return here->offset;
 }
 

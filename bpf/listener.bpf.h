@@ -6,6 +6,7 @@
 #ifndef TCPSHAKE_LISTENER_BPF_H
 #define TCPSHAKE_LISTENER_BPF_H
 
+#include "embryonic.bpf.h"
 #include "socket.bpf.h"
 #include "stream.bpf.h"
 
@@ -74,6 +75,7 @@ static __always_inline void listener_watch(struct event_listener *e, __u16 famil
 {
 	struct listener_state *state = &e->state;
 	struct listener_key key = { e->socket };
+	struct sock *sk = (struct sock *)e->socket;
 	struct counters *c;
 
 	state->netns = e->header.netns;
@@ -81,6 +83,7 @@ static __always_inline void listener_watch(struct event_listener *e, __u16 famil
 	state->family = family;
 	state->since_ns = e->event == LISTENER_FOUND ? 0 : e->mono_ns; /* it listens already */
 	service_watch(state->netns, state->local_port, family);
+	embryonic_open(BPF_CORE_READ(sk, __sk_common.skc_net.net), state->netns);
 	if (bpf_map_update_elem(&listeners, &key, state, BPF_ANY)) {
 		c = this_cpu_counters();
 		if (c)

@@ -348,7 +348,8 @@ static __always_inline int reset_received(struct sock *sk)
 /*
  * A RST for a request in the SYN queue, which it ends, leaves only a dropped packet. Its reason is
  * not specified, unlike that of a stray RST to a listener (TCP_RESET) and, where tcp_check_req()
- * names its reasons (6.15), of one out of the window: so there it is proven.
+ * names its reasons (6.15), of one out of the window; and what it ended was counted. What else is
+ * counted as a request's end, an ACK that is refused with a RST or a bad SYN, is taken note of.
  */
 static __always_inline void request_reset(struct sk_buff *skb, __u32 reason, struct sock *sk)
 {
@@ -356,12 +357,19 @@ static __always_inline void request_reset(struct sk_buff *skb, __u32 reason, str
 	struct namespace_counts *n;
 	struct packet p = {};
 	unsigned char state = 0;
+	struct net *net;
 
 	if (!sk || !has_overflow_reason() ||
-	    reason != bpf_core_enum_value(enum skb_drop_reason, SKB_DROP_REASON_NOT_SPECIFIED))
+	    (reason != bpf_core_enum_value(enum skb_drop_reason, SKB_DROP_REASON_NOT_SPECIFIED) &&
+	     reason != bpf_core_enum_value(enum skb_drop_reason,
+					   SKB_DROP_REASON_TCP_LISTEN_OVERFLOW)))
 		return;
 	bpf_core_read(&state, sizeof(state), &sk->__sk_common.skc_state);
 	if (state != TCP_LISTEN)
+		return;
+	net = BPF_CORE_READ(sk, __sk_common.skc_net.net);
+	e.header.netns = BPF_CORE_READ(net, ns.inum);
+	if (!embryonic_moved(net, e.header.netns))
 		return;
 	packet_read(&p, skb);
 	if (!(p.flags & FLAG_RST))
@@ -369,7 +377,6 @@ static __always_inline void request_reset(struct sk_buff *skb, __u32 reason, str
 	e.phase = PHASE_SYN_RECV;
 	e.cause = RESET_PEER;
 	e.mono_ns = bpf_ktime_get_ns();
-	e.header.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
 	n = namespace_counts(e.header.netns);
 	if (n)
 		count(n->request_resets);

@@ -89,6 +89,29 @@ static __always_inline struct counters *this_cpu_counters(void)
 	return bpf_map_lookup_elem(&counters, &zero);
 }
 
+/* A pointer the verifier keeps an eye on, as a number. */
+static __always_inline __u64 number_of(void *pointer)
+{
+	__u64 number = 0;
+
+	bpf_probe_read_kernel(&number, sizeof(number), &pointer);
+	return number;
+}
+
+/*
+ * How far a CPU's copies of per-CPU data are from their pointers. A per-CPU array of ours knows: its
+ * element, of which `copy` is that CPU's, is per-CPU data, too. (__per_cpu_offset would need
+ * /proc/kallsyms, and 5.10's BTF has no variables.)
+ */
+static __always_inline __u64 per_cpu_offset(void *map, void *copy)
+{
+	struct bpf_array *array = (struct bpf_array *)number_of(map);
+	__u64 element = 0;
+
+	bpf_core_read(&element, sizeof(element), &array->pptrs);
+	return number_of(copy) - element;
+}
+
 /* NULL if there are more namespaces than fit: the audit misses the newest, nothing else does. */
 static __always_inline struct namespace_counts *namespace_counts(__u32 netns)
 {

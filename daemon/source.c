@@ -147,6 +147,7 @@ static int load_programs(struct source *s, const struct filter *filter)
 		bpf_program__set_autoattach(*optional_program(s, i), false);
 	if (!slots)
 		bpf_map__set_max_entries(bpf->maps.attempt_slots, 1);
+	bpf->rodata->possible_cpus = (__u32)s->cpus;
 	memcpy((void *)&bpf->rodata->filter, &filter->stream, sizeof(filter->stream));
 	bpf->rodata->accept_evidence = s->accept_wait == ACCEPT_WAIT_OFF ? ACCEPT_OFF : ACCEPT_FUNCTION;
 	latencies_prepare(s);

@@ -365,6 +365,30 @@ def test_syn_inside_a_request(stage, pair):
     on.counted(server={"OutRsts": 1, "AttemptFails": 1, "EmbryonicRsts": 1})
 
 
+def test_inexact_reset_of_a_request(stage, pair):
+    """In the request's window, but not next in it: the kernel takes it, or waits for one that is."""
+    on = stage()
+    pair.client.nft(f"tcp sport {on.port} drop")  # or its kernel would answer
+
+    def ended():
+        return pair.server.counters()["EmbryonicRsts"] - on.before[pair.server]["EmbryonicRsts"]
+    for port, spoilt in ((5560, [(SYN, 1005)]), (5561, [(RST, 1005), (RST, 1001)])):
+        before = ended()
+        on.raw.send(SYN, port, on.port, seq=1000)
+        env.poll_until(lambda: pending(pair.server, on.port) == 1, what="a request")
+        for flags, seq in spoilt:
+            on.raw.send(flags, port, on.port, seq=seq)
+        env.poll_until(lambda: ended() > before, what="the request's end")
+    if kernel.overflow_reason():
+        on.expect(pair.server, direction="received", phase="syn_recv", cause="peer",
+                  process=SERVER)
+        on.d.handshake(netns=pair.server.inode, outcome="reset", role="passive")
+    on.counted(server={"OutRsts": 1, "AttemptFails": 2, "EmbryonicRsts": 2})
+    on.finish()
+    told = on.resets(pair.server, direction="received")
+    assert len(told) == (1 if kernel.overflow_reason() else 0), told
+
+
 def test_socket_destroyed(stage, pair):
     """Whoever destroys it is not whose it is."""
     on = stage()
