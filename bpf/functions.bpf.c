@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Refused SYNs, which fire no tracepoint, and final ACKs where the kernel does not name their drop:
- * by the functions that refuse them; and RSTs sent without a full socket, where tcp_send_reset is
- * silent then. An object of its own, loaded where functions can be hooked.
+ * Refused SYNs, which fire no tracepoint, and final ACKs and RSTs to a request where the kernel does
+ * not name their drop: by the functions that refuse them; and RSTs sent without a full socket, where
+ * tcp_send_reset is silent then. An object of its own, loaded where functions can be hooked.
  *
  * Whether a packet was refused, and for which queue, is what the kernel counted for it. Its
  * counters are per CPU, and both functions run to their end on one CPU with bottom halves
@@ -27,6 +27,7 @@ struct tally {
 	__u64 overflows; /* ListenOverflows */
 	__u64 drops; /* ListenDrops */
 	__u64 reqq_drops; /* TCPReqQFullDrop */
+	__u64 embryonic; /* EmbryonicRsts */
 	__u64 resets; /* OutRsts */
 };
 
@@ -79,6 +80,8 @@ static __always_inline int begins(enum spot spot, struct sock *sk, struct sk_buf
 	t->drops = counted(t, mib_listen_drops);
 	if (spot == SPOT_SYN)
 		t->reqq_drops = counted(t, mib_reqq_full_drop);
+	else
+		t->embryonic = counted(t, LINUX_MIB_EMBRYONICRSTS);
 	return 0;
 }
 
@@ -100,6 +103,18 @@ static __always_inline bool dropped(enum spot spot, struct sk_buff *skb, struct 
 	if (spot == SPOT_SYN)
 		moved->reqq_drops = counted(t, mib_reqq_full_drop) - t->reqq_drops;
 	return true;
+}
+
+/* Has the kernel counted a request's end since the packet's entry? */
+static __always_inline bool ended_request(struct sk_buff *skb)
+{
+	struct tallies *here = tallies_here();
+	struct tally *t;
+
+	if (!here)
+		return false;
+	t = &here->at[SPOT_ACK];
+	return t->packet == (__u64)skb && counted(t, LINUX_MIB_EMBRYONICRSTS) != t->embryonic;
 }
 
 static __always_inline struct listener_state *state_of(struct sock *sk)
@@ -210,6 +225,8 @@ int check_req_begins(__u64 *ctx)
 SEC("fexit/tcp_check_req")
 int check_req_ends(__u64 *ctx)
 {
+	if (ended_request((struct sk_buff *)ctx[1]))
+		request_reset((struct sk_buff *)ctx[1], (struct sock *)ctx[0]);
 	return ack_ends((struct sock *)ctx[0], (struct sk_buff *)ctx[1], false);
 }
 

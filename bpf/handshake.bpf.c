@@ -159,7 +159,7 @@ SEC("raw_tp/kfree_skb")
 int skb_dropped(__u64 *ctx)
 {
 	overflow_dropped((struct sk_buff *)ctx[0], (__u32)ctx[2], (struct sock *)ctx[3]);
-	request_reset((struct sk_buff *)ctx[0], (__u32)ctx[2], (struct sock *)ctx[3]);
+	request_dropped((struct sk_buff *)ctx[0], (__u32)ctx[2], (struct sock *)ctx[3]);
 	return 0;
 }
 

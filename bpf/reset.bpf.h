@@ -3,7 +3,8 @@
  * RSTs, sent and received. What is sent comes through tcp_send_reset, in answer to a packet or,
  * without one, because the local application ended a connection; before 6.10 that
  * tracepoint is silent where there is no full socket, so that a closed port shows as a dropped
- * packet only. Received: tcp_receive_reset, full sockets only; a request's RST is a dropped packet.
+ * packet only. Received: tcp_receive_reset, full sockets only; a request's RST is a dropped packet, or one that
+ * tcp_check_req() was seen to end it for.
  */
 #ifndef TCPSHAKE_RESET_BPF_H
 #define TCPSHAKE_RESET_BPF_H
@@ -345,17 +346,39 @@ static __always_inline int reset_received(struct sock *sk)
 	return 0;
 }
 
+/* A packet ended a request of this listener. If it is a RST, tell of both. */
+static __noinline int request_reset(struct sk_buff *skb, struct sock *sk)
+{
+	struct event_reset e = { .reason = NO_REASON, .direction = RESET_RECEIVED };
+	struct namespace_counts *n;
+	struct packet p = {};
+
+	packet_read(&p, skb);
+	if (!(p.flags & FLAG_RST))
+		return 0;
+	e.phase = PHASE_SYN_RECV;
+	e.cause = RESET_PEER;
+	e.mono_ns = bpf_ktime_get_ns();
+	e.header.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	n = namespace_counts(e.header.netns);
+	if (n)
+		count(n->request_resets);
+	reset_ends(&e, &p);
+	count_reset(RESET_RECEIVED, e.cause);
+	if (reset_wanted(&e))
+		emit_reset(&e);
+	passive_reset(&e, sk);
+	return 0;
+}
+
 /*
  * A RST for a request in the SYN queue, which it ends, leaves only a dropped packet. Its reason is
  * not specified, unlike that of a stray RST to a listener (TCP_RESET) and, where tcp_check_req()
  * names its reasons (6.15), of one out of the window; and what it ended was counted. What else is
  * counted as a request's end, an ACK that is refused with a RST or a bad SYN, is taken note of.
  */
-static __always_inline void request_reset(struct sk_buff *skb, __u32 reason, struct sock *sk)
+static __always_inline void request_dropped(struct sk_buff *skb, __u32 reason, struct sock *sk)
 {
-	struct event_reset e = { .reason = NO_REASON, .direction = RESET_RECEIVED };
-	struct namespace_counts *n;
-	struct packet p = {};
 	unsigned char state = 0;
 	struct net *net;
 
@@ -368,23 +391,8 @@ static __always_inline void request_reset(struct sk_buff *skb, __u32 reason, str
 	if (state != TCP_LISTEN)
 		return;
 	net = BPF_CORE_READ(sk, __sk_common.skc_net.net);
-	e.header.netns = BPF_CORE_READ(net, ns.inum);
-	if (!embryonic_moved(net, e.header.netns))
-		return;
-	packet_read(&p, skb);
-	if (!(p.flags & FLAG_RST))
-		return;
-	e.phase = PHASE_SYN_RECV;
-	e.cause = RESET_PEER;
-	e.mono_ns = bpf_ktime_get_ns();
-	n = namespace_counts(e.header.netns);
-	if (n)
-		count(n->request_resets);
-	reset_ends(&e, &p);
-	count_reset(RESET_RECEIVED, e.cause);
-	if (reset_wanted(&e))
-		emit_reset(&e);
-	passive_reset(&e, sk);
+	if (embryonic_moved(net, BPF_CORE_READ(net, ns.inum)))
+		request_reset(skb, sk);
 }
 
 /*

@@ -38,7 +38,8 @@ const struct capability all_capabilities[CAPABILITIES] = {
 			  "a hash table keeps them", false, -ENOSYS },
 	[CAP_FUNCTIONS] = { "function_hooks",
 			    "each refused SYN with its client, at once; without overflow_reason, "
-			    "each refused final ACK; before 6.10, each RST sent without a connection",
+			    "each refused final ACK and each RST to a pending request; before 6.10, each "
+			    "RST sent without a connection",
 			    "SYNs are counted by listener at the next look, without the client; "
 			    "final ACKs as overflow_reason says; of those RSTs only closed ports'",
 			    false, -ENOSYS },

@@ -228,6 +228,8 @@ static void load_functions(struct source *s, const struct filter *filter)
 	s->bpf->bss->resets_by_function = functions_tell_resets(s->functions);
 	if (functions_tell_resets(s->functions))
 		s->untold &= ~(uint32_t)UNTOLD_NO_SOCKET;
+	if (functions_tell_acks(s->functions))
+		s->untold &= ~(uint32_t)UNTOLD_REQUEST_RESET;
 }
 
 void source_probe_accept(struct source *s)
@@ -355,7 +357,7 @@ static void attach_optional(struct source *s)
 		s->untold |= UNTOLD_RESET_RECEIVED;
 	if (!source_tells_acks(s))
 		s->untold |= UNTOLD_REFUSED_ACK;
-	if (!s->bpf->links.skb_dropped)
+	if (!s->bpf->links.skb_dropped && !functions_tell_acks(s->functions))
 		s->untold |= UNTOLD_REQUEST_RESET;
 }
 
