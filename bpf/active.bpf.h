@@ -133,16 +133,14 @@ static __always_inline void attempt_fill(struct attempt *a, __u64 now)
 	a->start_ns = now;
 }
 
-static __always_inline void active_begin(struct sock *sk, bool slots)
+static __always_inline void active_begin(struct sock *sk, struct tcp_sock *tp, bool slots)
 {
 	__u64 socket = (__u64)sk, now = bpf_ktime_get_ns();
 	struct attempt fresh = { .socket = socket }, *slot;
 	struct namespace_counts *n;
 	struct counters *c;
 
-	if (sk->sk_protocol != IPPROTO_TCP)
-		return;
-	n = namespace_counts(socket_netns(sk));
+	n = namespace_counts(socket_netns(tp));
 	if (n)
 		count(n->begun);
 	slot = slots ? attempt_claim(socket, now) : NULL;
@@ -221,8 +219,6 @@ static __always_inline void active_end(struct sock *sk, struct tcp_sock *tp, int
 	__u64 bytes_acked;
 	__u32 segs_out;
 
-	if (!tp) /* not IPPROTO_TCP: an MPTCP socket, whose subflows have events of their own */
-		return;
 	a = attempt_find((__u64)sk, slots);
 	segs_out = tp->segs_out;
 	if (newstate == TCP_ESTABLISHED && !segs_out) {
@@ -232,7 +228,7 @@ static __always_inline void active_end(struct sock *sk, struct tcp_sock *tp, int
 	}
 	e.header.kind = EVENT_HANDSHAKE;
 	e.header.len = sizeof(e);
-	e.header.netns = socket_netns(sk);
+	e.header.netns = socket_netns(tp);
 	e.end_ns = bpf_ktime_get_ns();
 	e.role = ROLE_ACTIVE;
 	e.error = sk->sk_err;

@@ -33,11 +33,28 @@ static __noinline void listener_changed(struct sock *sk, enum listener_event eve
  * A socket in SYN_RECV with a file is in a simultaneous open, unless it is a Fast Open child that
  * was accepted early: then there is no attempt for it.
  */
-static __always_inline bool ends_active(struct sock *sk, int oldstate, int newstate, bool slots)
+static __always_inline bool is_active(struct sock *sk, struct tcp_sock *tp, int oldstate, bool slots)
 {
-	if (oldstate == TCP_SYN_SENT)
-		return newstate != TCP_SYN_RECV;
-	return oldstate == TCP_SYN_RECV && sk->sk_socket && attempt_find((__u64)sk, slots);
+	return oldstate == TCP_SYN_SENT ||
+	       (tp->inet_conn.icsk_inet.sk.sk_socket && attempt_find((__u64)sk, slots));
+}
+
+/* Into SYN_SENT, or out of SYN_SENT or SYN_RECV. */
+static __always_inline void handshake_changed(struct sock *sk, int oldstate, int newstate, bool slots,
+					      bool cast)
+{
+	struct tcp_sock *tp = tcp_socket(sk, cast);
+
+	if (!tp) /* an MPTCP socket, whose subflows have events of their own */
+		return;
+	if (newstate == TCP_SYN_SENT)
+		active_begin(sk, tp, slots);
+	else if (oldstate == TCP_SYN_SENT && newstate == TCP_SYN_RECV)
+		active_crossed(sk, slots);
+	else if (is_active(sk, tp, oldstate, slots))
+		active_end(sk, tp, newstate, slots);
+	else
+		passive_end(sk, tp, newstate);
 }
 
 static __always_inline void connection_closed(struct sock *sk, int oldstate)
@@ -53,14 +70,8 @@ static __always_inline void connection_closed(struct sock *sk, int oldstate)
 static __always_inline int state_changed(struct sock *sk, int oldstate, int newstate, bool slots,
 					 bool cast)
 {
-	if (newstate == TCP_SYN_SENT)
-		active_begin(sk, slots);
-	else if (ends_active(sk, oldstate, newstate, slots))
-		active_end(sk, tcp_socket(sk, cast), newstate, slots);
-	else if (oldstate == TCP_SYN_RECV)
-		passive_end(sk, tcp_socket(sk, cast), newstate);
-	else if (oldstate == TCP_SYN_SENT)
-		active_crossed(sk, slots);
+	if (newstate == TCP_SYN_SENT || oldstate == TCP_SYN_SENT || oldstate == TCP_SYN_RECV)
+		handshake_changed(sk, oldstate, newstate, slots, cast);
 	else if (newstate == TCP_LISTEN && oldstate == TCP_CLOSE)
 		listener_changed(sk, LISTENER_OPENED);
 	else if (oldstate == TCP_LISTEN && newstate == TCP_CLOSE)

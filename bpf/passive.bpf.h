@@ -43,12 +43,15 @@ static __always_inline bool passive_retransmitted(struct sock *sk, struct reques
 	struct inet_request_sock *ireq = (struct inet_request_sock *)req;
 	struct tcp_request_sock *treq = (struct tcp_request_sock *)req;
 	struct request r = { .last_ns = bpf_ktime_get_ns() }, *before;
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk); /* the listener, or a Fast Open child */
 	struct request_key key = {};
 	struct counters *c;
 	bool refused;
 
+	if (!tp)
+		return false;
 	store_addresses((struct sock *)req, key.local_addr, key.remote_addr);
-	key.netns = socket_netns(sk);
+	key.netns = socket_netns(tp);
 	key.local_port = req->__req_common.skc_num;
 	key.remote_port = bpf_ntohs(req->__req_common.skc_dport);
 	r.expires_ns = request_expiry(req, r.last_ns);
@@ -63,7 +66,7 @@ static __always_inline bool passive_retransmitted(struct sock *sk, struct reques
 		if (c)
 			count(c->request_map_full);
 	}
-	synack_retransmitted(sk, req, r.last_ns, r.start_ns);
+	synack_retransmitted(sk, req, key.netns, r.last_ns, r.start_ns);
 	return refused;
 }
 
@@ -127,11 +130,9 @@ static __always_inline void passive_end(struct sock *sk, struct tcp_sock *tp, in
 	struct event_handshake e = {};
 	struct namespace_counts *n;
 
-	if (!tp)
-		return;
 	e.header.kind = EVENT_HANDSHAKE;
 	e.header.len = sizeof(e);
-	e.header.netns = socket_netns(sk);
+	e.header.netns = socket_netns(tp);
 	e.end_ns = bpf_ktime_get_ns();
 	e.role = ROLE_PASSIVE;
 	e.error = sk->sk_err;

@@ -36,7 +36,7 @@ static __always_inline void syn_retransmitted(struct sock *sk, int error)
 
 	if (!tp)
 		return;
-	e.header.netns = socket_netns(sk);
+	e.header.netns = socket_netns(tp);
 	n = namespace_counts(e.header.netns);
 	if (n) {
 		count(n->retransmits);
@@ -65,7 +65,7 @@ static __always_inline void syn_retransmitted(struct sock *sk, int error)
 
 /* The counts of a request are read before the kernel counts this one. */
 static __always_inline void synack_retransmitted(struct sock *sk, struct request_sock *req,
-						 __u64 now, __u64 start_ns)
+						 __u32 netns, __u64 now, __u64 start_ns)
 {
 	struct inet_connection_sock *icsk = (struct inet_connection_sock *)sk;
 	struct inet_request_sock *ireq = (struct inet_request_sock *)req;
@@ -73,8 +73,8 @@ static __always_inline void synack_retransmitted(struct sock *sk, struct request
 	struct event_retransmit e = { .mono_ns = now, .start_ns = start_ns };
 	struct namespace_counts *n;
 
-	e.header.netns = socket_netns(sk);
-	n = namespace_counts(e.header.netns);
+	e.header.netns = netns;
+	n = namespace_counts(netns);
 	if (n)
 		count(n->synacks);
 	count_retransmit(SEGMENT_SYN_ACK);
