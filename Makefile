@@ -38,7 +38,7 @@ COMMON := $(call objects,$(wildcard common/*.c))
 DAEMON := $(call objects,$(wildcard daemon/*.c))
 CLI := $(call objects,$(wildcard cli/*.c))
 # What unit tests link: everything but main() and what only runs on a kernel.
-UNTESTABLE := $(call objects,daemon/main.c daemon/flow.c daemon/verdict.c daemon/measures.c daemon/durations.c daemon/latencies.c daemon/loop.c daemon/queues.c daemon/functions.c daemon/books.c daemon/control.c daemon/source.c daemon/source_read.c daemon/reports.c cli/main.c)
+UNTESTABLE := $(call objects,daemon/main.c daemon/flow.c daemon/verdict.c daemon/measures.c daemon/durations.c daemon/latencies.c daemon/loop.c daemon/queues.c daemon/functions.c daemon/kernel_btf.c daemon/books.c daemon/control.c daemon/source.c daemon/source_read.c daemon/reports.c cli/main.c)
 TESTABLE := $(filter-out $(UNTESTABLE),$(COMMON) $(DAEMON) $(CLI))
 # These are objects of their own, loaded where the kernel lets them; the others are linked into one.
 BPF_APART := accept functions
@@ -149,6 +149,7 @@ $(BUILD)/%.o: %.c
 
 $(BUILD)/daemon/source.o $(BUILD)/daemon/source_read.o $(BUILD)/daemon/latencies.o $(BUILD)/daemon/capabilities.o: $(BUILD)/bpf/tcpshake.skel.h $(BUILD)/bpf/accept.skel.h
 $(BUILD)/daemon/functions.o: $(BUILD)/bpf/functions.skel.h
+$(BUILD)/daemon/kernel_btf.o: $(BUILD)/bpf/core_types.h
 
 $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c
 	$(call say,BPF  $<)
@@ -165,5 +166,14 @@ $(BUILD)/bpf/tcpshake.skel.h: $(BUILD)/bpf/tcpshake.o
 $(BPF_APART:%=$(BUILD)/bpf/%.skel.h): $(BUILD)/bpf/%.skel.h: $(BUILD)/bpf/%.bpf.o
 	$(call say,SKEL $@)
 	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf >$@
+
+# The names of all types that the programs know, the kernel's among them.
+$(BUILD)/bpf/core_types.h: $(BUILD)/bpf/tcpshake.o $(BPF_APART:%=$(BUILD)/bpf/%.bpf.o)
+	$(call say,GEN  $@)
+	$(Q)for object in $^; do $(BPFTOOL) btf dump file $$object format raw || exit; done >$@.types
+	$(Q)awk -F "'" '/^\[[0-9]+\] (STRUCT|UNION|ENUM|ENUM64|TYPEDEF) / && $$2 != "(anon)" \
+		{ sub(/___.*/, "", $$2); print "\t\"" $$2 "\"," }' $@.types | LC_ALL=C sort -u | \
+		{ echo 'static const char *const core_types[] = {'; cat; echo '};'; } >$@
+	$(Q)rm $@.types
 
 -include $(shell find $(BUILD) -path '*/vm' -prune -o -name '*.d' -print 2>/dev/null)

@@ -49,6 +49,9 @@ static __always_inline __u64 socket_cgroup_id(struct sock *sk)
 /* 6.2 (a35b9af4ec2c "bpf: Add a kfunc for generic type cast"); for tp/ programs since 6.12. */
 extern void *bpf_rdonly_cast(const void *obj, __u32 type) __ksym __weak;
 
+/* Numbers of types: what the programs are relocated by is not all of the kernel's BTF. */
+const volatile __u32 sock_type __weak = 0, tcp_sock_type __weak = 0;
+
 /*
  * NULL for a socket that is not IPPROTO_TCP's. A socket that the verifier does not know by its
  * type, as in a classic tracepoint, needs the `cast`.
@@ -59,7 +62,7 @@ static __always_inline struct tcp_sock *tcp_socket(struct sock *sk, bool cast)
 		return bpf_skc_to_tcp_sock(sk);
 	if (sk->sk_protocol != IPPROTO_TCP)
 		return NULL;
-	return bpf_rdonly_cast(sk, bpf_core_type_id_kernel(struct tcp_sock));
+	return bpf_rdonly_cast(sk, tcp_sock_type);
 }
 
 #endif

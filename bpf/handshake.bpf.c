@@ -101,7 +101,7 @@ int state_hash(__u64 *ctx)
 SEC("tp/sock/inet_sock_set_state")
 int state_classic(struct trace_event_raw_inet_sock_set_state *ctx)
 {
-	struct sock *sk = bpf_rdonly_cast(ctx->skaddr, bpf_core_type_id_kernel(struct sock));
+	struct sock *sk = bpf_rdonly_cast(ctx->skaddr, sock_type);
 
 	return state_changed(sk, ctx->oldstate, ctx->newstate, true, true);
 }

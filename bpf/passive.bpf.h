@@ -158,7 +158,7 @@ static __always_inline void passive_end(struct sock *sk, struct tcp_sock *tp, in
 	if (newstate == TCP_ESTABLISHED) {
 		service_accepted(service_of(e.header.netns, e.local_port, sk->__sk_common.skc_family),
 				 e.listener.accept_queue_len + 1);
-		waiting_begin(sk, e.end_ns);
+		waiting_begin(sk, tp, e.end_ns);
 	}
 	passive_times(&e, tp);
 	if (n && e.flags & HANDSHAKE_SYNCOOKIE)

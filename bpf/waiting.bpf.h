@@ -17,11 +17,11 @@ struct {
 const volatile __u8 accept_evidence __weak = ACCEPT_OFF;
 
 /* A child of Fast Open may have been accepted already. */
-static __always_inline void waiting_begin(struct sock *sk, __u64 now)
+static __always_inline void waiting_begin(struct sock *sk, struct tcp_sock *tp, __u64 now)
 {
 	__u64 socket = (__u64)sk;
 
-	if (accept_evidence != ACCEPT_OFF && !sk->sk_socket)
+	if (accept_evidence != ACCEPT_OFF && !tp->inet_conn.icsk_inet.sk.sk_socket)
 		bpf_map_update_elem(&waiting, &socket, &now, BPF_ANY);
 }
 
@@ -31,11 +31,12 @@ static __always_inline void waiting_begin(struct sock *sk, __u64 now)
  */
 static __always_inline void waiting_end(struct sock *sk)
 {
-	bool accepted = sk->sk_socket || sk->__sk_common.skc_flags & (1UL << SOCK_DEAD);
 	__u64 socket = (__u64)sk;
 
-	if (accept_evidence != ACCEPT_OFF && (accepted || !sk->sk_err) &&
-	    bpf_map_lookup_elem(&waiting, &socket))
+	if (accept_evidence == ACCEPT_OFF || !bpf_map_lookup_elem(&waiting, &socket))
+		return;
+	if (BPF_CORE_READ(sk, sk_socket) || !sk->sk_err ||
+	    sk->__sk_common.skc_flags & (1UL << SOCK_DEAD))
 		bpf_map_delete_elem(&waiting, &socket);
 }
 

@@ -66,13 +66,14 @@ int functions_share_maps(const struct bpf_object *with, const struct bpf_object 
 	return 0;
 }
 
-static int load(struct functions *f, const struct bpf_object *shared,
+static int load(struct functions *f, const struct bpf_object *shared, const char *core,
 		const struct kernel_enums *enums, const struct filter *filter, bool resets)
 {
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = core);
 	const struct kernel_number *number = enums->number;
 	int err;
 
-	f->bpf = functions_bpf__open();
+	f->bpf = functions_bpf__open_opts(&opts);
 	if (!f->bpf)
 		return -errno;
 	f->tell_acks = !number[KERNEL_OVERFLOW_REASON].known;
@@ -96,7 +97,7 @@ static int load(struct functions *f, const struct bpf_object *shared,
 	return err ? err : functions_bpf__attach(f->bpf);
 }
 
-static int probe_and_load(struct functions *f, const struct bpf_object *shared,
+static int probe_and_load(struct functions *f, const struct bpf_object *shared, const char *core,
 			  const struct kernel_enums *enums, const struct filter *filter,
 			  bool resets)
 {
@@ -108,19 +109,20 @@ static int probe_and_load(struct functions *f, const struct bpf_object *shared,
 	if (err)
 		return err;
 	resets = resets && enums->send_reset == 2 && enums->number[KERNEL_OUT_RSTS].known;
-	err = load(f, shared, enums, filter, resets);
+	err = load(f, shared, core, enums, filter, resets);
 	if (!err || !resets)
 		return err;
 	functions_bpf__destroy(f->bpf); /* they may be inlined there: without them */
-	return load(f, shared, enums, filter, false);
+	return load(f, shared, core, enums, filter, false);
 }
 
-struct functions *functions_new(const struct bpf_object *shared, const struct kernel_enums *enums,
-				const struct filter *filter, bool resets, int *err)
+struct functions *functions_new(const struct bpf_object *shared, const char *core,
+				const struct kernel_enums *enums, const struct filter *filter,
+				bool resets, int *err)
 {
 	struct functions *f = calloc(1, sizeof(*f));
 
-	*err = f ? probe_and_load(f, shared, enums, filter, resets) : -ENOMEM;
+	*err = f ? probe_and_load(f, shared, core, enums, filter, resets) : -ENOMEM;
 	if (!*err)
 		return f;
 	functions_free(f);

@@ -21,12 +21,13 @@ struct filter;
 int functions_refused(void);
 
 /*
- * Load and attach, with the maps of `shared`, which is loaded; with those that see RSTs sent where
+ * Load and attach, with the maps of `shared`, which is loaded, and relocated by `core` (kernel_btf.h); with those that see RSTs sent where
  * there is no full socket, if `resets`, and if the kernel does not refuse them. NULL and `*err`, a
  * negative errno, if it refuses any of the others.
  */
-struct functions *functions_new(const struct bpf_object *shared, const struct kernel_enums *enums,
-				const struct filter *filter, bool resets, int *err);
+struct functions *functions_new(const struct bpf_object *shared, const char *core,
+				const struct kernel_enums *enums, const struct filter *filter,
+				bool resets, int *err);
 void functions_detach(struct functions *f);
 void functions_free(struct functions *f);
 

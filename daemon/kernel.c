@@ -6,9 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
-#include <linux/btf.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -33,30 +31,6 @@ int kernel_fetch_atomics(void)
 	return 0;
 }
 
-/* The names that the kernel's BTF has; the whole of it takes libbpf 11 ms to index. NULL on error. */
-static char *btf_names(size_t *size)
-{
-	int fd = open("/sys/kernel/btf/vmlinux", O_RDONLY | O_CLOEXEC);
-	struct btf_header h;
-	char *names = NULL;
-	ssize_t n = 0;
-
-	if (fd < 0)
-		return NULL;
-	*size = 0;
-	if (pread(fd, &h, sizeof(h), 0) == sizeof(h) && h.magic == BTF_MAGIC)
-		names = malloc(h.str_len);
-	while (names && *size < h.str_len && n >= 0) {
-		n = pread(fd, names + *size, h.str_len - *size,
-			  (off_t)h.hdr_len + h.str_off + (off_t)*size);
-		if (n == 0)
-			break;
-		*size += n > 0 ? (size_t)n : 0;
-	}
-	close(fd);
-	return names;
-}
-
 /*
  * Since 7.0 a tracepoint's callbacks are guarded by SRCU (a46023d5616e "tracing: Guard
  * __DECLARE_TRACE() use of __DO_TRACE_CALL() with SRCU-fast"), where before preemption was off, and
@@ -64,16 +38,12 @@ static char *btf_names(size_t *size)
  * preempted (CONFIG_PREEMPT_RCU), for which a task counts them. Perf's callbacks, and so classic
  * programs, go on disabling preemption (16718274ee75).
  */
-bool kernel_preempts_tracepoints(void)
+bool kernel_preempts_tracepoints(const struct btf_index *btf)
 {
 	static const char guard[] = "\0class_srcu_fast_notrace_t", nesting[] = "\0rcu_read_lock_nesting";
-	size_t size;
-	char *names = btf_names(&size);
-	bool preempts = names && memmem(names, size, guard, sizeof(guard)) &&
-			memmem(names, size, nesting, sizeof(nesting));
 
-	free(names);
-	return preempts;
+	return memmem(btf->names, btf->names_len, guard, sizeof(guard)) &&
+	       memmem(btf->names, btf->names_len, nesting, sizeof(nesting));
 }
 
 /*

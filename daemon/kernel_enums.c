@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "kernel_enums.h"
 
-#include <bpf/btf.h>
 #include <ctype.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#define DROP_REASONS "skb_drop_reason"
 #define RESET_REASONS "sk_rst_reason"
 #define RESET_REASON "SK_RST_REASON_"
 
@@ -14,20 +13,37 @@ static const char *const names[KERNEL_NAMES] = {
 	[KERNEL_LISTEN_OVERFLOWS] = "LINUX_MIB_LISTENOVERFLOWS",
 	[KERNEL_LISTEN_DROPS] = "LINUX_MIB_LISTENDROPS",
 	[KERNEL_REQQ_FULL_DROP] = "LINUX_MIB_TCPREQQFULLDROP",
+	[KERNEL_NO_SOCKET] = "SKB_DROP_REASON_NO_SOCKET",
 	[KERNEL_OVERFLOW_REASON] = "SKB_DROP_REASON_TCP_LISTEN_OVERFLOW",
 	[KERNEL_OUT_RSTS] = "TCP_MIB_OUTRSTS",
 };
 
-static void take_names(struct kernel_enums *enums, const struct btf *btf,
+/* Most differ in their first letter. */
+static bool same(const char *a, const char *b)
+{
+	return *a == *b && strcmp(a, b) == 0;
+}
+
+/* May it be the enum of one of them? Those of the counters have no name, but many another has none. */
+static bool has_names(const struct btf_index *btf, const struct btf_type *type, const char *name)
+{
+	const struct btf_enum *member = (const struct btf_enum *)(type + 1);
+
+	if (*name)
+		return same(name, DROP_REASONS);
+	return BTF_INFO_VLEN(type->info) && strstr(btf_index_name(btf, member->name_off), "_MIB_");
+}
+
+static void take_names(struct kernel_enums *enums, const struct btf_index *btf,
 		       const struct btf_type *type)
 {
-	const struct btf_enum *member = btf_enum(type);
+	const struct btf_enum *member = (const struct btf_enum *)(type + 1);
 
-	for (int i = 0; i < btf_vlen(type); i++) {
-		const char *name = btf__name_by_offset(btf, member[i].name_off);
+	for (uint32_t i = 0; i < BTF_INFO_VLEN(type->info); i++) {
+		const char *name = btf_index_name(btf, member[i].name_off);
 
 		for (int n = 0; n < KERNEL_NAMES; n++)
-			if (strcmp(name, names[n]) == 0)
+			if (same(name, names[n]))
 				enums->number[n] = (struct kernel_number){
 					.value = (uint32_t)member[i].val,
 					.known = true,
@@ -46,11 +62,11 @@ static char *lower_reason(const char *name)
 }
 
 /* Without memory they have no names. */
-static void take_reset_reasons(struct kernel_enums *enums, const struct btf *btf,
+static void take_reset_reasons(struct kernel_enums *enums, const struct btf_index *btf,
 			       const struct btf_type *type)
 {
-	const struct btf_enum *member = btf_enum(type);
-	uint32_t members = btf_vlen(type);
+	const struct btf_enum *member = (const struct btf_enum *)(type + 1);
+	uint32_t members = BTF_INFO_VLEN(type->info);
 
 	if (enums->reset_reason)
 		return;
@@ -63,40 +79,48 @@ static void take_reset_reasons(struct kernel_enums *enums, const struct btf *btf
 
 		if (value < members && !enums->reset_reason[value])
 			enums->reset_reason[value] =
-				lower_reason(btf__name_by_offset(btf, member[i].name_off));
+				lower_reason(btf_index_name(btf, member[i].name_off));
 	}
+}
+
+static void take_struct(struct kernel_enums *enums, const char *name, uint32_t id)
+{
+	if (same(name, "sock"))
+		enums->sock = id;
+	else if (same(name, "tcp_sock"))
+		enums->tcp_sock = id;
 }
 
 static void take_function(struct kernel_enums *enums, const char *name, uint32_t id)
 {
-	if (strcmp(name, "tcp_conn_request") == 0)
+	if (same(name, "tcp_conn_request"))
 		enums->conn_request = id;
-	else if (strcmp(name, "tcp_v4_send_reset") == 0 || strcmp(name, "tcp_v6_send_reset") == 0)
+	else if (same(name, "tcp_v4_send_reset") || same(name, "tcp_v6_send_reset"))
 		enums->send_reset++;
 }
 
-int kernel_enums_read(struct kernel_enums *enums)
+void kernel_enums_read(struct kernel_enums *enums, const struct btf_index *btf, bool functions)
 {
-	struct btf *btf = btf__load_vmlinux_btf();
-	__u32 count;
-
 	memset(enums, 0, sizeof(*enums));
-	if (!btf)
-		return -errno;
-	count = btf__type_cnt(btf);
-	for (__u32 id = 1; id < count; id++) { /* all: that of the counters has no name */
-		const struct btf_type *type = btf__type_by_id(btf, id);
-		const char *name = btf__name_by_offset(btf, type->name_off);
+	for (uint32_t id = 1; id < btf->count; id++) {
+		const struct btf_type *type = btf_index_type(btf, id);
+		const char *name = btf_index_name(btf, type->name_off);
 
-		if (btf_is_enum(type) && strcmp(name, RESET_REASONS) == 0)
-			take_reset_reasons(enums, btf, type);
-		else if (btf_is_enum(type))
-			take_names(enums, btf, type);
-		else if (btf_is_func(type))
-			take_function(enums, name, id);
+		switch (BTF_INFO_KIND(type->info)) {
+		case BTF_KIND_ENUM:
+			if (same(name, RESET_REASONS))
+				take_reset_reasons(enums, btf, type);
+			else if (has_names(btf, type, name))
+				take_names(enums, btf, type);
+			break;
+		case BTF_KIND_STRUCT:
+			take_struct(enums, name, id);
+			break;
+		case BTF_KIND_FUNC:
+			if (functions)
+				take_function(enums, name, id);
+		}
 	}
-	btf__free(btf);
-	return 0;
 }
 
 void kernel_enums_free(struct kernel_enums *enums)

@@ -127,7 +127,8 @@ static struct bpf_program **optional_program(const struct source *s, size_t i)
 static int load_programs(struct source *s, const struct filter *filter)
 {
 	bool slots = !s->capabilities[CAP_ATOMICS].error;
-	struct tcpshake_bpf *bpf = tcpshake_bpf__open();
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = s->core);
+	struct tcpshake_bpf *bpf = tcpshake_bpf__open_opts(&opts);
 	int err;
 
 	if (!bpf)
@@ -150,6 +151,8 @@ static int load_programs(struct source *s, const struct filter *filter)
 	bpf->rodata->possible_cpus = (__u32)s->cpus;
 	memcpy((void *)&bpf->rodata->filter, &filter->stream, sizeof(filter->stream));
 	bpf->rodata->accept_evidence = s->accept_wait == ACCEPT_WAIT_OFF ? ACCEPT_OFF : ACCEPT_FUNCTION;
+	bpf->rodata->sock_type = s->enums.sock;
+	bpf->rodata->tcp_sock_type = s->enums.tcp_sock;
 	latencies_prepare(s);
 	if (s->accept_wait == ACCEPT_WAIT_OFF)
 		bpf_map__set_max_entries(bpf->maps.waiting, 1);
@@ -173,7 +176,7 @@ static void choose_state_program(struct source *s)
 	int *error = &s->capabilities[CAP_UNPREEMPTED].error;
 
 	*error = 0;
-	if (s->capabilities[CAP_ATOMICS].error || !kernel_preempts_tracepoints())
+	if (s->capabilities[CAP_ATOMICS].error || !s->preempts)
 		return;
 	*error = kernel_classic_tracepoint("sock/inet_sock_set_state");
 	s->classic = !*error;
@@ -182,12 +185,13 @@ static void choose_state_program(struct source *s)
 /* Load one way to see accept(), with the maps of the other programs. */
 static int load_accept(struct source *s, bool function)
 {
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = s->core);
 	struct accept_bpf *a;
 	int err;
 
 	if (function && functions_refused())
 		return s->capabilities[CAP_ACCEPT_FUNCTION].error = -EPERM;
-	a = accept_bpf__open();
+	a = accept_bpf__open_opts(&opts);
 	if (!a)
 		return -errno;
 	bpf_program__set_autoload(a->progs.accept_function, function);
@@ -204,24 +208,13 @@ static int load_accept(struct source *s, bool function)
 	return err;
 }
 
-/* Once, when it is needed: it takes 10 ms. */
-static int read_enums(struct source *s)
-{
-	if (!s->enums_read) {
-		s->enums_read = true;
-		s->enums_error = kernel_enums_read(&s->enums);
-	}
-	return s->enums_error;
-}
-
 /* Refusals by the functions they happen in, from here on. */
 static void load_functions(struct source *s, const struct filter *filter)
 {
 	int err = functions_refused();
 
-	err = err ? err : read_enums(s);
 	if (!err)
-		s->functions = functions_new(s->bpf->obj, &s->enums, filter,
+		s->functions = functions_new(s->bpf->obj, s->core, &s->enums, filter,
 					     s->untold & UNTOLD_NO_SOCKET, &err);
 	s->capabilities[CAP_FUNCTIONS].error = err;
 	s->bpf->bss->acks_by_function = functions_tell_acks(s->functions);
@@ -264,10 +257,8 @@ uint32_t source_untold(const struct source *s)
 	return s->untold;
 }
 
-const char *source_reset_reason(struct source *s, uint32_t reason)
+const char *source_reset_reason(const struct source *s, uint32_t reason)
 {
-	if (reason == NO_REASON || read_enums(s))
-		return NULL;
 	return reason < s->enums.reset_reasons ? s->enums.reset_reason[reason] : NULL;
 }
 
@@ -278,22 +269,12 @@ static void set_required(struct source *s, int err)
 			s->capabilities[i].error = err;
 }
 
-int source_load(struct source *s, const struct filter *filter, enum accept_wait accept_wait)
+/* Load the programs, and if that fails once more without what only some kernels take. */
+static int load_most(struct source *s, const struct filter *filter)
 {
 	static const int welcome[] = { CAP_KFREE, CAP_QUEUES, CAP_ITERATOR };
-	int err;
+	int err = load_programs(s, filter);
 
-	if (accept_wait == ACCEPT_WAIT_AUTO && functions_refused()) {
-		s->capabilities[CAP_ACCEPT_FUNCTION].error = -EPERM;
-		accept_wait = ACCEPT_WAIT_OFF; /* nobody would read what is kept for it */
-	}
-	s->accept_wait = accept_wait;
-	s->capabilities[CAP_ATOMICS].error = kernel_fetch_atomics();
-	s->capabilities[CAP_ITERATOR].error = 0;
-	s->capabilities[CAP_QUEUES].error = 0;
-	s->capabilities[CAP_KFREE].error = 0;
-	choose_state_program(s);
-	err = load_programs(s, filter);
 	if (err && s->classic) {
 		unload_programs(s);
 		s->classic = false;
@@ -301,9 +282,50 @@ int source_load(struct source *s, const struct filter *filter, enum accept_wait 
 		err = load_programs(s, filter);
 	}
 	for (size_t i = 0; err && i < sizeof(welcome) / sizeof(*welcome); i++) {
-		unload_programs(s); /* once more, without what is only welcome */
+		unload_programs(s);
 		s->capabilities[welcome[i]].error = err;
 		err = load_programs(s, filter);
+	}
+	return err;
+}
+
+/* What the kernel is known to take or to refuse, before it is tried. */
+static void foresee(struct source *s)
+{
+	s->capabilities[CAP_ITERATOR].error = 0;
+	s->capabilities[CAP_QUEUES].error = 0;
+	s->capabilities[CAP_KFREE].error =
+		s->core && !s->enums.number[KERNEL_NO_SOCKET].known ? -EINVAL : 0;
+	choose_state_program(s);
+}
+
+/* Without it libbpf says what is wrong. */
+static void read_kernel(struct source *s)
+{
+	struct kernel_btf kernel;
+
+	s->core_fd = -1;
+	if (kernel_btf_open(&kernel))
+		return;
+	s->preempts = kernel_preempts_tracepoints(&kernel.index);
+	kernel_enums_read(&s->enums, &kernel.index, !functions_refused());
+	s->core_fd = kernel_btf_core(&kernel, s->core_path);
+	if (s->core_fd >= 0)
+		s->core = s->core_path;
+	kernel_btf_close(&kernel); /* 5 MB: libbpf reads it, too */
+}
+
+static int load_all(struct source *s, const struct filter *filter)
+{
+	int err;
+
+	foresee(s);
+	err = load_most(s, filter);
+	if (err && err != -EPERM && s->core) { /* as libbpf knows the kernel, modules and all */
+		unload_programs(s);
+		s->core = NULL;
+		foresee(s);
+		err = load_most(s, filter);
 	}
 	set_required(s, err);
 	if (!err && filter->stream.by_remote)
@@ -313,11 +335,28 @@ int source_load(struct source *s, const struct filter *filter, enum accept_wait 
 	s->untold = ask_untold(s);
 	s->capabilities[CAP_REASON].error = s->untold & UNTOLD_REQUEST_RESET ? -ENOENT : 0;
 	load_functions(s, filter);
-	if (accept_wait == ACCEPT_WAIT_AUTO || accept_wait == ACCEPT_WAIT_FUNCTION)
+	if (s->accept_wait == ACCEPT_WAIT_AUTO || s->accept_wait == ACCEPT_WAIT_FUNCTION)
 		load_accept(s, true);
-	else if (accept_wait == ACCEPT_WAIT_SYSCALL)
+	else if (s->accept_wait == ACCEPT_WAIT_SYSCALL)
 		load_accept(s, false);
-	err = latencies_begin(s);
+	return latencies_begin(s);
+}
+
+int source_load(struct source *s, const struct filter *filter, enum accept_wait accept_wait)
+{
+	int err;
+
+	if (accept_wait == ACCEPT_WAIT_AUTO && functions_refused()) {
+		s->capabilities[CAP_ACCEPT_FUNCTION].error = -EPERM;
+		accept_wait = ACCEPT_WAIT_OFF; /* nobody would read what is kept for it */
+	}
+	s->accept_wait = accept_wait;
+	s->capabilities[CAP_ATOMICS].error = kernel_fetch_atomics();
+	read_kernel(s);
+	err = load_all(s, filter);
+	s->core = NULL;
+	if (s->core_fd >= 0)
+		close(s->core_fd);
 	if (err)
 		return err;
 	s->ring = ring_buffer__new(bpf_map__fd(s->bpf->maps.events), on_event, s, NULL);

@@ -61,7 +61,7 @@ void source_costs(const struct source *s, void (*fn)(void *ctx, const struct pro
 /* What the running kernel does not tell: enum untold. */
 uint32_t source_untold(const struct source *s);
 /* Its name for why it sent a RST, "no_socket" for SK_RST_REASON_NO_SOCKET; NULL if it has none. */
-const char *source_reset_reason(struct source *s, uint32_t reason);
+const char *source_reset_reason(const struct source *s, uint32_t reason);
 
 /* What the kernel grants, in the order of source_capabilities(). */
 struct capability {

@@ -3,6 +3,7 @@
 #ifndef TCPSHAKE_SOURCE_INTERNAL_H
 #define TCPSHAKE_SOURCE_INTERNAL_H
 
+#include "kernel_btf.h"
 #include "kernel_enums.h"
 #include "source.h"
 #include "tcpshake.skel.h"
@@ -38,9 +39,11 @@ struct source {
 	struct counters *per_cpu;
 	int cpus;
 	uint32_t untold;
-	struct kernel_enums enums; /* once enums_read */
-	bool enums_read;
-	int enums_error;
+	const char *core; /* what programs are relocated by; NULL: libbpf takes all of the kernel's types */
+	char core_path[CORE_PATH_LEN];
+	int core_fd;
+	struct kernel_enums enums;
+	bool preempts; /* tasks, inside of tracepoints' programs */
 	struct latencies *latencies; /* NULL unless histograms are kept */
 	bool classic; /* state changes by the classic tracepoint */
 	struct capability capabilities[CAPABILITIES];
