@@ -25,6 +25,7 @@ static __noinline int accepted(struct sock *sk, enum accept_evidence evidence)
 	e.header.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
 	e.mono_ns = bpf_ktime_get_ns();
 	e.wait_ns = NS_UNKNOWN;
+	e.cgroup_id = socket_cgroup_id(sk);
 	since = bpf_map_lookup_elem(&waiting, &socket);
 	if (BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_SYN_RECV) {
 		e.wait_ns = 0; /* Fast Open: taken before the handshake was complete */

@@ -130,6 +130,7 @@ static __always_inline void attempt_fill(struct attempt *a, __u64 now)
 	a->simultaneous = 0;
 	a->reset = 0;
 	a->stray = 0;
+	a->elsewhere = current_elsewhere();
 	a->start_ns = now;
 }
 
@@ -257,13 +258,15 @@ static __always_inline void active_end(struct sock *sk, struct tcp_sock *tp, int
 			e.flags |= HANDSHAKE_RESET;
 		if (a->stray)
 			e.flags |= HANDSHAKE_STRAY;
+		if (a->elsewhere)
+			e.flags |= HANDSHAKE_ELSEWHERE;
 		if (a->simultaneous) { /* both are clients: what either side makes of both ISNs */
 			e.flags |= HANDSHAKE_SIMULTANEOUS;
 			e.client_isn ^= tp->rcv_nxt - (__u32)tp->bytes_received - 1;
 		}
 		attempt_release(a, (__u64)sk, slots);
 	} else {
-		e.flags |= HANDSHAKE_PARTIAL;
+		e.flags |= HANDSHAKE_PARTIAL | HANDSHAKE_ELSEWHERE; /* whose it is, is not known */
 	}
 	active_failed(&e, sk);
 	emit_handshake(&e);

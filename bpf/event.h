@@ -66,6 +66,7 @@ enum handshake_flag {
 	HANDSHAKE_BY_CALL = 1 << 8, /* it ended within a call on its socket, close() for one */
 	HANDSHAKE_STRAY = 1 << 9, /* a segment came that answers no SYN of it, and got a RST */
 	HANDSHAKE_ICMP = 1 << 10, /* an ICMP error came, which may have been read since */
+	HANDSHAKE_ELSEWHERE = 1 << 11, /* not of the cgroup that the filter asks for */
 };
 
 struct event_header {
@@ -142,6 +143,7 @@ struct event_accept {
 	struct event_header header;
 	__u64 mono_ns;
 	__u64 wait_ns; /* since ESTABLISHED, or NS_UNKNOWN */
+	__u64 cgroup_id; /* the socket's: its listener's */
 	__u8 local_addr[16];
 	__u8 remote_addr[16];
 	__u16 local_port;
@@ -154,7 +156,7 @@ struct event_accept {
 	__u8 pad[7];
 };
 
-_Static_assert(sizeof(struct event_accept) == 96, "event_accept");
+_Static_assert(sizeof(struct event_accept) == 104, "event_accept");
 
 enum reset_direction { RESET_SENT, RESET_RECEIVED, DIRECTIONS };
 
@@ -196,6 +198,7 @@ enum reset_abort {
 struct event_reset {
 	struct event_header header;
 	__u64 mono_ns;
+	__u64 cgroup_id; /* the socket's; 0 without a full one */
 	__u8 local_addr[16];
 	__u8 remote_addr[16];
 	__u16 local_port;
@@ -213,7 +216,7 @@ struct event_reset {
 	__u8 pad[7];
 };
 
-_Static_assert(sizeof(struct event_reset) == 96, "event_reset");
+_Static_assert(sizeof(struct event_reset) == 104, "event_reset");
 
 enum retransmit_segment { SEGMENT_SYN, SEGMENT_SYN_ACK, SEGMENTS };
 
@@ -221,6 +224,7 @@ struct event_retransmit {
 	struct event_header header;
 	__u64 mono_ns;
 	__u64 start_ns; /* of the first transmission, or NS_UNKNOWN */
+	__u64 cgroup_id; /* SYN: of the connect() caller; SYN-ACK: the listener's */
 	__u8 local_addr[16];
 	__u8 remote_addr[16];
 	__u16 local_port;
@@ -238,7 +242,7 @@ struct event_retransmit {
 	__u8 pad;
 };
 
-_Static_assert(sizeof(struct event_retransmit) == 96, "event_retransmit");
+_Static_assert(sizeof(struct event_retransmit) == 104, "event_retransmit");
 
 enum listener_event {
 	LISTENER_OPENED, /* CLOSE -> LISTEN */
@@ -338,15 +342,16 @@ struct counters {
 /* Which handshakes go into the stream; the counters do not depend on it. */
 struct stream_filter {
 	__u64 slow_ns; /* latency at least this; 0: any, unknown latencies too */
+	__u64 cgroup_id; /* as it was at the start: `filter_cgroup` in bpf/cgroup.bpf.h may be newer */
 	__u32 outcomes; /* 1 << enum outcome; 0: all */
 	__u8 roles; /* 1 << enum role; 0: all */
 	__u8 by_port; /* only ports in the bitmap, local or remote */
 	__u8 by_remote; /* only remote addresses in the trie */
-	__u8 pad;
+	__u8 by_cgroup; /* only of `filter_cgroup` and what is below it */
 	__u32 unwanted; /* 1 << enum event_kind: not at all; handshakes and resets only */
 	__u32 netns; /* only of this namespace; 0: any */
 	__u32 max_rate; /* records a second, of what is not about queues; 0: any number */
-	__u32 pad2;
+	__u32 cgroup_level; /* how deep that cgroup is; 0: the root */
 };
 
 #define PORT_BITMAP_BYTES 8192
@@ -368,7 +373,7 @@ struct attempt {
 	__u32 simultaneous; /* the peer's SYN crossed ours */
 	__u32 reset; /* a RST has come */
 	__u32 stray; /* so has a segment that answers no SYN of it */
-	__u32 pad; /* one cache line */
+	__u32 elsewhere; /* not in the cgroup that the filter asks for; fills a cache line */
 };
 
 /* What a look at a listener found. */

@@ -145,6 +145,8 @@ static __always_inline void passive_end(struct sock *sk, struct tcp_sock *tp, in
 	e.local_port = bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport);
 	e.remote_port = bpf_ntohs(sk->__sk_common.skc_dport);
 	e.cgroup_id = socket_cgroup_id(sk);
+	if (socket_elsewhere(sk))
+		e.flags |= HANDSHAKE_ELSEWHERE;
 	e.client_isn = tp->rcv_nxt - (__u32)tp->bytes_received - 1;
 	if (BPF_CORE_READ_BITFIELD(tp, syn_data_acked))
 		e.flags |= HANDSHAKE_FASTOPEN;
@@ -186,6 +188,8 @@ static __always_inline void passive_reset(const struct event_reset *reset, struc
 	e.local_port = key.local_port = reset->local_port;
 	e.remote_port = key.remote_port = reset->remote_port;
 	e.cgroup_id = socket_cgroup_id(sk);
+	if (socket_elsewhere(sk))
+		e.flags |= HANDSHAKE_ELSEWHERE;
 	e.listener.accept_queue_len = BPF_CORE_READ(sk, sk_ack_backlog);
 	e.listener.accept_queue_max = BPF_CORE_READ(sk, sk_max_ack_backlog);
 	r = bpf_map_lookup_elem(&requests, &key);

@@ -88,12 +88,25 @@ static __always_inline void count_reset(__u32 direction, __u32 cause)
 		count(c->resets[direction][cause]);
 }
 
-/* What the filter leaves out does not use up the limit. Filters of the ends need the ends. */
-static __always_inline bool reset_wanted(const struct event_reset *e)
+/*
+ * What the filter leaves out does not use up the limit. Filters of the ends need the ends; whose it is,
+ * a full socket tells (`full`, or NULL).
+ */
+static __always_inline bool reset_wanted(struct event_reset *e, struct sock *full)
 {
-	return within_limit(EVENT_RESET, RESETS_PER_SECOND,
-			    (!filter.netns || filter.netns == e->header.netns) &&
-				    ends_wanted(e->local_port, e->remote_port, e->remote_addr));
+	if (!within_limit(EVENT_RESET, RESETS_PER_SECOND,
+			  (!filter.netns || filter.netns == e->header.netns) &&
+				  (!filter.by_cgroup || (full && !socket_elsewhere(full))) &&
+				  ends_wanted(e->local_port, e->remote_port, e->remote_addr)))
+		return false;
+	e->cgroup_id = full ? socket_cgroup_id(full) : 0;
+	return true;
+}
+
+/* What is not full has no cgroup: nobody's, and a request is its listener's. */
+static __always_inline struct sock *full_socket(struct sock *sk, unsigned char state)
+{
+	return state == TCP_TIME_WAIT || state == TCP_NEW_SYN_RECV ? NULL : sk;
 }
 
 static __always_inline void reset_ends(struct event_reset *e, const struct packet *p)
@@ -288,7 +301,7 @@ static __noinline int reset_sent(struct sock *sk, struct sk_buff *skb, __u32 rea
 			reset_socket_ends(&e, sk);
 	}
 	count_reset(RESET_SENT, e.cause);
-	if (!reset_wanted(&e))
+	if (!reset_wanted(&e, full_socket(sk, state)))
 		return 0;
 	if (sk && !skb) {
 		if (!filters_ends())
@@ -329,7 +342,7 @@ static __always_inline int reset_received(struct sock *sk)
 	e.header.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
 	if (filters_ends())
 		reset_socket_ends(&e, sk);
-	if (!reset_wanted(&e))
+	if (!reset_wanted(&e, sk))
 		return 0;
 	if (!filters_ends())
 		reset_socket_ends(&e, sk);
@@ -365,7 +378,7 @@ static __noinline int request_reset(struct sk_buff *skb, struct sock *sk)
 		count(n->request_resets);
 	reset_ends(&e, &p);
 	count_reset(RESET_RECEIVED, e.cause);
-	if (reset_wanted(&e))
+	if (reset_wanted(&e, sk))
 		emit_reset(&e);
 	passive_reset(&e, sk);
 	return 0;
@@ -418,7 +431,7 @@ static __always_inline void no_socket_dropped(struct sk_buff *skb, __u32 reason)
 		count(n->resets);
 	reset_answers(&e, NULL, &p, 0);
 	count_reset(RESET_SENT, e.cause);
-	if (reset_wanted(&e))
+	if (reset_wanted(&e, NULL))
 		emit_reset(&e);
 }
 

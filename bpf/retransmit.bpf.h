@@ -50,6 +50,7 @@ static __always_inline void syn_retransmitted(struct sock *sk, int error)
 	a = attempt_find((__u64)sk, true);
 	if (a) {
 		e.start_ns = a->start_ns;
+		e.cgroup_id = a->cgroup_id;
 		e.pid = a->pid;
 		e.uid = a->uid;
 		__builtin_memcpy(e.comm, a->comm, sizeof(a->comm));
@@ -81,6 +82,7 @@ static __always_inline void synack_retransmitted(struct sock *sk, struct request
 	if (!within_limit(EVENT_RETRANSMIT, RETRANSMITS_PER_SECOND, true))
 		return;
 	e.segment = SEGMENT_SYN_ACK;
+	e.cgroup_id = socket_cgroup_id(sk);
 	store_addresses((struct sock *)req, e.local_addr, e.remote_addr);
 	e.local_port = req->__req_common.skc_num;
 	e.remote_port = bpf_ntohs(req->__req_common.skc_dport);

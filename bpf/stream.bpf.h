@@ -9,6 +9,7 @@
 #ifndef TCPSHAKE_STREAM_BPF_H
 #define TCPSHAKE_STREAM_BPF_H
 
+#include "cgroup.bpf.h"
 #include "compat.bpf.h"
 #include "event.h"
 #include "latency.bpf.h"
@@ -74,7 +75,6 @@ struct {
 	__type(value, struct bucket);
 } buckets SEC(".maps") __weak;
 
-const volatile struct stream_filter filter __weak = {};
 const volatile __u8 filter_ports[PORT_BITMAP_BYTES] __weak = {};
 
 /* What a namespace begins with. Not on the stack, of which there are 512 bytes for all that a program calls. */
@@ -151,6 +151,8 @@ static __always_inline bool handshake_wanted(const struct event_handshake *e)
 	if (filter.unwanted & (1 << EVENT_HANDSHAKE))
 		return false;
 	if (filter.netns && filter.netns != e->header.netns)
+		return false;
+	if (filter.by_cgroup && e->flags & HANDSHAKE_ELSEWHERE)
 		return false;
 	if (filter.roles && !(filter.roles & (1 << e->role)))
 		return false;

@@ -121,8 +121,9 @@ static void take_out(struct listener_list *list, const struct record_listener *l
 	index_all(list);
 }
 
-static bool is_wanted(const struct listener_list *list, const struct record_listener *l)
+static bool is_wanted(const struct listener_list *list, const struct record *r)
 {
+	const struct record_listener *l = &r->listener;
 	static const uint8_t nowhere[16];
 	struct filter_subject subject = {
 		.netns = (uint32_t)l->netns,
@@ -130,6 +131,7 @@ static bool is_wanted(const struct listener_list *list, const struct record_list
 		.remote_port = l->local.port,
 		.remote_addr = nowhere,
 		.latency_ns = NS_UNKNOWN,
+		.cgroup_path = r->cgroup_path,
 	};
 
 	return filter_is_empty(list->filter) || filter_match(list->filter, &subject);
@@ -162,7 +164,7 @@ void listener_list_add(struct listener_list *list, const char *line, size_t len)
 		return;
 	if (e.record.type == RECORD_HELLO)
 		listener_list_clear(list);
-	if (e.record.type != RECORD_LISTENER || !is_wanted(list, &e.record.listener)) {
+	if (e.record.type != RECORD_LISTENER || !is_wanted(list, &e.record)) {
 		record_free(&e.record);
 		return;
 	}

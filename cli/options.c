@@ -53,6 +53,16 @@ static int set_filter(struct options *o, const char *name, const char *value, ch
 	return filter_set(&o->filter, name, value, error, size);
 }
 
+/* What it has to be depends on --from, which may come later. */
+static int set_cgroup(struct options *o, const char *name, const char *value, char *error, size_t size)
+{
+	(void)name;
+	(void)error;
+	(void)size;
+	o->cgroup = value;
+	return 0;
+}
+
 /* The types that a feed may leave out; what tells of its gaps and its ends is always shown. */
 static int set_events(struct options *o, const char *name, const char *value, char *error,
 		      size_t size)
@@ -157,6 +167,8 @@ static const struct row rows[] = {
 	  set_filter, 0, FILTERED },
 	{ "netns", 0, "NETNS", "network namespace: /run/netns/NAME, or an inode number",
 	  set_filter, 0, FILTERED " " LISTENERS },
+	{ "cgroup", 0, "PATH", "processes in this cgroup or below it, such as\n/system.slice/nginx.service", set_cgroup, 0,
+	  FILTERED " " LISTENERS },
 	{ "role", 0, "ROLE", "active (this host sent the SYN) or passive", set_filter, 0,
 	  FILTERED },
 	{ "outcome", 0, "LIST",
@@ -262,6 +274,11 @@ enum exit_status cli_options_parse(struct options *o, const char *view, int argc
 	}
 	if (o->from && o->socket_given) {
 		log_error("--from and --socket are two sources; give one of them");
+		return STATUS_USAGE;
+	}
+	o->filter.recorded = o->from;
+	if (o->cgroup && filter_set(&o->filter, "cgroup", o->cgroup, error, sizeof(error)) < 0) {
+		log_error("--%s", error);
 		return STATUS_USAGE;
 	}
 	return STATUS_OK;

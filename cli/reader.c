@@ -166,6 +166,7 @@ static bool ends_wanted(const struct filter *f, const struct record *record)
 				       .local_port = local->port,
 				       .remote_port = remote->port,
 				       .remote_addr = remote->numeric ? remote->bytes : NULL,
+				       .cgroup_path = record->cgroup_path,
 			       });
 }
 
@@ -192,6 +193,7 @@ static bool is_wanted(const struct reader *r, const struct record *record)
 		.remote_port = h->remote.port,
 		.remote_addr = h->remote.bytes,
 		.latency_ns = h->latency_ns,
+		.cgroup_path = record->cgroup_path,
 	};
 	return filter_match(&r->options->filter, &subject);
 }

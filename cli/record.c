@@ -416,6 +416,7 @@ enum record_status record_parse(const char *line, size_t len, struct record *r, 
 	parsed.ts = get_string(parsed.json, "ts");
 	parsed.seq = record_count_of(parsed.json, "seq");
 	parsed.netns = record_count_of(parsed.json, "netns");
+	parsed.cgroup_path = get_string(member(parsed.json, "cgroup"), "path");
 	*r = parsed;
 	return RECORD_GOOD;
 }

@@ -10,13 +10,14 @@
 #include <linux/magic.h>
 
 #include "buf.h"
+#include "cgroup.h"
 #include "duration.h"
 #include "names.h"
 
-enum { KEY_PORT, KEY_REMOTE, KEY_NETNS, KEY_ROLE, KEY_OUTCOME, KEY_SLOW };
+enum { KEY_PORT, KEY_REMOTE, KEY_NETNS, KEY_CGROUP, KEY_ROLE, KEY_OUTCOME, KEY_SLOW };
 
 const char *const filter_keys[FILTER_KEYS] = {
-	[KEY_PORT] = "port", [KEY_REMOTE] = "remote",	[KEY_NETNS] = "netns",
+	[KEY_PORT] = "port", [KEY_REMOTE] = "remote",	[KEY_NETNS] = "netns", [KEY_CGROUP] = "cgroup",
 	[KEY_ROLE] = "role", [KEY_OUTCOME] = "outcome", [KEY_SLOW] = "slow",
 };
 
@@ -24,6 +25,8 @@ static const char *const key_help[FILTER_KEYS] = {
 	[KEY_PORT] = "is no port; use 443, 80,443 or 8000-8099 (1..65535)",
 	[KEY_REMOTE] = "is no address or CIDR; use 192.0.2.1, 10.0.0.0/8 or 2001:db8::/32",
 	[KEY_NETNS] = "is no network namespace; use /run/netns/NAME, /proc/PID/ns/net or its inode number",
+	[KEY_CGROUP] = ("is no cgroup that can be seen here from the root of its hierarchy; use a directory of "
+			"cgroup2 such as /sys/fs/cgroup/system.slice, or /system.slice"),
 	[KEY_ROLE] = "is no role; use active or passive",
 	[KEY_OUTCOME] = ("is no outcome; use established, refused, reset, timeout, unreachable, "
 			 "cancelled, no_port, overflow, or failed for all but established"),
@@ -161,6 +164,46 @@ static int set_netns(struct filter *f, const char *value, char *error, size_t si
 	return 0;
 }
 
+/* In a recording only paths can be compared, and as they are there. */
+static int set_cgroup(struct filter *f, const char *value, char *error, size_t size)
+{
+	struct cgroup_place place = {};
+
+	if (cgroup_find(value, &place) < 0) {
+		size_t len = strlen(value);
+
+		if (!f->recorded || *value != '/')
+			return bad_value(KEY_CGROUP, (struct word){ value, len }, error, size);
+		while (len && value[len - 1] == '/')
+			len--;
+		place.path = strndup(value, len);
+		if (!place.path) {
+			snprintf(error, size, "cgroup: out of memory");
+			return -1;
+		}
+	}
+	free(f->cgroup);
+	f->cgroup = place.path;
+	f->stream.cgroup_id = place.id;
+	f->stream.cgroup_level = place.level;
+	f->stream.by_cgroup = 1;
+	return 0;
+}
+
+bool filter_renew_cgroup(struct filter *f)
+{
+	struct cgroup_place place = {};
+	bool renewed;
+
+	if (!f->stream.by_cgroup || cgroup_find(f->cgroup[0] ? f->cgroup : "/", &place) < 0)
+		return false;
+	renewed = place.id != f->stream.cgroup_id && strcmp(place.path, f->cgroup) == 0;
+	if (renewed)
+		f->stream.cgroup_id = place.id;
+	free(place.path);
+	return renewed;
+}
+
 static int set_role(struct filter *f, const char *value, char *error, size_t size)
 {
 	unsigned roles = 0;
@@ -210,7 +253,7 @@ static int set_slow(struct filter *f, const char *value, char *error, size_t siz
 }
 
 static int (*const setters[FILTER_KEYS])(struct filter *, const char *, char *, size_t) = {
-	[KEY_PORT] = set_port, [KEY_REMOTE] = set_remote,   [KEY_NETNS] = set_netns,
+	[KEY_PORT] = set_port, [KEY_REMOTE] = set_remote,   [KEY_NETNS] = set_netns, [KEY_CGROUP] = set_cgroup,
 	[KEY_ROLE] = set_role, [KEY_OUTCOME] = set_outcome, [KEY_SLOW] = set_slow,
 };
 
@@ -222,7 +265,7 @@ int filter_set(struct filter *f, const char *key, const char *value, char *error
 	if (i < 0) {
 		quote((struct word){ key, strlen(key) }, quoted, sizeof(quoted));
 		snprintf(error, size,
-			 "unknown filter '%s'; use port, remote, netns, role, outcome or slow", quoted);
+			 "unknown filter '%s'; use port, remote, netns, cgroup, role, outcome or slow", quoted);
 		return -1;
 	}
 	text = strdup(value);
@@ -311,7 +354,7 @@ int filter_set_json(struct filter *f, const cJSON *object, char *error, size_t s
 	if (!cJSON_IsObject(object)) {
 		snprintf(error, size,
 			 "the filter is no object; use {\"port\":\"443\"}, keys: port, remote, "
-			 "netns, role, outcome, slow");
+			 "netns, cgroup, role, outcome, slow");
 		return -1;
 	}
 	/* All or nothing: `f` stays as it is unless every member is good. */
@@ -366,6 +409,14 @@ static bool ends_match(const struct filter *f, const struct filter_subject *subj
 	return !s->by_remote || !subject->remote_addr || in_network(f, subject->remote_addr);
 }
 
+/* As the kernel side does, which knows those that are gone, too. */
+static bool in_cgroup(const struct filter *f, const struct filter_subject *subject)
+{
+	if (subject->cgroup_id && subject->cgroup_id == f->stream.cgroup_id)
+		return true;
+	return subject->cgroup_path && cgroup_below(subject->cgroup_path, f->cgroup);
+}
+
 bool filter_match(const struct filter *f, const struct filter_subject *subject)
 {
 	const struct stream_filter *s = &f->stream;
@@ -374,7 +425,7 @@ bool filter_match(const struct filter *f, const struct filter_subject *subject)
 		return false;
 	if (subject->audit)
 		return true;
-	if (!ends_match(f, subject))
+	if (!ends_match(f, subject) || (s->by_cgroup && !in_cgroup(f, subject)))
 		return false;
 	if (subject->ends_only)
 		return true;
@@ -398,4 +449,6 @@ void filter_free(struct filter *f)
 		free(f->text[i]);
 		f->text[i] = NULL;
 	}
+	free(f->cgroup);
+	f->cgroup = NULL;
 }

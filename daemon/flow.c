@@ -62,17 +62,19 @@ static void put_record(void *ctx, const struct filter_subject *subject)
 		sinks_put(d->sinks, &d->record, subject);
 }
 
-/* What filters ask about an event that has ends, and no role or outcome. */
-#define ends_of(e)                                                                                 \
+/* What filters ask about an event that has ends and a cgroup, and no role or outcome. */
+#define ends_of(d, e)                                                                              \
 	{                                                                                          \
 		.ends_only = true, .netns = (e)->header.netns, .local_port = (e)->local_port,      \
-		.remote_port = (e)->remote_port, .remote_addr = (e)->remote_addr                   \
+		.remote_port = (e)->remote_port, .remote_addr = (e)->remote_addr,                  \
+		.cgroup_id = (e)->cgroup_id,                                                       \
+		.cgroup_path = identity_cgroup_path((d)->identity, (e)->cgroup_id)                 \
 	}
 
 static void on_accept(void *ctx, const struct event_accept *e)
 {
 	struct daemon *d = ctx;
-	const struct filter_subject subject = ends_of(e);
+	const struct filter_subject subject = ends_of(d, e);
 
 	record_begin(&d->record, RECORD_ACCEPT, e->mono_ns, d->offset_ns);
 	record_accept(&d->record.body, e);
@@ -82,7 +84,7 @@ static void on_accept(void *ctx, const struct event_accept *e)
 static void on_reset(void *ctx, const struct event_reset *e)
 {
 	struct daemon *d = ctx;
-	const struct filter_subject subject = ends_of(e);
+	const struct filter_subject subject = ends_of(d, e);
 
 	record_begin(&d->record, RECORD_RESET, e->mono_ns, d->offset_ns);
 	record_reset(&d->record.body, e, source_reset_reason(d->source, e->reason),
@@ -93,7 +95,7 @@ static void on_reset(void *ctx, const struct event_reset *e)
 static void on_retransmit(void *ctx, const struct event_retransmit *e)
 {
 	struct daemon *d = ctx;
-	const struct filter_subject subject = ends_of(e);
+	const struct filter_subject subject = ends_of(d, e);
 
 	correlate_retransmit(d->correlate, e);
 	if (!(d->options.events & (1U << RECORD_RETRANSMIT)))

@@ -4,11 +4,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <mntent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/cgroup.h"
 #include "common/log.h"
 #include "container.h"
 
@@ -19,6 +19,7 @@
 struct cached {
 	uint64_t id; /* 0: empty; ids are never used again */
 	struct buf json;
+	char *path; /* NULL: not known */
 };
 
 struct identity {
@@ -27,31 +28,13 @@ struct identity {
 	struct cached cache[CACHE_SIZE];
 };
 
-static int open_cgroup2(char *path, size_t size)
-{
-	FILE *mounts = setmntent("/proc/self/mounts", "r");
-	struct mntent *m;
-	int fd = -1;
-
-	if (!mounts)
-		return -1;
-	while (fd < 0 && (m = getmntent(mounts))) {
-		if (strcmp(m->mnt_type, "cgroup2") != 0 || strlen(m->mnt_dir) >= size)
-			continue;
-		strcpy(path, m->mnt_dir);
-		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	}
-	endmntent(mounts);
-	return fd;
-}
-
 struct identity *identity_new(void)
 {
 	struct identity *identity = calloc(1, sizeof(*identity));
 
 	if (!identity)
 		return NULL;
-	identity->mount_fd = open_cgroup2(identity->mount, sizeof(identity->mount));
+	identity->mount_fd = cgroup_open_mount(identity->mount, sizeof(identity->mount));
 	if (identity->mount_fd < 0)
 		log_warning("no cgroup2 hierarchy is mounted: cgroup paths and containers will be "
 			    "null; mount one with: mount -t cgroup2 cgroup2 DIR");
@@ -62,8 +45,10 @@ void identity_free(struct identity *identity)
 {
 	if (!identity)
 		return;
-	for (size_t i = 0; i < CACHE_SIZE; i++)
+	for (size_t i = 0; i < CACHE_SIZE; i++) {
 		buf_free(&identity->cache[i].json);
+		free(identity->cache[i].path);
+	}
 	if (identity->mount_fd >= 0)
 		close(identity->mount_fd);
 	free(identity);
@@ -119,11 +104,15 @@ static void append_container(struct buf *b, const char *path)
 	buf_lit(b, "}");
 }
 
-static void describe(const struct identity *identity, struct buf *b, uint64_t id)
+static void describe(struct cached *c, const struct identity *identity, uint64_t id)
 {
+	struct buf *b = &c->json;
 	char path[4096];
 	bool known = cgroup_path(identity, id, path, sizeof(path));
 
+	buf_clear(b);
+	free(c->path);
+	c->path = known ? strdup(path) : NULL;
 	buf_lit(b, "\"cgroup\":{\"id\":");
 	buf_u64(b, id);
 	buf_lit(b, ",\"path\":");
@@ -134,20 +123,31 @@ static void describe(const struct identity *identity, struct buf *b, uint64_t id
 	buf_lit(b, "}");
 	if (known)
 		append_container(b, path);
+	c->id = b->failed || (known && !c->path) ? 0 : id;
+}
+
+static const struct cached *look_up(struct identity *identity, uint64_t id)
+{
+	struct cached *c = &identity->cache[id % CACHE_SIZE];
+
+	if (c->id != id)
+		describe(c, identity, id);
+	return c;
+}
+
+const char *identity_cgroup_path(struct identity *identity, uint64_t cgroup_id)
+{
+	return cgroup_id ? look_up(identity, cgroup_id)->path : NULL;
 }
 
 void identity_append_cgroup(struct identity *identity, struct buf *b, uint64_t cgroup_id)
 {
-	struct cached *c = &identity->cache[cgroup_id % CACHE_SIZE];
+	const struct cached *c;
 
 	if (!cgroup_id) {
 		buf_lit(b, "\"cgroup\":null");
 		return;
 	}
-	if (c->id != cgroup_id) {
-		buf_clear(&c->json);
-		describe(identity, &c->json, cgroup_id);
-		c->id = c->json.failed ? 0 : cgroup_id;
-	}
+	c = look_up(identity, cgroup_id);
 	buf_mem(b, c->json.data, c->json.len);
 }

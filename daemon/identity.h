@@ -13,6 +13,9 @@ struct identity;
 struct identity *identity_new(void);
 void identity_free(struct identity *identity);
 
+/* Its path from the root of the hierarchy; NULL if that is not known. Valid until the next call. */
+const char *identity_cgroup_path(struct identity *identity, uint64_t cgroup_id);
+
 /* Append `"cgroup":{"id":…,"path":…}` and, if the path tells, `,"container":{…}`. */
 void identity_append_cgroup(struct identity *identity, struct buf *b, uint64_t cgroup_id);
 

@@ -63,6 +63,8 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 	flow_drain(d);
 	verdict_expire(d, now);
 	source_expire(d->source, now);
+	if (filter_renew_cgroup(&d->options.filter)) /* a service was started again */
+		source_set_cgroup(d->source, d->options.filter.stream.cgroup_id);
 	flow_scan_if_needed(d, now);
 	sinks_each(d->sinks, tell_own_losses, d);
 	sinks_flush(d->sinks);

@@ -110,6 +110,7 @@ static const struct {
 	{ 0, "port", "N[,N-M]", NULL, NULL, "stream only handshakes with this local or remote port" },
 	{ 0, "remote", "CIDR", NULL, NULL, "… with this remote address or network" },
 	{ 0, "netns", "PATH|INODE", NULL, NULL, "… in this network namespace" },
+	{ 0, "cgroup", "PATH", NULL, NULL, "… of processes in this cgroup (cgroup2) or below it" },
 	{ 0, "role", "ROLE", NULL, NULL, "… of this role: active or passive" },
 	{ 0, "outcome", "LIST", NULL, NULL,
 	  "… that ended so: established, refused, reset, timeout,\n"

@@ -13,6 +13,11 @@
 
 #define CLIENT_CACHE 64
 
+/* For filters: of a listener, or of none that is known (NULL), which is in no cgroup. */
+#define CGROUP_OF(q, p)                                                                            \
+	.cgroup_id = (p) ? (p)->cgroup_id : 0,                                                     \
+	.cgroup_path = (p) ? identity_cgroup_path((q)->identity, (p)->cgroup_id) : NULL
+
 struct queues {
 	struct source *source;
 	struct listeners *listeners;
@@ -66,7 +71,7 @@ static void tell(struct queues *q, const struct queues_output *to, struct listen
 
 	record_listener(&r->body, p, change, q->identity);
 	to->end(to->ctx, &(struct filter_subject){ .ends_only = true, .netns = p->netns,
-						.local_port = p->port });
+						   .local_port = p->port, CGROUP_OF(q, p) });
 }
 
 /*
@@ -125,7 +130,8 @@ void queues_overflow(struct queues *q, const struct event_overflow *e)
 							       .netns = e->header.netns,
 							       .local_port = e->local_port,
 							       .remote_port = e->remote_port,
-							       .remote_addr = e->remote_addr });
+							       .remote_addr = e->remote_addr,
+							       CGROUP_OF(q, p) });
 }
 
 /* ---- refusals that no event tells ---- */
@@ -218,7 +224,8 @@ static void report_finding(struct queues *q, const struct book *b, struct listen
 					  .interval_ns = now_ns - q->last_ns,
 				  });
 	q->output.end(q->output.ctx, &(struct filter_subject){ .ends_only = true, .netns = b->netns,
-							       .local_port = p ? p->port : 0 });
+							       .local_port = p ? p->port : 0,
+							       CGROUP_OF(q, p) });
 }
 
 static void account(struct listener *p, const struct overflow_view *v)

@@ -157,6 +157,7 @@ static int load_programs(struct source *s, const struct filter *filter)
 	if (s->accept_wait == ACCEPT_WAIT_OFF)
 		bpf_map__set_max_entries(bpf->maps.waiting, 1);
 	memcpy((void *)bpf->rodata->filter_ports, filter->ports, sizeof(filter->ports));
+	bpf->bss->filter_cgroup = filter->stream.cgroup_id;
 	err = tcpshake_bpf__load(bpf);
 	if (err || !s->classic)
 		return err;
@@ -409,6 +410,11 @@ int source_attach(struct source *s)
 	if (!err)
 		attach_optional(s);
 	return err;
+}
+
+void source_set_cgroup(struct source *s, uint64_t cgroup_id)
+{
+	s->bpf->bss->filter_cgroup = cgroup_id;
 }
 
 void source_detach(struct source *s)

@@ -89,6 +89,8 @@ enum accept_wait {
  */
 int source_load(struct source *s, const struct filter *filter, enum accept_wait accept_wait);
 int source_attach(struct source *s);
+/* The cgroup that the filter asks for is another one now. */
+void source_set_cgroup(struct source *s, uint64_t cgroup_id);
 /* Stop new events; those in the ring stay for source_drain(). */
 void source_detach(struct source *s);
 

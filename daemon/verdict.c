@@ -22,6 +22,8 @@ static void put(struct daemon *d, const struct event_handshake *e, const struct 
 		.remote_port = e->remote_port,
 		.remote_addr = e->remote_addr,
 		.latency_ns = e->latency_ns,
+		.cgroup_id = e->cgroup_id,
+		.cgroup_path = identity_cgroup_path(d->identity, e->cgroup_id),
 	};
 
 	if (e->role == ROLE_PASSIVE) {
@@ -70,7 +72,7 @@ bool verdict_one_sided(const struct filter *filter)
 	const struct stream_filter *f = &filter->stream;
 
 	return f->roles || f->outcomes || f->slow_ns || f->by_remote || f->by_port || f->netns ||
-	       f->unwanted & (1 << EVENT_HANDSHAKE);
+	       f->by_cgroup || f->unwanted & (1 << EVENT_HANDSHAKE);
 }
 
 static bool gave_up(const struct event_handshake *e)
@@ -148,11 +150,15 @@ void verdict_release(struct daemon *d, uint64_t now_ns)
 static void infer_one(void *ctx, const struct event_handshake *e)
 {
 	struct daemon *d = ctx;
+	struct event_handshake event = *e;
+	const struct listener *p = listeners_at(d->listeners, e->header.netns, e->local_addr,
+						e->local_port);
 
+	event.cgroup_id = p ? p->cgroup_id : 0;
 	if (++d->inferred[e->outcome] % FLUSH_EVERY == 0)
 		sinks_flush(d->sinks); /* a flood ends all at once */
 	if (d->options.events & (1U << RECORD_HANDSHAKE))
-		put_diagnosed(d, e, true);
+		put_diagnosed(d, &event, true);
 }
 
 static bool is_pending(void *ctx, const struct event_handshake *e)

@@ -130,7 +130,13 @@ struct kernfs_node {
 };
 
 struct cgroup {
+	int level;
 	struct kernfs_node *kn;
+	struct cgroup *ancestors[0];
+};
+
+struct css_set {
+	struct cgroup *dfl_cgrp;
 };
 
 struct sock_cgroup_data {
@@ -306,6 +312,7 @@ struct proto_accept_arg {
 
 struct task_struct {
 	struct files_struct *files;
+	struct css_set *cgroups;
 	int tgid;
 	struct task_struct *group_leader;
 	const struct cred *cred;

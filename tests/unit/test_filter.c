@@ -364,6 +364,46 @@ static void test_netns(void **state)
 	filter_free(&f);
 }
 
+/* Of a recording: by paths alone, of whatever host. */
+static void test_cgroup(void **state)
+{
+	struct filter f = { .recorded = true };
+	struct filter_subject s = subject();
+	char error[256];
+
+	(void)state;
+	set(&f, "cgroup", "/no.such/web.service/");
+	assert_false(filter_match(&f, &s)); /* of none: in none */
+	s.cgroup_id = 7;
+	assert_false(filter_match(&f, &s));
+	s.cgroup_path = "/no.such/web.service";
+	assert_true(filter_match(&f, &s));
+	s.cgroup_path = "/no.such/web.service/a/b";
+	assert_true(filter_match(&f, &s));
+	s.cgroup_path = "/no.such/web.service2";
+	assert_false(filter_match(&f, &s));
+	s.cgroup_path = "/no.such";
+	assert_false(filter_match(&f, &s));
+	s.ends_only = true;
+	assert_false(filter_match(&f, &s));
+	s.audit = true; /* of a namespace, not of a process */
+	assert_true(filter_match(&f, &s));
+	s.audit = false;
+	f.stream.cgroup_id = 7; /* one that is gone has no path, but its id */
+	s.cgroup_path = NULL;
+	assert_true(filter_match(&f, &s));
+	assert_int_equal(filter_set(&f, "cgroup", "relative", error, sizeof(error)), -1);
+	assert_string_equal(f.text[3], "/no.such/web.service/");
+	filter_free(&f);
+	s.cgroup_path = "/";
+	f = (struct filter){ .recorded = true };
+	set(&f, "cgroup", "/");
+	assert_true(filter_match(&f, &s));
+	s.cgroup_path = "/any";
+	assert_true(filter_match(&f, &s));
+	filter_free(&f);
+}
+
 static void test_json_refused(void **state)
 {
 	static const struct {
@@ -389,6 +429,8 @@ static void test_json_refused(void **state)
 		{ "{\"netns\":\"/tmp\"}", "'/tmp'" },
 		{ "{\"netns\":0}", "'0'" },
 		{ "{\"netns\":{}}", "netns" },
+		{ "{\"cgroup\":\"/tmp\"}", "'/tmp'" },
+		{ "{\"cgroup\":\"\"}", "''" },
 		{ "{\"cgroups\":\"5\"}", "'cgroups'" },
 		{ "{\"port\":80,\"role\":\"none\"}", "'none'" },
 	};
@@ -434,6 +476,7 @@ int main(void)
 		cmocka_unit_test(test_refused_value_cannot_harm_a_terminal),
 		cmocka_unit_test(test_json),
 		cmocka_unit_test(test_netns),
+		cmocka_unit_test(test_cgroup),
 		cmocka_unit_test(test_json_refused),
 		cmocka_unit_test(test_no_json_is_no_filter),
 	};

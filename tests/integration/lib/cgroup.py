@@ -42,6 +42,8 @@ class Tree:
                 try:
                     os.rmdir(directory)
                     return True
+                except FileNotFoundError:
+                    return True
                 except OSError:
                     return False  # a process is still leaving
             env.poll_until(gone, 5, f"removing {directory}")
