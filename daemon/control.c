@@ -87,7 +87,7 @@ static void op_subscribe(struct client *client, const cJSON *request)
 	}
 	c->handler.hello(c->handler.ctx, &c->answer, &filter);
 	feed_put(feed, &c->answer);
-	feed_subscribe(feed, &filter);
+	sinks_subscribe(c->sinks, feed, &filter);
 }
 
 static void op_probe(struct client *client, const cJSON *request)

@@ -14,6 +14,7 @@
 #include "queues.h"
 #include "sinks.h"
 #include "source.h"
+#include "tally.h"
 
 struct daemon {
 	struct options options;
@@ -31,6 +32,7 @@ struct daemon {
 	struct record record; /* the one being written; its buffer is kept */
 	int64_t offset_ns;
 	uint64_t start_ns;
+	struct tallies tallies;
 	struct counters told; /* losses up to here are in the feeds */
 	uint64_t told_missed, told_untracked;
 	uint64_t causes[ROLES][CAUSE_CODES][2]; /* probable, proven */
@@ -52,6 +54,13 @@ struct source_handler flow_source_handler(struct daemon *d);
 struct control_handler flow_control_handler(struct daemon *d);
 struct queues_output flow_queues_output(struct daemon *d);
 
+/*
+ * Hand the record in d->record on to all feeds, if it is wanted, and count what became of it.
+ * `subject`: what filters ask about; NULL: it is of nobody's concern but all readers'.
+ */
+void flow_put(struct daemon *d, const struct filter_subject *subject);
+/* The same of one that has passed the kernel side's filter, and is of an event. */
+void flow_put_passed(struct daemon *d, const struct filter_subject *subject);
 /* Fetch everything that waits, and write it out. */
 void flow_drain(struct daemon *d);
 /* Look at all listeners' queues, and at the books of all namespaces or only of those at work. */

@@ -16,15 +16,18 @@
 #define KEEP_BYTES (256 * 1024) /* of an empty buffer */
 #define LAST_BYTES (8 * 1024) /* what loss records and `bye` may need */
 
-enum loss_why {
-	LOSS_SLOW_READER,
-	LOSS_WRITE_ERROR,
-	LOSS_WHYS,
-};
-
 static const char *const loss_why_names[LOSS_WHYS] = {
 	[LOSS_SLOW_READER] = "slow_reader",
 	[LOSS_WRITE_ERROR] = "write_error",
+	[LOSS_RING_FULL] = "ring_full",
+	[LOSS_RATE_LIMIT] = "rate_limit",
+	[LOSS_MAP_FULL] = "map_full",
+	[LOSS_NESTED] = "nested",
+};
+
+static const char *const loss_what_names[LOSS_WHATS - RECORD_TYPES] = {
+	[LOSS_BEGINNING - RECORD_TYPES] = "beginning",
+	[LOSS_TRANSITION - RECORD_TYPES] = "transition",
 };
 
 struct feed {
@@ -39,8 +42,9 @@ struct feed {
 	struct buf out;
 	size_t sent; /* of out */
 	bool choked; /* the backlog was reached, and is not yet half gone */
-	uint64_t lost[LOSS_WHYS][RECORD_TYPES]; /* not told yet */
+	uint64_t lost[LOSS_WHYS][LOSS_WHATS]; /* not told yet */
 	uint64_t lost_total;
+	struct feed_tally tally[RECORD_TYPES];
 	bool subscribed;
 	struct filter filter;
 	struct buf scratch;
@@ -80,8 +84,10 @@ void feed_finish_line(struct feed *f)
 	f->within_line = true;
 }
 
-void feed_subscribe(struct feed *f, struct filter *filter)
+void feed_subscribe(struct feed *f, struct filter *filter, const uint64_t *before)
 {
+	for (int type = 0; type < RECORD_TYPES; type++)
+		f->tally[type].before = before[type];
 	f->subscribed = true;
 	f->filter = *filter;
 	memset(filter, 0, sizeof(*filter));
@@ -122,20 +128,40 @@ static bool has_room(struct feed *f, size_t more)
 	return !f->choked;
 }
 
+static const char *what_name(int what)
+{
+	return what < RECORD_TYPES ? record_type_names[what] : loss_what_names[what - RECORD_TYPES];
+}
+
+static int what_index(const char *name)
+{
+	int what = name ? name_index(record_type_names, RECORD_TYPES, name, strlen(name)) : -1;
+
+	if (what >= 0 || !name)
+		return what;
+	what = name_index(loss_what_names, LOSS_WHATS - RECORD_TYPES, name, strlen(name));
+	return what < 0 ? -1 : what + RECORD_TYPES;
+}
+
+void feed_loss(struct feed *f, int what, enum loss_why why, uint64_t count)
+{
+	f->lost[why][what] += count;
+}
+
 void feed_tell_losses(struct feed *f, const struct record *now)
 {
 	if (f->error || (now->type != RECORD_BYE && !has_room(f, 0)))
 		return;
 	for (int why = 0; why < LOSS_WHYS; why++) {
-		for (int type = 0; type < RECORD_TYPES; type++) {
-			if (!f->lost[why][type])
+		for (int what = 0; what < LOSS_WHATS; what++) {
+			if (!f->lost[why][what])
 				continue;
 			buf_clear(&f->scratch);
 			record_times(&f->scratch, now->mono_ns, now->real_ns);
-			record_loss(&f->scratch, record_type_names[type], loss_why_names[why],
-				    f->lost[why][type]);
+			record_loss(&f->scratch, what_name(what), loss_why_names[why],
+				    f->lost[why][what]);
 			append(f, RECORD_LOSS, f->scratch.data, f->scratch.len);
-			f->lost[why][type] = 0;
+			f->lost[why][what] = 0;
 		}
 	}
 }
@@ -161,6 +187,27 @@ void feed_put(struct feed *f, const struct record *r)
 		f->error = -ENOMEM;
 	else if (backlog(f) >= WRITE_BYTES)
 		feed_flush(f);
+}
+
+void feed_offer(struct feed *f, const struct record *r, const struct filter_subject *subject)
+{
+	struct feed_tally *t = &f->tally[r->type];
+	uint64_t lost = f->lost_total;
+
+	if (subject && !filter_match(&f->filter, subject)) {
+		t->filtered++;
+		return;
+	}
+	feed_put(f, r);
+	if (f->lost_total != lost)
+		t->lost++;
+	else
+		t->records++;
+}
+
+struct feed_tally feed_tally(const struct feed *f, enum record_type type)
+{
+	return f->tally[type];
 }
 
 static ssize_t write_some(const struct feed *f, const char *data, size_t len)
@@ -345,7 +392,7 @@ void feed_replace_fd(struct feed *f, int fd, enum feed_kind kind)
 		f->write_error = 0;
 }
 
-/* Count a record of the backlog as lost; one that tells of losses of this feed is untold. */
+/* Count a record of the backlog as lost; one that tells of losses is untold. */
 static void lose_written(struct feed *f, const char *line, size_t len)
 {
 	cJSON *r = cJSON_ParseWithLength(line, len);
@@ -353,14 +400,17 @@ static void lose_written(struct feed *f, const char *line, size_t len)
 	const char *what = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(r, "what"));
 	const char *why = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(r, "why"));
 	int of = type ? name_index(record_type_names, RECORD_TYPES, type, strlen(type)) : -1;
-	int lost = what ? name_index(record_type_names, RECORD_TYPES, what, strlen(what)) : -1;
+	int lost = what_index(what);
 	int reason = why ? name_index(loss_why_names, LOSS_WHYS, why, strlen(why)) : -1;
 
-	if (of == RECORD_LOSS && lost >= 0 && reason >= 0)
+	if (of == RECORD_LOSS && lost >= 0 && reason >= 0) {
 		f->lost[reason][lost] += (uint64_t)cJSON_GetNumberValue(
 			cJSON_GetObjectItemCaseSensitive(r, "count"));
-	else if (of >= 0)
+	} else if (of >= 0) {
 		lose(f, (enum record_type)of);
+		f->tally[of].records--; /* a file holds nothing that was not offered */
+		f->tally[of].lost++;
+	}
 	cJSON_Delete(r);
 }
 

@@ -34,13 +34,47 @@ int feed_fd(const struct feed *f);
 void feed_replace_fd(struct feed *f, int fd, enum feed_kind kind);
 /* The file ends within a line that is not ours: end it before anything else is written. */
 void feed_finish_line(struct feed *f);
-/* From now on it wants the stream, with these criteria, which are taken over. */
-void feed_subscribe(struct feed *f, struct filter *filter);
+/*
+ * From now on it wants the stream, with these criteria, which are taken over. `before`: how many of
+ * each type others have been offered.
+ */
+void feed_subscribe(struct feed *f, struct filter *filter, const uint64_t *before);
 bool feed_is_subscribed(const struct feed *f);
 const struct filter *feed_filter(const struct feed *f);
 
 /* Append one record; the body is what follows `"seq":N,`. */
 void feed_put(struct feed *f, const struct record *r);
+
+/* The same of one of the stream: counts what becomes of it, the feed's own filter first. */
+void feed_offer(struct feed *f, const struct record *r, const struct filter_subject *subject);
+
+/* What was offered: before + records + filtered + lost is what all feeds were. */
+struct feed_tally {
+	uint64_t before; /* it was subscribed */
+	uint64_t records; /* appended */
+	uint64_t filtered; /* by its own filter */
+	uint64_t lost; /* for want of room */
+};
+struct feed_tally feed_tally(const struct feed *f, enum record_type type);
+
+/* What is lost besides records: the beginning of an attempt, a change of state. */
+enum loss_what { LOSS_BEGINNING = RECORD_TYPES, LOSS_TRANSITION, LOSS_WHATS };
+
+enum loss_why {
+	LOSS_SLOW_READER,
+	LOSS_WRITE_ERROR,
+	LOSS_RING_FULL,
+	LOSS_RATE_LIMIT,
+	LOSS_MAP_FULL,
+	LOSS_NESTED,
+	LOSS_WHYS,
+};
+
+/*
+ * The daemon lost something (`what`: enum record_type or loss_what) before any feed could have it. To
+ * be told by feed_tell_losses(), in the end even if there is no room now.
+ */
+void feed_loss(struct feed *f, int what, enum loss_why why, uint64_t count);
 
 /*
  * Append `loss` for what was dropped and not told yet, with the moment of the record `now`: if

@@ -25,7 +25,13 @@ static void on_listener(void *ctx, const struct event_listener *e)
 {
 	struct daemon *d = ctx;
 
+	if (e->event == LISTENER_FOUND) { /* by a scan: it is no event */
+		queues_listener(d->queues, e);
+		return;
+	}
+	tally_event(&d->tallies, RECORD_LISTENER);
 	queues_listener(d->queues, e);
+	tally_event_done(&d->tallies);
 	if (e->event != LISTENER_OPENED)
 		return;
 	if (!e->local_port)
@@ -38,7 +44,9 @@ static void on_overflow(void *ctx, const struct event_overflow *e)
 	struct daemon *d = ctx;
 
 	correlate_overflow(d->correlate, e);
+	tally_event(&d->tallies, RECORD_OVERFLOW);
 	queues_overflow(d->queues, e);
+	tally_event_done(&d->tallies);
 }
 
 static struct record *begin_record(void *ctx, enum record_type type, uint64_t mono_ns,
@@ -50,16 +58,35 @@ static struct record *begin_record(void *ctx, enum record_type type, uint64_t mo
 	return &d->record;
 }
 
-static void put_record(void *ctx, const struct filter_subject *subject)
+static void put(struct daemon *d, const struct filter_subject *subject, bool wanted)
 {
-	struct daemon *d = ctx;
-
-	if (d->record.body.failed)
+	if (!wanted) {
+		tally_left(&d->tallies, d->record.type);
+	} else if (d->record.body.failed) {
+		tally_failed(&d->tallies, d->record.type);
 		log_error("out of memory: a %s record was not written",
 			  record_type_names[d->record.type]);
-	else if ((d->options.events & (1U << d->record.type)) &&
-		 (!subject || filter_match(&d->options.filter, subject)))
+	} else {
 		sinks_put(d->sinks, &d->record, subject);
+	}
+}
+
+void flow_put(struct daemon *d, const struct filter_subject *subject)
+{
+	tally_record(&d->tallies, d->record.type, false);
+	put(d, subject, (d->options.events & (1U << d->record.type)) &&
+				(!subject || filter_match(&d->options.filter, subject)));
+}
+
+void flow_put_passed(struct daemon *d, const struct filter_subject *subject)
+{
+	tally_record(&d->tallies, d->record.type, true);
+	put(d, subject, true);
+}
+
+static void put_record(void *ctx, const struct filter_subject *subject)
+{
+	flow_put(ctx, subject);
 }
 
 /* What filters ask about an event that has ends and a cgroup, and no role or outcome. */
@@ -78,7 +105,9 @@ static void on_accept(void *ctx, const struct event_accept *e)
 
 	record_begin(&d->record, RECORD_ACCEPT, e->mono_ns, d->offset_ns);
 	record_accept(&d->record.body, e);
-	put_record(d, &subject);
+	tally_event(&d->tallies, RECORD_ACCEPT);
+	flow_put(d, &subject);
+	tally_event_done(&d->tallies);
 }
 
 static void on_reset(void *ctx, const struct event_reset *e)
@@ -89,7 +118,9 @@ static void on_reset(void *ctx, const struct event_reset *e)
 	record_begin(&d->record, RECORD_RESET, e->mono_ns, d->offset_ns);
 	record_reset(&d->record.body, e, source_reset_reason(d->source, e->reason),
 		     listeners_owner(d->listeners, e->header.netns, e->local_addr, e->local_port));
-	put_record(d, &subject);
+	tally_event(&d->tallies, RECORD_RESET);
+	flow_put(d, &subject);
+	tally_event_done(&d->tallies);
 }
 
 static void on_retransmit(void *ctx, const struct event_retransmit *e)
@@ -98,15 +129,19 @@ static void on_retransmit(void *ctx, const struct event_retransmit *e)
 	const struct filter_subject subject = ends_of(d, e);
 
 	correlate_retransmit(d->correlate, e);
-	if (!(d->options.events & (1U << RECORD_RETRANSMIT)))
+	if (!(d->options.events & (1U << RECORD_RETRANSMIT))) {
+		tally_left(&d->tallies, RECORD_RETRANSMIT);
 		return;
+	}
 	record_begin(&d->record, RECORD_RETRANSMIT, e->mono_ns, d->offset_ns);
 	record_retransmit(&d->record.body, e,
 			  e->segment == SEGMENT_SYN ?
 				  NULL :
 				  listeners_at(d->listeners, e->header.netns, e->local_addr,
 					       e->local_port));
-	put_record(d, &subject);
+	tally_event(&d->tallies, RECORD_RETRANSMIT);
+	flow_put(d, &subject);
+	tally_event_done(&d->tallies);
 }
 
 struct source_handler flow_source_handler(struct daemon *d)
@@ -202,13 +237,12 @@ void flow_scan_if_needed(struct daemon *d, uint64_t now)
 
 /* ---- losses ---- */
 
-static void tell_loss(struct daemon *d, const char *what, const char *why, uint64_t count)
+static void tell_loss(struct daemon *d, int what, enum loss_why why, uint64_t count)
 {
 	if (!count)
 		return;
 	record_begin(&d->record, RECORD_LOSS, clock_mono_ns(), d->offset_ns);
-	record_loss(&d->record.body, what, why, count);
-	sinks_put(d->sinks, &d->record, NULL);
+	sinks_loss(d->sinks, what, why, count, &d->record);
 }
 
 void flow_check_losses(struct daemon *d, const struct counters *now)
@@ -228,17 +262,17 @@ void flow_tell_losses(struct daemon *d, const struct counters *now)
 	const struct counters *told = &d->told;
 
 	for (int kind = 0; kind < EVENT_KINDS; kind++) {
-		const char *what = record_type_names[record_of_kind[kind]];
+		enum record_type what = record_of_kind[kind];
 
-		tell_loss(d, what, "ring_full", now->ring_full[kind] - told->ring_full[kind]);
-		if (d->options.events & (1U << record_of_kind[kind]))
-			tell_loss(d, what, "rate_limit", now->limited[kind] - told->limited[kind]);
+		tell_loss(d, what, LOSS_RING_FULL, now->ring_full[kind] - told->ring_full[kind]);
+		if (d->options.events & (1U << what))
+			tell_loss(d, what, LOSS_RATE_LIMIT, now->limited[kind] - told->limited[kind]);
 	}
-	tell_loss(d, "listener", "map_full", now->listener_map_full - told->listener_map_full);
-	tell_loss(d, "beginning", "map_full", now->attempt_map_full - told->attempt_map_full);
-	tell_loss(d, "retransmit", "map_full",
+	tell_loss(d, RECORD_LISTENER, LOSS_MAP_FULL, now->listener_map_full - told->listener_map_full);
+	tell_loss(d, LOSS_BEGINNING, LOSS_MAP_FULL, now->attempt_map_full - told->attempt_map_full);
+	tell_loss(d, RECORD_RETRANSMIT, LOSS_MAP_FULL,
 		  now->request_map_full - told->request_map_full + untracked - d->told_untracked);
-	tell_loss(d, "transition", "nested", missed - d->told_missed);
+	tell_loss(d, LOSS_TRANSITION, LOSS_NESTED, missed - d->told_missed);
 	if (now->ring_full[EVENT_LISTENER] != told->ring_full[EVENT_LISTENER])
 		d->scan_wanted = true;
 	flow_check_losses(d, now);
@@ -285,12 +319,13 @@ static void make_probe(void *ctx, struct record *r)
 static void answer_stats(void *ctx, const struct queues_output *to)
 {
 	struct daemon *d = ctx;
-	struct totals totals = { .uptime_ns = clock_mono_ns() - d->start_ns };
+	struct totals totals = { .uptime_ns = clock_mono_ns() - d->start_ns, .tallies = &d->tallies,
+				 .inferred = d->inferred };
 	struct record *r;
 
 	flow_look(d, true);
 	queues_report_audits(d->queues, to);
-	source_counters(d->source, &totals.counters);
+	source_counters_settled(d->source, &totals.counters);
 	r = to->begin(to->ctx, RECORD_STATS, clock_mono_ns(), d->offset_ns);
 	report_stats(&r->body, &totals);
 	to->end(to->ctx, NULL);

@@ -175,10 +175,13 @@ static void end_output(struct daemon *d)
 
 void loop_finish(struct daemon *d)
 {
-	struct farewell farewell = { .daemon = d, .totals.reason = d->reason };
+	struct farewell farewell = { .daemon = d,
+				     .totals = { .reason = d->reason, .tallies = &d->tallies,
+						 .inferred = d->inferred } };
 
 	source_detach(d->source);
 	flow_look(d, true);
+	flow_drain(d); /* what programs that still ran at the detach left */
 	verdict_release(d, UINT64_MAX);
 	sinks_flush(d->sinks);
 	if (source_counters(d->source, &farewell.totals.counters) == 0)

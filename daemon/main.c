@@ -119,7 +119,7 @@ static int start_output(struct daemon *d)
 	}
 	flow_hello(d, &d->record);
 	feed_put(sinks_output(d->sinks), &d->record);
-	feed_subscribe(sinks_output(d->sinks), &everything);
+	sinks_subscribe(d->sinks, sinks_output(d->sinks), &everything);
 	err = feed_flush(sinks_output(d->sinks));
 	if (err)
 		loop_output_failed(d, err);
@@ -201,7 +201,7 @@ static void release(struct daemon *d)
 
 int main(int argc, char **argv)
 {
-	static struct daemon d = { .reason = "error" };
+	static struct daemon d = { .reason = "error", .tallies.event = RECORD_TYPES };
 
 	log_init("tcpshaked", LOG_LEVEL_WARNING);
 	switch (options_parse(&d.options, argc, argv)) {

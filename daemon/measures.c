@@ -281,26 +281,24 @@ static void put_listeners(const struct daemon *d, struct exposition *e)
 static void put_events(const struct daemon *d, const struct counters *c, struct exposition *e)
 {
 	static const char *const fates[] = { "delivered", "filtered", "limited", "lost" };
-	uint64_t seen = 0;
+	struct fate fate;
 
-	for (int role = 0; role < ROLES; role++)
-		for (int outcome = 0; outcome < OUTCOMES; outcome++)
-			seen += c->handshakes[role][outcome];
 	exposition_family(e, "tcpshake_events_seen", METRIC_COUNTER, NULL,
-			  "Events of the kernel side, by kind: the sum of what became of them.");
-	for (int kind = 0; kind < EVENT_KINDS; kind++)
-		put_total(e, "kind", record_type_names[record_of_kind[kind]],
-			  kind == EVENT_HANDSHAKE ? seen : c->events[kind]);
-	exposition_family(e, "tcpshake_events", METRIC_COUNTER, NULL, "What became of them.");
-	for (int kind = 0; kind < EVENT_KINDS; kind++) {
-		const uint64_t fate[] = { c->delivered[kind], c->filtered[kind], c->limited[kind],
-					  c->ring_full[kind] };
-
+			  "What might become a record, by kind: the sum of what became of it.");
+	for (int type = 0; type < RECORD_TYPES; type++)
+		if (tally_fate(&d->tallies, c, type, &fate))
+			put_total(e, "kind", record_type_names[type], fate.seen);
+	exposition_family(e, "tcpshake_events", METRIC_COUNTER, NULL, "What became of it.");
+	for (int type = 0; type < RECORD_TYPES; type++) {
+		if (!tally_fate(&d->tallies, c, type, &fate))
+			continue;
 		for (int i = 0; i < 4; i++) {
+			const uint64_t part[] = { fate.delivered, fate.filtered, fate.limited, fate.lost };
+
 			exposition_start(e, "_total");
-			exposition_label(e, "kind", record_type_names[record_of_kind[kind]]);
+			exposition_label(e, "kind", record_type_names[type]);
 			exposition_label(e, "fate", fates[i]);
-			exposition_value(e, fate[i]);
+			exposition_value(e, part[i]);
 		}
 	}
 	exposition_family(e, "tcpshake_missed_events", METRIC_COUNTER, NULL,
@@ -416,7 +414,7 @@ void measures_put(void *ctx, struct exposition *e)
 	struct counters c;
 
 	flow_drain(d);
-	if (source_counters(d->source, &c))
+	if (source_counters_settled(d->source, &c))
 		memset(&c, 0, sizeof(c));
 	put_handshakes(d, &c, e);
 	durations_put(d, e);

@@ -7,7 +7,7 @@
 
 #include "common/names.h"
 
-#define SCHEMA_VERSION "1.3"
+#define SCHEMA_VERSION "1.4"
 
 static void finish(struct buf *b, cJSON *members)
 {
@@ -95,38 +95,55 @@ static void add_count(cJSON *to, const char *name, uint64_t count)
 	cJSON_AddNumberToObject(to, name, (double)count); /* exact up to 2^53 */
 }
 
-static void add_totals(cJSON *to, const char *name, const struct counters *c, enum event_kind kind,
-		       uint64_t seen)
+static void add_totals(cJSON *to, const struct totals *totals, enum record_type type)
 {
-	cJSON *part = cJSON_AddObjectToObject(to, name);
+	struct fate fate;
+	cJSON *part;
 
-	add_count(part, "seen", seen);
-	add_count(part, "delivered", c->delivered[kind]);
-	add_count(part, "filtered", c->filtered[kind]);
-	add_count(part, "limited", c->limited[kind]);
-	add_count(part, "lost", c->ring_full[kind]);
+	if (!tally_fate(totals->tallies, &totals->counters, type, &fate))
+		return;
+	part = cJSON_AddObjectToObject(to, record_type_names[type]);
+	add_count(part, "seen", fate.seen);
+	add_count(part, "delivered", fate.delivered);
+	add_count(part, "filtered", fate.filtered);
+	add_count(part, "limited", fate.limited);
+	add_count(part, "lost", fate.lost);
 }
 
-/* What the kernel side counted: for each kind, seen = delivered + filtered + limited + lost. */
 static void add_counters(cJSON *members, const struct totals *totals)
 {
 	const struct counters *c = &totals->counters;
 	cJSON *all, *part;
-	uint64_t seen = 0;
 
-	for (int role = 0; role < ROLES; role++)
-		for (int outcome = 0; outcome < OUTCOMES; outcome++)
-			seen += c->handshakes[role][outcome];
 	add_count(members, "uptime_ns", totals->uptime_ns);
 	all = cJSON_AddObjectToObject(members, "totals");
-	for (int kind = 0; kind < EVENT_KINDS; kind++)
-		add_totals(all, record_type_names[record_of_kind[kind]], c, kind,
-			   kind == EVENT_HANDSHAKE ? seen : c->events[kind]);
+	for (int type = 0; type < RECORD_TYPES; type++)
+		add_totals(all, totals, type);
 	all = cJSON_AddObjectToObject(members, "outcomes");
 	for (int role = 0; role < ROLES; role++) {
 		part = cJSON_AddObjectToObject(all, role_names[role]);
 		for (int outcome = 0; outcome < OUTCOMES; outcome++)
-			add_count(part, outcome_names[outcome], c->handshakes[role][outcome]);
+			add_count(part, outcome_names[outcome],
+				  c->handshakes[role][outcome] +
+					  (role == ROLE_PASSIVE ? totals->inferred[outcome] : 0));
+	}
+}
+
+/* Of this feed alone; `before` it began, records were delivered to others or to nobody. */
+static void add_feed_types(cJSON *to, const struct feed *feed)
+{
+	cJSON *all = cJSON_AddObjectToObject(to, "types"), *part;
+
+	for (int type = 0; type < RECORD_TYPES; type++) {
+		struct feed_tally t = feed_tally(feed, type);
+
+		if (!(STREAM_RECORDS & (1U << type)))
+			continue;
+		part = cJSON_AddObjectToObject(all, record_type_names[type]);
+		add_count(part, "before", t.before);
+		add_count(part, "records", t.records);
+		add_count(part, "filtered", t.filtered);
+		add_count(part, "lost", t.lost);
 	}
 }
 
@@ -139,6 +156,7 @@ void report_bye(struct buf *b, const struct totals *totals, const struct feed *f
 	part = cJSON_AddObjectToObject(members, "feed");
 	add_count(part, "records", feed_records(feed) + 1); /* this one is the last */
 	add_count(part, "lost", feed_lost(feed));
+	add_feed_types(part, feed);
 	finish(b, members);
 }
 

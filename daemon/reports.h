@@ -6,6 +6,7 @@
 #include "common/filter.h"
 #include "feed.h"
 #include "source.h"
+#include "tally.h"
 
 /* `subscription` is the reader's own filter, NULL where there is none. */
 void report_hello(struct buf *b, const struct source *source, const struct filter *filter,
@@ -13,6 +14,8 @@ void report_hello(struct buf *b, const struct source *source, const struct filte
 
 struct totals {
 	struct counters counters;
+	const struct tallies *tallies;
+	const uint64_t *inferred; /* passive handshakes whose end no event told, by outcome */
 	uint64_t uptime_ns;
 	const char *reason; /* "signal", "duration", "error" */
 };

@@ -33,6 +33,7 @@ struct sinks {
 	struct sink *first; /* the output, if any, is the last */
 	struct sink *output;
 	const char *output_path;
+	uint64_t put[RECORD_TYPES]; /* offered to all feeds */
 	uint64_t gone_records, gone_lost; /* of feeds that are no more */
 	struct event *bury; /* tells of dead sinks outside any walk over the list */
 };
@@ -313,12 +314,27 @@ int sinks_reopen_output(struct sinks *s)
 	return 0;
 }
 
+void sinks_subscribe(const struct sinks *s, struct feed *feed, struct filter *filter)
+{
+	feed_subscribe(feed, filter, s->put);
+}
+
 void sinks_put(struct sinks *s, const struct record *r, const struct filter_subject *subject)
 {
+	s->put[r->type]++;
 	for (struct sink *sink = s->first; sink; sink = sink->next)
-		if (feed_is_subscribed(sink->feed) &&
-		    (!subject || filter_match(feed_filter(sink->feed), subject)))
-			feed_put(sink->feed, r);
+		if (feed_is_subscribed(sink->feed))
+			feed_offer(sink->feed, r, subject);
+}
+
+void sinks_loss(struct sinks *s, int what, enum loss_why why, uint64_t count, const struct record *now)
+{
+	for (struct sink *sink = s->first; sink; sink = sink->next) {
+		if (!feed_is_subscribed(sink->feed))
+			continue;
+		feed_loss(sink->feed, what, why, count);
+		feed_tell_losses(sink->feed, now);
+	}
 }
 
 void sinks_flush(struct sinks *s)

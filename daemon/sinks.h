@@ -37,11 +37,16 @@ struct feed *sink_feed(struct sink *sink);
 /* The output's feed, NULL without one. */
 struct feed *sinks_output(struct sinks *s);
 
+/* From now on it wants the stream; the criteria are taken over. */
+void sinks_subscribe(const struct sinks *s, struct feed *feed, struct filter *filter);
+
 /*
  * Put a record to every feed that is subscribed; one about a handshake only to those whose
  * filter it matches (`subject`, NULL for other records).
  */
 void sinks_put(struct sinks *s, const struct record *r, const struct filter_subject *subject);
+/* Tell every feed that is subscribed what the daemon lost: now, or when there is room. */
+void sinks_loss(struct sinks *s, int what, enum loss_why why, uint64_t count, const struct record *now);
 /* Write everything buffered, as far as readers take it: at the end of each pass. */
 void sinks_flush(struct sinks *s);
 

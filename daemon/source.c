@@ -123,6 +123,21 @@ static struct bpf_program **optional_program(const struct source *s, size_t i)
 	return (struct bpf_program **)((char *)s->bpf + optionals[i].program);
 }
 
+/* For tests and hosts that are short of memory: another size of the ring buffer. */
+static int size_ring(struct tcpshake_bpf *bpf)
+{
+	const char *value = getenv("TCPSHAKE_RING_BYTES");
+	unsigned long bytes = value ? strtoul(value, NULL, 10) : 0;
+
+	if (!value || !*value)
+		return 0;
+	if (bytes & (bytes - 1) || bytes < (unsigned long)sysconf(_SC_PAGESIZE) || bytes > 1UL << 30) {
+		log_error("TCPSHAKE_RING_BYTES=%s: the ring is a power of two of at least a page", value);
+		return -EINVAL;
+	}
+	return bpf_map__set_max_entries(bpf->maps.events, (__u32)bytes);
+}
+
 /* Open and load all programs but those the kernel is known to refuse. */
 static int load_programs(struct source *s, const struct filter *filter)
 {
@@ -157,6 +172,9 @@ static int load_programs(struct source *s, const struct filter *filter)
 	if (s->accept_wait == ACCEPT_WAIT_OFF)
 		bpf_map__set_max_entries(bpf->maps.waiting, 1);
 	memcpy((void *)bpf->rodata->filter_ports, filter->ports, sizeof(filter->ports));
+	err = size_ring(bpf);
+	if (err)
+		return err;
 	bpf->bss->filter_cgroup = filter->stream.cgroup_id;
 	err = tcpshake_bpf__load(bpf);
 	if (err || !s->classic)

@@ -13,6 +13,9 @@
 #include "accept.skel.h"
 #include "expire.h"
 #include "functions.h"
+#include "tally.h"
+
+#define SETTLE_TRIES 1000 /* at a million events a second, one in three hits */
 
 /* Read an iterator's output to its end, and hand on each record of `size` bytes. */
 static int read_records(const struct bpf_link *link, size_t size,
@@ -135,6 +138,18 @@ int source_counters(const struct source *s, struct counters *sum)
 	for (int cpu = 0; cpu < s->cpus; cpu++)
 		for (size_t i = 0; i < words; i++)
 			((__u64 *)sum)[i] += ((__u64 *)&s->per_cpu[cpu])[i];
+	return 0;
+}
+
+int source_counters_settled(const struct source *s, struct counters *sum)
+{
+	int err;
+
+	for (int i = 0; i < SETTLE_TRIES; i++) {
+		err = source_counters(s, sum);
+		if (err || counters_settled(sum))
+			return err;
+	}
 	return 0;
 }
 

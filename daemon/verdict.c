@@ -30,14 +30,12 @@ static void put(struct daemon *d, const struct event_handshake *e, const struct 
 		owner = listeners_owner(d->listeners, e->header.netns, e->local_addr, e->local_port);
 		d->scan_wanted |= !owner;
 	}
-	if (verdict->inferred && !filter_match(&d->options.filter, &subject))
-		return; /* the others have passed the kernel side's filter */
 	record_begin(&d->record, RECORD_HANDSHAKE, e->end_ns, d->offset_ns);
 	record_handshake(&d->record.body, e, d->identity, owner, verdict);
-	if (d->record.body.failed)
-		log_error("out of memory: a handshake record was not written");
+	if (verdict->inferred)
+		flow_put(d, &subject);
 	else
-		sinks_put(d->sinks, &d->record, &subject);
+		flow_put_passed(d, &subject);
 }
 
 static void put_diagnosed(struct daemon *d, const struct event_handshake *e, bool inferred)
@@ -157,8 +155,12 @@ static void infer_one(void *ctx, const struct event_handshake *e)
 	event.cgroup_id = p ? p->cgroup_id : 0;
 	if (++d->inferred[e->outcome] % FLUSH_EVERY == 0)
 		sinks_flush(d->sinks); /* a flood ends all at once */
-	if (d->options.events & (1U << RECORD_HANDSHAKE))
+	if (d->options.events & (1U << RECORD_HANDSHAKE)) {
 		put_diagnosed(d, &event, true);
+	} else {
+		tally_record(&d->tallies, RECORD_HANDSHAKE, false);
+		tally_left(&d->tallies, RECORD_HANDSHAKE);
+	}
 }
 
 static bool is_pending(void *ctx, const struct event_handshake *e)

@@ -40,9 +40,6 @@ def check_feeds(records, count):
     for one in feeds:
         wrong = feed.check_feed(one)
         assert not wrong, "\n".join(wrong)
-    # The others started under load: what came while their programs were loaded is before their hello.
-    written = sum(r["type"] == "handshake" for r in feeds[0])
-    assert written == feeds[0][-1]["totals"]["handshake"]["delivered"]
     return feeds
 
 

@@ -84,6 +84,16 @@ def check_bye(records):
             wrong.append(f"bye: {name}: seen is not the sum of what became of it: {counts}")
     if sum(sum(counts.values()) for counts in bye["outcomes"].values()) != total["seen"]:
         wrong.append(f"bye: outcomes are not those seen: {bye}")
+    for name, counts in bye["feed"].get("types", {}).items():
+        told = sum(r["count"] for r in records if r["type"] == "loss" and r["what"] == name
+                   and r["why"] in ("slow_reader", "write_error"))
+        if counts["records"] != sum(r["type"] == name for r in records):
+            wrong.append(f"bye: not so many {name} records in the feed: {counts}")
+        if counts["lost"] != told:
+            wrong.append(f"bye: {name}: {counts}, but lost, by its loss records: {told}")
+        if bye["totals"][name]["delivered"] != sum(counts.values()):
+            wrong.append(f"bye: {name}: delivered is not the sum of what became of it on this feed: "
+                         f"{bye['totals'][name]} {counts}")
     if bye["feed"]["records"] != len(records):
         wrong.append(f"bye: {bye['feed']} of {len(records)} records")
     return wrong
