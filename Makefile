@@ -57,7 +57,9 @@ tab := $() $()
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .SECONDARY:
-.PHONY: all run test check unit integration sanitize bench vm lint fmt deps install uninstall clean help
+DEMO_SECONDS ?= 120
+
+.PHONY: all run demo test check unit integration sanitize bench vm lint fmt deps install uninstall clean help
 
 all: $(BUILD)/tcpshaked $(BUILD)/tcpshake ## build the daemon and the CLI
 
@@ -65,6 +67,11 @@ run: ## install what is missing, build, and show this host's handshakes live (ne
 	$(Q)tools/install-deps build
 	$(Q)$(MAKE) --no-print-directory all
 	$(Q)tools/run $(O)/tcpshake
+
+demo: ## stage an incident for DEMO_SECONDS: a queue that overflows, a closed port, a firewall (needs root)
+	$(Q)tools/install-deps demo
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)tools/demo $(DEMO_SECONDS)
 
 test: ## install what is missing, build, and pass every suite (needs root)
 	$(Q)tools/install-deps test

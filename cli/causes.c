@@ -83,7 +83,7 @@ const struct cause_row cause_rows[] = {
 	    SYSCTL("net.ipv4.neigh.default.gc_thresh3", "above so many entries none is added"),
 	    SYSCTL("net.ipv4.neigh.default.mcast_solicit", "questions asked before it gives up") },
 	  "ARP or neighbour discovery got no answer: the next hop is down, or not in this network." },
-	{ "application_cancelled", "its owner gave up", PAINT_WARN, CAUSE_BY_SOURCE, SAW_SEGMENT,
+	{ "application_cancelled", "its owner gave up", PAINT_WARN, CAUSE_BY_DESTINATION, SAW_SEGMENT,
 	  { PLAIN("connect() timeout", "of the application: it closed the socket"), SYN_RETRIES },
 	  "The application closed the socket before an answer came: a longer timeout helps only if "
 	  "answers do come later." },

@@ -271,14 +271,10 @@ static bool cancelled(const struct evidence *e, struct cause *cause)
 		return say(cause, CAUSE_APPLICATION_CANCELLED, by_call,
 			   "the application closed it before it was answered");
 	duration_format(h->latency_ns, after, sizeof(after));
-	if (e->syn.count && e->syn.proven && whole(e)) /* why it was not answered in time */
-		return say(cause, cause_of_refusal[e->syn.code], true,
+	if (e->syn.count) /* why it was not answered in time */
+		return say(cause, cause_of_refusal[e->syn.code], e->syn.proven && whole(e),
 			   "SYN %s; the application gave up after %s",
 			   refusal_words(&e->syn, words, sizeof(words)), after);
-	if (e->syn.count)
-		return say(cause, CAUSE_APPLICATION_CANCELLED, by_call,
-			   "the application closed it after %s; perhaps its SYN was %s", after,
-			   refusal_words(&e->syn, words, sizeof(words)));
 	if (!h->retransmits)
 		return say(cause, CAUSE_APPLICATION_CANCELLED, by_call,
 			   "the application closed it after %s, before it was answered", after);

@@ -39,9 +39,8 @@ VAGUE = {
     "every SYN-ACK lost": {"active": {"no_answer"}, "passive": {"no_answer"}},
     "first ACK lost": {"passive": {"segment_lost"}},
 }
-# The same ports, the same process.
-SAME = {"SYN dropped, queue full as well": "accept queue full",
-        "application gives up": "given up", "request given up": "given up"}
+# The same ports.
+SAME = {"SYN dropped, queue full as well": "accept queue full"}
 WEIGHT = {"healthy": 30, "SYN dropped, queue full as well": 0.4, "no such neighbour": 2}
 ABSENT = {4: "10.9.0.{}", 6: "fd09::{:x}"}
 LOST_PORTS = {4: range(20000, 20500), 6: range(20500, 21000)}  # of clients whose SYNs are dropped
@@ -234,7 +233,7 @@ class Confusion:
         return {self.pair.client.inode, self.pair.server.inode}
 
     def harm_by_fault(self):
-        """What each fault did; two that nothing in an explanation keeps apart are one."""
+        """What each fault did; those at the same ports are one."""
         made = {}
         for kind, harm in self.harm.items():
             if kind != "healthy":
