@@ -46,6 +46,16 @@ static __always_inline __u64 socket_cgroup_id(struct sock *sk)
 	return BPF_CORE_READ(sk, sk_cgrp_data.cgroup, kn, id);
 }
 
+/* The same of a socket from tcp_socket(), without a call for each pointer. */
+static __always_inline __u64 tcp_cgroup_id(struct tcp_sock *tp)
+{
+	struct sock *sk = &tp->inet_conn.icsk_inet.sk;
+
+	if (!bpf_core_field_exists(sk->sk_cgrp_data.cgroup))
+		return 0;
+	return tp->inet_conn.icsk_inet.sk.sk_cgrp_data.cgroup->kn->id;
+}
+
 /* 6.2 (a35b9af4ec2c "bpf: Add a kfunc for generic type cast"); for tp/ programs since 6.12. */
 extern void *bpf_rdonly_cast(const void *obj, __u32 type) __ksym __weak;
 

@@ -144,7 +144,7 @@ static __always_inline void passive_end(struct sock *sk, struct tcp_sock *tp, in
 	store_addresses(sk, e.local_addr, e.remote_addr);
 	e.local_port = bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport);
 	e.remote_port = bpf_ntohs(sk->__sk_common.skc_dport);
-	e.cgroup_id = socket_cgroup_id(sk);
+	e.cgroup_id = tcp_cgroup_id(tp);
 	if (socket_elsewhere(sk))
 		e.flags |= HANDSHAKE_ELSEWHERE;
 	e.client_isn = tp->rcv_nxt - (__u32)tp->bytes_received - 1;
