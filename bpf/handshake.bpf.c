@@ -131,7 +131,7 @@ int retransmit_skb(__u64 *ctx)
 	return 0;
 }
 
-/* Raw, for the first two may be NULL, and not all kernels say so. */
+/* Raw, for the first two arguments may be NULL, and not all kernels say so. */
 SEC("raw_tp/tcp_send_reset")
 int send_reset(__u64 *ctx)
 {
@@ -142,10 +142,11 @@ int send_reset(__u64 *ctx)
 	return reset_sent((struct sock *)ctx[0], (struct sk_buff *)ctx[1], reason);
 }
 
-SEC("raw_tp/tcp_receive_reset")
+SEC("tp_btf/tcp_receive_reset")
 int receive_reset(__u64 *ctx)
 {
-	return reset_received((struct sock *)ctx[0]);
+	reset_received((struct sock *)ctx[0]);
+	return 0;
 }
 
 /* What this kernel does not tell: run once, by the daemon, to ask. */

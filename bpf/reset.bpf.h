@@ -69,32 +69,28 @@ static __always_inline __u8 phase_of(struct sock *sk, unsigned char state)
 	}
 }
 
-static __always_inline void emit_reset(struct event_reset *e)
+static __always_inline void emit_reset(struct counters *c, struct event_reset *e)
 {
-	struct counters *c = this_cpu_counters();
-
 	e->header.kind = EVENT_RESET;
 	e->header.len = sizeof(*e);
-	if (c)
-		deliver(c, e, sizeof(*e), EVENT_RESET);
+	deliver(c, e, sizeof(*e), EVENT_RESET);
 }
 
 /* Exact, whatever becomes of the records. */
-static __always_inline void count_reset(__u32 direction, __u32 cause)
+static __always_inline void count_reset(struct counters *c, __u32 direction, __u32 cause)
 {
-	struct counters *c = this_cpu_counters();
-
-	if (c && direction < DIRECTIONS && cause < RESET_CAUSES)
+	if (direction < DIRECTIONS && cause < RESET_CAUSES)
 		count(c->resets[direction][cause]);
 }
 
 /*
- * What the filter leaves out does not use up the limit. Filters of the ends need the ends; whose it is,
- * a full socket tells (`full`, or NULL).
+ * What the filter leaves out does not use up the limit. Filters of the ends need the ends; what else
+ * the record holds is read once it is wanted, for most of a storm's are not. Whose it is, a full socket
+ * tells (`full`, or NULL).
  */
-static __always_inline bool reset_wanted(struct event_reset *e, struct sock *full)
+static __always_inline bool reset_wanted(struct counters *c, struct event_reset *e, struct sock *full)
 {
-	if (!within_limit(EVENT_RESET, RESETS_PER_SECOND,
+	if (!within_limit(c, EVENT_RESET, RESETS_PER_SECOND,
 			  (!filter.netns || filter.netns == e->header.netns) &&
 				  (!filter.by_cgroup || (full && !socket_elsewhere(full))) &&
 				  ends_wanted(e->local_port, e->remote_port, e->remote_addr)))
@@ -262,53 +258,79 @@ static __always_inline void attempt_stray(struct sock *sk)
 		a->stray = 1;
 }
 
-static __noinline int reset_sent(struct sock *sk, struct sk_buff *skb, __u32 reason)
+/* The local application, or the kernel for it, ends a connection. */
+static __always_inline void abort_sent(struct sock *sk, __u32 reason)
 {
-	struct event_reset e = { .reason = reason, .direction = RESET_SENT };
+	struct event_reset e = { .reason = reason, .direction = RESET_SENT, .cause = RESET_ABORT };
+	struct counters *c = this_cpu_counters();
+	struct namespace_counts *n;
+
+	if (!c)
+		return;
+	e.header.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	n = namespace_counts(e.header.netns);
+	if (n)
+		count(n->resets);
+	count_reset(c, RESET_SENT, RESET_ABORT);
+	if (filters_ends())
+		reset_socket_ends(&e, sk);
+	if (!reset_wanted(c, &e, sk))
+		return;
+	e.mono_ns = bpf_ktime_get_ns();
+	e.phase = phase_of(sk, BPF_CORE_READ(sk, __sk_common.skc_state));
+	if (!filters_ends())
+		reset_socket_ends(&e, sk);
+	reset_aborted(&e, sk);
+	emit_reset(c, &e);
+}
+
+/* A packet is answered, which a socket has received, or none. */
+static __always_inline void answer_sent(struct sock *sk, struct sk_buff *skb, __u32 reason)
+{
+	struct event_reset e = { .reason = reason, .direction = RESET_SENT,
+				 .mono_ns = bpf_ktime_get_ns() };
+	struct counters *c = this_cpu_counters();
 	struct namespace_counts *n;
 	struct packet p = {};
 	unsigned char state = 0;
 
-	e.mono_ns = bpf_ktime_get_ns();
+	if (!c)
+		return;
 	if (sk) {
 		state = BPF_CORE_READ(sk, __sk_common.skc_state);
 		e.header.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
 		e.phase = phase_of(sk, state);
-	} else if (skb) {
+	} else {
 		e.header.netns = packet_netns(skb);
+	}
+	packet_read(&p, skb);
+	reset_answers(&e, sk, &p, state);
+	if (state == TCP_SYN_SENT)
+		attempt_stray(sk);
+	if (state == TCP_LISTEN && aborts_on_overflow(sk, &p, reason)) {
+		e.cause = RESET_ABORT_ON_OVERFLOW;
+		e.phase = PHASE_SYN_RECV;
+		e.client_isn = p.seq - 1;
+		e.has_isn = 1;
 	}
 	n = namespace_counts(e.header.netns);
 	if (n)
 		count(n->resets);
-	if (skb) {
-		packet_read(&p, skb);
-		reset_answers(&e, sk, &p, state);
-		if (state == TCP_SYN_SENT)
-			attempt_stray(sk);
-		if (state == TCP_LISTEN && aborts_on_overflow(sk, &p, reason)) {
-			e.cause = RESET_ABORT_ON_OVERFLOW;
-			e.phase = PHASE_SYN_RECV;
-			e.client_isn = p.seq - 1;
-			e.has_isn = 1;
-		}
-		if (n && e.cause == RESET_ABORT_ON_OVERFLOW)
-			count(n->aborts);
-		else if (n && state == TCP_LISTEN && e.cause == RESET_INVALID)
-			count(n->request_resets);
-	} else if (sk) {
-		e.cause = RESET_ABORT;
-		if (filters_ends())
-			reset_socket_ends(&e, sk);
-	}
-	count_reset(RESET_SENT, e.cause);
-	if (!reset_wanted(&e, full_socket(sk, state)))
-		return 0;
-	if (sk && !skb) {
-		if (!filters_ends())
-			reset_socket_ends(&e, sk);
-		reset_aborted(&e, sk);
-	}
-	emit_reset(&e);
+	if (n && e.cause == RESET_ABORT_ON_OVERFLOW)
+		count(n->aborts);
+	else if (n && state == TCP_LISTEN && e.cause == RESET_INVALID)
+		count(n->request_resets);
+	count_reset(c, RESET_SENT, e.cause);
+	if (reset_wanted(c, &e, full_socket(sk, state)))
+		emit_reset(c, &e);
+}
+
+static __noinline int reset_sent(struct sock *sk, struct sk_buff *skb, __u32 reason)
+{
+	if (skb)
+		answer_sent(sk, skb, reason);
+	else if (sk)
+		abort_sent(sk, reason);
 	return 0;
 }
 
@@ -322,28 +344,30 @@ static __always_inline bool data_after_close(struct sock *sk, unsigned char stat
 	       BPF_CORE_READ(sk, sk_shutdown) & 1 /* RCV_SHUTDOWN */;
 }
 
-static __always_inline int reset_received(struct sock *sk)
+static __always_inline void reset_received(struct sock *sk)
 {
 	struct event_reset e = { .reason = NO_REASON, .direction = RESET_RECEIVED };
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	struct counters *c = this_cpu_counters();
 	unsigned char state;
 	struct attempt *a;
 
-	if (BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
-		return 0;
-	state = BPF_CORE_READ(sk, __sk_common.skc_state);
+	if (!tp || !c)
+		return;
+	state = sk->__sk_common.skc_state;
 	if (data_after_close(sk, state))
-		return 0;
+		return;
 	if (state == TCP_SYN_SENT || state == TCP_SYN_RECV) {
 		a = attempt_find((__u64)sk, true);
 		if (a)
 			a->reset = 1;
 	}
-	count_reset(RESET_RECEIVED, state == TCP_SYN_SENT ? RESET_REFUSED : RESET_PEER);
-	e.header.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	count_reset(c, RESET_RECEIVED, state == TCP_SYN_SENT ? RESET_REFUSED : RESET_PEER);
+	e.header.netns = socket_netns(tp);
 	if (filters_ends())
 		reset_socket_ends(&e, sk);
-	if (!reset_wanted(&e, sk))
-		return 0;
+	if (!reset_wanted(c, &e, sk))
+		return;
 	if (!filters_ends())
 		reset_socket_ends(&e, sk);
 	e.mono_ns = bpf_ktime_get_ns();
@@ -352,20 +376,22 @@ static __always_inline int reset_received(struct sock *sk)
 	if (e.phase == PHASE_SYN_SENT || e.phase == PHASE_SYN_RECV)
 		reset_caller(&e, sk);
 	if (e.phase == PHASE_SYN_SENT) {
-		e.client_isn = BPF_CORE_READ((struct tcp_sock *)sk, snd_una);
+		e.client_isn = tp->snd_una;
 		e.has_isn = 1;
 	}
-	emit_reset(&e);
-	return 0;
+	emit_reset(c, &e);
 }
 
 /* A packet ended a request of this listener. If it is a RST, tell of both. */
 static __noinline int request_reset(struct sk_buff *skb, struct sock *sk)
 {
 	struct event_reset e = { .reason = NO_REASON, .direction = RESET_RECEIVED };
+	struct counters *c = this_cpu_counters();
 	struct namespace_counts *n;
 	struct packet p = {};
 
+	if (!c)
+		return 0;
 	packet_read(&p, skb);
 	if (!(p.flags & FLAG_RST))
 		return 0;
@@ -377,9 +403,9 @@ static __noinline int request_reset(struct sk_buff *skb, struct sock *sk)
 	if (n)
 		count(n->request_resets);
 	reset_ends(&e, &p);
-	count_reset(RESET_RECEIVED, e.cause);
-	if (reset_wanted(&e, sk))
-		emit_reset(&e);
+	count_reset(c, RESET_RECEIVED, e.cause);
+	if (reset_wanted(c, &e, sk))
+		emit_reset(c, &e);
 	passive_reset(&e, sk);
 	return 0;
 }
@@ -415,10 +441,11 @@ static __always_inline void request_dropped(struct sk_buff *skb, __u32 reason, s
 static __always_inline void no_socket_dropped(struct sk_buff *skb, __u32 reason)
 {
 	struct event_reset e = { .reason = NO_REASON, .direction = RESET_SENT };
+	struct counters *c = this_cpu_counters();
 	struct namespace_counts *n;
 	struct packet p = {};
 
-	if (send_reset_tells_all() || resets_by_function ||
+	if (!c || send_reset_tells_all() || resets_by_function ||
 	    reason != bpf_core_enum_value(enum skb_drop_reason, SKB_DROP_REASON_NO_SOCKET))
 		return;
 	packet_read(&p, skb);
@@ -430,9 +457,9 @@ static __always_inline void no_socket_dropped(struct sk_buff *skb, __u32 reason)
 	if (n)
 		count(n->resets);
 	reset_answers(&e, NULL, &p, 0);
-	count_reset(RESET_SENT, e.cause);
-	if (reset_wanted(&e, NULL))
-		emit_reset(&e);
+	count_reset(c, RESET_SENT, e.cause);
+	if (reset_wanted(c, &e, NULL))
+		emit_reset(c, &e);
 }
 
 #endif

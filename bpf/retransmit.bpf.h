@@ -8,22 +8,11 @@
 
 #include "active.bpf.h"
 
-static __always_inline void count_retransmit(enum retransmit_segment segment)
+static __always_inline void emit_retransmit(struct counters *c, struct event_retransmit *e)
 {
-	struct counters *c = this_cpu_counters();
-
-	if (c)
-		count(c->retransmits[segment]);
-}
-
-static __always_inline void emit_retransmit(struct event_retransmit *e)
-{
-	struct counters *c = this_cpu_counters();
-
 	e->header.kind = EVENT_RETRANSMIT;
 	e->header.len = sizeof(*e);
-	if (c)
-		deliver(c, e, sizeof(*e), EVENT_RETRANSMIT);
+	deliver(c, e, sizeof(*e), EVENT_RETRANSMIT);
 }
 
 /* Counted by the kernel before it is sent; told only if it was (from 6.17 the error is known). */
@@ -31,10 +20,11 @@ static __always_inline void syn_retransmitted(struct sock *sk, int error)
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	struct event_retransmit e = {};
+	struct counters *c = this_cpu_counters();
 	struct namespace_counts *n;
 	struct attempt *a;
 
-	if (!tp)
+	if (!tp || !c)
 		return;
 	e.header.netns = socket_netns(tp);
 	n = namespace_counts(e.header.netns);
@@ -42,8 +32,8 @@ static __always_inline void syn_retransmitted(struct sock *sk, int error)
 		count(n->retransmits);
 		count(n->timeouts);
 	}
-	count_retransmit(SEGMENT_SYN);
-	if (error || !within_limit(EVENT_RETRANSMIT, RETRANSMITS_PER_SECOND, true))
+	count(c->retransmits[SEGMENT_SYN]);
+	if (error || !within_limit(c, EVENT_RETRANSMIT, RETRANSMITS_PER_SECOND, true))
 		return;
 	e.mono_ns = bpf_ktime_get_ns();
 	e.start_ns = NS_UNKNOWN;
@@ -61,7 +51,7 @@ static __always_inline void syn_retransmitted(struct sock *sk, int error)
 	e.local_port = bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport);
 	e.remote_port = bpf_ntohs(sk->__sk_common.skc_dport);
 	e.client_isn = tp->snd_una - (__u32)tp->bytes_acked;
-	emit_retransmit(&e);
+	emit_retransmit(c, &e);
 }
 
 /* The counts of a request are read before the kernel counts this one. */
@@ -72,14 +62,17 @@ static __always_inline void synack_retransmitted(struct sock *sk, struct request
 	struct inet_request_sock *ireq = (struct inet_request_sock *)req;
 	struct tcp_request_sock *treq = (struct tcp_request_sock *)req;
 	struct event_retransmit e = { .mono_ns = now, .start_ns = start_ns };
+	struct counters *c = this_cpu_counters();
 	struct namespace_counts *n;
 
 	e.header.netns = netns;
 	n = namespace_counts(netns);
 	if (n)
 		count(n->synacks);
-	count_retransmit(SEGMENT_SYN_ACK);
-	if (!within_limit(EVENT_RETRANSMIT, RETRANSMITS_PER_SECOND, true))
+	if (!c)
+		return;
+	count(c->retransmits[SEGMENT_SYN_ACK]);
+	if (!within_limit(c, EVENT_RETRANSMIT, RETRANSMITS_PER_SECOND, true))
 		return;
 	e.segment = SEGMENT_SYN_ACK;
 	e.cgroup_id = socket_cgroup_id(sk);
@@ -95,7 +88,7 @@ static __always_inline void synack_retransmitted(struct sock *sk, struct request
 	if (!e.retries)
 		e.retries = BPF_CORE_READ(sk, __sk_common.skc_net.net,
 					  ipv4.sysctl_tcp_synack_retries);
-	emit_retransmit(&e);
+	emit_retransmit(c, &e);
 }
 
 #endif

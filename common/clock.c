@@ -17,6 +17,14 @@ uint64_t clock_mono_ns(void)
 	return read_clock(CLOCK_MONOTONIC);
 }
 
+uint32_t clock_tick_ns(void)
+{
+	struct timespec ts = { .tv_nsec = 10000000 };
+
+	clock_getres(CLOCK_MONOTONIC_COARSE, &ts); /* which goes on with the ticks */
+	return (uint32_t)ts.tv_nsec;
+}
+
 int64_t clock_real_offset_ns(void)
 {
 	uint64_t before = read_clock(CLOCK_MONOTONIC), real = read_clock(CLOCK_REALTIME);

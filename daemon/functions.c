@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "bpf/event.h"
+#include "common/clock.h"
 #include "common/filter.h"
 #include "functions.skel.h"
 
@@ -81,6 +82,7 @@ static int load(struct functions *f, const struct bpf_object *shared, const char
 	f->bpf->rodata->mib_listen_drops = number[KERNEL_LISTEN_DROPS].value;
 	f->bpf->rodata->mib_reqq_full_drop = number[KERNEL_REQQ_FULL_DROP].value;
 	f->bpf->rodata->mib_out_rsts = number[KERNEL_OUT_RSTS].value;
+	f->bpf->rodata->tick_ns = clock_tick_ns();
 	memcpy((void *)&f->bpf->rodata->filter, &filter->stream, sizeof(filter->stream));
 	memcpy((void *)f->bpf->rodata->filter_ports, filter->ports, sizeof(filter->ports));
 	bpf_program__set_autoload(f->bpf->progs.check_req_begins, f->tell_acks);

@@ -166,6 +166,7 @@ static int load_programs(struct source *s, const struct filter *filter)
 	bpf->rodata->possible_cpus = (__u32)s->cpus;
 	memcpy((void *)&bpf->rodata->filter, &filter->stream, sizeof(filter->stream));
 	bpf->rodata->accept_evidence = s->accept_wait == ACCEPT_WAIT_OFF ? ACCEPT_OFF : ACCEPT_FUNCTION;
+	bpf->rodata->tick_ns = clock_tick_ns();
 	bpf->rodata->sock_type = s->enums.sock;
 	bpf->rodata->tcp_sock_type = s->enums.tcp_sock;
 	latencies_prepare(s);
