@@ -8,14 +8,21 @@ bool addr_is_wildcard(const uint8_t *addr)
 	return memcmp(addr + (addr_is_ipv4(addr) ? 12 : 0), zero, addr_is_ipv4(addr) ? 4 : 16) == 0;
 }
 
+/* Each octet in decimal, and how long that is. */
+#define OCTET(n)                                                                                   \
+	{ '0' + ((n) >= 100 ? (n) / 100 : (n) >= 10 ? (n) / 10 : (n)),                             \
+	  '0' + ((n) >= 100 ? (n) / 10 % 10 : (n) % 10), '0' + (n) % 10,                           \
+	  (n) >= 100 ? 3 : (n) >= 10 ? 2 : 1 }
+#define OCTETS_4(n) OCTET(n), OCTET(n + 1), OCTET(n + 2), OCTET(n + 3)
+#define OCTETS_16(n) OCTETS_4(n), OCTETS_4(n + 4), OCTETS_4(n + 8), OCTETS_4(n + 12)
+#define OCTETS_64(n) OCTETS_16(n), OCTETS_16(n + 16), OCTETS_16(n + 32), OCTETS_16(n + 48)
+static const char octets[256][4] = { OCTETS_64(0), OCTETS_64(64), OCTETS_64(128), OCTETS_64(192) };
+
+/* Writes four bytes: what comes next overwrites those beyond the octet. */
 static char *put_octet(char *p, uint8_t value)
 {
-	if (value >= 100)
-		*p++ = (char)('0' + value / 100);
-	if (value >= 10)
-		*p++ = (char)('0' + value / 10 % 10);
-	*p++ = (char)('0' + value % 10);
-	return p;
+	memcpy(p, octets[value], 4);
+	return p + octets[value][3];
 }
 
 static char *put_group(char *p, uint16_t value)

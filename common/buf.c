@@ -37,35 +37,80 @@ void buf_consume(struct buf *b, size_t len)
 		memmove(b->data, b->data + len, b->len);
 }
 
+static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+			    "25262728293031323334353637383940414243444546474849"
+			    "50515253545556575859606162636465666768697071727374"
+			    "75767778798081828384858687888990919293949596979899";
+
+/* How many decimal digits it has. */
+static unsigned int digits_of(uint64_t value)
+{
+	static const uint64_t power[20] = {
+		0, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000, 10000000000,
+		100000000000, 1000000000000, 10000000000000, 100000000000000, 1000000000000000,
+		10000000000000000, 100000000000000000, 1000000000000000000, 10000000000000000000U,
+	};
+	unsigned int bits = 64 - (unsigned int)__builtin_clzll(value | 1);
+	unsigned int most = bits * 1233 >> 12; /* log10(2) is 1233/4096, near enough */
+
+	return most + (value >= power[most]);
+}
+
+/* Of four digits no step waits for the one before, unlike digit by digit. */
+static inline void put_four(char *p, uint32_t value)
+{
+	memcpy(p, pairs + 2 * (value / 100), 2);
+	memcpy(p + 2, pairs + 2 * (value % 100), 2);
+}
+
+/* The last `len` digits, written backwards from `end`. */
+static void put_digits(char *end, uint64_t value, unsigned int len)
+{
+	uint32_t low;
+
+	for (; len >= 8; len -= 8, value /= 100000000) {
+		low = (uint32_t)(value % 100000000);
+		end -= 8;
+		put_four(end, low / 10000);
+		put_four(end + 4, low % 10000);
+	}
+	low = (uint32_t)(value % 100000000);
+	if (len >= 4) {
+		end -= 4;
+		len -= 4;
+		put_four(end, low % 10000);
+		low /= 10000;
+	}
+	if (len >= 2) {
+		end -= 2;
+		len -= 2;
+		memcpy(end, pairs + 2 * (low % 100), 2);
+		low /= 100;
+	}
+	if (len)
+		end[-1] = (char)('0' + low % 10);
+}
+
+void buf_digits(struct buf *b, uint64_t value, unsigned int len)
+{
+	if (b->cap - b->len < len && !buf_reserve(b, len))
+		return;
+	b->len += len;
+	put_digits(b->data + b->len, value, len);
+}
+
 void buf_u64(struct buf *b, uint64_t value)
 {
-	static const char pairs[] = "00010203040506070809101112131415161718192021222324"
-				    "25262728293031323334353637383940414243444546474849"
-				    "50515253545556575859606162636465666768697071727374"
-				    "75767778798081828384858687888990919293949596979899";
-	char digits[20], *p = digits + sizeof(digits);
-
-	while (value >= 100) {
-		p -= 2;
-		memcpy(p, pairs + 2 * (value % 100), 2);
-		value /= 100;
-	}
-	if (value >= 10) {
-		p -= 2;
-		memcpy(p, pairs + 2 * value, 2);
-	} else {
-		*--p = (char)('0' + value);
-	}
-	buf_mem(b, p, (size_t)(digits + sizeof(digits) - p));
+	buf_digits(b, value, value ? digits_of(value) : 1);
 }
 
 void buf_hex64(struct buf *b, uint64_t value)
 {
-	char digits[16];
-
-	for (int i = 15; i >= 0; i--, value >>= 4)
-		digits[i] = "0123456789abcdef"[value & 15];
-	buf_mem(b, digits, sizeof(digits));
+	if (b->cap - b->len < 16 && !buf_reserve(b, 16))
+		return;
+	b->len += 16;
+	for (char *p = b->data + b->len, *first = p - 16; p > first; value >>= 4)
+		*--p = "0123456789abcdef"[value & 15];
 }
 
 /*

@@ -47,6 +47,7 @@ static inline void buf_str(struct buf *b, const char *s)
 }
 
 void buf_u64(struct buf *b, uint64_t value); /* decimal */
+void buf_digits(struct buf *b, uint64_t value, unsigned int len); /* its last `len`, with zeroes before it */
 void buf_hex64(struct buf *b, uint64_t value); /* 16 lower-case digits */
 /* Remove the first `len` bytes. */
 void buf_consume(struct buf *b, size_t len);

@@ -49,13 +49,10 @@ void clock_format(struct clock_cache *cache, struct buf *b, int64_t real_ns)
 {
 	int64_t second = real_ns / (int64_t)NSEC_PER_SEC;
 	uint32_t ns = (uint32_t)(real_ns % (int64_t)NSEC_PER_SEC);
-	char fraction[10];
 
 	if (second != cache->second || !cache->text[0])
 		format_second(cache, second);
 	buf_mem(b, cache->text, sizeof(cache->text));
-	fraction[9] = 'Z';
-	for (int i = 8; i >= 0; i--, ns /= 10)
-		fraction[i] = (char)('0' + ns % 10);
-	buf_mem(b, fraction, sizeof(fraction));
+	buf_digits(b, ns, 9);
+	buf_lit(b, "Z");
 }

@@ -43,6 +43,18 @@ static void test_known(void **state)
 	}
 }
 
+static void test_octets(void **state)
+{
+	uint8_t addr[16] = { [10] = 0xff, [11] = 0xff };
+
+	(void)state;
+	for (int octet = 0; octet < 256; octet++) {
+		for (int i = 0; i < 4; i++)
+			addr[12 + i] = (uint8_t)(octet + 85 * i);
+		expect_same(addr);
+	}
+}
+
 /* Groups of zero are frequent here, as they are in real addresses. */
 static void test_random(void **state)
 {
@@ -85,6 +97,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_known),
+		cmocka_unit_test(test_octets),
 		cmocka_unit_test(test_random),
 		cmocka_unit_test(test_wildcard),
 	};

@@ -37,6 +37,37 @@ static void test_decimal(void **state)
 	buf_free(&b);
 }
 
+/* Around each number where one more digit or bit begins, and some within. */
+static void test_digits(void **state)
+{
+	char text[32];
+	struct buf b = {};
+
+	(void)state;
+	for (uint64_t power = 1, last = 0; power > last; last = power, power *= 10) {
+		for (uint64_t value = power - 1; value <= power + 1; value++) {
+			snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
+			buf_u64(&b, value);
+			expect(&b, text);
+		}
+		if (power > UINT64_MAX / 10)
+			break;
+	}
+	for (uint64_t value = 1; value < UINT64_MAX / 3; value = value * 3 + 1) {
+		for (unsigned int len = 1; len <= 20; len++) {
+			snprintf(text, sizeof(text), "%020llu", (unsigned long long)value);
+			buf_digits(&b, value, len);
+			expect(&b, text + 20 - len);
+		}
+	}
+	for (int bit = 0; bit < 64; bit++) {
+		snprintf(text, sizeof(text), "%llu", 1ULL << bit);
+		buf_u64(&b, 1ULL << bit);
+		expect(&b, text);
+	}
+	buf_free(&b);
+}
+
 static void test_json_string(void **state)
 {
 	static const struct {
@@ -102,6 +133,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_decimal),
+		cmocka_unit_test(test_digits),
 		cmocka_unit_test(test_json_string),
 		cmocka_unit_test(test_every_byte_pair),
 		cmocka_unit_test(test_consume),
