@@ -43,6 +43,7 @@ struct feed {
 	size_t sent; /* of out */
 	bool choked; /* the backlog was reached, and is not yet half gone */
 	uint64_t lost[LOSS_WHYS][LOSS_WHATS]; /* not told yet */
+	bool untold; /* there are any */
 	uint64_t lost_total;
 	struct feed_tally tally[RECORD_TYPES];
 	bool subscribed;
@@ -146,11 +147,12 @@ static int what_index(const char *name)
 void feed_loss(struct feed *f, int what, enum loss_why why, uint64_t count)
 {
 	f->lost[why][what] += count;
+	f->untold = true;
 }
 
 void feed_tell_losses(struct feed *f, const struct record *now)
 {
-	if (f->error || (now->type != RECORD_BYE && !has_room(f, 0)))
+	if (!f->untold || f->error || (now->type != RECORD_BYE && !has_room(f, 0)))
 		return;
 	for (int why = 0; why < LOSS_WHYS; why++) {
 		for (int what = 0; what < LOSS_WHATS; what++) {
@@ -164,12 +166,14 @@ void feed_tell_losses(struct feed *f, const struct record *now)
 			f->lost[why][what] = 0;
 		}
 	}
+	f->untold = false;
 }
 
 static void lose(struct feed *f, enum record_type type)
 {
 	/* Nothing but an error keeps a file from taking what it is given. */
 	f->lost[f->kind == FEED_FILE ? LOSS_WRITE_ERROR : LOSS_SLOW_READER][type]++;
+	f->untold = true;
 	f->lost_total++;
 }
 
@@ -406,6 +410,7 @@ static void lose_written(struct feed *f, const char *line, size_t len)
 	if (of == RECORD_LOSS && lost >= 0 && reason >= 0) {
 		f->lost[reason][lost] += (uint64_t)cJSON_GetNumberValue(
 			cJSON_GetObjectItemCaseSensitive(r, "count"));
+		f->untold = true;
 	} else if (of >= 0) {
 		lose(f, (enum record_type)of);
 		f->tally[of].records--; /* a file holds nothing that was not offered */
