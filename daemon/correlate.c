@@ -12,10 +12,13 @@
 
 struct correlate *correlate_new(correlate_local_fn local, void *ctx, bool one_sided)
 {
-	struct correlate *c = calloc(1, sizeof(*c));
+	const uintptr_t mask = _Alignof(struct correlate) - 1;
+	void *memory = calloc(1, sizeof(struct correlate) + mask); /* which leaves it untouched */
+	struct correlate *c = (struct correlate *)(((uintptr_t)memory + mask) & ~mask);
 
-	if (!c)
+	if (!memory)
 		return NULL;
+	c->memory = memory;
 	c->local = local;
 	c->ctx = ctx;
 	c->one_sided = one_sided;
@@ -28,7 +31,7 @@ void correlate_free(struct correlate *c)
 		return;
 	tracks_free(&c->tracks);
 	free(c->held);
-	free(c);
+	free(c->memory);
 }
 
 uint64_t correlate_lost(const struct correlate *c)
@@ -157,10 +160,10 @@ static struct track *begin_client(struct correlate *c, uint64_t key, const struc
 	return t;
 }
 
-static void client_ended(struct correlate *c, const struct event_handshake *e, bool wanted)
+static void client_ended(struct correlate *c, uint64_t key, const struct event_handshake *e,
+			 bool wanted)
 {
 	bool done = e->outcome == OUTCOME_ESTABLISHED;
-	uint64_t key = ends_key(e);
 	struct track *t;
 
 	if (done)
@@ -181,9 +184,8 @@ static void client_ended(struct correlate *c, const struct event_handshake *e, b
 		syns_claim(c, t);
 }
 
-static void server_ended(struct correlate *c, const struct event_handshake *e)
+static void server_ended(struct correlate *c, uint64_t key, const struct event_handshake *e)
 {
-	uint64_t key = ends_key(e);
 	struct track *t;
 
 	if (!tracks_was_done(&c->tracks, key, e->client_isn))
@@ -200,12 +202,22 @@ static void server_ended(struct correlate *c, const struct event_handshake *e)
 		server_began(t, e->end_ns - e->latency_ns);
 }
 
+void correlate_expect(struct correlate *c, const struct event_handshake *e)
+{
+	c->expected = e;
+	c->expected_key = ends_key(e);
+	tracks_expect(&c->tracks, c->expected_key);
+}
+
 void correlate_handshake(struct correlate *c, const struct event_handshake *e, bool wanted)
 {
+	uint64_t key = c->expected == e ? c->expected_key : ends_key(e);
+
+	c->expected = NULL;
 	if (e->role == ROLE_ACTIVE)
-		client_ended(c, e, wanted);
+		client_ended(c, key, e, wanted);
 	else
-		server_ended(c, e);
+		server_ended(c, key, e);
 }
 
 /* ---- what it comes to ---- */

@@ -33,6 +33,8 @@ void correlate_retransmit(struct correlate *c, const struct event_retransmit *e)
 void correlate_overflow(struct correlate *c, const struct event_overflow *e);
 /* `wanted`: a cause is wanted for it (diagnose_wanted()). */
 void correlate_handshake(struct correlate *c, const struct event_handshake *e, bool wanted);
+/* The same is to come for it, a little later: the less time it takes then. */
+void correlate_expect(struct correlate *c, const struct event_handshake *e);
 void correlate_refusals(struct correlate *c, const struct syn_refusals *r);
 /* A namespace's listeners were looked at: what they refused before `now_ns` is told. */
 void correlate_looked(struct correlate *c, uint32_t netns, uint64_t now_ns);

@@ -35,6 +35,9 @@ struct correlate {
 	struct foreign foreign[FOREIGN];
 	struct look looks[LOOKS];
 	uint32_t reckoning; /* of SYNs that may still be unanswered */
+	const struct event_handshake *expected; /* correlate_expect() */
+	uint64_t expected_key;
+	void *memory; /* of this struct, before it was aligned */
 	struct held *held;
 	size_t held_count, held_room;
 	correlate_local_fn local;

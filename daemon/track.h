@@ -65,14 +65,23 @@ struct recent {
 	uint32_t isn;
 };
 
+_Static_assert(sizeof(struct recent) == 32, "two of one key in a cache line");
+
 struct tracks {
+	_Alignas(64) struct recent recent[RECENT];
 	struct track *bucket[TRACK_BUCKETS];
 	size_t count;
 	uint64_t lost;
-	struct recent recent[RECENT];
 };
 
 void tracks_free(struct tracks *ts);
+
+/* It is about to be looked for: have its memory fetched meanwhile. */
+static inline void tracks_expect(const struct tracks *ts, uint64_t key)
+{
+	__builtin_prefetch(&ts->recent[key % RECENT & ~1ULL]);
+	__builtin_prefetch(&ts->bucket[key % TRACK_BUCKETS]);
+}
 
 struct track *tracks_find(const struct tracks *ts, uint64_t key);
 /* The same connection, not an older one between those ends. */

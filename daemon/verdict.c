@@ -93,10 +93,14 @@ void verdict_handshake(struct daemon *d, const struct event_handshake *e)
 	if (e->role == ROLE_ACTIVE && e->caller.pid)
 		queues_client(d->queues, e->header.netns, e->caller.pid);
 	d->given_up += gave_up(e);
-	correlate_handshake(d->correlate, e, wanted);
-	if (!wanted) {
+	if (!wanted) { /* most are not: what they leave behind is fetched from memory meanwhile */
+		correlate_expect(d->correlate, e);
 		put(d, e, &(struct verdict){ .cause = NULL });
-	} else if (speaks_for_itself(e)) {
+		correlate_handshake(d->correlate, e, false);
+		return;
+	}
+	correlate_handshake(d->correlate, e, true);
+	if (speaks_for_itself(e)) {
 		put_diagnosed(d, e, false);
 	} else if (!correlate_hold(d->correlate, e)) {
 		correlate_incomplete(d->correlate, e->end_ns);
