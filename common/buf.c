@@ -46,7 +46,7 @@ static const char pairs[] = "00010203040506070809101112131415161718192021222324"
 static unsigned int digits_of(uint64_t value)
 {
 	static const uint64_t power[20] = {
-		0, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000, 10000000000,
+		1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000, 10000000000,
 		100000000000, 1000000000000, 10000000000000, 100000000000000, 1000000000000000,
 		10000000000000000, 100000000000000000, 1000000000000000000, 10000000000000000000U,
 	};
@@ -101,7 +101,12 @@ void buf_digits(struct buf *b, uint64_t value, unsigned int len)
 
 void buf_u64(struct buf *b, uint64_t value)
 {
-	buf_digits(b, value, value ? digits_of(value) : 1);
+	char digit = (char)('0' + value % 10);
+
+	if (value < 10) /* most counts are */
+		buf_mem(b, &digit, 1);
+	else
+		buf_digits(b, value, digits_of(value));
 }
 
 void buf_hex64(struct buf *b, uint64_t value)

@@ -28,7 +28,18 @@ void put_bool(struct buf *b, bool value)
 		buf_lit(b, "false");
 }
 
-void put_process(struct buf *b, uint32_t pid, uint32_t uid, const char *comm)
+/* Most records are about few processes: the text of those seen last, by pid. */
+#define PROCESSES 64
+#define PROCESS_TEXT 160 /* each byte of a comm may take six */
+
+struct process_text {
+	uint32_t pid, uid;
+	char comm[COMM_LEN];
+	size_t len; /* 0: nobody's */
+	char text[PROCESS_TEXT];
+};
+
+static void write_process(struct buf *b, uint32_t pid, uint32_t uid, const char *comm)
 {
 	buf_lit(b, "{\"pid\":");
 	buf_u64(b, pid);
@@ -37,6 +48,24 @@ void put_process(struct buf *b, uint32_t pid, uint32_t uid, const char *comm)
 	buf_lit(b, ",\"uid\":");
 	buf_u64(b, uid);
 	buf_lit(b, "}");
+}
+
+void put_process(struct buf *b, uint32_t pid, uint32_t uid, const char *comm)
+{
+	static struct process_text known[PROCESSES];
+	struct process_text *p = &known[pid % PROCESSES];
+	size_t before = b->len;
+
+	if (p->len && p->pid == pid && p->uid == uid && memcmp(p->comm, comm, COMM_LEN) == 0) {
+		buf_mem(b, p->text, p->len);
+		return;
+	}
+	write_process(b, pid, uid, comm);
+	if (b->failed || b->len - before > PROCESS_TEXT)
+		return;
+	*p = (struct process_text){ .pid = pid, .uid = uid, .len = b->len - before };
+	memcpy(p->comm, comm, COMM_LEN);
+	memcpy(p->text, b->data + before, p->len);
 }
 
 void put_owner(struct buf *b, const struct listener_owner *owner)

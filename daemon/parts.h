@@ -13,6 +13,7 @@
 void put_endpoint(struct buf *b, const uint8_t *addr, uint16_t port);
 void put_ns(struct buf *b, uint64_t ns); /* NS_UNKNOWN: null */
 void put_bool(struct buf *b, bool value);
+/* `comm`: COMM_LEN bytes, and a NUL if it is shorter. */
 void put_process(struct buf *b, uint32_t pid, uint32_t uid, const char *comm);
 void put_owner(struct buf *b, const struct listener_owner *owner); /* NULL: null */
 

@@ -80,6 +80,32 @@ static void test_active(void **state)
 	cJSON_Delete(r);
 }
 
+/* Texts of processes are kept: what makes one another must not be missed. */
+static void test_processes(void **state)
+{
+	static const struct listener_owner processes[] = {
+		{ 7, 33, "nginx" }, { 7, 33, "nginx" }, { 7, 33, "nginx: worker" }, { 7, 0, "nginx" },
+		{ 7 + 64, 0, "nginx" }, { 7 + 128, 0, "nginx" }, { 7, 33, "nginx" },
+		{ UINT32_MAX, UINT32_MAX, "\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1" },
+		{ UINT32_MAX, UINT32_MAX, "\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(processes) / sizeof(*processes); i++) {
+		struct event_handshake e = handshake("::1", 54321, "::1", 80);
+		cJSON *r;
+
+		e.caller.pid = processes[i].pid;
+		e.caller.uid = processes[i].uid;
+		memcpy(e.caller.comm, processes[i].comm, COMM_LEN);
+		r = written(&e, NULL);
+		assert_true(at(at(r, "process"), "pid")->valuedouble == processes[i].pid);
+		assert_true(at(at(r, "process"), "uid")->valuedouble == processes[i].uid);
+		assert_string_equal(at(at(r, "process"), "comm")->valuestring, processes[i].comm);
+		cJSON_Delete(r);
+	}
+}
+
 static void test_failed(void **state)
 {
 	struct event_handshake e = handshake("fd00::1", 54321, "fd00::2", 80);
@@ -146,6 +172,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_active),
+		cmocka_unit_test(test_processes),
 		cmocka_unit_test(test_failed),
 		cmocka_unit_test(test_passive),
 		cmocka_unit_test(test_connection_id),
