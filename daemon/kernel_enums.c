@@ -116,6 +116,9 @@ void kernel_enums_read(struct kernel_enums *enums, const struct btf_index *btf, 
 		case BTF_KIND_STRUCT:
 			take_struct(enums, name, id);
 			break;
+		case BTF_KIND_TYPEDEF:
+			enums->receive_reset |= same(name, "btf_trace_tcp_receive_reset");
+			break;
 		case BTF_KIND_FUNC:
 			if (functions)
 				take_function(enums, name, id);

@@ -24,6 +24,7 @@ struct kernel_enums {
 		bool known;
 	} number[KERNEL_NAMES];
 	uint32_t sock, tcp_sock; /* the BTF types of these structs */
+	bool receive_reset; /* there is a tracepoint tcp_receive_reset */
 	uint32_t conn_request; /* the BTF type of tcp_conn_request(); 0: not there */
 	uint32_t send_reset; /* how many of tcp_v4_send_reset() and tcp_v6_send_reset() are there */
 	char **reset_reason; /* of enum sk_rst_reason, by number, with gaps; lower case, no prefix */

@@ -155,6 +155,8 @@ static int load_programs(struct source *s, const struct filter *filter)
 	bpf_program__set_autoload(bpf->progs.listener_files, !s->capabilities[CAP_ITERATOR].error);
 	bpf_program__set_autoload(bpf->progs.listener_queues, !s->capabilities[CAP_QUEUES].error);
 	bpf_program__set_autoload(bpf->progs.skb_dropped, !s->capabilities[CAP_KFREE].error);
+	/* Whose argument has a type: without the tracepoint the kernel would refuse everything. */
+	bpf_program__set_autoload(bpf->progs.receive_reset, !s->core || s->enums.receive_reset);
 	bpf_program__set_autoattach(bpf->progs.listener_files, false); /* a link for each scan */
 	bpf_program__set_autoattach(bpf->progs.listener_queues, false);
 	bpf_program__set_autoattach(bpf->progs.untold, false);
