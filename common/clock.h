@@ -12,6 +12,8 @@
 uint64_t clock_mono_ns(void);
 /* How long a tick of the kernel is (CONFIG_HZ). */
 uint32_t clock_tick_ns(void);
+/* CPU time of this thread. */
+uint64_t clock_cpu_ns(void);
 /* What to add to CLOCK_MONOTONIC for CLOCK_REALTIME; changes when the clock is set or slewed. */
 int64_t clock_real_offset_ns(void);
 

@@ -11,6 +11,7 @@
 #include "listeners.h"
 #include "metrics.h"
 #include "options.h"
+#include "pace.h"
 #include "queues.h"
 #include "sinks.h"
 #include "source.h"
@@ -38,6 +39,11 @@ struct daemon {
 	uint64_t causes[ROLES][CAUSE_CODES][2]; /* probable, proven */
 	uint64_t inferred[OUTCOMES]; /* passive handshakes whose end no event told */
 	uint64_t looked_ns; /* at the queues */
+	uint64_t look_cost_ns; /* CPU time of the last look */
+	uint64_t looks, look_cpu_ns; /* of all of them */
+	struct pace pace;
+	uint64_t told_interval_ns; /* on standard error */
+	struct event *interval;
 	uint64_t given_up; /* attempts of clients that ended unanswered, and were seen to */
 	uint64_t hidden, hidden_ns; /* … and were not, up to then */
 	bool scan_wanted; /* an owner is missing */

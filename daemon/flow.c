@@ -190,10 +190,16 @@ struct queues_output flow_queues_output(struct daemon *d)
 
 void flow_look(struct daemon *d, bool all)
 {
+	uint64_t begin_ns;
+
 	flow_drain(d); /* what the looks are reconciled with comes first */
+	begin_ns = clock_cpu_ns();
 	d->looked_ns = clock_mono_ns();
 	queues_interval(d->queues, d->looked_ns, d->offset_ns, all);
 	sinks_flush(d->sinks);
+	d->look_cost_ns = clock_cpu_ns() - begin_ns;
+	d->look_cpu_ns += d->look_cost_ns;
+	d->looks++;
 }
 
 /* ---- owners ---- */
@@ -320,7 +326,8 @@ static void answer_stats(void *ctx, const struct queues_output *to)
 {
 	struct daemon *d = ctx;
 	struct totals totals = { .uptime_ns = clock_mono_ns() - d->start_ns, .tallies = &d->tallies,
-				 .inferred = d->inferred };
+				 .inferred = d->inferred, .asked_ns = d->pace.wanted_ns,
+				 .interval_ns = d->pace.interval_ns };
 	struct record *r;
 
 	flow_look(d, true);

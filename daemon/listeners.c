@@ -7,11 +7,14 @@
 #include "common/addr.h"
 
 #define BUCKETS 4096
+#define ORPHANS_AT_ONCE 4096
+#define ASKED 256
 
 struct listeners {
 	struct listener *port[BUCKETS];
 	struct listener *socket[BUCKETS];
 	size_t count;
+	size_t orphans_next; /* the bucket to go on with */
 };
 
 struct listeners *listeners_new(void)
@@ -268,12 +271,34 @@ const struct listener_owner *listeners_owner(const struct listeners *l, uint32_t
 	return best;
 }
 
-bool listeners_orphaned(const struct listeners *l, bool (*alive)(uint32_t pid))
+/* Many listeners share a process: asked once. */
+struct asked {
+	uint32_t pid[ASKED];
+};
+
+static bool is_gone(struct asked *asked, uint32_t pid, bool (*alive)(uint32_t pid))
 {
-	for (size_t i = 0; i < BUCKETS; i++)
-		for (const struct listener *p = l->socket[i]; p; p = p->next_socket)
-			if (p->owner_count && !alive(p->owner[0].pid))
+	uint32_t *known = &asked->pid[pid % ASKED];
+
+	if (*known == pid)
+		return false;
+	*known = pid;
+	return !alive(pid);
+}
+
+bool listeners_orphaned(struct listeners *l, bool (*alive)(uint32_t pid))
+{
+	struct asked asked = {};
+	size_t looked = 0;
+
+	for (size_t i = 0; i < BUCKETS && looked < ORPHANS_AT_ONCE; i++) {
+		for (const struct listener *p = l->socket[l->orphans_next]; p; p = p->next_socket) {
+			looked++;
+			if (p->owner_count && is_gone(&asked, p->owner[0].pid, alive))
 				return true;
+		}
+		l->orphans_next = (l->orphans_next + 1) % BUCKETS;
+	}
 	return false;
 }
 

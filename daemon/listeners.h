@@ -99,8 +99,11 @@ const struct listener *listeners_at(const struct listeners *l, uint32_t netns, c
 const struct listener_owner *listeners_owner(const struct listeners *l, uint32_t netns,
 					     const uint8_t *addr, uint16_t port);
 
-/* Has any main owner's process gone, as `alive` says? Then a scan finds who holds the socket. */
-bool listeners_orphaned(const struct listeners *l, bool (*alive)(uint32_t pid));
+/*
+ * Has any main owner's process gone, as `alive` says? Then a scan finds who holds the socket. Of many
+ * listeners, each call asks about some 4,096, and goes on where the last one ended.
+ */
+bool listeners_orphaned(struct listeners *l, bool (*alive)(uint32_t pid));
 /* Does another listener share its namespace and port? */
 bool listeners_port_shared(const struct listeners *l, const struct listener *listener);
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/duration.h"
 #include "common/log.h"
 #include "reports.h"
 
@@ -30,14 +31,45 @@ static bool listens(void *ctx, uint32_t netns, uint16_t port)
 	return listeners_any(d->listeners, netns, port);
 }
 
+static struct timeval timeval_of(uint64_t ns)
+{
+	return (struct timeval){ .tv_sec = (time_t)(ns / NSEC_PER_SEC),
+				 .tv_usec = (suseconds_t)(ns % NSEC_PER_SEC / 1000) };
+}
+
+/* Once for each doubling, and when it is as asked again. */
+static void tell_interval(struct daemon *d)
+{
+	uint64_t now = d->pace.interval_ns, asked = d->pace.wanted_ns, told = d->told_interval_ns;
+	char cost[16], text[16];
+
+	if (now == told || (now != asked && now < (told == asked ? asked + asked / 4 : 2 * told)))
+		return;
+	d->told_interval_ns = now;
+	log_warning("a look at %zu listeners takes %s of CPU time: from now on every %s%s",
+		    listeners_count(d->listeners), duration_format(d->pace.cost_ns, cost, sizeof(cost)),
+		    duration_format(now, text, sizeof(text)),
+		    now == asked ? " again" :
+				   ", lest it take more than 1 % of a CPU (--listener-interval keeps one)");
+}
+
+/* The next look is so far away that all of them take 1 % of a CPU at most. */
 static void on_interval(evutil_socket_t fd, short what, void *ctx)
 {
 	struct daemon *d = ctx;
+	struct timeval next;
 
 	(void)fd;
 	(void)what;
 	flow_look(d, false);
 	source_sweep_latencies(d->source, listens, d);
+	pace_next(&d->pace, d->look_cost_ns);
+	if (d->options.listener_interval_given)
+		d->pace.interval_ns = d->pace.wanted_ns;
+	else
+		tell_interval(d);
+	next = timeval_of(d->pace.interval_ns);
+	event_add(d->interval, &next);
 }
 
 /* Who was slow and reads again, or a file that is written again, but gets no record that would tell it. */
@@ -177,7 +209,8 @@ void loop_finish(struct daemon *d)
 {
 	struct farewell farewell = { .daemon = d,
 				     .totals = { .reason = d->reason, .tallies = &d->tallies,
-						 .inferred = d->inferred } };
+						 .inferred = d->inferred, .asked_ns = d->pace.wanted_ns,
+						 .interval_ns = d->pace.interval_ns } };
 
 	source_detach(d->source);
 	flow_look(d, true);
@@ -196,8 +229,7 @@ void loop_finish(struct daemon *d)
 static int add_event(struct daemon *d, evutil_socket_t fd, short what, event_callback_fn fn,
 		     uint64_t ns)
 {
-	struct timeval tv = { .tv_sec = (time_t)(ns / NSEC_PER_SEC),
-			      .tv_usec = (suseconds_t)(ns % NSEC_PER_SEC / 1000) };
+	struct timeval tv = timeval_of(ns);
 	struct event *e = event_new(d->base, fd, what, fn, d);
 
 	if (!e)
@@ -223,7 +255,8 @@ int loop_watch_source(struct daemon *d)
 	err |= add_event(d, source_fd(d->source), EV_READ | EV_PERSIST, on_drain, 0);
 	err |= add_event(d, -1, EV_PERSIST, on_drain, DRAIN_MS * 1000000ULL);
 	err |= add_event(d, -1, EV_PERSIST, on_tick, TICK_S * NSEC_PER_SEC);
-	err |= add_event(d, -1, EV_PERSIST, on_interval, d->options.listener_interval_ns);
+	err |= add_event(d, -1, 0, on_interval, d->options.listener_interval_ns);
+	d->interval = d->events[d->event_count - 1];
 	if (d->options.duration_ns)
 		err |= add_event(d, -1, 0, on_duration, d->options.duration_ns);
 	return err;

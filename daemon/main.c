@@ -139,6 +139,7 @@ static int start(struct daemon *d)
 	d->start_ns = clock_mono_ns();
 	d->offset_ns = clock_real_offset_ns();
 	d->scan_backoff_s = 1;
+	d->pace.wanted_ns = d->pace.interval_ns = d->told_interval_ns = d->options.listener_interval_ns;
 	event_set_log_callback(libevent_message);
 	d->base = event_base_new();
 	d->sinks = d->base ? sinks_new(d->base) : NULL;

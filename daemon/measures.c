@@ -381,6 +381,16 @@ static void put_daemon(const struct daemon *d, struct exposition *e)
 			  "When the daemon started, in seconds since the epoch.");
 	exposition_start(e, "");
 	exposition_seconds(e, d->start_ns + (uint64_t)d->offset_ns);
+	exposition_family(e, "tcpshake_look_interval_seconds", METRIC_GAUGE, "seconds",
+			  "From one look at listeners and audit to the next: as asked, or longer lest it "
+			  "take more than 1 % of a CPU.");
+	exposition_start(e, "");
+	exposition_seconds(e, d->pace.interval_ns);
+	exposition_family(e, "tcpshake_look_cpu_seconds", METRIC_COUNTER, "seconds",
+			  "CPU time of the daemon for these looks.");
+	exposition_start(e, "_total");
+	exposition_seconds(e, d->look_cpu_ns);
+	put_number(e, "tcpshake_looks", METRIC_COUNTER, "Looks at listeners and audit.", d->looks);
 	exposition_family(e, "tcpshake_bpf_run_seconds", METRIC_COUNTER, "seconds",
 			  "Time in each BPF program, while kernel.bpf_stats_enabled is set.");
 	source_costs(d->source, put_cost, e);

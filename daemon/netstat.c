@@ -30,11 +30,18 @@ const char *const netstat_names[NETSTAT_COUNTERS] = {
 	[NETSTAT_DEFER_ACCEPT_DROP] = "TCPDeferAcceptDrop",
 };
 
-static int counter_index(const char *name)
+/* There are 250 names in the files, and most differ in their length or their ends from ours. */
+static int counter_index(const char *name, size_t len)
 {
-	for (int i = 0; i < NETSTAT_COUNTERS; i++)
-		if (strcmp(netstat_names[i], name) == 0)
+	static size_t lengths[NETSTAT_COUNTERS];
+
+	for (int i = 0; i < NETSTAT_COUNTERS; i++) {
+		if (!lengths[i])
+			lengths[i] = strlen(netstat_names[i]);
+		if (lengths[i] == len && netstat_names[i][len - 1] == name[len - 1] &&
+		    memcmp(netstat_names[i], name, len) == 0)
 			return i;
+	}
 	return -1;
 }
 
@@ -48,7 +55,7 @@ void netstat_parse(struct netstat *n, char *text)
 		if (!name || !value || strcmp(name, value) != 0)
 			return; /* the same protocol, "TcpExt:", starts both */
 		while ((name = strsep(&names, " ")) && (value = strsep(&values, " "))) {
-			int i = counter_index(name);
+			int i = counter_index(name, names ? (size_t)(names - name) - 1 : strlen(name));
 
 			if (i >= 0)
 				n->value[i] = strtoull(value, NULL, 10);

@@ -18,6 +18,7 @@ struct options {
 	const char *socket; /* a path, NULL for none */
 	uint64_t duration_ns; /* 0: until told to stop */
 	uint64_t listener_interval_ns;
+	bool listener_interval_given; /* then it is kept, whatever it costs */
 	enum accept_wait accept_wait;
 	bool events_given;
 	uint32_t events; /* 1 << enum record_type: those of the stream */

@@ -323,7 +323,8 @@ static void reconcile(struct queues *q, struct listener **group, size_t count, u
 	busy = book_openings_moved(b, q->source) || ++b->idle >= q->idle_intervals;
 	for (size_t i = 0; i < count; i++) {
 		busy |= !is_quiet(group[i]);
-		open_book(b, group[i]);
+		if (b->files.fd[0] < 0)
+			open_book(b, group[i]);
 	}
 	b->visited = true;
 	if (busy || !b->known) {

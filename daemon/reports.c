@@ -116,6 +116,9 @@ static void add_counters(cJSON *members, const struct totals *totals)
 	cJSON *all, *part;
 
 	add_count(members, "uptime_ns", totals->uptime_ns);
+	part = cJSON_AddObjectToObject(members, "listener_interval");
+	add_count(part, "asked_ns", totals->asked_ns);
+	add_count(part, "actual_ns", totals->interval_ns);
 	all = cJSON_AddObjectToObject(members, "totals");
 	for (int type = 0; type < RECORD_TYPES; type++)
 		add_totals(all, totals, type);

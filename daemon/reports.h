@@ -17,6 +17,7 @@ struct totals {
 	const struct tallies *tallies;
 	const uint64_t *inferred; /* passive handshakes whose end no event told, by outcome */
 	uint64_t uptime_ns;
+	uint64_t asked_ns, interval_ns; /* from one look at the queues to the next */
 	const char *reason; /* "signal", "duration", "error" */
 };
 

@@ -136,6 +136,7 @@ static void check_missing(struct daemon *d)
 void verdict_release(struct daemon *d, uint64_t now_ns)
 {
 	uint64_t ended_ns = correlate_due(d->correlate, now_ns);
+	uint64_t rest_ns = d->pace.cost_ns * PACE_SHARE; /* what looks cost here is not to be had often */
 
 	if (!correlate_holds(d->correlate, now_ns))
 		return;
@@ -143,7 +144,8 @@ void verdict_release(struct daemon *d, uint64_t now_ns)
 	if (d->looked_ns < ended_ns) {
 		if (now_ns - d->looked_ns <= LOOK_AGAIN_NS)
 			return;
-		flow_look(d, false);
+		if (now_ns - d->looked_ns > rest_ns)
+			flow_look(d, false);
 	}
 	check_missing(d);
 	correlate_release(d->correlate, now_ns, release_one, d);

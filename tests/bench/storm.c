@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * storm [-n COUNT] [-6] [-p PORT] [-t THREADS]: TCP connections over loopback, as fast as it goes.
+ * storm [-n COUNT] [-6] [-p PORT] [-t THREADS] [-r RATE]: TCP connections over loopback, as fast as
+ * it goes, or RATE a second.
  *
  * Each of THREADS clients (default 1) connects, one connection after another, to a listener that
  * a thread of its own accepts from and closes. The client ends with a RST (SO_LINGER 0), so no
@@ -27,6 +28,7 @@
 struct lane {
 	int listener;
 	long count;
+	long pause_ns; /* from the beginning of one to that of the next; 0: none */
 	struct sockaddr_storage address;
 	socklen_t address_len;
 	long failed;
@@ -50,9 +52,21 @@ static void *serve(void *arg)
 	}
 }
 
+/* Who is late goes on at once, so that the rate holds on average. */
+static void wait_for_next(struct timespec *next, long pause_ns)
+{
+	next->tv_nsec += pause_ns;
+	next->tv_sec += next->tv_nsec / 1000000000;
+	next->tv_nsec %= 1000000000;
+	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, next, NULL);
+}
+
 static void *storm(void *arg)
 {
 	struct lane *lane = arg;
+	struct timespec next;
+
+	clock_gettime(CLOCK_MONOTONIC, &next);
 
 	for (long i = 0; i < lane->count; i++) {
 		int fd = socket(lane->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -64,6 +78,8 @@ static void *storm(void *arg)
 		}
 		if (fd >= 0)
 			close(fd);
+		if (lane->pause_ns)
+			wait_for_next(&next, lane->pause_ns);
 	}
 	return NULL;
 }
@@ -145,9 +161,9 @@ int main(int argc, char **argv)
 	struct lane lanes[MAX_THREADS] = { 0 };
 	int family = AF_INET, threads = 1, option;
 	unsigned int port = 0;
-	long count = 100000;
+	long count = 100000, rate = 0;
 
-	while ((option = getopt(argc, argv, "n:6p:t:")) != -1) {
+	while ((option = getopt(argc, argv, "n:6p:t:r:")) != -1) {
 		if (option == 'n')
 			count = strtol(optarg, NULL, 10);
 		else if (option == '6')
@@ -156,16 +172,20 @@ int main(int argc, char **argv)
 			port = (unsigned int)strtoul(optarg, NULL, 10);
 		else if (option == 't')
 			threads = (int)strtol(optarg, NULL, 10);
+		else if (option == 'r')
+			rate = strtol(optarg, NULL, 10);
 		else
 			count = -1;
 	}
-	if (count < 1 || threads < 1 || threads > MAX_THREADS || optind != argc) {
-		fprintf(stderr, "usage: storm [-n COUNT] [-6] [-p PORT] [-t THREADS]\n");
+	if (count < 1 || threads < 1 || threads > MAX_THREADS || rate < 0 ||
+	    optind != argc) {
+		fprintf(stderr, "usage: storm [-n COUNT] [-6] [-p PORT] [-t THREADS] [-r RATE]\n");
 		return 2;
 	}
 	prctl(PR_SET_PDEATHSIG, 9); /* never outlive who started it */
 	for (int i = 0; i < threads; i++) {
 		lanes[i].count = count / threads + (i < count % threads);
+		lanes[i].pause_ns = rate ? 1000000000L * threads / rate : 0;
 		if (open_lane(&lanes[i], family, port ? port + (unsigned int)i : 0))
 			return 1;
 	}

@@ -62,7 +62,8 @@ def test_dashboard(served):
     text = json.dumps(dashboard["templating"])
     assert METRIC.findall(text) == ["tcpshake_build_info"]
     assert unused - {"tcpshake_build_info"} == {"tcpshake_events_seen_total", "tcpshake_feeds", "tcpshake_feed_records_total",
-                      "process_start_time_seconds", "tcpshake_audit_difference"}
+                      "process_start_time_seconds", "tcpshake_audit_difference", "tcpshake_looks_total",
+                      "tcpshake_look_interval_seconds"}
 
 
 def test_expressions_parse(tmp_path):
