@@ -31,6 +31,7 @@ BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -Wall -Wextra -Wshadow $(if $(WERROR),
 
 LIBS_DAEMON = $(shell $(PKG_CONFIG) --libs libbpf libcjson libevent_core libevent_extra libcap)
 LIBS_CLI = $(shell $(PKG_CONFIG) --libs libcjson)
+LIBS_empty = $(shell $(PKG_CONFIG) --libs libbpf)
 LIBS_UNIT = $(shell $(PKG_CONFIG) --libs libcjson libevent_core libevent_extra cmocka)
 
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
@@ -89,8 +90,8 @@ sanitize: ## unit tests, daemon and CLI under ASan and UBSan
 	$(Q)$(MAKE) --no-print-directory SAN=1 unit
 	$(Q)$(MAKE) --no-print-directory SAN=1 PYTEST_FLAGS='$(PYTEST_FLAGS) -m sanitize' integration
 
-bench: all $(HELPERS) ## what it costs: interleaved runs with and without the daemon (needs root)
-	$(Q)TCPSHAKE_BUILD=$(abspath $(BUILD)) tests/bench/bench $(BENCH_FLAGS)
+bench: all $(HELPERS) $(BUILD)/tests/empty.bpf.o ## what it costs, beside its peers, into docs/performance.md (needs root)
+	$(Q)TCPSHAKE_BUILD=$(abspath $(BUILD)) tests/bench/compare $(BENCH_FLAGS)
 
 vm: ## the integration tests under other kernels: KERNEL=oldest, newest, 6.1, trixie, … (needs root)
 	$(Q)tools/install-deps vm
@@ -148,7 +149,11 @@ $(BUILD)/tests/%: tests/integration/%.c
 
 $(BUILD)/tests/%: tests/bench/%.c
 	$(call say,CC   $@)
-	$(Q)mkdir -p $(@D) && $(CC) -std=gnu11 $(CFLAGS) $(WARN) -o $@ $< -lpthread
+	$(Q)mkdir -p $(@D) && $(CC) -std=gnu11 $(CFLAGS) $(WARN) -o $@ $< -lpthread $(LIBS_$*)
+
+$(BUILD)/tests/%.bpf.o: tests/bench/bpf/%.bpf.c
+	$(call say,BPF  $<)
+	$(Q)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -c -o $@ $<
 
 $(BUILD)/%.o: %.c
 	$(call say,CC   $<)
