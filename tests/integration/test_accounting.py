@@ -12,6 +12,8 @@ from lib.disk import Disk
 from lib.scrape import Metrics, free_port
 from lib.traffic import Agent, connect
 
+pytestmark = pytest.mark.sanitize
+
 PORT = 20000 + os.getpid() % 10000  # nobody else's on this host, and none that hosts take by themselves
 COUNT = 40000 if env.SLOW < 4 else 5000
 MIB = 1 << 20

@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -105,6 +106,66 @@ static void test_slow_reader(void **state)
 	feed_free(f);
 	close(fds[1]);
 	buf_free(&in);
+	buf_free(&handshake.body);
+	buf_free(&bye.body);
+}
+
+/* What was offered is before + records + filtered + lost; the daemon's losses are owed until there is room. */
+static void test_tally(void **state)
+{
+	static const uint64_t before[RECORD_TYPES] = { [RECORD_HANDSHAKE] = 7 };
+	const struct filter_subject mine = { .role = ROLE_ACTIVE, .latency_ns = NS_UNKNOWN };
+	const struct filter_subject others = { .role = ROLE_PASSIVE, .latency_ns = NS_UNKNOWN };
+	struct record handshake = {}, bye = {};
+	struct filter filter = { 0 };
+	struct feed_tally t;
+	uint64_t owed = 0, lost = 0, handshakes = 0, offered = 0;
+	struct feed *f;
+	char error[256], line[1024];
+	int fds[2];
+	FILE *reader;
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	f = feed_new(fds[0], FEED_SOCKET);
+	assert_int_equal(filter_set(&filter, "role", "active", error, sizeof(error)), 0);
+	feed_subscribe(f, &filter, before);
+	make_record(&handshake, RECORD_HANDSHAKE);
+	make_record(&bye, RECORD_BYE);
+	for (; offered < 20000; offered++)
+		feed_offer(f, &handshake, offered % 4 ? &mine : &others);
+	feed_loss(f, RECORD_HANDSHAKE, LOSS_RING_FULL, 11);
+	feed_loss(f, LOSS_TRANSITION, LOSS_NESTED, 2);
+	feed_tell_losses(f, &handshake); /* there is no room: later */
+	feed_loss(f, RECORD_HANDSHAKE, LOSS_RING_FULL, 5);
+	t = feed_tally(f, RECORD_HANDSHAKE);
+	assert_int_equal(t.before, 7);
+	assert_int_equal(t.filtered, 5000);
+	assert_true(t.records > 0 && t.lost > 0);
+	assert_int_equal(t.records + t.filtered + t.lost, offered);
+	assert_int_equal(t.lost, feed_lost(f));
+	feed_put(f, &bye);
+	if (fork() == 0) { /* whoever reads, so that all of it can be written */
+		while (feed_flush(f) == 0 && feed_waits(f))
+			usleep(1000);
+		_exit(0);
+	}
+	feed_free(f); /* the child's goes on */
+	reader = fdopen(fds[1], "r");
+	while (fgets(line, sizeof(line), reader) && !strstr(line, "\"type\":\"bye\"")) {
+		const char *count = strstr(line, "\"count\":");
+
+		handshakes += strstr(line, "\"type\":\"handshake\"") != NULL;
+		if (count && strstr(line, "slow_reader"))
+			lost += strtoull(count + 8, NULL, 10);
+		else if (count)
+			owed += strtoull(count + 8, NULL, 10);
+	}
+	assert_int_equal(handshakes, t.records);
+	assert_int_equal(lost, t.lost);
+	assert_int_equal(owed, 18);
+	fclose(reader);
+	assert_int_equal(waitpid(-1, NULL, 0) > 0, 1);
 	buf_free(&handshake.body);
 	buf_free(&bye.body);
 }
@@ -368,6 +429,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_slow_reader),
+		cmocka_unit_test(test_tally),
 		cmocka_unit_test(test_reader_gone),
 		cmocka_unit_test(test_full_device),
 		cmocka_unit_test(test_full_disk_that_is_freed),
