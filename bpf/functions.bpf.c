@@ -172,7 +172,8 @@ static __always_inline int syn_ends(struct sock *sk, struct sk_buff *skb)
 	return 0;
 }
 
-static __always_inline int ack_ends(struct sock *sk, struct sk_buff *skb, bool from_cookie)
+/* A frame of its own, for what ends a request needs one, too: 512 bytes are all that both may take. */
+static __noinline int ack_ends(struct sock *sk, struct sk_buff *skb, bool from_cookie)
 {
 	struct event_overflow e = { .from_cookie = from_cookie };
 	struct listener_state *state;

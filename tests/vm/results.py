@@ -4,6 +4,7 @@
 TCPSHAKE_BUILD          another build directory
 """
 import collections
+import errno
 import json
 import os
 import pathlib
@@ -137,6 +138,12 @@ def load(name):
 def has_hooks(probe):
     """Does a probe record say that function hooks load?"""
     return bool(probe and probe["capabilities"].get("function_hooks", {}).get("ok"))
+
+
+def rejected(probe):
+    """The capabilities whose programs the verifier does not take, which is no kernel's lack but ours."""
+    return [name for name, one in probe["capabilities"].items()
+            if one.get("error") == os.strerror(errno.EACCES)]
 
 
 class Junit:
