@@ -45,6 +45,7 @@ LEFT_OUT = {
     "test_metrics_shipped.py": "pages and rules that name them",
     "test_prometheus.py": "a scraper of the same",
     "test_fixtures.py": "namespaces, links and firewalls of the tests, which all others rest on",
+    "test_accounting.py": "a full ring, a full disk, readers that stand still: a guest's Python takes minutes",
     "test_filters.py::test_stream": "what passes a filter is decided alike everywhere",
     "test_filtered_causes.py": "what the daemon concludes of a feed with gaps; the causes are in test_causes.py",
     "test_filter_cgroup.py::test_no_cgroup": "words of the command line",
