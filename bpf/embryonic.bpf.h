@@ -20,10 +20,11 @@ struct embryonic {
 	__u64 counted;
 };
 
+/* Not forgotten with a namespace, whose next listener may be there already: its number is used again. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 16384);
+	__uint(max_entries, 65536);
 	__type(key, __u32); /* the namespace's inode */
 	__type(value, struct embryonic);
 } embryonics SEC(".maps") __weak;

@@ -18,7 +18,7 @@ volatile __u8 resets_by_function __weak = 0;
 
 /*
  * A socket that is aborted is in CLOSE already as its RST leaves. That of a connection whose FIN was
- * sent came there from FIN_WAIT on the same CPU right before.
+ * sent came there from FIN_WAIT on the same CPU right before; another's may have had its address.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -30,13 +30,10 @@ struct {
 static __always_inline void fin_wait_closed(struct sock *sk, int oldstate)
 {
 	__u32 zero = 0;
-	__u64 *last;
+	__u64 *last = bpf_map_lookup_elem(&closed_in_fin_wait, &zero);
 
-	if (oldstate != TCP_FIN_WAIT1 && oldstate != TCP_FIN_WAIT2)
-		return;
-	last = bpf_map_lookup_elem(&closed_in_fin_wait, &zero);
 	if (last)
-		*last = (__u64)sk;
+		*last = oldstate == TCP_FIN_WAIT1 || oldstate == TCP_FIN_WAIT2 ? (__u64)sk : 0;
 }
 
 /* SOCK_DONE: the peer's FIN had come. */

@@ -122,7 +122,6 @@ void source_namespace(const struct source *s, uint32_t netns, struct namespace_c
 void source_forget_namespace(struct source *s, uint32_t netns)
 {
 	bpf_map__delete_elem(s->bpf->maps.namespaces, &netns, sizeof(netns), 0);
-	bpf_map__delete_elem(s->bpf->maps.embryonics, &netns, sizeof(netns), 0);
 }
 
 int source_counters(const struct source *s, struct counters *sum)

@@ -31,6 +31,7 @@ LATEST_SERIES = [6, 12]
 # time is dear.
 LEFT_OUT = {
     "test_schemas.py": "holds examples against the schemas; nothing runs",
+    "test_demo.py": "a show for users, which takes minutes",
     "test_cli.py": "terminals, rendering, man pages: what the CLI reads is the daemon's feed",
     "test_cli_views.py": "the same",
     "test_explain.py": "recordings, and the CLI's view of them",

@@ -41,15 +41,26 @@ def is_noise(loss):
 
 
 _checker = None
+_shapes = set()
+
+
+def schema_errors(record):
+    """A guest would spend half of its time on schemas: there the first record of each shape is enough."""
+    global _checker
+    _checker = _checker or schema.Checker()
+    cause = record.get("cause")
+    shape = (*record, record.get("outcome"), cause["code"] if isinstance(cause, dict) else cause)
+    if env.SLOW >= 4 and (record.get("type"), shape) in _shapes:
+        return []
+    _shapes.add((record.get("type"), shape))
+    return _checker.errors(record)
 
 
 def check_feed(records, whole=True, losses=False):
     """What every feed promises: schema, order, numbering, sums. A list of complaints."""
-    global _checker
-    _checker = _checker or schema.Checker()
     wrong = []
     for number, record in enumerate(records, 1):
-        wrong += [f"record {number}: {error}" for error in _checker.errors(record)]
+        wrong += [f"record {number}: {error}" for error in schema_errors(record)]
         if list(record)[:5] != FIRST_KEYS:
             wrong.append(f"record {number} begins with {list(record)[:5]}")
         if record.get("seq") != number:
