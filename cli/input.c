@@ -125,6 +125,11 @@ bool input_is_live(const struct input *f)
 	return f->kind != INPUT_RECORDING;
 }
 
+bool input_is_private(const struct input *f)
+{
+	return f->kind == INPUT_PRIVATE;
+}
+
 bool input_needs_filter(const struct input *f)
 {
 	return f->kind == INPUT_RECORDING;

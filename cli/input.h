@@ -19,6 +19,8 @@ struct input *input_open(const struct options *o);
 int input_fd(const struct input *f);
 /* Records come as they happen; a recording is read as fast as it goes. */
 bool input_is_live(const struct input *f);
+/* It comes from a daemon that we started. */
+bool input_is_private(const struct input *f);
 /* The records were not filtered at their source. */
 bool input_needs_filter(const struct input *f);
 /* For messages: "the daemon at PATH". */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* tcpshake: shows the TCP handshakes that tcpshaked sees. */
 #include "options.h"
+#include "top_guard.h"
 #include "view.h"
 
 #include <fcntl.h>
@@ -11,8 +12,25 @@
 #include "common/buf.h"
 #include "common/log.h"
 
-/* The first is the default. */
+/* The first is the default on a terminal, the second elsewhere. */
 static const struct view views[] = {
+	{
+		.name = "top",
+		.summary = "the live screen: rates, latencies, queues, what goes wrong and why",
+		.description =
+			"The live screen: how many handshakes, how they ended and how long they took;\n"
+			"listeners with their queues, destinations, processes, and the causes of what\n"
+			"failed. Keys choose, sort, filter and look closer; ? shows them. With --from a\n"
+			"recording is replayed; with --once the state at its end, or after 10 seconds\n"
+			"of a live feed, is printed.",
+		.examples =
+			"  tcpshake                                  this host, live\n"
+			"  tcpshake top --port 443 --window 1m\n"
+			"  tcpshake top --from feed.ndjson --speed 10\n"
+			"  tcpshake top --from feed.ndjson --once    the totals of a recording\n"
+			"  tcpshake --outcome failed                 only what failed\n",
+		.run = top_run,
+	},
 	{
 		.name = "tail",
 		.summary = "a line for each handshake, as it ends",
@@ -89,6 +107,16 @@ static const struct view *find_view(const char *name)
 	return NULL;
 }
 
+/* What it is when nobody says: a person sees the screen, unless tail's own options are given. */
+static const struct view *default_view(int argc, char **argv)
+{
+	char why[160];
+
+	return top_guard_can_draw(why, sizeof(why)) &&
+	       (cli_options_fit(views[0].name, argc, argv) ||
+		!cli_options_fit(views[1].name, argc, argv)) ? &views[0] : &views[1];
+}
+
 static enum exit_status unknown_view(const char *name)
 {
 	struct buf list = { 0 };
@@ -115,7 +143,8 @@ static void print_help(const struct view *view)
 		       "started and stopped along; that takes root.\n\nViews:\n");
 		for (size_t i = 0; i < VIEWS; i++)
 			printf("  %-12s %s%s\n", views[i].name, views[i].summary,
-			       i ? "" : " (the default)");
+			       i ? i > 1 ? "" : " (the default elsewhere)" :
+				   " (the default\n               on a terminal)");
 	}
 	printf("\nOptions:\n");
 	cli_options_print(view ? view->name : NULL);
@@ -137,7 +166,7 @@ static void fill_standard_descriptors(void)
 int main(int argc, char **argv)
 {
 	struct options options = { .socket = DEFAULT_SOCKET };
-	const struct view *view = NULL;
+	const struct view *view = NULL, *chosen;
 	enum exit_status status;
 
 	fill_standard_descriptors();
@@ -149,13 +178,14 @@ int main(int argc, char **argv)
 		argc--;
 		argv++;
 	}
-	status = cli_options_parse(&options, (view ? view : &views[0])->name, argc, argv);
+	chosen = view ? view : default_view(argc, argv);
+	status = cli_options_parse(&options, chosen->name, argc, argv);
 	if (status == STATUS_OK && options.help)
 		print_help(view);
 	else if (status == STATUS_OK && options.version)
 		printf("tcpshake %s\n", TCPSHAKE_VERSION);
 	else if (status == STATUS_OK)
-		status = (view ? view : &views[0])->run(&options);
+		status = chosen->run(&options);
 	cli_options_free(&options);
 	return status;
 }

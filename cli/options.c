@@ -5,6 +5,7 @@
 #include <getopt.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/duration.h"
@@ -142,16 +143,48 @@ static int set_sort(struct options *o, const char *name, const char *value, char
 	return 0;
 }
 
+static int set_speed(struct options *o, const char *name, const char *value, char *error,
+		     size_t size)
+{
+	char *end;
+
+	o->speed = strcmp(value, "max") == 0 ? 0 : strtod(value, &end);
+	o->speed_given = true;
+	if (o->speed == 0 ? strcmp(value, "max") == 0 :
+			    !*end && *value >= '0' && *value <= '9' && o->speed >= 0.01 &&
+				    o->speed <= 1e6)
+		return 0;
+	snprintf(error, size, "%s: '%s' is no speed; use 1, 0.5, 10 (0.01..1000000), or max", name,
+		 value);
+	return -1;
+}
+
+static int set_window(struct options *o, const char *name, const char *value, char *error,
+		      size_t size)
+{
+	static const char *const windows[] = { "1s", "10s", "1m", "5m", "start" };
+	int window = name_index(windows, 5, value, strlen(value));
+
+	if (window < 0) {
+		snprintf(error, size, "%s: '%s' is unknown; use 1s, 10s, 1m, 5m or start", name, value);
+		return -1;
+	}
+	o->window_number = (unsigned)window + 1;
+	return 0;
+}
+
 #define TAIL "tail"
 #define EXPLAIN "explain"
-#define FILTERED TAIL " " EXPLAIN
+#define TOP "top"
+#define FILTERED TOP " " TAIL " " EXPLAIN
 #define LISTENERS "listeners"
-#define REDRAWN "listeners stats"
+#define REDRAWN TOP " listeners stats"
+#define JSON "tail listeners stats explain"
 
 static const struct row rows[] = {
 	{ "json", 0, NULL, "JSON, an object a line: the records as they came, byte\nfor byte; of explain, the causes", NULL,
-	  offsetof(struct options, json), NULL },
-	{ "once", 0, NULL, "print it once; else a terminal is redrawn each second", NULL,
+	  offsetof(struct options, json), JSON },
+	{ "once", 0, NULL, "print it once; else a terminal is redrawn", NULL,
 	  offsetof(struct options, once), REDRAWN },
 	{ "sort", 0, "KEY", "queue (how full), peak, drops, port or process", set_sort, 0,
 	  LISTENERS },
@@ -179,6 +212,9 @@ static const struct row rows[] = {
 	{ "events", 0, "LIST",
 	  "types of records: handshake, listener, overflow, audit,\n"
 	  "reset, and if asked for accept, retransmit", set_events, 0, TAIL },
+	{ "window", 0, "WINDOW", "what is counted: 1s, 10s, 1m, 5m, start; w changes it", set_window,
+	  0, TOP },
+	{ "speed", 0, "N", "of a recording: N times as fast as it was, or max", set_speed, 0, TOP },
 	{ "duration", 0, "DURATION", "stop after this long: 30s, 10m", set_duration, 0, NULL },
 	{ "color", 0, "WHEN", "auto (a terminal and no $NO_COLOR), always, never", set_color, 0,
 	  NULL },
@@ -282,6 +318,24 @@ enum exit_status cli_options_parse(struct options *o, const char *view, int argc
 		return STATUS_USAGE;
 	}
 	return STATUS_OK;
+}
+
+bool cli_options_fit(const char *view, int argc, char **argv)
+{
+	struct option longs[ROWS + 1];
+	char shorts[2 * ROWS + 2];
+	bool fit = true;
+	int found;
+
+	build_tables(longs, shorts);
+	opterr = 0;
+	while (fit && (found = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
+		const struct row *row = found == ':' || found == '?' ? NULL : find_row(found);
+
+		fit = row && applies(row, view);
+	}
+	optind = 0; /* glibc: begin anew */
+	return fit;
 }
 
 void cli_options_free(struct options *o)

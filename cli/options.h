@@ -29,6 +29,9 @@ struct options {
 	bool no_summary;
 	bool once; /* of views that are redrawn */
 	enum sort_key sort;
+	double speed; /* of a replay; 0: as fast as it goes */
+	bool speed_given;
+	unsigned window_number; /* of top: 1 + enum top_window; 0: not given */
 	bool help;
 	bool version;
 };
@@ -38,6 +41,8 @@ struct options {
  * Options that `view` does not have are refused. `o` is to be freed in either case.
  */
 enum exit_status cli_options_parse(struct options *o, const char *view, int argc, char **argv);
+/* Are all of these known options that `view` has? What is wrong is not said. */
+bool cli_options_fit(const char *view, int argc, char **argv);
 void cli_options_free(struct options *o);
 /* The options of a view, or of all (NULL), one or more lines each, to stdout. */
 void cli_options_print(const char *view);

@@ -415,6 +415,7 @@ enum record_status record_parse(const char *line, size_t len, struct record *r, 
 	}
 	parsed.ts = get_string(parsed.json, "ts");
 	parsed.seq = record_count_of(parsed.json, "seq");
+	parsed.mono_ns = record_count_of(parsed.json, "mono_ns");
 	parsed.netns = record_count_of(parsed.json, "netns");
 	parsed.cgroup_path = get_string(member(parsed.json, "cgroup"), "path");
 	*r = parsed;

@@ -196,6 +196,7 @@ struct record {
 	const char *type_name;
 	const char *ts;
 	uint64_t seq; /* 0 if it has none */
+	uint64_t mono_ns; /* 0 if it has none */
 	uint64_t netns; /* 0 if it is about none */
 	const char *cgroup_path; /* or NULL */
 	struct record_stats stats; /* of RECORD_STATS and RECORD_BYE */

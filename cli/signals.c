@@ -14,20 +14,44 @@ static bool hangup_is_ignored(void)
 	return sigaction(SIGHUP, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
 }
 
+static void wanted(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGINT);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGWINCH);
+	if (!hangup_is_ignored())
+		sigaddset(set, SIGHUP);
+}
+
 int signals_init(struct signals *s)
 {
 	sigset_t set;
 
-	sigemptyset(&set);
-	sigaddset(&set, SIGINT);
-	sigaddset(&set, SIGTERM);
-	sigaddset(&set, SIGWINCH);
-	if (!hangup_is_ignored())
-		sigaddset(&set, SIGHUP);
+	wanted(&set);
 	signal(SIGPIPE, SIG_IGN);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	s->fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	return s->fd < 0 ? -errno : 0;
+}
+
+int signals_take_suspend(struct signals *s)
+{
+	sigset_t set, own;
+
+	wanted(&set);
+	sigaddset(&set, SIGTSTP);
+	/* Restoring a terminal that is no longer ours must not stop us. */
+	sigemptyset(&own);
+	sigaddset(&own, SIGTSTP);
+	sigaddset(&own, SIGTTOU);
+	sigprocmask(SIG_BLOCK, &own, NULL);
+	return signalfd(s->fd, &set, SFD_CLOEXEC | SFD_NONBLOCK) < 0 ? -errno : 0;
+}
+
+void signals_suspend(void)
+{
+	raise(SIGSTOP);
 }
 
 void signals_read(struct signals *s)
@@ -37,6 +61,8 @@ void signals_read(struct signals *s)
 	while (read(s->fd, &info, sizeof(info)) == sizeof(info)) {
 		if (info.ssi_signo == SIGWINCH)
 			s->resized = true;
+		else if (info.ssi_signo == SIGTSTP)
+			s->suspended = true;
 		else
 			s->stops++;
 	}

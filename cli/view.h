@@ -13,6 +13,7 @@ struct view {
 	enum exit_status (*run)(const struct options *o);
 };
 
+enum exit_status top_run(const struct options *o);
 enum exit_status tail_run(const struct options *o);
 enum exit_status listeners_run(const struct options *o);
 enum exit_status stats_run(const struct options *o);

@@ -3,7 +3,7 @@
 
 #define SUB_BUCKETS (1u << HISTOGRAM_SUB_BITS)
 
-static unsigned bucket_of(uint64_t value)
+unsigned histogram_bucket(uint64_t value)
 {
 	unsigned shift;
 
@@ -14,7 +14,7 @@ static unsigned bucket_of(uint64_t value)
 	return shift * SUB_BUCKETS + (unsigned)(value >> shift);
 }
 
-static uint64_t bucket_middle(unsigned bucket)
+uint64_t histogram_middle(unsigned bucket)
 {
 	unsigned shift;
 
@@ -31,7 +31,7 @@ void histogram_record(struct histogram *h, uint64_t value)
 	if (value > h->max)
 		h->max = value;
 	h->count++;
-	h->buckets[bucket_of(value)]++;
+	h->buckets[histogram_bucket(value)]++;
 }
 
 void histogram_merge(struct histogram *into, const struct histogram *from)
@@ -72,7 +72,7 @@ uint64_t histogram_quantile(const struct histogram *h, double q)
 	for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
 		seen += h->buckets[i];
 		if (seen >= rank) {
-			value = bucket_middle(i);
+			value = histogram_middle(i);
 			break;
 		}
 	}

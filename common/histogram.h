@@ -28,4 +28,8 @@ void histogram_merge(struct histogram *into, const struct histogram *from);
  */
 uint64_t histogram_quantile(const struct histogram *h, double q);
 
+/* The bucket of a value, and the value in the middle of a bucket: for maps of several histograms. */
+unsigned histogram_bucket(uint64_t value);
+uint64_t histogram_middle(unsigned bucket);
+
 #endif
