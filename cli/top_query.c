@@ -174,8 +174,8 @@ static void add_cells(struct top_query *q, const struct top_model *m, enum top_t
 
 		if (!top_cells_at(c, i, &row, &slot, &n))
 			continue;
-		/* A peak alone makes no row: it may be of a listener that is gone. */
-		if (slot == SLOT_PEAK && q->line_of[row] < 0 && !m->rows[id][row].sockets)
+		/* A peak makes no row: it may be of a listener that is gone, or not asked for. */
+		if (slot == SLOT_PEAK && (q->line_of[row] < 0 || !m->rows[id][row].sockets))
 			continue;
 		l = line_of(q, m, id, row);
 		if (slot < HISTOGRAM_BUCKETS) {
