@@ -124,7 +124,6 @@ static struct top_view view_of(struct top *t)
 		.model = t->frozen ? t->frozen : t->model,
 		.ui = &t->ui,
 		.now_ns = t->frozen ? t->frozen_ns : top_feed_now(t->feed),
-		.recording = top_feed_is_recording(t->feed),
 	};
 
 	memcpy(v.queries, t->queries, sizeof(v.queries));

@@ -351,7 +351,7 @@ const struct top_pane top_panes[TOP_TABLES] = {
 		{ "RATE", 7, 88, NUM, .put = put_rate, .value = by_handshakes },
 		{ "FAILED", 7, 0, NUM, .put = put_failed, .value = by_failed },
 		{ "RETRANS", 7, 0, NUM, .put = put_retransmitted, .value = by_retransmitted },
-		{ "P50", 7, 80, NUM, .put = put_p50, .value = by_p50 },
+		{ "P50", 7, 88, NUM, .put = put_p50, .value = by_p50 },
 		{ "P90", 7, 95, NUM, .put = put_p90, .value = by_p90 },
 		{ "P99", 7, 0, NUM, .put = put_p99, .value = by_p99 },
 		{ "CAUSE", 18, 78, .put = put_cause, .value = by_last, .ascending = false },
@@ -362,7 +362,7 @@ const struct top_pane top_panes[TOP_TABLES] = {
 		{ "PASSIVE", 8, 0, NUM, .put = put_passive, .value = by_handshakes },
 		{ "FAILED", 7, 0, NUM, .put = put_failed, .value = by_failed },
 		{ "RETRANS", 7, 0, NUM, .put = put_retransmitted, .value = by_retransmitted },
-		{ "P50", 7, 80, NUM, .put = put_p50, .value = by_p50 },
+		{ "P50", 7, 88, NUM, .put = put_p50, .value = by_p50 },
 		{ "P99", 7, 0, NUM, .put = put_p99, .value = by_p99 },
 		{ "CAUSE", 18, 85, .put = put_cause, .value = by_last, .ascending = false } } },
 	[TOP_CAUSES] = { "Causes", 2, {

@@ -291,6 +291,7 @@ int top_draw_report(struct top_canvas *c, struct top_view *v, unsigned columns)
 		return err;
 	memcpy(orders, v->ui->order, sizeof(orders));
 	v->ui->mode = TOP_MAIN;
+	v->report = true;
 	top_totals_of(v->model, &span, &totals);
 	draw_title(c, v, &totals);
 	row += draw_counts(c, row, &totals, span.seconds);
@@ -301,6 +302,7 @@ int top_draw_report(struct top_canvas *c, struct top_view *v, unsigned columns)
 		top_draw_pane(c, v, id, &span,
 			      (struct top_area){ row, 0, heights[id] - 1, columns }, false);
 	v->ui->mode = mode;
+	v->report = false;
 	memcpy(v->ui->order, orders, sizeof(orders));
 	while (c->rows > row) /* what the counts did not need */
 		c->rows--;

@@ -17,7 +17,7 @@ struct top_view {
 	enum top_paint state_paint;
 	const char *message; /* the last thing worth a line, or NULL */
 	enum top_paint message_paint;
-	bool recording; /* there is something to seek in */
+	bool report; /* nobody chooses rows: all of them are there */
 };
 
 /* All that fits on the canvas, as the keys want it. */

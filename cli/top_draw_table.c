@@ -118,7 +118,7 @@ static void draw_rows(struct top_canvas *c, const struct top_view *v, enum top_t
 			top_panes[id].columns[k].put(&at, &lines[i]);
 			at.column += at.width + GAP;
 		}
-		if (i == o->selected && v->ui->pane == id && v->state)
+		if (i == o->selected && v->ui->pane == id && !v->report)
 			top_repaint(c, at.row, area.column, area.columns, TOP_SELECTED);
 	}
 }
@@ -169,7 +169,7 @@ void top_draw_pane(struct top_canvas *c, struct top_view *v, enum top_table_id i
 	if (area.rows < top + 1)
 		return;
 	/* In the pane that takes the keys, with what room is left. */
-	if (v->ui->pane == id && v->state && area.rows >= top + 6)
+	if (v->ui->pane == id && !v->report && area.rows >= top + 6)
 		evidence = 2;
 	top_sort(id, v->ui->sort[id], v->ui->reversed[id], lines, count);
 	body.row += top;

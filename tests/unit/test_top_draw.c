@@ -1,0 +1,417 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* The screen of top without a terminal: what keys choose, what filters mean, what is drawn where. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "topping.h"
+
+#define NOW (200 * SECOND)
+
+struct shown {
+	struct top_model *m;
+	struct top_ui ui;
+	struct top_view v;
+	struct top_canvas c;
+	struct buf text;
+};
+
+static void fill(struct top_model *m)
+{
+	struct record hello = { .type = RECORD_HELLO, .mono_ns = 100 * SECOND,
+				.ts = "2026-11-20T10:01:40.000000000Z",
+				.hello = { .host = "web1", .kernel = "6.1.0", .evidence = "tracepoints" } };
+	struct record r;
+
+	put(m, hello);
+	put(m, listening(190 * SECOND, LISTEN_SAMPLE, "a", "0.0.0.0", 443, 17, 16, 17));
+	put(m, listening(190 * SECOND, LISTEN_SAMPLE, "b", "::", 8080, 0, 128, 64));
+	for (unsigned i = 0; i < 100; i++) {
+		put(m, handshake((150 + i / 2) * SECOND, ROLE_ACTIVE, OUTCOME_ESTABLISHED, 40000 + i));
+		put(m, handshake((150 + i / 2) * SECOND, ROLE_PASSIVE, OUTCOME_ESTABLISHED, 1000000 + i));
+	}
+	r = handshake(195 * SECOND, ROLE_ACTIVE, OUTCOME_REFUSED, 30000);
+	r.handshake.remote = end_of("2001:db8:1111:2222:3333:4444:5555:6666", 9);
+	r.handshake.comm = "\x1b[31mevil\xff";
+	r.handshake.cause = (struct cause){ "port_closed", "probable", "A RST came." };
+	put(m, r);
+	put(m, overflow(196 * SECOND, "syn", "dropped", 12));
+}
+
+static struct shown *show(unsigned columns, unsigned rows, bool utf8)
+{
+	struct shown *s = calloc(1, sizeof(*s));
+
+	assert_non_null(s);
+	setenv("TZ", "UTC", 1);
+	s->m = top_model_new();
+	assert_non_null(s->m);
+	fill(s->m);
+	top_ui_init(&s->ui);
+	s->v = (struct top_view){ .model = s->m, .ui = &s->ui, .now_ns = NOW, .state = "live" };
+	for (int i = 0; i < TOP_TABLES; i++)
+		assert_non_null(s->v.queries[i] = top_query_new());
+	s->c.utf8 = utf8;
+	assert_int_equal(top_canvas_resize(&s->c, rows, columns), 0);
+	return s;
+}
+
+static const char *draw(struct shown *s)
+{
+	top_draw(&s->c, &s->v);
+	buf_clear(&s->text);
+	top_canvas_text(&s->c, &s->text);
+	buf_mem(&s->text, "", 1);
+	assert_false(s->text.failed);
+	return s->text.data;
+}
+
+static void hide(struct shown *s)
+{
+	for (int i = 0; i < TOP_TABLES; i++)
+		top_query_free(s->v.queries[i]);
+	top_ui_free(&s->ui);
+	top_model_free(s->m);
+	top_canvas_free(&s->c);
+	buf_free(&s->text);
+	free(s);
+}
+
+static void keys(struct shown *s, const char *text)
+{
+	for (; *text; text++)
+		top_ui_key(&s->ui, (unsigned char)*text);
+}
+
+static void has(const char *text, const char *part)
+{
+	if (!strstr(text, part))
+		fail_msg("no '%s' in\n%s", part, text);
+}
+
+/* ---- what is drawn ---- */
+
+static void test_narrow(void **state)
+{
+	struct shown *s = show(80, 24, true);
+	const char *text = draw(s);
+
+	(void)state;
+	has(text, "tcpshake  web1  Linux 6.1.0");
+	has(text, "window 10 s  10:03:20  live");
+	has(text, "active        21   2.1/s");
+	has(text, "failed         1   0.1/s");
+	has(text, "overflowed    12   1.2/s");
+	has(text, "active       40.1us");
+	has(text, "0.0.0.0:443");
+	has(text, "nginx/9");
+	has(text, "\u2588\u2588\u2588\u2588\u2588\u2588\u2588     17/16");
+	has(text, "accept_queue_full, proven, 4s ago: The queue was full.");
+	has(text, "q quit");
+	keys(s, "2");
+	text = draw(s);
+	has(text, "[2001:db8:1111:2222:3333\u2026]:9 ");
+	has(text, "port_closed?");
+	keys(s, "3");
+	text = draw(s);
+	has(text, "?[31mevil?/7");
+	keys(s, "4");
+	has(draw(s), "port_closed");
+	hide(s);
+}
+
+static void test_wide(void **state)
+{
+	struct shown *s = show(200, 60, true);
+	const char *text = draw(s);
+
+	(void)state;
+	for (const char *const *part = (const char *const[]){
+		     " 1 Listeners 2 ", " 2 Destinations 2 ", " 3 Processes 3 ", " 4 Causes 2 ",
+		     "]:9 ", "retransmitted", "by tracepoints",
+		     "A RST came.", "P90", "COOKIE", NULL }; *part; part++)
+		has(text, *part);
+	hide(s);
+}
+
+static void test_ascii(void **state)
+{
+	struct shown *s = show(120, 40, false);
+
+	(void)state;
+	for (int mode = 0; mode < 3; mode++) {
+		for (const char *c = draw(s); *c; c++)
+			assert_true(*c == '\n' || (*c >= ' ' && *c <= '~'));
+		keys(s, mode ? "?" : "\n");
+	}
+	hide(s);
+}
+
+/* Every size and every mode: nothing is drawn outside, whatever there is no room for. */
+static void test_sizes(void **state)
+{
+	struct shown *s = show(80, 24, true);
+	const char *const ways[] = { "", "\n", "?", "4", "/port", "wwww" };
+
+	(void)state;
+	for (size_t way = 0; way < sizeof(ways) / sizeof(ways[0]); way++) {
+		s->ui.mode = TOP_MAIN;
+		s->ui.typing = false;
+		keys(s, ways[way]);
+		for (unsigned rows = 1; rows < 70; rows += rows < 30 ? 1 : 7)
+			for (unsigned columns = 1; columns < 260; columns += columns < 100 ? 3 : 17) {
+				assert_int_equal(top_canvas_resize(&s->c, rows, columns), 0);
+				draw(s);
+			}
+	}
+	hide(s);
+}
+
+static void test_report(void **state)
+{
+	struct shown *s = show(80, 24, true);
+	struct top_canvas c = { .utf8 = true };
+	struct buf text = { 0 };
+	struct record r;
+
+	(void)state;
+	for (unsigned i = 0; i < 300; i++) {
+		r = listening(190 * SECOND, LISTEN_SAMPLE, "c", "10.0.0.2", 10000 + i, 0, 128, 0);
+		r.listener.netns = 1000 + i;
+		put(s->m, r);
+	}
+	s->ui.window = TOP_START;
+	assert_int_equal(top_draw_report(&c, &s->v, 160), 0);
+	top_canvas_text(&c, &text);
+	buf_mem(&text, "", 1);
+	has(text.data, "window since start");
+	has(text.data, "10.0.0.2:10000 ");
+	has(text.data, "10.0.0.2:10299 ");
+	has(text.data, "NEWEST EVIDENCE");
+	buf_free(&text);
+	top_canvas_free(&c);
+	hide(s);
+}
+
+static void test_detail(void **state)
+{
+	struct shown *s = show(100, 30, true);
+	const char *text;
+
+	(void)state;
+	draw(s);
+	keys(s, "\n");
+	text = draw(s);
+	has(text, " Listener 0.0.0.0:443 ");
+	has(text, "of nginx/9");
+	has(text, "accept_queue_full");
+	has(text, "0 handshakes, 12 refused");
+	has(text, "Only accept() empties this queue.");
+	has(text, "10:03:16.000 refused syn");
+	has(text, "12 times");
+	has(text, "10:03:19.000 established  1.00ms \u2190  10.0.0.1:50000");
+	/* Scrolled: not beyond the end. */
+	for (int i = 0; i < 500; i++)
+		top_ui_key(&s->ui, TOP_KEY_DOWN);
+	draw(s);
+	assert_in_range(s->ui.detail_skip, 1, 101);
+	top_ui_key(&s->ui, TOP_KEY_ESCAPE);
+	has(draw(s), "2 Destinations");
+	hide(s);
+}
+
+/* ---- keys ---- */
+
+static void test_rows_stay_chosen(void **state)
+{
+	struct shown *s = show(100, 30, true);
+	uint32_t row;
+
+	(void)state;
+	draw(s);
+	keys(s, "j");
+	row = s->ui.selected[TOP_LISTENERS];
+	assert_int_equal(s->ui.order[TOP_LISTENERS].selected, 1);
+	/* It moves to the top, and stays the one that is chosen. */
+	put(s->m, listening(199 * SECOND, LISTEN_SAMPLE, "b", "::", 8080, 129, 128, 129));
+	put(s->m, listening(199 * SECOND, LISTEN_SAMPLE, "a", "0.0.0.0", 443, 0, 16, 0));
+	draw(s);
+	assert_int_equal(s->ui.order[TOP_LISTENERS].selected, 0);
+	assert_int_equal(s->ui.order[TOP_LISTENERS].rows[0], row);
+	top_ui_key(&s->ui, TOP_KEY_END);
+	assert_int_equal(s->ui.order[TOP_LISTENERS].selected, 1);
+	top_ui_key(&s->ui, TOP_KEY_HOME);
+	draw(s);
+	assert_int_equal(s->ui.order[TOP_LISTENERS].selected, 0);
+	hide(s);
+}
+
+static void test_keys(void **state)
+{
+	struct top_ui ui;
+
+	(void)state;
+	top_ui_init(&ui);
+	for (enum top_table_id id = 0; id < TOP_TABLES; id++) {
+		unsigned before = ui.sort[ui.pane];
+
+		assert_int_equal(ui.pane, id);
+		top_ui_key(&ui, 's');
+		assert_int_not_equal(ui.sort[id], before);
+		top_ui_key(&ui, '<');
+		assert_int_equal(ui.sort[id], before);
+		for (unsigned i = 0; i < top_column_count(id); i++)
+			top_ui_key(&ui, '>');
+		assert_int_equal(ui.sort[id], before);
+		top_ui_key(&ui, 'S');
+		assert_true(ui.reversed[id]);
+		top_ui_key(&ui, '\t');
+	}
+	assert_int_equal(ui.pane, TOP_LISTENERS);
+	top_ui_key(&ui, TOP_KEY_BACK_TAB);
+	assert_int_equal(ui.pane, TOP_CAUSES);
+	for (int i = 0; i < TOP_WINDOWS; i++)
+		top_ui_key(&ui, 'w');
+	assert_int_equal(ui.window, TOP_10S);
+	top_ui_key(&ui, 'W');
+	assert_int_equal(ui.window, TOP_1S);
+	top_ui_key(&ui, ' ');
+	assert_true(ui.paused);
+	top_ui_key(&ui, 'p');
+	assert_false(ui.paused);
+	top_ui_key(&ui, '?');
+	top_ui_key(&ui, 'q');
+	assert_false(ui.quit);
+	/* Keys that nobody gave a meaning, and rows that are not there. */
+	for (uint32_t key = 1; key < 0x110020; key += key < 300 ? 1 : 997)
+		if (key != 'q' && key != 'Q' && key != '/')
+			top_ui_key(&ui, key);
+	assert_false(ui.quit);
+	ui.mode = TOP_MAIN;
+	top_ui_key(&ui, 'q');
+	assert_true(ui.quit);
+	top_ui_free(&ui);
+}
+
+static void test_typing_a_filter(void **state)
+{
+	struct shown *s = show(120, 24, true);
+
+	(void)state;
+	keys(s, "/port 443 outcom");
+	has(draw(s), "filter: port 443 outcom");
+	assert_true(*s->ui.filter_error);
+	/* The last whole one stands, with what was typed of it. */
+	assert_string_equal(s->ui.filter.text[0], "443");
+	assert_null(s->ui.filter.text[4]);
+	top_ui_key(&s->ui, TOP_KEY_ENTER);
+	assert_true(s->ui.typing);
+	keys(s, "e failed");
+	assert_false(*s->ui.filter_error);
+	top_ui_key(&s->ui, TOP_KEY_ENTER);
+	assert_false(s->ui.typing);
+	assert_true(s->ui.filter_changed);
+	assert_string_equal(s->ui.filter.text[4], "failed");
+	has(draw(s), "only port 443 outcome failed, since 10:01:40");
+	/* Escape goes back to it; an empty one is none. */
+	keys(s, "/ role active\x1b");
+	assert_null(s->ui.filter.text[3]);
+	assert_string_equal(s->ui.filter_text, "port 443 outcome failed");
+	keys(s, "/\x15\n");
+	assert_true(filter_is_empty(&s->ui.filter));
+	has(draw(s), "q quit");
+	hide(s);
+}
+
+static void test_filter_grammar(void **state)
+{
+	static const struct {
+		const char *text;
+		int key;
+		const char *value; /* NULL: it is none */
+	} cases[] = {
+		{ "port 443", 0, "443" }, { "--port 443", 0, "443" }, { "port=443", 0, "443" },
+		{ "--port=80,443", 0, "80,443" }, { "  port   443  ", 0, "443" },
+		{ "port 1 port 2", 0, "2" }, { "remote 10.0.0.0/8 port 443", 1, "10.0.0.0/8" },
+		{ "slow 10ms", 5, "10ms" }, { "role=passive outcome=failed", 4, "failed" },
+		{ "port", 0, NULL }, { "port ", 0, NULL }, { "prt 443", 0, NULL }, { "=", 0, NULL },
+		{ "port 70000", 0, NULL }, { "-- 5", 0, NULL }, { "443", 0, NULL },
+		{ "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", 0, NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct filter f = { 0 };
+		char error[200] = "";
+		int err = top_filter_parse(cases[i].text, &f, error, sizeof(error));
+
+		assert_int_equal(err, cases[i].value ? 0 : -1);
+		assert_int_equal(!*error, err == 0);
+		if (err)
+			assert_true(filter_is_empty(&f));
+		else
+			assert_string_equal(f.text[cases[i].key], cases[i].value);
+		filter_free(&f);
+	}
+}
+
+/* ---- numbers ---- */
+
+static void test_numbers(void **state)
+{
+	static const struct {
+		uint64_t n;
+		unsigned digits;
+		const char *text;
+	} numbers[] = {
+		{ 0, 5, "0" }, { 99999, 5, "99999" }, { 100000, 5, "100k" }, { 9999999, 5, "9999k" },
+		{ 10000000, 5, "10M" }, { 123456, 6, "123456" }, { UINT64_MAX, 5, "18E" },
+	};
+	static const struct {
+		uint64_t n;
+		double seconds;
+		const char *text;
+	} rates[] = {
+		{ 0, 0, "0/s" }, { 1, 300, "<0.1/s" }, { 1, 10, "0.1/s" }, { 95, 10, "9.5/s" },
+		{ 123, 1, "123/s" }, { 9999, 1, "9999/s" }, { 12345, 1, "12.3k/s" },
+		{ 123456, 1, "123k/s" }, { 12345678, 1, "12.3M/s" },
+	};
+	char out[32];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		assert_string_equal(top_number(numbers[i].n, numbers[i].digits, out, sizeof(out)),
+				    numbers[i].text);
+	for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++)
+		assert_string_equal(top_rate(rates[i].n, rates[i].seconds, out, sizeof(out)),
+				    rates[i].text);
+	assert_string_equal(top_age(5 * SECOND, 5 * SECOND, out, sizeof(out)), "now");
+	assert_string_equal(top_age(5 * SECOND, 65 * SECOND, out, sizeof(out)), "60s");
+	assert_string_equal(top_age(5 * SECOND, 305 * SECOND, out, sizeof(out)), "5m");
+	assert_string_equal(top_age(9 * SECOND, 5 * SECOND, out, sizeof(out)), "now");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_narrow),
+		cmocka_unit_test(test_wide),
+		cmocka_unit_test(test_ascii),
+		cmocka_unit_test(test_sizes),
+		cmocka_unit_test(test_report),
+		cmocka_unit_test(test_detail),
+		cmocka_unit_test(test_rows_stay_chosen),
+		cmocka_unit_test(test_keys),
+		cmocka_unit_test(test_typing_a_filter),
+		cmocka_unit_test(test_filter_grammar),
+		cmocka_unit_test(test_numbers),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
