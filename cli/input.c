@@ -135,6 +135,14 @@ bool input_needs_filter(const struct input *f)
 	return f->kind == INPUT_RECORDING;
 }
 
+int input_ask(struct input *f, const char *op)
+{
+	char request[64];
+	int len = snprintf(request, sizeof(request), "{\"op\":\"%s\"}\n", op);
+
+	return f->kind == INPUT_SOCKET ? daemon_send(f->fd, request, (size_t)len) : 0;
+}
+
 const char *input_name(const struct input *f)
 {
 	return f->name;

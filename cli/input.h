@@ -23,6 +23,12 @@ bool input_is_live(const struct input *f);
 bool input_is_private(const struct input *f);
 /* The records were not filtered at their source. */
 bool input_needs_filter(const struct input *f);
+/*
+ * Ask a daemon at a socket for the records of an `op`, among the others. A feed of our own daemon
+ * begins with all listeners; that of one that runs already does not tell of idle ones. 0, also
+ * where there is nobody to be asked, or a negative errno.
+ */
+int input_ask(struct input *f, const char *op);
 /* For messages: "the daemon at PATH". */
 const char *input_name(const struct input *f);
 

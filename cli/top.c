@@ -44,9 +44,10 @@ struct top {
 	struct signals signals;
 	char message[500], state[64];
 	enum top_paint message_paint;
-	uint64_t message_until; /* CLOCK_MONOTONIC, or NEVER */
-	uint64_t stop_at;
+	uint64_t message_until; /* CLOCK_MONOTONIC; 0: there is none */
+	uint64_t stop_at; /* or NEVER */
 	uint64_t drawn_at, drawn_second;
+	enum top_feed_state drawn_state;
 	bool changed; /* since it was drawn */
 	bool gone; /* the terminal */
 };
@@ -110,10 +111,10 @@ static void set_state(struct top *t, struct top_view *v)
 	if (t->ui.paused) {
 		v->state_paint = TOP_ACTIVE;
 		if (t->frozen)
-			snprintf(t->state, sizeof(t->state), " paused, %llu since ",
+			snprintf(t->state, sizeof(t->state), "paused, %llu since",
 				 (unsigned long long)t->held_back);
 		else
-			snprintf(t->state, sizeof(t->state), " paused ");
+			snprintf(t->state, sizeof(t->state), "paused");
 	}
 	v->state = t->state;
 }
@@ -146,6 +147,8 @@ static void draw(struct top *t)
 	top_screen_show(&t->canvas);
 	t->drawn_at = clock_mono_ns();
 	t->drawn_second = v.now_ns / NSEC_PER_SEC;
+	t->drawn_state = top_feed_state(t->feed);
+	t->ui.stale = false;
 	t->changed = false;
 }
 
@@ -233,6 +236,15 @@ static void obey(struct top *t, bool was_paused)
 	ui->freeze = ui->redraw = false;
 }
 
+/* What is chosen by the next key depends on what the last one brought. */
+static void refresh_order(struct top *t)
+{
+	struct top_view v = view_of(t);
+
+	top_draw(&t->canvas, &v);
+	t->ui.stale = false;
+}
+
 static bool take_keys(struct top *t)
 {
 	bool any = false;
@@ -241,6 +253,8 @@ static bool take_keys(struct top *t)
 	while (!t->ui.quit && (key = top_screen_key())) {
 		bool was_paused = t->ui.paused;
 
+		if (t->ui.stale)
+			refresh_order(t);
 		t->message_until = 0;
 		top_ui_key(&t->ui, key);
 		obey(t, was_paused);
@@ -313,14 +327,18 @@ static short wait_and_take(struct top *t, bool screen)
 	return fds[0].revents;
 }
 
-static bool is_frame_due(const struct top *t)
+static bool is_frame_due(struct top *t)
 {
 	uint64_t now = clock_mono_ns();
 	uint64_t second = (t->frozen ? t->frozen_ns : top_feed_now(t->feed)) / NSEC_PER_SEC;
 
-	return now - t->drawn_at >= FRAME_NS &&
-	       (t->changed || second != t->drawn_second || t->message_until < t->drawn_at + FRAME_NS ||
-		t->frozen);
+	if (t->message_until && now >= t->message_until) {
+		t->message_until = 0;
+		t->changed = true;
+	}
+	if (top_feed_state(t->feed) != t->drawn_state)
+		t->changed = true;
+	return now - t->drawn_at >= FRAME_NS && (t->changed || second != t->drawn_second);
 }
 
 static enum exit_status run_screen(struct top *t)
@@ -353,7 +371,7 @@ static enum exit_status run_once(struct top *t)
 			return STATUS_FAILED;
 		t->ui.quit = t->ui.quit || t->signals.stops;
 		if (top_feed_state(t->feed) == TOP_FEED_GONE) {
-			log_error("%s", top_feed_trouble(t->feed));
+			log_error("it %s", top_feed_trouble(t->feed));
 			return STATUS_FAILED;
 		}
 	}
@@ -388,9 +406,8 @@ static bool open_all(struct top *t, struct options *o)
 		log_error("out of memory");
 		return false;
 	}
-	/* A daemon filters at its end. */
-	if (o->from)
-		top_model_set_source_filter(t->model, &o->filter);
+	/* A daemon filters at its end, but for the listeners that it was asked for. */
+	top_model_set_source_filter(t->model, &o->filter);
 	if (o->once && !o->speed_given)
 		o->speed = 0;
 	t->feed = top_feed_open(o, &ops, t);

@@ -69,6 +69,8 @@ static int take_input(struct top_feed *f)
 	f->recording = !input_is_live(f->input) && fstat(input_fd(f->input), &st) == 0 &&
 		       S_ISREG(st.st_mode);
 	f->bye = f->hello = false;
+	/* If it has gone already, reading says so. */
+	(void)input_ask(f->input, "listeners");
 	snprintf(f->name, sizeof(f->name), "%s", input_name(f->input));
 	return 0;
 }
@@ -115,8 +117,8 @@ static void lose_input(struct top_feed *f)
 		return;
 	}
 	if (!*f->trouble || f->hello)
-		snprintf(f->trouble, sizeof(f->trouble), "%s %s; trying again each second", f->name,
-			 f->bye ? "has ended" : "died");
+		snprintf(f->trouble, sizeof(f->trouble), "%s, trying again each second: %s",
+			 f->bye ? "ended" : "died", f->name);
 	if (!f->private)
 		f->options.socket_given = true;
 	drop_input(f);

@@ -174,6 +174,7 @@ static void go_to_pane(struct top_ui *ui, int pane)
 {
 	ui->pane = (enum top_table_id)((pane + TOP_TABLES) % TOP_TABLES);
 	ui->mode = TOP_MAIN;
+	ui->stale = true;
 }
 
 static void next_pane(struct top_ui *ui)

@@ -35,6 +35,7 @@ struct top_ui {
 	bool paused;
 	bool typing; /* a filter */
 	bool quit, freeze, redraw;
+	bool stale; /* another pane: its order is known when it was drawn */
 	int seek; /* seconds forwards (or back) in a recording */
 	bool filter_changed;
 	struct filter filter; /* the last whole one */

@@ -1,0 +1,426 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""tcpshake top on a terminal: what it shows of real traffic, and how it leaves the terminal."""
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+
+import pytest
+
+from lib import env, windows
+from lib.cli import private_daemon
+from lib.tmux import Tmux, family, gone
+from lib.traffic import Agent, port_of, listener
+
+FAST = ("--listener-interval", "200ms")
+REFUSED = 4242  # nobody listens there
+
+
+@pytest.fixture
+def terminal(keep):
+    def start(*argv, **kwargs):
+        return keep(Tmux([env.TCPSHAKE, *map(str, argv)], **kwargs))
+    return start
+
+
+class Incident:
+    """In one namespace: a server that works, one that does not accept, and a port that is closed."""
+
+    def __init__(self, ns, keep):
+        self.ns = ns
+        self.works = keep(listener(ns, 4))
+        self.stalled = keep(Agent(ns, comm="sleepy", listen={"addr": "127.0.0.1", "backlog": 2}))
+        self.held = []
+        self.keep = keep
+
+    def connect(self, port, timeout=2.0):
+        with self.ns.inside():
+            sock = socket.socket()
+        sock.settimeout(timeout)
+        try:
+            sock.connect(("127.0.0.1", port))
+        except OSError:
+            pass
+        return sock
+
+    def normal(self, count):
+        for _ in range(count):
+            self.connect(port_of(self.works)).close()
+            self.works.accept()[0].close()
+
+    def closed_port(self, count):
+        for _ in range(count):
+            self.connect(REFUSED).close()
+
+    def stall(self, count=6):
+        """The accept queue holds one more than its limit; the others wait."""
+        for _ in range(count):
+            with self.ns.inside():
+                sock = self.keep(socket.socket())
+            sock.setblocking(False)
+            sock.connect_ex(("127.0.0.1", self.stalled.port))
+
+    def happen(self):
+        self.normal(20)
+        self.closed_port(5)
+        self.stall()
+
+
+@pytest.fixture
+def incident(lone, keep):
+    return Incident(lone, keep)
+
+
+@pytest.fixture
+def served(lone, daemon, tmp_path):
+    """A daemon that tells of one namespace only, at a socket and on its standard output."""
+    def start(**kwargs):
+        return daemon("--netns", lone.path, *FAST, sock=tmp_path / "sock", **kwargs)
+    return start
+
+
+@pytest.fixture
+def recording(lone, incident, daemon, tmp_path):
+    """Some seconds of an incident."""
+    path = tmp_path / "feed.ndjson"
+    d = daemon("--netns", lone.path, *FAST, output=path)
+    incident.happen()
+    for _ in range(4):
+        time.sleep(0.7)  # so that windows differ: the time of the records is what is tested
+        incident.normal(7)
+        incident.closed_port(1)
+    d.stop()
+    return path
+
+
+def records_of(path):
+    from lib.feed import read_file
+    return read_file(path)
+
+
+# numbers
+
+@pytest.mark.sanitize
+@pytest.mark.parametrize("window", windows.SECONDS)
+def test_numbers_of_a_recording(recording, cli, window):
+    """To the last record: counts, and rows of every table."""
+    records = records_of(recording)
+    end = max(r["mono_ns"] for r in records) // env.SECOND + 1
+    expected = windows.Expected(windows.of_window(records, window, end))
+    shown = windows.Shown(cli("top", "--once", "--from", str(recording), "--window", window).end())
+    shown.check(expected)
+    destinations = shown.rows(2, "Destinations")
+    assert {name: int(words[1]) for name, words in destinations.items()
+            if name in expected.destinations} == expected.destinations
+    assert {name: int(words[3]) for name, words in destinations.items()
+            if int(words[3])} == expected.failed_destinations
+    processes = shown.rows(3, "Processes")
+    for (comm, role), count in expected.processes.items():
+        words = next(w for name, w in processes.items() if name.split("/")[0] == comm)
+        assert int(words[1 if role == "active" else 2]) == count
+    causes = shown.rows(4, "Causes")
+    assert {name: int(words[1]) for name, words in causes.items() if int(words[1])} == expected.causes
+    listeners = shown.rows(1, "Listeners")
+    for (name, stage), count in expected.refused.items():
+        assert int(listeners[name][-7 if stage == "syn" else -6]) == count, listeners[name]
+
+
+@pytest.mark.sanitize
+@pytest.mark.parametrize("flags,wanted", [
+    (("--outcome", "failed"), lambda r: r["outcome"] != "established"),
+    (("--port", str(REFUSED)), lambda r: r["remote"]["port"] == REFUSED),
+    (("--role", "passive"), lambda r: r["role"] == "passive")], ids=["outcome", "port", "role"])
+def test_filters_of_a_recording(recording, cli, flags, wanted):
+    records = [r for r in records_of(recording) if r["type"] == "handshake" and wanted(r)]
+    shown = windows.Shown(cli("top", "--once", "--from", str(recording), *flags).end())
+    for name in ("active", "passive", "failed", "retrans"):
+        assert shown.count(name) == windows.Expected(records).counts[name]
+
+
+def test_live_numbers(incident, served, terminal, tmp_path):
+    """What the screen says since start is what the daemon's other feed says, to the last record."""
+    d = served()
+    t = terminal("top", "-s", tmp_path / "sock", "--window", "start")
+    t.until(r"live$")
+    incident.happen()
+    d.feed.wait_for(lambda all: sum(r["type"] == "overflow" for r in all), 10, "an overflow")
+
+    def equal():
+        # SYNs go on being refused meanwhile: both sides are asked until they stand still
+        expected = windows.Expected(list(d.feed.all))
+        shown = windows.Shown(t.screen())
+        return list(shown.counts().values()) == list(expected.counts.values())
+    env.poll_until(equal, 20, "the same numbers on the screen", interval=0.2)
+    counts = windows.Shown(t.screen()).counts()
+    assert counts["active"] >= 28 and counts["failed"] >= 5 and counts["overflowed"] >= 1
+
+
+# looks
+
+@pytest.mark.parametrize("columns,rows", [(80, 24), (200, 60)])
+def test_the_screen(incident, served, terminal, tmp_path, columns, rows):
+    served()
+    t = terminal("-s", tmp_path / "sock", columns=columns, rows=rows)  # top is what a terminal gets
+    t.until(r"live$")
+    incident.happen()
+    screen = t.until(r"failed +5 ")
+    screen = t.until(r"sleepy/\d+ .* 3/2 ")
+    lines = screen.split("\n")
+    assert len(lines) - 1 == rows and all(len(line) <= columns for line in lines)
+    assert re.match(r"tcpshake  \S+  Linux ", lines[0]) and "window 10 s" in lines[0]
+    assert re.search(r"^active +\d\S* +\d\S* +\d\S* +\d\S* +2\d timed$", screen, re.M)
+    assert re.search(rf"^127.0.0.1:{incident.stalled.port} .*█+ +3/2 ", screen, re.M)
+    assert re.search(r"^accept_queue_full, proven, .*: ", screen, re.M)
+    assert "q quit" in lines[-2] and re.search("[░▒▓█]", "".join(lines[6:12]))
+    if columns == 80:
+        t.keys("2")
+        screen = t.until(rf"^127.0.0.1:{REFUSED} +5 +5 +0 +- port_closed")
+        t.keys("4")
+        screen = t.until(r"^CAUSE +CONNS +FAILED +REFUSED")
+        t.keys("3")
+        t.until(r"^PROCESS +ACTIVE +PASSIVE")
+    else:
+        for pane in ("1 Listeners", "2 Destinations", "3 Processes", "4 Causes"):
+            assert f" {pane} " in screen
+        assert "retransmitted" in screen
+    assert re.search(r"^port_closed +5 +5 +0 ", t.screen() if columns > 80 else screen, re.M) or \
+        columns == 80
+    t.keys("?")
+    t.until(r"this help")
+
+
+def colours(t):
+    return re.findall(r"\x1b\[[0-9;]*(?:3[0-7]|38;5;\d+)m", t.screen(styled=True))
+
+
+@pytest.mark.parametrize("term,variables,flags,coloured", [
+    ("tmux-256color", {}, [], True), ("screen", {}, [], True), ("tmux-256color", {"NO_COLOR": "1"}, [], False),
+    ("vt100", {}, [], False), ("tmux-256color", {}, ["--color", "never"], False)],
+    ids=["256", "8", "NO_COLOR", "vt100", "never"])
+def test_colours(recording, terminal, term, variables, flags, coloured):
+    t = terminal("top", "--from", recording, "--speed", "max", "--window", "start", *flags, term=term,
+                 environment=variables)
+    t.until(r" end$")
+    assert bool(colours(t)) == coloured
+    many = any("38;5" in one for one in colours(t))
+    assert many == (coloured and "256" in term)
+    # without colour what is chosen still stands out
+    assert coloured or re.search(r"\x1b\[(\d+;)*7m", t.screen(styled=True))
+
+
+def test_without_utf8(recording, terminal):
+    t = terminal("top", "--from", recording, "--speed", "max", "--window", "start", columns=200, rows=60,
+                 environment={"LC_ALL": "C"})
+    screen = t.until(r" end$")
+    assert screen.isascii() and "###" in screen
+
+
+def test_needs_a_terminal(recording, cli):
+    program = cli("top", "--from", str(recording))
+    program.end(code=1)
+    assert "--once" in program.error_line()
+    program = cli("top", "--from", str(recording), terminal=80, environment={"TERM": "dumb"})
+    program.end(code=1)
+    assert "TERM=dumb" in program.error_line()
+    # who says nothing gets tail there, and where tail's own options are given
+    assert "established" in cli("--from", str(recording)).end()
+    assert '"hello"' in cli("--json", "--from", str(recording), terminal=80).end()
+    for argv in (["top", "--json"], ["top", "--speed", "0"], ["top", "--speed", "-1"],
+                 ["top", "--window", "2s"], ["tail", "--speed", "2"]):
+        program = cli(*argv)
+        program.end(code=2)
+        program.error_line()
+
+
+# keys
+
+def test_keys(incident, served, terminal, tmp_path):
+    served()
+    t = terminal("top", "-s", tmp_path / "sock", "--window", "start", rows=40)
+    t.until(r"live$")
+    incident.happen()
+    t.until(r"failed +5 ")
+    # held: records go on being counted
+    t.keys("Space")
+    t.until(r" paused, \d+ since$")
+    incident.closed_port(3)
+    t.until(r" paused, ([3-9]|\d\d+) since$")
+    assert re.search(r"failed +5 ", t.screen())
+    t.keys("p")
+    t.until(r"failed +8 ")
+    t.until(r"live$")
+    # only some, as it is typed, of what came before, too
+    t.keys("/")
+    t.text("port 4242 outcome refuse")
+    t.until(r"^filter: port 4242 outcome refuse .*no outcome")
+    t.text("d")
+    t.until(r"^active +8 .* passive +0 .* failed +8 ")
+    t.keys("Enter")
+    t.until(r"^only port 4242 outcome refused, since ")
+    t.keys("/", "C-u", "Enter")
+    t.until(r"^active +\d\d ")
+    # one of them
+    t.keys("2", "Enter")
+    t.until(rf"^ Destination 127.0.0.1:{REFUSED} ")
+    t.until(r"^port_closed +8 handshakes")
+    assert len(re.findall(r"refused .*127.0.0.1:4242 .*port_closed", t.screen())) == 8
+    t.keys("Escape")
+    t.until(r"^DESTINATION")
+    # other orders and windows
+    t.keys("w")
+    t.until(r"window 1 s ")
+    t.keys("W", "W")
+    t.until(r"window 5 min ")
+    t.keys("q")
+    t.ended()
+
+
+def test_freeze(recording, terminal, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    t = terminal("top", "--from", recording, "--speed", "max", "--window", "start")
+    t.until(r" end$")
+    t.keys("f")
+    t.until(r"^written to tcpshake-top-")
+    path, = tmp_path.glob("tcpshake-top-*.txt")
+    windows.Shown(path.read_text()).check(windows.Expected(records_of(recording)))
+    t.keys("f")  # within the same second, or the next: nothing is overwritten
+    t.until(r"^(written to|cannot write) tcpshake-top-")
+
+
+def test_replay(recording, terminal):
+    """At its own pace; back, and forth; the end stays on the screen."""
+    records = records_of(recording)
+    all_active = sum(r["type"] == "handshake" and r["role"] == "active" for r in records)
+    began = time.monotonic()
+    t = terminal("top", "--from", recording, "--window", "start")
+    t.until(r" replay$")
+    t.until(rf"^active +{all_active} .*", timeout=20)
+    length = (records[-1]["mono_ns"] - records[0]["mono_ns"]) / env.SECOND
+    assert time.monotonic() - began >= length * 0.8
+    t.until(r" end$")
+    t.keys("[")
+    t.until(r" replay$")
+    t.keys("Space")
+    t.until(r" paused$")
+    t.keys("]", "]", "]", "Space")
+    t.until(rf"^active +{all_active} ")
+    t.until(r" end$")
+    windows.Shown(t.screen()).check(windows.Expected(records))
+
+
+# ends
+
+SHELL_STATE = "stty -a | md5sum; echo done-$?"
+
+
+@pytest.mark.parametrize("how", ["q", "C-c", "TERM", "HUP", "KILL", "SEGV"])
+def test_the_terminal_is_restored(recording, terminal, how):
+    """However it ends: the drawing process killed, too."""
+    t = terminal("top", "--from", recording, shell=True)
+    t.until(r"q quit")
+    pids = [pid for pid in family(t.pid) if pid != t.pid]
+    assert len(pids) == 2 and not t.restored()
+    if how in ("q", "C-c"):
+        t.keys(how)
+    else:
+        os.kill(pids[1] if how in ("KILL", "SEGV") else pids[0], getattr(signal, f"SIG{how}"))
+    env.poll_until(lambda: all(map(gone, pids)) and t.restored(), 10, "the terminal back")
+    t.type("stty -a | grep -o '[ -]echo ' | head -1; stty -a | grep -o '.icanon'")
+    t.until(r"^ echo *$")
+    t.until(r"^ icanon")
+    if how in ("KILL", "SEGV"):
+        assert "was killed by signal" in t.screen()
+
+
+def test_the_guard_is_killed(recording, terminal):
+    t = terminal("top", "--from", recording, shell=True)
+    t.until(r"q quit")
+    pids = [pid for pid in family(t.pid) if pid != t.pid]
+    os.kill(pids[0], signal.SIGKILL)
+    env.poll_until(lambda: all(map(gone, pids)) and t.restored(), 10, "the terminal back")
+
+
+def test_suspended(recording, terminal):
+    """Ctrl-Z gives the shell its terminal, fg brings the screen back."""
+    t = terminal("top", "--from", recording, environment={"ENV": ""})
+    t.close()
+    t = terminal("top", "--from", recording, shell=True)
+    t.until(r"q quit")
+    t.keys("C-z")
+    env.poll_until(t.restored, 10, "the terminal back")
+    t.type("echo in the shell")
+    t.until(r"^in the shell")
+    t.type("fg")
+    t.until(r"q quit")
+    t.until(r"^in the shell", absent=True)
+    t.keys("q")
+    env.poll_until(t.restored, 10, "the terminal back")
+
+
+def test_resizes(recording, terminal):
+    t = terminal("top", "--from", recording, "--speed", "max", "--window", "start")
+    t.until(r" end$")
+    for number in range(60):
+        t.resize(10 + number * 37 % 230, 3 + number * 17 % 70)
+    t.resize(120, 30)
+    screen = t.until(r" end$")
+    assert len(screen.split("\n")) - 1 == 30
+    windows.Shown(screen).check(windows.Expected(records_of(recording)))
+
+
+def test_the_terminal_vanishes(terminal, lone):
+    """Nobody is left, neither the daemon of its own."""
+    t = terminal("top", "--netns", lone.path, environment={"PATH": os.environ["PATH"]})
+    if os.path.exists("/run/tcpshake/tcpshaked.sock"):
+        pytest.skip("a daemon serves this host at its default socket")
+    t.until(r"(live|waiting)$")
+    pids = env.poll_until(lambda: (found := family(t.pid)) and len(found) >= 3 and found, 10,
+                          "a private daemon")
+    t.close()
+    env.poll_until(lambda: all(map(gone, pids)), 20, f"the end of {pids}")
+
+
+def test_a_daemon_dies_and_comes_back(incident, served, terminal, tmp_path):
+    d = served(check=False)
+    t = terminal("top", "-s", tmp_path / "sock", "--window", "start")
+    t.until(r"live$")
+    incident.closed_port(3)
+    t.until(r"failed +3 ")
+    stalled = rf"^127.0.0.1:{incident.stalled.port} +sleepy/{incident.stalled.pid} "
+    t.until(stalled)  # it was there before, and idle
+    d.kill()
+    t.until(r"NO DAEMON$")
+    t.until(r"^died, trying again each second: the daemon at")
+    (tmp_path / "sock").unlink(missing_ok=True)
+    d = served()
+    t.until(r"live$")
+    t.until(r"trying again", absent=True)
+    t.until(stalled)
+    incident.closed_port(4)
+    t.until(r"failed +7 ")
+    # an orderly end is one, too
+    d.stop()
+    t.until(r"^ended, trying again each second")
+    t.keys("q")
+    t.ended()
+
+
+def test_a_private_daemon_dies(terminal, lone, incident):
+    if os.path.exists("/run/tcpshake/tcpshaked.sock"):
+        pytest.skip("a daemon serves this host at its default socket")
+    t = terminal("top", "--netns", lone.path, "--window", "start")
+    t.until(r"live$")
+    incident.closed_port(2)
+    t.until(r"failed +2 ")
+    pids = family(t.pid)
+    os.kill(pids[-1], signal.SIGKILL)
+    t.until(r"live$", absent=True)
+    t.until(r"live$", timeout=30)
+    incident.closed_port(1)
+    t.until(r"failed +3 ")
+    pids += family(t.pid)
+    t.keys("q")
+    t.ended()
+    env.poll_until(lambda: all(map(gone, pids)), 20, "the end of all")
