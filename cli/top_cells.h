@@ -27,10 +27,11 @@ enum top_slot {
 };
 
 #define TOP_SLOTS (SLOT_END - HISTOGRAM_BUCKETS)
-#define TOP_ROWS_MAX 1024 /* a row's number takes 10 bits */
+#define TOP_ROWS_MAX 4096
 #define TOP_SLOT_BITS 11
 
 _Static_assert(SLOT_END <= 1 << TOP_SLOT_BITS, "a slot fits its bits");
+_Static_assert(TOP_ROWS_MAX <= 1 << (31 - TOP_SLOT_BITS), "a row fits its bits");
 
 struct top_cells {
 	uint32_t *keys; /* row << TOP_SLOT_BITS | slot, + 1; 0: free */

@@ -354,7 +354,7 @@ const struct top_pane top_panes[TOP_TABLES] = {
 		{ "P50", 7, 88, NUM, .put = put_p50, .value = by_p50 },
 		{ "P90", 7, 95, NUM, .put = put_p90, .value = by_p90 },
 		{ "P99", 7, 0, NUM, .put = put_p99, .value = by_p99 },
-		{ "CAUSE", 18, 78, .put = put_cause, .value = by_last, .ascending = false },
+		{ "CAUSE", 21, 78, .put = put_cause, .value = by_last, .ascending = false },
 		{ "PROCESS", 16, 120, .ascending = true, .put = put_owner } } },
 	[TOP_PROCESSES] = { "Processes", 3, {
 		{ "PROCESS", 17, 0, NAME, .put = put_process },
@@ -364,7 +364,7 @@ const struct top_pane top_panes[TOP_TABLES] = {
 		{ "RETRANS", 7, 0, NUM, .put = put_retransmitted, .value = by_retransmitted },
 		{ "P50", 7, 88, NUM, .put = put_p50, .value = by_p50 },
 		{ "P99", 7, 0, NUM, .put = put_p99, .value = by_p99 },
-		{ "CAUSE", 18, 85, .put = put_cause, .value = by_last, .ascending = false } } },
+		{ "CAUSE", 21, 85, .put = put_cause, .value = by_last, .ascending = false } } },
 	[TOP_CAUSES] = { "Causes", 2, {
 		{ "CAUSE", 22, 0, .ascending = true, .put = put_code },
 		{ "CONNS", 7, 0, NUM, .put = put_handshakes, .value = by_handshakes },

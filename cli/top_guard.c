@@ -65,6 +65,18 @@ static void pass_on(pid_t child, const siginfo_t *info)
 }
 
 /* -1 while it runs, else its exit status; signals have been dealt with. */
+/* Whatever the other said at its end: is the terminal as it was? */
+static void restore_if_needed(const struct terminal *t)
+{
+	struct termios now;
+
+	if (!t->saved || tcgetattr(STDOUT_FILENO, &now) < 0 ||
+	    (now.c_iflag == t->modes.c_iflag && now.c_oflag == t->modes.c_oflag &&
+	     now.c_cflag == t->modes.c_cflag && now.c_lflag == t->modes.c_lflag))
+		return;
+	restore(t);
+}
+
 static int look_after(pid_t child, const struct terminal *t)
 {
 	int status;
@@ -78,9 +90,9 @@ static int look_after(pid_t child, const struct terminal *t)
 		kill(child, SIGCONT);
 		return -1;
 	}
+	restore_if_needed(t);
 	if (WIFEXITED(status))
 		return WEXITSTATUS(status);
-	restore(t);
 	log_error("the process that drew (pid %d) was killed by signal %d (%s); the terminal is as "
 		  "it was", child, WTERMSIG(status), strsignal(WTERMSIG(status)));
 	return 1;

@@ -5,11 +5,12 @@
 
 #include <string.h>
 
-/* Floors of bands, within a decade. */
+/* Floors of bands, within a decade, in tenths. */
 static const struct {
 	unsigned count;
-	unsigned floors[3];
-} series[] = { { 3, { 1, 2, 5 } }, { 2, { 1, 3 } }, { 1, { 1 } } };
+	unsigned floors[6];
+} series[] = { { 6, { 10, 15, 20, 30, 50, 70 } }, { 3, { 10, 20, 50 } }, { 2, { 10, 30 } },
+	       { 1, { 10 } } };
 
 #define SERIES (sizeof(series) / sizeof(series[0]))
 
@@ -18,9 +19,12 @@ static unsigned lay_out(unsigned which, uint64_t low, uint64_t high, uint64_t *f
 {
 	unsigned count = 0;
 
-	for (uint64_t decade = 1; decade <= UINT64_MAX / 50; decade *= 10) {
+	/* Tenths of a nanosecond are none. */
+	if (low < 10 && !which)
+		return max + 1;
+	for (uint64_t decade = 1; decade <= UINT64_MAX / 100; decade *= 10) {
 		for (unsigned i = 0; i < series[which].count; i++) {
-			uint64_t floor = decade * series[which].floors[i];
+			uint64_t floor = decade * series[which].floors[i] / 10;
 
 			if (floor > high && count)
 				return count;

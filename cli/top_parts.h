@@ -14,7 +14,7 @@
 #define TOP_RING 320 /* seconds: the longest window, and what comes late */
 #define TOP_SECOND_CELLS 3072
 #define TOP_TOTAL_CELLS (1U << 18)
-#define TOP_SOCKETS_MAX 4096
+#define TOP_SOCKETS_MAX 16384
 
 /* A second, or all of them. */
 struct top_bucket {

@@ -248,6 +248,9 @@ static void add_sockets(struct top_query *q, const struct top_model *m)
 			continue;
 		add_socket(line_of(q, m, TOP_LISTENERS, s->row), s);
 	}
+	/* Listeners that nothing is known of, but that they are there. */
+	if (m->sockets_untold)
+		line_of(q, m, TOP_LISTENERS, TOP_OTHER)->sockets += (uint32_t)m->sockets_untold;
 }
 
 /* The nearest rank of `count` values, from 1 on. */

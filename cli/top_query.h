@@ -59,8 +59,8 @@ struct top_heat {
 };
 
 /*
- * The last columns × step seconds before `end`. Bands are 1-2-5, 1-3 or decades, the finest that
- * fit `bands_max` (at least 1).
+ * The last columns × step seconds before `end`. Bands are six, three (1-2-5), two or one a decade, the
+ * finest that fit `bands_max` (at least 1).
  */
 void top_heat_of(const struct top_model *m, uint64_t end, unsigned columns, unsigned step,
 		 unsigned bands_max, struct top_heat *heat);

@@ -167,7 +167,7 @@ static void home(struct top_ui *ui)
 
 static void end(struct top_ui *ui)
 {
-	move(ui, ui->mode == TOP_DETAIL_MODE ? 0 : 1024);
+	move(ui, ui->mode == TOP_DETAIL_MODE ? 0 : TOP_ROWS_MAX);
 }
 
 static void go_to_pane(struct top_ui *ui, int pane)

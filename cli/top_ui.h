@@ -4,13 +4,14 @@
 #define TCPSHAKE_TOP_UI_H
 
 #include "common/filter.h"
+#include "top_cells.h"
 #include "top_model.h"
 
 enum top_mode { TOP_MAIN, TOP_DETAIL_MODE, TOP_HELP };
 
 /* Rows of a pane in the order they were shown last. */
 struct top_order {
-	uint32_t rows[1024];
+	uint32_t rows[TOP_ROWS_MAX];
 	size_t count;
 	size_t first; /* on top, scrolled */
 	size_t visible;
