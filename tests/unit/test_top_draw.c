@@ -116,7 +116,7 @@ static void test_narrow(void **state)
 	has(text, "q quit");
 	keys(s, "2");
 	text = draw(s);
-	has(text, "[2001:db8:1111:2222:\u2026]:9 ");
+	has(text, "[2001:db8:1111:2222:3\u2026]:9 ");
 	has(text, "port_closed?");
 	keys(s, "3");
 	text = draw(s);
