@@ -304,8 +304,7 @@ def test_replay(recording, terminal):
     t.until(r" paused$")
     t.keys("]", "]", "]", "Space")
     t.until(rf"^active +{all_active} ")
-    t.until(r" end$")
-    windows.Shown(t.screen()).check(windows.Expected(records))
+    windows.Shown(t.still(r" end$")).check(windows.Expected(records))
 
 
 # ends
@@ -358,7 +357,7 @@ def test_resizes(recording, terminal):
     for number in range(60):
         t.resize(10 + number * 37 % 230, 3 + number * 17 % 70)
     t.resize(120, 30)
-    screen = t.until(r" end$")
+    screen = t.still(r" end$")
     assert len(screen.split("\n")) - 1 == 30
     windows.Shown(screen).check(windows.Expected(records_of(recording)))
 

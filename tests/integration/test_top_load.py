@@ -85,7 +85,7 @@ def test_many_records(tmp_path, keep):
     assert used <= 0.25 * max(rate / RATE, 0.5) * env.SLOW, (used, rate)
     assert statistics.median(waits) <= 0.1 * env.SLOW, waits
     feeder.join(SECONDS * 4 * env.SLOW)
-    screen = windows.Shown(t.until(r" end$", timeout=30))
+    screen = windows.Shown(t.still(r" end$", timeout=30))
     counts = screen.counts()
     assert counts["active"] + counts["passive"] == feeder.written
     assert counts["failed"] == feeder.failed and counts["lost"] == 0

@@ -5,6 +5,7 @@ import os
 import re
 import shlex
 import subprocess
+import time
 
 from . import env
 from .cli import zombie
@@ -88,6 +89,14 @@ class Tmux:
     def restored(self):
         """Is the terminal as a program would want to find it?"""
         return self.ask("#{alternate_on} #{cursor_flag} #{keypad_flag}") == "0 1 0"
+
+    def still(self, pattern, timeout=15):
+        """The same, once it no longer changes: a screen may be looked at while it is being drawn."""
+        def same():
+            first = self.until(pattern, timeout)
+            time.sleep(0.1)
+            return first if first == self.screen() else None
+        return env.poll_until(same, timeout, "a screen that stays as it is")
 
     def ended(self, code=0):
         """The program has, with that exit status."""
