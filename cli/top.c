@@ -289,13 +289,29 @@ static bool take_signals(struct top *t)
 
 /* ---- the loop ---- */
 
+/* When to look whether there is something to draw, in CLOCK_MONOTONIC. */
+static uint64_t next_look(const struct top *t, uint64_t now)
+{
+	uint64_t next = t->message_until ? t->message_until : NEVER;
+	enum top_feed_state state = top_feed_state(t->feed);
+
+	if (t->changed)
+		return t->drawn_at + FRAME_NS;
+	/* The clock in the first line, and the windows with it; nothing moves while they stand still. */
+	if (!t->ui.paused && state == TOP_FEED_REPLAY)
+		next = min_u64(next, now + FRAME_NS);
+	else if (!t->ui.paused && state != TOP_FEED_ENDED)
+		next = min_u64(next, now + NSEC_PER_SEC - top_feed_now(t->feed) % NSEC_PER_SEC);
+	return next;
+}
+
 static int timeout_ms(const struct top *t, bool screen)
 {
 	uint64_t now = clock_mono_ns(), next = t->stop_at, wait;
 	int feed = top_feed_timeout_ms(t->feed), ms;
 
 	if (screen)
-		next = min_u64(next, t->drawn_at + (t->changed ? FRAME_NS : NSEC_PER_SEC / 2));
+		next = min_u64(next, next_look(t, now));
 	wait = next > now ? next - now : 0;
 	ms = wait / NSEC_PER_MSEC < INT_MAX - 1 ? (int)(wait / NSEC_PER_MSEC) + 1 : INT_MAX;
 	if (next == NEVER)
