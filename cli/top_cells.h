@@ -27,7 +27,7 @@ enum top_slot {
 };
 
 #define TOP_SLOTS (SLOT_END - HISTOGRAM_BUCKETS)
-#define TOP_ROWS_MAX 4096
+#define TOP_ROWS_MAX 16384
 #define TOP_SLOT_BITS 11
 
 _Static_assert(SLOT_END <= 1 << TOP_SLOT_BITS, "a slot fits its bits");

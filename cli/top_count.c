@@ -84,6 +84,15 @@ struct top_key top_place_key(uint32_t netns, const uint8_t *addr, uint16_t port)
 	return key;
 }
 
+bool top_place_is_wanted(const struct filter *f, const struct top_key *key)
+{
+	return filter_match(f, &(struct filter_subject){
+				       .ends_only = true,
+				       .netns = key->netns,
+				       .local_port = (uint16_t)key->port,
+			       });
+}
+
 uint32_t top_find_listener(const struct top_model *m, const struct top_fact *f)
 {
 	const uint8_t *addrs[] = { f->local, wildcard_v4, wildcard_v6 };

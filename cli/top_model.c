@@ -197,13 +197,16 @@ static void add_listener(struct top_model *m, const struct record *r, uint64_t m
 		close_socket(m, &key);
 		return;
 	}
+	place = top_place_key((uint32_t)l->netns, l->local.bytes, l->local.port);
+	/* A daemon tells of all when it is asked. */
+	if (m->source_filter && !top_place_is_wanted(m->source_filter, &place))
+		return;
 	number = top_table_put(&m->socket_table, &key, &added);
 	if (number == TOP_OTHER) {
 		m->sockets_untold++;
 		return;
 	}
 	s = &m->sockets[number];
-	place = top_place_key((uint32_t)l->netns, l->local.bytes, l->local.port);
 	if (!added)
 		m->rows[TOP_LISTENERS][s->row].sockets--;
 	s->row = top_row_of(m, TOP_LISTENERS, &place);

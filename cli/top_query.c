@@ -224,15 +224,6 @@ static void add_socket(struct top_line *l, const struct top_socket *s)
 	memcpy(l->comm, s->comm, sizeof(l->comm));
 }
 
-static bool port_is_wanted(const struct filter *f, const struct top_key *key)
-{
-	return filter_match(f, &(struct filter_subject){
-				       .ends_only = true,
-				       .netns = key->netns,
-				       .local_port = (uint16_t)key->port,
-			       });
-}
-
 static void add_sockets(struct top_query *q, const struct top_model *m)
 {
 	for (uint32_t i = 1; i < m->socket_table.room; i++) {
@@ -242,9 +233,7 @@ static void add_sockets(struct top_query *q, const struct top_model *m)
 		if (!m->socket_table.used[i])
 			continue;
 		key = top_table_key(&m->tables[TOP_LISTENERS], s->row);
-		if (s->row != TOP_OTHER &&
-		    ((m->filtered && !port_is_wanted(&m->filter, key)) ||
-		     (m->source_filter && !port_is_wanted(m->source_filter, key))))
+		if (s->row != TOP_OTHER && m->filtered && !top_place_is_wanted(&m->filter, key))
 			continue;
 		add_socket(line_of(q, m, TOP_LISTENERS, s->row), s);
 	}

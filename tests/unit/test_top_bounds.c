@@ -54,23 +54,24 @@ static void test_rows_are_bounded(void **state)
 {
 	struct top_model *m = begin();
 	struct top_query *q = top_query_new();
+	const unsigned all = TOP_ROWS_MAX + 5000;
 	uint64_t other;
 	size_t rows;
 
 	(void)state;
-	for (unsigned i = 0; i < 9000; i++)
-		put(m, to_number((100 + i / 1000) * SECOND, i, 1000));
-	assert_int_equal(sum_of(q, m, TOP_10S, 110 * SECOND, &rows, &other), 9000);
+	for (unsigned i = 0; i < all; i++)
+		put(m, to_number((100 + i / 900) * SECOND, i, 1000));
+	assert_int_equal(sum_of(q, m, TOP_1M, 150 * SECOND, &rows, &other), all);
 	assert_int_equal(rows, TOP_ROWS_MAX);
-	assert_int_equal(other, 9000 - (TOP_ROWS_MAX - 1));
+	assert_int_equal(other, all - (TOP_ROWS_MAX - 1));
 	/* Long after, new ones take the places of those that were idle, and nothing is uncounted. */
 	for (unsigned i = 0; i < 100; i++)
 		put(m, to_number(1000 * SECOND, 90000 + i, 1000));
 	assert_int_equal(sum_of(q, m, TOP_10S, 1001 * SECOND, &rows, &other), 100);
 	assert_int_equal(rows, 100);
 	assert_int_equal(other, 0);
-	assert_int_equal(sum_of(q, m, TOP_START, 1001 * SECOND, &rows, &other), 9100);
-	assert_int_equal(other, 9000);
+	assert_int_equal(sum_of(q, m, TOP_START, 1001 * SECOND, &rows, &other), all + 100);
+	assert_int_equal(other, all);
 	assert_int_equal(rows, 101);
 	top_query_free(q);
 	top_model_free(m);
@@ -209,6 +210,45 @@ static void test_filters_keep_peaks(void **state)
 	top_model_free(m);
 }
 
+/* What is not wanted takes no row. */
+static void test_unwanted_listeners(void **state)
+{
+	struct top_model *m = begin();
+	struct top_query *q = top_query_new();
+	struct filter f = { 0 };
+	char error[200], socket[20];
+	struct top_line l;
+
+	(void)state;
+	assert_int_equal(top_filter_parse("netns 5", &f, error, sizeof(error)), 0);
+	top_model_set_source_filter(m, &f);
+	for (unsigned i = 0; i < TOP_ROWS_MAX + 10; i++) {
+		struct record r;
+
+		snprintf(socket, sizeof(socket), "%x", i + 1);
+		r = listening(SECOND, LISTEN_SAMPLE, socket, "0.0.0.0", 1 + i % 60000, 0, 16, 0);
+		if (i > TOP_ROWS_MAX)
+			r.netns = r.listener.netns = 5;
+		put(m, r);
+	}
+	assert_false(line_named(q, m, TOP_LISTENERS, TOP_1S, 2 * SECOND, "0.0.0.0:1", &l));
+	snprintf(error, sizeof(error), "0.0.0.0:%u", TOP_ROWS_MAX + 2);
+	assert_true(line_named(q, m, TOP_LISTENERS, TOP_1S, 2 * SECOND, error, &l));
+	/* All of them wanted: those without a row are told. */
+	top_model_clear(m);
+	top_model_set_source_filter(m, NULL);
+	for (unsigned i = 0; i < TOP_ROWS_MAX + 10; i++) {
+		snprintf(socket, sizeof(socket), "%x", i + 1);
+		put(m, listening(SECOND, LISTEN_SAMPLE, socket, "0.0.0.0", 1 + i, 0, 16, 0));
+	}
+	assert_true(line_named(q, m, TOP_LISTENERS, TOP_1S, 2 * SECOND,
+			       "others (no room for their rows)", &l));
+	assert_int_equal(l.sockets, 11);
+	filter_free(&f);
+	top_query_free(q);
+	top_model_free(m);
+}
+
 static void test_a_copy_stays_as_it_is(void **state)
 {
 	struct top_model *m = begin(), *twin = begin(), *copy;
@@ -310,6 +350,7 @@ int main(void)
 		cmocka_unit_test(test_seconds_are_bounded),
 		cmocka_unit_test(test_filters),
 		cmocka_unit_test(test_filters_keep_peaks),
+		cmocka_unit_test(test_unwanted_listeners),
 		cmocka_unit_test(test_a_copy_stays_as_it_is),
 		cmocka_unit_test(test_the_log_is_bounded),
 		cmocka_unit_test(test_another_boot_begins_anew),

@@ -5,6 +5,7 @@ import os
 import re
 import shlex
 import subprocess
+import tempfile
 import time
 
 from . import env
@@ -37,7 +38,9 @@ class Tmux:
         variables = {"TERM": term, "LC_ALL": "C.UTF-8", "TZ": "UTC", **dict(environment)}
         words = ["env", "-u", "NO_COLOR", "-u", "TMUX", *(f"{k}={v}" for k, v in variables.items())]
         self.command = shlex.join(map(str, argv))
-        words += ["sh"] if shell else list(map(str, argv))
+        # tmux does not always know how its program ended
+        self.status = tempfile.NamedTemporaryFile(prefix="tcpshake-status-")
+        words += ["sh"] if shell else ["sh", "-c", f"{self.command}; echo $? >{self.status.name}"]
         self.run("new-session", "-d", "-x", str(columns), "-y", str(rows), shlex.join(words))
         self.server = int(self.ask("#{pid}"))
         self.pid = int(self.ask("#{pane_pid}"))
@@ -100,10 +103,14 @@ class Tmux:
 
     def ended(self, code=0):
         """The program has, with that exit status."""
-        env.poll_until(lambda: self.ask("#{pane_dead} #{pane_dead_status}") == f"1 {code}", 15,
-                       f"the program to exit with {code}, and not the screen\n{self.screen()}")
+        def status():
+            with open(self.status.name) as file:
+                return file.read().strip()
+        found = env.poll_until(status, 15, "the end of the program")
+        assert found == str(code), f"it ended with {found}, and the screen was\n{self.screen()}"
 
     def close(self):
         """The terminal vanishes, as far as it is still there."""
         subprocess.run(["tmux", "-L", self.name, "-f", "/dev/null", "kill-server"],
                        stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.status.close()
