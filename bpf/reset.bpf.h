@@ -18,7 +18,8 @@ volatile __u8 resets_by_function __weak = 0;
 
 /*
  * A socket that is aborted is in CLOSE already as its RST leaves. That of a connection whose FIN was
- * sent came there from FIN_WAIT on the same CPU right before; another's may have had its address.
+ * sent came there from FIN_WAIT on the same CPU right before. The RST is told once it is sent, and over
+ * loopback received: its peer's socket may have closed in between. Another's may have had its address.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -32,8 +33,12 @@ static __always_inline void fin_wait_closed(struct sock *sk, int oldstate)
 	__u32 zero = 0;
 	__u64 *last = bpf_map_lookup_elem(&closed_in_fin_wait, &zero);
 
-	if (last)
-		*last = oldstate == TCP_FIN_WAIT1 || oldstate == TCP_FIN_WAIT2 ? (__u64)sk : 0;
+	if (!last)
+		return;
+	if (oldstate == TCP_FIN_WAIT1 || oldstate == TCP_FIN_WAIT2)
+		*last = (__u64)sk;
+	else if (*last == (__u64)sk)
+		*last = 0;
 }
 
 /* SOCK_DONE: the peer's FIN had come. */
