@@ -100,7 +100,7 @@ static void set_state(struct top *t, struct top_view *v)
 	} states[] = {
 		[TOP_FEED_WAITING] = { "waiting", TOP_DIM }, [TOP_FEED_LIVE] = { "live", TOP_GOOD },
 		[TOP_FEED_GONE] = { "NO DAEMON", TOP_LOUD }, [TOP_FEED_REPLAY] = { "replay", TOP_GOOD },
-		[TOP_FEED_ENDED] = { "end", TOP_ACCENT },
+		[TOP_FEED_ENDED] = { "end", TOP_ACCENT }, [TOP_FEED_FAILED] = { "failed", TOP_LOUD },
 	};
 	enum top_feed_state state = top_feed_state(t->feed);
 
@@ -366,6 +366,8 @@ static enum exit_status run_screen(struct top *t)
 
 		if (ready < 0)
 			return STATUS_FAILED;
+		if (top_feed_state(t->feed) == TOP_FEED_FAILED)
+			return STATUS_FAILED;
 		now = take_signals(t);
 		/* Nobody looks any more. */
 		if (ready & (POLLHUP | POLLERR | POLLNVAL))
@@ -386,6 +388,8 @@ static enum exit_status run_once(struct top *t)
 		if (wait_and_take(t, false) < 0)
 			return STATUS_FAILED;
 		t->ui.quit = t->ui.quit || t->signals.stops;
+		if (top_feed_state(t->feed) == TOP_FEED_FAILED)
+			return STATUS_FAILED;
 		if (top_feed_state(t->feed) == TOP_FEED_GONE) {
 			log_error("it %s", top_feed_trouble(t->feed));
 			return STATUS_FAILED;

@@ -37,6 +37,7 @@ struct top_feed {
 	bool recording; /* a regular file */
 	bool private;
 	bool bye, hello;
+	bool ever; /* a hello came */
 	uint64_t bad;
 	uint64_t retry_at; /* CLOCK_MONOTONIC */
 	uint64_t newest_ns; /* of all records */
@@ -114,6 +115,10 @@ static void lose_input(struct top_feed *f)
 
 	if (!live) {
 		f->state = TOP_FEED_ENDED;
+		return;
+	}
+	if (f->private && !f->ever) {
+		f->state = TOP_FEED_FAILED;
 		return;
 	}
 	if (!*f->trouble || f->hello)
@@ -212,7 +217,7 @@ static void take(struct top_feed *f, const struct record *r)
 	learn_clock(f, r);
 	f->newest_ns = max_u64(f->newest_ns, r->mono_ns);
 	if (r->type == RECORD_HELLO) {
-		f->hello = true;
+		f->hello = f->ever = true;
 		*f->trouble = '\0';
 	}
 	if (r->type == RECORD_BYE)
@@ -336,14 +341,14 @@ bool top_feed_run(struct top_feed *f, bool readable)
 		try_again(f);
 	if (f->state == TOP_FEED_REPLAY)
 		return run_recording(f);
-	if (readable && f->input && f->state != TOP_FEED_ENDED)
+	if (readable && f->input && f->state < TOP_FEED_ENDED)
 		return run_live(f);
 	return false;
 }
 
 int top_feed_fd(const struct top_feed *f)
 {
-	return f->input && !f->recording && f->state != TOP_FEED_ENDED ? input_fd(f->input) : -1;
+	return f->input && !f->recording && f->state < TOP_FEED_ENDED ? input_fd(f->input) : -1;
 }
 
 int top_feed_timeout_ms(const struct top_feed *f)

@@ -18,8 +18,8 @@ REFUSED = 4242  # nobody listens there
 
 @pytest.fixture
 def terminal(keep):
-    def start(*argv, **kwargs):
-        return keep(Tmux([env.TCPSHAKE, *map(str, argv)], **kwargs))
+    def start(*argv, before=(), **kwargs):
+        return keep(Tmux([*before, env.TCPSHAKE, *map(str, argv)], **kwargs))
     return start
 
 
@@ -230,6 +230,18 @@ def test_needs_a_terminal(recording, cli):
         program = cli(*argv)
         program.end(code=2)
         program.error_line()
+
+
+def test_a_private_daemon_that_cannot(terminal, cli):
+    """What it says is not lost with the screen."""
+    if os.path.exists("/run/tcpshake/tcpshaked.sock"):
+        pytest.skip("a daemon serves this host at its default socket")
+    nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+    t = terminal("top", shell=True, before=nobody)
+    t.until(r"^tcpshaked: .*(root|CAP_BPF|sudo)")
+    env.poll_until(t.restored, 10, "the terminal back")
+    program = cli("top", "--once", preexec_fn=lambda: os.setresuid(65534, 65534, 65534))
+    assert program.end(code=1) == "" and re.search(r"root|CAP_BPF|sudo", program.stderr_text)
 
 
 # keys

@@ -34,6 +34,8 @@ LEFT_OUT = {
     "test_demo.py": "a show for users, which takes minutes",
     "test_cli.py": "terminals, rendering, man pages: what the CLI reads is the daemon's feed",
     "test_cli_views.py": "the same",
+    "test_top.py": "the same",
+    "test_top_load.py": "the same, under load",
     "test_explain.py": "recordings, and the CLI's view of them",
     "test_scenarios.py": "real programs under load, which a guest is too slow for",
     "test_socket.py": "subscribers that are slow, many or wrong: user space on both sides",
