@@ -22,7 +22,7 @@ int top_canvas_resize(struct top_canvas *c, unsigned rows, unsigned columns)
 void top_canvas_clear(struct top_canvas *c)
 {
 	for (size_t i = 0; i < (size_t)c->rows * c->columns; i++)
-		c->glyphs[i] = (struct top_glyph){ ' ', TOP_PLAIN };
+		c->glyphs[i] = (struct top_glyph){ .character = ' ', .paint = TOP_PLAIN };
 }
 
 void top_canvas_free(struct top_canvas *c)
@@ -37,7 +37,7 @@ void top_put_char(struct top_canvas *c, unsigned row, unsigned column, enum top_
 {
 	if (row < c->rows && column < c->columns)
 		c->glyphs[(size_t)row * c->columns + column] =
-			(struct top_glyph){ character, (uint8_t)paint };
+			(struct top_glyph){ .character = character, .paint = (uint8_t)paint };
 }
 
 /* The character at valid UTF-8, which is what text_append() makes; `*text` goes past it. */
@@ -148,11 +148,10 @@ unsigned top_put_wrapped(struct top_canvas *c, unsigned row, unsigned column, un
 	return used;
 }
 
-void top_repaint(struct top_canvas *c, unsigned row, unsigned column, unsigned width,
-		 enum top_paint paint)
+void top_select(struct top_canvas *c, unsigned row, unsigned column, unsigned width)
 {
 	for (unsigned i = column; row < c->rows && i < c->columns && i < column + width; i++)
-		c->glyphs[(size_t)row * c->columns + i].paint = (uint8_t)paint;
+		c->glyphs[(size_t)row * c->columns + i].selected = true;
 }
 
 static void put_utf8(struct buf *b, uint32_t c)

@@ -18,7 +18,7 @@ enum top_paint {
 	TOP_BOLD,
 	TOP_ACCENT, /* titles, keys */
 	TOP_ACTIVE, /* the title of the pane that takes the keys */
-	TOP_SELECTED,
+	TOP_SELECTED, /* a cursor */
 	TOP_GOOD,
 	TOP_WARN,
 	TOP_BAD,
@@ -32,6 +32,7 @@ enum top_paint {
 struct top_glyph {
 	uint32_t character; /* Unicode; takes one column */
 	uint8_t paint;
+	bool selected; /* the row that is chosen: it means what it means all the same */
 };
 
 struct top_canvas {
@@ -62,9 +63,8 @@ void top_put_char(struct top_canvas *c, unsigned row, unsigned column, enum top_
 /* Words on up to `rows` rows; how many it took. */
 unsigned top_put_wrapped(struct top_canvas *c, unsigned row, unsigned column, unsigned width,
 			 unsigned rows, enum top_paint paint, const char *text);
-/* Give what is there already another meaning. */
-void top_repaint(struct top_canvas *c, unsigned row, unsigned column, unsigned width,
-		 enum top_paint paint);
+/* What is there already is of the chosen row. */
+void top_select(struct top_canvas *c, unsigned row, unsigned column, unsigned width);
 
 /* All of it as lines of UTF-8, without the spaces at their ends. */
 void top_canvas_text(const struct top_canvas *c, struct buf *b);

@@ -11,7 +11,6 @@ struct top_context {
 	const struct top_model *model;
 	uint64_t now_ns;
 	double seconds; /* of the window */
-	bool mixed; /* several network namespaces */
 };
 
 /* A place on the canvas, and who asks. */

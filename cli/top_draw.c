@@ -57,7 +57,7 @@ static const char *balance(const struct top_totals *t, bool utf8, enum top_paint
 static void draw_title(struct top_canvas *c, const struct top_view *v, const struct top_totals *t)
 {
 	struct top_info info = top_info_of(v->model);
-	char text[200], sign[48];
+	char text[400], sign[48];
 	enum top_paint paint;
 	unsigned right = c->columns, used;
 
@@ -72,6 +72,17 @@ static void draw_title(struct top_canvas *c, const struct top_view *v, const str
 	balance(t, c->utf8, &paint, sign, sizeof(sign));
 	right -= top_put_right(c, 0, 0, right, paint, sign) + 2;
 	used = top_put(c, 0, 0, right, TOP_ACCENT, "tcpshake");
+	/* A daemon of our own was given the same. */
+	if (strcmp(info.daemon_only, info.source_only) == 0)
+		info.daemon_only = "";
+	if (*info.daemon_only || *info.source_only) {
+		/* Whoever looks at a part should know that it is one. */
+		snprintf(text, sizeof(text), "  %s  only %s%s%s", info.host, info.daemon_only,
+			 *info.daemon_only && *info.source_only ? " " : "", info.source_only);
+		if (used < right)
+			top_put(c, 0, used, right - used, TOP_WARN, text);
+		return;
+	}
 	snprintf(text, sizeof(text), "  %s%s%s%s%s", info.host, *info.kernel ? "  Linux " : "",
 		 info.kernel, *info.evidence && c->columns >= 110 ? "  by " : "",
 		 c->columns >= 110 ? info.evidence : "");

@@ -38,6 +38,9 @@ void top_draw_pane(struct top_canvas *c, struct top_view *v, enum top_table_id i
 void top_draw_tabs(struct top_canvas *c, struct top_view *v, const struct top_span *span,
 		   unsigned row);
 void top_draw_heat(struct top_canvas *c, const struct top_view *v, struct top_area area);
+/* The titles and one row. */
+void top_draw_line(struct top_canvas *c, const struct top_view *v, enum top_table_id id,
+		   const struct top_span *span, const struct top_line *line, unsigned row);
 void top_draw_detail(struct top_canvas *c, struct top_view *v, const struct top_span *span,
 		     struct top_area area);
 void top_draw_help(struct top_canvas *c, struct top_area area);

@@ -62,12 +62,8 @@ static void put_extras(struct top_canvas *c, const struct top_names *names, unsi
 		snprintf(text, sizeof(text), "retransmits=%u%s%s", f->retransmits,
 			 f->wait_ns == NS_UNKNOWN ? "" : " wait=",
 			 f->wait_ns == NS_UNKNOWN ? "" : top_time(f->wait_ns, wait, sizeof(wait)));
-		column += column < c->columns ? top_put(c, row, column, c->columns - column, TOP_WARN,
-							text) + 1 : 0;
-	}
-	if (f->count > 1 && column < c->columns) {
-		snprintf(text, sizeof(text), "%u times", f->count);
-		top_put(c, row, column, c->columns - column, TOP_WARN, text);
+		if (column < c->columns)
+			top_put(c, row, column, c->columns - column, TOP_WARN, text);
 	}
 }
 
@@ -82,8 +78,13 @@ static void draw_record(struct top_canvas *c, const struct top_view *v, unsigned
 	column += 13;
 	top_put(c, row, column, 11, outcome_paint(f), word_of(f, text, sizeof(text)));
 	column += 12;
-	top_put_right(c, row, column, 7, TOP_PLAIN,
-		      f->latency_ns == NS_UNKNOWN ? "-" : top_time(f->latency_ns, text, sizeof(text)));
+	if (f->kind == TOP_OVERFLOW)
+		snprintf(text, sizeof(text), "x%u", f->count);
+	else if (f->latency_ns == NS_UNKNOWN)
+		snprintf(text, sizeof(text), "-");
+	else
+		top_time(f->latency_ns, text, sizeof(text));
+	top_put_right(c, row, column, 7, TOP_PLAIN, text);
 	column += 8;
 	if (wide) {
 		put_end(c, row, column, width, f->local, f->local_port, f->flags & TOP_LOCAL);
@@ -158,11 +159,10 @@ static const struct top_line *line_of(struct top_view *v, const struct top_span 
 	return NULL;
 }
 
-static void draw_name(struct top_canvas *c, struct top_view *v, const struct top_span *span,
+static void draw_name(struct top_canvas *c, struct top_view *v, const struct top_line *l,
 		      unsigned row)
 {
 	static const char *const kinds[TOP_TABLES] = { "Listener", "Destination", "Process", "Cause" };
-	const struct top_line *l = line_of(v, span);
 	char head[80] = "nothing in this window", tail[24] = "", text[160];
 	unsigned used;
 
@@ -183,6 +183,7 @@ void top_draw_detail(struct top_canvas *c, struct top_view *v, const struct top_
 		     struct top_area area)
 {
 	const struct top_fact *facts[RECORDS];
+	const struct top_line *l = line_of(v, span);
 	struct top_focus focus;
 	unsigned row = area.row, end = area.row + area.rows;
 	size_t max = area.rows < RECORDS ? area.rows : RECORDS;
@@ -190,7 +191,11 @@ void top_draw_detail(struct top_canvas *c, struct top_view *v, const struct top_
 
 	top_focus_of(v->model, v->ui->detail_of, v->ui->detail_row, span, v->ui->detail_skip, facts,
 		     max, &focus);
-	draw_name(c, v, span, row++);
+	draw_name(c, v, l, row++);
+	if (l && area.rows >= 10) {
+		top_draw_line(c, v, v->ui->detail_of, span, l, row);
+		row += 2;
+	}
 	draw_outcomes(c, row++, &focus);
 	row += draw_causes(c, v, (struct top_area){ row, 0, end - row, c->columns }, &focus);
 	snprintf(text, sizeof(text), "LAST RECORDS%s%s", focus.skipped ? ", some newer ones left out" : "",

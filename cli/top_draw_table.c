@@ -97,30 +97,50 @@ static void draw_evidence(struct top_canvas *c, const struct top_view *v, const 
 	top_put_wrapped(c, area.row, area.column, area.columns, area.rows, TOP_WARN, text);
 }
 
+static void draw_row(struct top_canvas *c, const struct top_context *context, enum top_table_id id,
+		     const struct layout *l, const struct top_line *line, unsigned row,
+		     unsigned column)
+{
+	struct top_cell at = { .canvas = c, .row = row, .column = column, .context = context };
+
+	for (unsigned i = 0; i < top_column_count(id); i++) {
+		if (!l->widths[i])
+			continue;
+		at.width = l->widths[i];
+		top_panes[id].columns[i].put(&at, line);
+		at.column += at.width + GAP;
+	}
+}
+
+static struct top_context context_of(const struct top_view *v, const struct top_span *span)
+{
+	return (struct top_context){ .model = v->model, .now_ns = v->now_ns, .seconds = span->seconds };
+}
+
 static void draw_rows(struct top_canvas *c, const struct top_view *v, enum top_table_id id,
 		      const struct top_span *span, const struct layout *l,
 		      const struct top_line *lines, struct top_area area)
 {
-	struct top_info info = top_info_of(v->model);
-	struct top_context context = {
-		.model = v->model, .now_ns = v->now_ns, .seconds = span->seconds, .mixed = info.mixed
-	};
+	struct top_context context = context_of(v, span);
 	const struct top_order *o = &v->ui->order[id];
 
 	for (size_t i = o->first; i < o->count && i < o->first + o->visible; i++) {
-		struct top_cell at = { .canvas = c, .row = area.row + (unsigned)(i - o->first),
-				       .column = area.column, .context = &context };
+		unsigned row = area.row + (unsigned)(i - o->first);
 
-		for (unsigned k = 0; k < top_column_count(id); k++) {
-			if (!l->widths[k])
-				continue;
-			at.width = l->widths[k];
-			top_panes[id].columns[k].put(&at, &lines[i]);
-			at.column += at.width + GAP;
-		}
+		draw_row(c, &context, id, l, &lines[i], row, area.column);
 		if (i == o->selected && v->ui->pane == id && !v->report)
-			top_repaint(c, at.row, area.column, area.columns, TOP_SELECTED);
+			top_select(c, row, area.column, area.columns);
 	}
+}
+
+void top_draw_line(struct top_canvas *c, const struct top_view *v, enum top_table_id id,
+		   const struct top_span *span, const struct top_line *line, unsigned row)
+{
+	struct layout l = lay_out(id, c->columns, top_info_of(v->model).mixed);
+	struct top_context context = context_of(v, span);
+
+	draw_titles(c, v->ui, id, &l, row, 0);
+	draw_row(c, &context, id, &l, line, row + 1, 0);
 }
 
 static void draw_name(struct top_canvas *c, const struct top_view *v, enum top_table_id id,

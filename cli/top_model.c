@@ -229,9 +229,17 @@ static void copy_text(char *out, size_t size, const char *text)
 	snprintf(out, size, "%s", text ? text : "");
 }
 
+static void add_criterion(char *out, size_t size, const char *key, const char *value)
+{
+	size_t len = strlen(out);
+
+	snprintf(out + len, size - len, "%s%s=%s", len ? " " : "", key, value);
+}
+
 static void add_hello(struct top_model *m, const struct record *r)
 {
 	const struct record_hello *h = &r->hello;
+	const cJSON *item;
 
 	/* Another boot counts its own nanoseconds. */
 	if (h->boot_id && *m->boot_id && strncmp(m->boot_id, h->boot_id, sizeof(m->boot_id) - 1) != 0)
@@ -243,6 +251,11 @@ static void add_hello(struct top_model *m, const struct record *r)
 	copy_text(m->kernel, sizeof(m->kernel), h->kernel);
 	copy_text(m->version, sizeof(m->version), h->version);
 	copy_text(m->evidence, sizeof(m->evidence), h->evidence);
+	*m->daemon_only = '\0';
+	cJSON_ArrayForEach(item, h->filters)
+		if (cJSON_IsString(item))
+			add_criterion(m->daemon_only, sizeof(m->daemon_only), item->string,
+				      item->valuestring);
 }
 
 /* Once a second: what the clocks differ by changes slowly. */
@@ -292,6 +305,11 @@ void top_model_add(struct top_model *m, const struct record *r, uint64_t now_ns)
 void top_model_set_source_filter(struct top_model *m, const struct filter *filter)
 {
 	m->source_filter = filter && !filter_is_empty(filter) ? filter : NULL;
+	*m->source_only = '\0';
+	for (int i = 0; m->source_filter && i < FILTER_KEYS; i++)
+		if (filter->text[i])
+			add_criterion(m->source_only, sizeof(m->source_only), filter_keys[i],
+				      filter->text[i]);
 }
 
 void top_model_set_filter(struct top_model *m, const struct filter *filter)

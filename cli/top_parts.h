@@ -67,6 +67,8 @@ struct top_model {
 	int64_t wall_offset_ns; /* from mono_ns to the time of day */
 	uint64_t wall_second; /* for which it was reckoned */
 	char host[64], kernel[64], version[32], evidence[32], boot_id[64];
+	char daemon_only[120]; /* the filters of the daemon itself, "" for none */
+	char source_only[120]; /* and of this program's options */
 	bool failed; /* memory ran out: something is missing */
 };
 

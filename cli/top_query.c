@@ -89,6 +89,8 @@ struct top_info top_info_of(const struct top_model *m)
 		.kernel = m->kernel,
 		.version = m->version,
 		.evidence = m->evidence,
+		.daemon_only = m->daemon_only,
+		.source_only = m->source_only,
 		.since_ns = m->since_ns,
 		.newest_ns = m->newest_ns,
 		.untold_sockets = m->sockets_untold,

@@ -31,6 +31,7 @@ void top_totals_of(const struct top_model *m, const struct top_span *span, struc
 /* Whose feed it is; "" where it was not told. */
 struct top_info {
 	const char *host, *kernel, *version, *evidence;
+	const char *daemon_only, *source_only; /* filters: what the feed leaves out */
 	uint64_t since_ns; /* what "since start" counts from; 0: nothing came */
 	uint64_t newest_ns;
 	uint64_t untold_sockets; /* listeners for which there was no room */

@@ -21,7 +21,7 @@
 static struct {
 	SCREEN *screen;
 	FILE *in; /* of /dev/tty, where standard input is the feed */
-	attr_t looks[TOP_PAINTS];
+	attr_t looks[TOP_PAINTS], selected[TOP_PAINTS];
 } terminal;
 
 /* ---- colours ---- */
@@ -44,39 +44,62 @@ static void set_plain_looks(void)
 	terminal.looks[TOP_ACTIVE] = terminal.looks[TOP_SELECTED] = A_REVERSE;
 	terminal.looks[TOP_WARN] = terminal.looks[TOP_BAD] = A_BOLD;
 	terminal.looks[TOP_LOUD] = A_BOLD | A_REVERSE;
+	for (int i = 0; i < TOP_PAINTS; i++)
+		terminal.selected[i] = A_REVERSE | (terminal.looks[i] & A_BOLD);
 }
 
-static attr_t pair(short number, short foreground, short background)
-{
-	init_pair(number, foreground, background);
-	return COLOR_PAIR(number);
-}
+enum { GREY = 238, NONE = -1 };
+
+/* The foreground of each where there are 256, and where there are 8; NONE: the terminal's own. */
+static const struct {
+	short many, few;
+	short background; /* of both */
+	attr_t attribute; /* where there are 8; where there are 256 A_BOLD only */
+} inks[TOP_PAINTS] = {
+	[TOP_PLAIN] = { NONE, NONE, NONE, 0 },
+	[TOP_DIM] = { 245, NONE, NONE, A_DIM },
+	[TOP_BOLD] = { NONE, NONE, NONE, A_BOLD },
+	[TOP_ACCENT] = { COLOR_CYAN, COLOR_CYAN, NONE, 0 },
+	[TOP_ACTIVE] = { COLOR_BLACK, COLOR_BLACK, COLOR_CYAN, 0 },
+	[TOP_SELECTED] = { COLOR_BLACK, COLOR_BLACK, COLOR_WHITE, 0 },
+	[TOP_GOOD] = { COLOR_GREEN, COLOR_GREEN, NONE, 0 },
+	[TOP_WARN] = { COLOR_YELLOW, COLOR_YELLOW, NONE, 0 },
+	[TOP_BAD] = { 203, COLOR_RED, NONE, 0 },
+	[TOP_LOUD] = { COLOR_WHITE, COLOR_WHITE, COLOR_RED, A_BOLD },
+};
 
 static void set_colors(void)
 {
-	bool many = COLORS >= 256;
-	short number = 1, none = -1;
+	bool many, own;
+	short number = 1;
 
 	start_color();
-	if (use_default_colors() != OK)
-		none = COLOR_BLACK;
+	own = use_default_colors() == OK;
 	many = COLORS >= 256;
-	terminal.looks[TOP_ACCENT] = pair(number++, COLOR_CYAN, none);
-	terminal.looks[TOP_ACTIVE] = pair(number++, COLOR_BLACK, COLOR_CYAN);
-	terminal.looks[TOP_SELECTED] = many ? pair(number++, 255, 238) : A_REVERSE;
-	terminal.looks[TOP_GOOD] = pair(number++, COLOR_GREEN, none);
-	terminal.looks[TOP_WARN] = pair(number++, COLOR_YELLOW, none);
-	terminal.looks[TOP_BAD] = pair(number, COLOR_RED, none) | (many ? 0 : A_BOLD);
-	if (many)
-		terminal.looks[TOP_BAD] = pair(number, 203, none);
-	number++;
-	terminal.looks[TOP_LOUD] = pair(number++, COLOR_WHITE, COLOR_RED) | A_BOLD;
-	if (many)
-		terminal.looks[TOP_DIM] = pair(number++, 245, none);
-	for (int i = 0; i < TOP_HEATS; i++)
-		terminal.looks[TOP_HEAT + i] =
-			many ? pair(number++, heat_256[i], none) :
-			       pair(number++, heat_8[i].color, none) | heat_8[i].attribute;
+	for (int i = 0; i < TOP_PAINTS; i++) {
+		int heat = i - TOP_HEAT;
+		short ink = many ? inks[i].many : inks[i].few, paper = inks[i].background;
+		attr_t attribute = many ? inks[i].attribute & A_BOLD : inks[i].attribute;
+
+		if (heat >= 0) {
+			ink = many ? heat_256[heat] : heat_8[heat].color;
+			paper = NONE;
+			attribute = many ? 0 : heat_8[heat].attribute;
+		}
+		if (!own) {
+			ink = ink == NONE ? COLOR_WHITE : ink;
+			paper = paper == NONE ? COLOR_BLACK : paper;
+		}
+		init_pair(number, ink, paper);
+		terminal.looks[i] = COLOR_PAIR(number++) | attribute;
+		/* With 8 there is no grey to stand on. */
+		if (many) {
+			init_pair(number, ink == NONE ? 255 : ink, GREY);
+			terminal.selected[i] = COLOR_PAIR(number++) | attribute;
+		} else {
+			terminal.selected[i] = terminal.looks[i] | A_REVERSE;
+		}
+	}
 }
 
 /* ---- open and close ---- */
@@ -160,7 +183,7 @@ static void put_run(const struct top_canvas *c, unsigned row, unsigned start, un
 	for (unsigned i = start; i < end; i++)
 		text[i - start] = (wchar_t)line[i].character;
 	text[end - start] = L'\0';
-	attrset((int)terminal.looks[line[start].paint]);
+	attrset((int)(line[start].selected ? terminal.selected : terminal.looks)[line[start].paint]);
 	mvaddnwstr((int)row, (int)start, text, (int)(end - start));
 }
 
@@ -170,7 +193,8 @@ void top_screen_show(const struct top_canvas *c)
 		const struct top_glyph *line = c->glyphs + (size_t)row * c->columns;
 
 		for (unsigned start = 0, end; start < c->columns; start = end) {
-			for (end = start + 1; end < c->columns && line[end].paint == line[start].paint;)
+			for (end = start + 1; end < c->columns && line[end].paint == line[start].paint &&
+					      line[end].selected == line[start].selected;)
 				end++;
 			put_run(c, row, start, end);
 		}
