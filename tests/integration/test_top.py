@@ -167,7 +167,7 @@ def test_the_screen(incident, served, terminal, tmp_path, columns, rows):
     screen = t.until(r"sleepy/\d+ .* 3/2 ")
     lines = screen.split("\n")
     assert len(lines) - 1 == rows and all(len(line) <= columns for line in lines)
-    assert re.match(r"tcpshake  \S+  Linux ", lines[0]) and "window 10 s" in lines[0]
+    assert re.match(r"tcpshake  \S+  only netns=/proc/", lines[0]) and "window 10 s" in lines[0]
     assert re.search(r"^active +\d\S* +\d\S* +\d\S* +\d\S* +2\d timed$", screen, re.M)
     assert re.search(rf"^127.0.0.1:{incident.stalled.port} .*█+ +3/2 ", screen, re.M)
     assert re.search(r"^accept_queue_full, proven, .*: ", screen, re.M)
