@@ -30,9 +30,9 @@ BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -Wall -Wextra -Wshadow $(if $(WERROR),
 	-Ivmlinux -Ibpf -MMD -MP
 
 LIBS_DAEMON = $(shell $(PKG_CONFIG) --libs libbpf libcjson libevent_core libevent_extra libcap)
-LIBS_CLI = $(shell $(PKG_CONFIG) --libs libcjson ncursesw)
+LIBS_CLI = $(shell $(PKG_CONFIG) --libs libcjson ncursesw zlib libzstd)
 LIBS_empty = $(shell $(PKG_CONFIG) --libs libbpf)
-LIBS_UNIT = $(shell $(PKG_CONFIG) --libs libcjson libevent_core libevent_extra cmocka)
+LIBS_UNIT = $(shell $(PKG_CONFIG) --libs libcjson libevent_core libevent_extra zlib libzstd cmocka)
 
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 COMMON := $(call objects,$(wildcard common/*.c))
@@ -47,7 +47,10 @@ BPF := $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(BPF_APART:%=bpf/%.bpf.c),$(wil
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/*.c))
 HELPERS := $(addprefix $(BUILD)/tests/,$(basename $(notdir $(wildcard tests/integration/*.c \
 	tests/bench/*.c))))
+FUZZERS := records filter requests
+FUZZ_SECONDS ?= 60
 # Snippets for other programs: to be copied from share/tcpshake, and edited.
+COMPLETIONS := $(foreach p,tcpshake tcpshaked,$(foreach s,bash zsh,$(BUILD)/completion/$(p).$(s)))
 CONTRIB := $(sort $(wildcard contrib/*/*))
 define newline
 
@@ -60,7 +63,7 @@ tab := $() $()
 .SECONDARY:
 DEMO_SECONDS ?= 120
 
-.PHONY: all run demo test check unit integration sanitize bench vm lint fmt deps install uninstall clean help
+.PHONY: all run demo test check unit integration sanitize bench fuzz vm lint fmt deps install uninstall clean help
 
 all: $(BUILD)/tcpshaked $(BUILD)/tcpshake ## build the daemon and the CLI
 
@@ -80,8 +83,11 @@ test: ## install what is missing, build, and pass every suite (needs root)
 
 check: lint unit integration sanitize ## every suite, with what is installed
 
-unit: $(UNIT) ## the unit tests
+unit: $(UNIT) $(FUZZERS:%=$(BUILD)/tests/replay-%) ## the unit tests, and the fuzzers' corpora once
 	$(Q)set -e; for t in $(UNIT); do $$t; done
+	$(Q)tests/fuzz/seed $(BUILD)/corpus
+	$(Q)set -e; for f in $(FUZZERS); do \
+		$(BUILD)/tests/replay-$$f tests/fuzz/corpus/$$f $(BUILD)/corpus/$$f; done
 
 integration: all $(HELPERS) ## the integration tests: real traffic in network namespaces (needs root)
 	$(Q)TCPSHAKE_BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest -q -rsfE $(PYTEST_FLAGS) tests/integration
@@ -92,6 +98,12 @@ sanitize: ## unit tests, daemon and CLI under ASan and UBSan
 
 bench: all $(HELPERS) $(BUILD)/tests/empty.bpf.o ## what it costs, beside its peers, into docs/performance.md (needs root)
 	$(Q)TCPSHAKE_BUILD=$(abspath $(BUILD)) tests/bench/compare $(BENCH_FLAGS)
+
+fuzz: ## run each fuzzer for FUZZ_SECONDS (default 60), under ASan and UBSan (needs clang)
+	$(Q)tools/install-deps fuzz
+	$(Q)$(MAKE) -s --no-print-directory $(FUZZERS:%=$(O)/fuzz/%)
+	$(Q)tests/fuzz/seed $(O)/corpus
+	$(Q)tests/fuzz/run $(O) $(FUZZ_SECONDS) $(FUZZERS)
 
 vm: ## the integration tests under other kernels: KERNEL=oldest, newest, 6.1, trixie, … (needs root)
 	$(Q)tools/install-deps vm
@@ -107,18 +119,24 @@ fmt: ## format the C sources
 deps: ## install the Debian packages that building and testing need
 	$(Q)tools/install-deps test
 
-install: all ## install under $(DESTDIR)$(PREFIX)
+install: all $(COMPLETIONS) ## install under $(DESTDIR)$(PREFIX)
 	install -D -m 755 $(BUILD)/tcpshaked $(DESTDIR)$(PREFIX)/sbin/tcpshaked
 	install -D -m 755 $(BUILD)/tcpshake $(DESTDIR)$(PREFIX)/bin/tcpshake
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 man/tcpshake.1
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man5 man/tcpshake-records.5
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man8 man/tcpshaked.8
+	$(foreach p,tcpshake tcpshaked,install -D -m 644 $(BUILD)/completion/$(p).bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/$(p)$(newline)$(tab))
+	$(foreach p,tcpshake tcpshaked,install -D -m 644 $(BUILD)/completion/$(p).zsh $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_$(p)$(newline)$(tab))
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/tcpshake/schemas schemas/*.schema.json
 	$(foreach f,$(CONTRIB),install -D -m 644 $(f) $(DESTDIR)$(PREFIX)/share/tcpshake/$(f)$(newline)$(tab))
 	sed -i 's,/usr/local/sbin,$(PREFIX)/sbin,' $(DESTDIR)$(PREFIX)/share/tcpshake/contrib/systemd/tcpshaked.service
 
 uninstall: ## remove what install put there
 	rm -f $(DESTDIR)$(PREFIX)/sbin/tcpshaked $(DESTDIR)$(PREFIX)/bin/tcpshake \
-		$(DESTDIR)$(PREFIX)/share/man/man1/tcpshake.1 $(DESTDIR)$(PREFIX)/share/man/man8/tcpshaked.8
+		$(DESTDIR)$(PREFIX)/share/man/man1/tcpshake.1 $(DESTDIR)$(PREFIX)/share/man/man5/tcpshake-records.5 \
+		$(DESTDIR)$(PREFIX)/share/man/man8/tcpshaked.8
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/share/,$(foreach p,tcpshake tcpshaked,\
+		bash-completion/completions/$(p) zsh/site-functions/_$(p)))
 	rm -rf $(DESTDIR)$(PREFIX)/share/tcpshake
 
 clean: ## remove everything generated
@@ -135,6 +153,10 @@ $(BUILD)/tcpshake: $(CLI) $(COMMON)
 	$(call say,LINK $@)
 	$(Q)$(CC) $(CFLAGS) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(LIBS_CLI)
 
+# The programs print it from the tables that they parse their options with.
+$(COMPLETIONS): $(BUILD)/completion/%: $(BUILD)/tcpshake $(BUILD)/tcpshaked
+	$(Q)mkdir -p $(@D) && $(BUILD)/$(basename $(@F)) --completion $(subst .,,$(suffix $@)) >$@
+
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/tests/testable.a
 	$(call say,LINK $@)
 	$(Q)$(CC) $(CFLAGS) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(LIBS_UNIT)
@@ -142,6 +164,27 @@ $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(BUILD)/tests/testable.a
 # An archive, so that a test takes only what it uses (`q`: daemon/ and cli/ share file names).
 $(BUILD)/tests/testable.a: $(TESTABLE)
 	$(Q)mkdir -p $(@D) && rm -f $@ && ar qcs $@ $^
+
+# The targets of the fuzzers: with a main() that runs files, and with libFuzzer's.
+$(FUZZERS:%=$(BUILD)/tests/replay-%): $(BUILD)/tests/replay-%: $(BUILD)/tests/fuzz/%.o \
+		$(BUILD)/tests/fuzz/replay.o $(BUILD)/daemon/control.o $(BUILD)/tests/testable.a
+	$(call say,LINK $@)
+	$(Q)$(CC) $(CFLAGS) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(LIBS_UNIT)
+
+FUZZ_FLAGS := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+FUZZED := $(patsubst $(BUILD)/%.o,$(O)/fuzz/%.o,$(filter-out %/capabilities.o,$(TESTABLE)) $(BUILD)/daemon/control.o)
+
+$(FUZZERS:%=$(O)/fuzz/%): $(O)/fuzz/%: $(O)/fuzz/tests/fuzz/%.o $(O)/fuzz/fuzzed.a
+	$(call say,LINK $@)
+	$(Q)$(CLANG) $(FUZZ_FLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS_UNIT)
+
+$(O)/fuzz/fuzzed.a: $(FUZZED)
+	$(Q)rm -f $@ && ar qcs $@ $^
+
+$(O)/fuzz/%.o: %.c
+	$(call say,FUZZ $<)
+	$(Q)mkdir -p $(@D) && $(CLANG) -std=gnu11 $(WARN) $(DEFS) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link \
+		-I. -Idaemon -MMD -MP -c -o $@ $<
 
 $(BUILD)/tests/%: tests/integration/%.c
 	$(call say,CC   $@)

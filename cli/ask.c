@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -170,6 +171,19 @@ fail:
 bool ask_is_private(const struct ask *a)
 {
 	return a->pid != 0;
+}
+
+pid_t ask_pid(const struct ask *a)
+{
+	struct ucred peer = { 0 };
+	socklen_t size = sizeof(peer);
+
+	return getsockopt(a->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? peer.pid : 0;
+}
+
+const char *ask_name(const struct ask *a)
+{
+	return a->name;
 }
 
 static int report_gone(struct ask *a)

@@ -6,6 +6,8 @@
 #ifndef TCPSHAKE_ASK_H
 #define TCPSHAKE_ASK_H
 
+#include <sys/types.h>
+
 #include "options.h"
 #include "output.h"
 #include "record.h"
@@ -16,6 +18,11 @@ struct ask;
 struct ask *ask_open(const struct options *o, struct signals *signals);
 /* It was started for us, just now: it has not seen much yet. */
 bool ask_is_private(const struct ask *a);
+
+/* The daemon's process, as far as the kernel tells us; else 0. */
+pid_t ask_pid(const struct ask *a);
+/* For messages: "the daemon at PATH". */
+const char *ask_name(const struct ask *a);
 
 typedef void ask_record(void *ctx, const struct record *r, const char *line, size_t len);
 

@@ -73,7 +73,7 @@ static const struct view views[] = {
 			"explains a difference.",
 		.examples =
 			"  tcpshake stats --once\n"
-			"  tcpshake stats --json\n"
+			"  tcpshake stats --json --netns /proc/self/ns/net   only the audit of this namespace\n"
 			"  tcpshake stats --from feed.ndjson\n",
 		.run = stats_run,
 	},
@@ -94,6 +94,36 @@ static const struct view views[] = {
 			"  tcpshake explain --from feed.ndjson --json | head -1   the worst\n"
 			"  tcpshake explain --remote 10.0.0.0/8 --role active\n",
 		.run = explain_run,
+	},
+	{
+		.name = "record",
+		.operand = "FILE",
+		.summary = "the feed to a file, to be shown later with --from",
+		.description =
+			"The records of the feed to FILE, one JSON object a line; - is standard output.\n"
+			"A FILE that ends in .gz or .zst is compressed. It holds whole lines at any\n"
+			"moment. Ctrl-C ends it, with a summary.",
+		.examples =
+			"  tcpshake record handshakes.ndjson.zst\n"
+			"  tcpshake record --duration 1h --outcome failed failed.ndjson.gz\n"
+			"  tcpshake tail --from failed.ndjson.gz --speed 10\n"
+			"  tcpshake record --from feed.ndjson --port 443 https.ndjson.zst\n"
+			"  ssh host tcpshake record - > host.ndjson\n",
+		.run = record_run,
+	},
+	{
+		.name = "doctor",
+		.summary = "what this host lets be seen, and the sysctls that decide handshakes",
+		.description =
+			"What this kernel, the daemon's capabilities and the mounts allow: what is\n"
+			"missing, what that costs and how to get it. Then the sysctls that decide\n"
+			"handshakes, each with a verdict, against what listeners got and what ports\n"
+			"are in use. Exit status 1 if no daemon can run here.",
+		.examples =
+			"  tcpshake doctor\n"
+			"  tcpshake doctor --port 443                only these listeners\n"
+			"  tcpshake doctor --json | jq -c 'select(.verdict != \"ok\")'\n",
+		.run = doctor_run,
 	},
 };
 
@@ -135,7 +165,8 @@ static enum exit_status unknown_view(const char *name)
 static void print_help(const struct view *view)
 {
 	if (view) {
-		printf("Usage: tcpshake %s [options]\n\n%s\n", view->name, view->description);
+		printf("Usage: tcpshake %s%s%s [options]\n\n%s\n", view->name, view->operand ? " " : "",
+		       view->operand ? view->operand : "", view->description);
 	} else {
 		printf("Usage: tcpshake [VIEW] [options]\n\n"
 		       "Shows the TCP handshakes of this host, live from the kernel. Records come\n"
@@ -149,6 +180,22 @@ static void print_help(const struct view *view)
 	printf("\nOptions:\n");
 	cli_options_print(view ? view->name : NULL);
 	printf("\nExamples:\n%s\nMore: man tcpshake\n", (view ? view : &views[0])->examples);
+}
+
+static void print_completion(const char *shell)
+{
+	static struct completion_option options[VIEWS][OPTIONS_MAX];
+	struct completion_command commands[VIEWS];
+
+	for (size_t i = 0; i < VIEWS; i++)
+		commands[i] = (struct completion_command){
+			.name = views[i].name,
+			.summary = views[i].summary,
+			.files = views[i].operand,
+			.options = options[i],
+			.count = cli_options_list(views[i].name, options[i]),
+		};
+	completion_print(stdout, shell, "tcpshake", commands, VIEWS);
 }
 
 /* Descriptors 0 to 2 must be ours, or what is opened next would be taken for them. */
@@ -179,9 +226,11 @@ int main(int argc, char **argv)
 		argv++;
 	}
 	chosen = view ? view : default_view(argc, argv);
-	status = cli_options_parse(&options, chosen->name, argc, argv);
+	status = cli_options_parse(&options, chosen->name, chosen->operand, argc, argv);
 	if (status == STATUS_OK && options.help)
 		print_help(view);
+	else if (status == STATUS_OK && options.completion)
+		print_completion(options.completion);
 	else if (status == STATUS_OK && options.version)
 		printf("tcpshake %s\n", TCPSHAKE_VERSION);
 	else if (status == STATUS_OK)

@@ -85,13 +85,14 @@ static void build_arguments(const struct filter *filter, const char *events, cha
 
 /* The child, up to exec. */
 static void __attribute__((noreturn)) run_daemon(const char *path, char **argv, int out,
-						 pid_t parent)
+						 bool quiet, pid_t parent)
 {
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
 	setsid();
 	signals_restore();
 	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 ||
+	    (quiet && dup2(open("/dev/null", O_WRONLY | O_CLOEXEC), STDERR_FILENO) < 0) ||
 	    prctl(PR_SET_PDEATHSIG, SIGTERM) < 0) {
 		log_error("cannot prepare %s: %s", path, strerror(errno));
 		_exit(1);
@@ -104,26 +105,18 @@ static void __attribute__((noreturn)) run_daemon(const char *path, char **argv, 
 	_exit(1);
 }
 
-static int start(const struct filter *filter, const char *events, char *socket, pid_t *pid)
+static int start(const char *path, char **argv, bool quiet, pid_t *pid)
 {
-	char path[PATH_MAX], flags[FILTER_KEYS][16];
-	char *argv[5 + 2 * FILTER_KEYS + 2 + 1];
 	pid_t parent = getpid();
 	int pipe_fds[2];
 
-	if (!find_daemon(path, sizeof(path))) {
-		log_error("no daemon serves, and there is no " DAEMON " beside this program or in "
-			  "$PATH to start; install it or use --from");
-		return -1;
-	}
-	build_arguments(filter, events, socket, argv, flags);
 	if (pipe2(pipe_fds, O_CLOEXEC) < 0) {
 		log_error("cannot make a pipe for %s: %s", path, strerror(errno));
 		return -1;
 	}
 	*pid = fork();
 	if (*pid == 0)
-		run_daemon(path, argv, pipe_fds[1], parent);
+		run_daemon(path, argv, pipe_fds[1], quiet, parent);
 	if (*pid < 0) {
 		log_error("cannot start %s: %s", path, strerror(errno));
 		close(pipe_fds[0]);
@@ -132,14 +125,36 @@ static int start(const struct filter *filter, const char *events, char *socket, 
 	return *pid < 0 ? -1 : pipe_fds[0];
 }
 
+static int find_and_start(const struct filter *filter, const char *events, char *socket, pid_t *pid)
+{
+	char path[PATH_MAX], flags[FILTER_KEYS][16];
+	char *argv[5 + 2 * FILTER_KEYS + 2 + 1];
+
+	if (!find_daemon(path, sizeof(path))) {
+		log_error("no daemon serves, and there is no " DAEMON " beside this program or in "
+			  "$PATH to start; install it or use --from");
+		return -1;
+	}
+	build_arguments(filter, events, socket, argv, flags);
+	return start(path, argv, false, pid);
+}
+
 int private_start(const struct filter *filter, const char *events, pid_t *pid)
 {
-	return start(filter, events, NULL, pid);
+	return find_and_start(filter, events, NULL, pid);
 }
 
 int private_serve(char *socket, pid_t *pid)
 {
-	return start(NULL, NULL, socket, pid);
+	return find_and_start(NULL, NULL, socket, pid);
+}
+
+int private_probe(pid_t *pid)
+{
+	static char program[] = DAEMON, probe[] = "--probe";
+	char path[PATH_MAX], *argv[] = { program, probe, NULL };
+
+	return find_daemon(path, sizeof(path)) ? start(path, argv, true, pid) : -1;
 }
 
 int private_wait(pid_t pid)

@@ -23,6 +23,12 @@ int private_start(const struct filter *filter, const char *events, pid_t *pid);
  */
 int private_serve(char *socket, pid_t *pid);
 
+/*
+ * Only let it say what the kernel offers (--probe): the read end of its output, or -1. Without
+ * what it has to say on stderr.
+ */
+int private_probe(pid_t *pid);
+
 /* Wait for its end, kill it if that takes too long. Its wait status, as of waitpid(2). */
 int private_wait(pid_t pid);
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "reader.h"
 #include "input.h"
+#include "replay.h"
 #include "signals.h"
 #include "text.h"
+#include "unpack.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -23,6 +25,15 @@
 	(1U << RECORD_HANDSHAKE | 1U << RECORD_LISTENER | 1U << RECORD_OVERFLOW |             \
 	 1U << RECORD_AUDIT | 1U << RECORD_ACCEPT | 1U << RECORD_RESET | 1U << RECORD_RETRANSMIT)
 
+/* The record of a replay whose time has not come. */
+struct held {
+	bool any;
+	struct record record;
+	const char *line; /* in `lines`, which are not filled meanwhile */
+	size_t len;
+	uint64_t due_at;
+};
+
 struct reader {
 	const struct options *options;
 	const struct reader_ops *ops;
@@ -31,10 +42,15 @@ struct reader {
 	struct output *out;
 	struct signals signals;
 	struct input *input;
+	struct unpack *unpack; /* of a recording */
 	struct lines *lines;
+	struct replay replay;
+	struct held held;
 	uint64_t seq; /* of the last record */
-	uint64_t hint_at, stop_at, give_up_at; /* CLOCK_MONOTONIC, or NEVER */
+	uint64_t hint_at, stop_at, give_up_at, pass_at; /* CLOCK_MONOTONIC, or NEVER */
 	bool hello, bye;
+	bool drained; /* nothing more is to be read */
+	uint64_t whole; /* the number of the last line that was */
 	bool stopping; /* we asked for the end */
 	bool ended;
 	bool failed; /* said so already */
@@ -93,11 +109,19 @@ static void check_time(struct reader *r)
 	}
 }
 
+static bool may_read(const struct reader *r)
+{
+	return !r->ended && !r->drained && !r->held.any;
+}
+
 static int timeout_ms(const struct reader *r)
 {
 	uint64_t next = min_u64(r->hint_at, min_u64(r->stop_at, r->give_up_at));
 	uint64_t now = clock_mono_ns(), ms;
 
+	next = min_u64(next, min_u64(r->pass_at, r->held.any ? r->held.due_at : NEVER));
+	if (may_read(r) && r->unpack && unpack_waits(r->unpack))
+		return 0;
 	if (next == NEVER)
 		return -1;
 	ms = next > now ? (next - now + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC : 0;
@@ -219,6 +243,32 @@ static void take_record(struct reader *r, const struct record *record, const cha
 	}
 }
 
+static void give(struct reader *r, struct record *record, const char *line, size_t len)
+{
+	uint64_t now = clock_mono_ns(), due_at = 0;
+
+	if (r->options->speed > 0 && !input_is_live(r->input))
+		due_at = replay_due(&r->replay, r->options->speed, record->type == RECORD_HELLO,
+				    record->mono_ns, now);
+	if (due_at > now) {
+		r->held = (struct held){ true, *record, line, len, due_at };
+		return;
+	}
+	take_record(r, record, line, len);
+	record_free(record);
+}
+
+static void give_held(struct reader *r)
+{
+	struct held *held = &r->held;
+
+	if (clock_mono_ns() < held->due_at)
+		return;
+	held->any = false;
+	take_record(r, &held->record, held->line, held->len);
+	record_free(&held->record);
+}
+
 static bool is_blank(const char *line, size_t len)
 {
 	while (len && (line[len - 1] == ' ' || line[len - 1] == '\t' || line[len - 1] == '\r'))
@@ -231,9 +281,13 @@ static void report_bad(struct reader *r, enum record_status status, const char *
 {
 	unsigned long long number = lines_number(r->lines);
 
-	if (status == RECORD_FOREIGN && r->report->foreign++ == 0)
+	/* What such a record means nobody here knows, nor what those beside it do. */
+	if (status == RECORD_FOREIGN) {
+		r->report->foreign++;
 		log_error("%s, line %llu: %s; use the tcpshake of the daemon that wrote it",
 			  input_name(r->input), number, why);
+		fail(r);
+	}
 	if (status == RECORD_BAD && r->report->bad++ == 0)
 		log_warning("%s, line %llu is skipped: %s", input_name(r->input), number, why);
 }
@@ -250,15 +304,14 @@ static void take_line(struct reader *r, const char *line, size_t len, bool cut)
 	/* A refusal is no feed. */
 	r->report->lines += status != RECORD_GOOD || record.type != RECORD_END;
 	if (status == RECORD_GOOD) {
-		take_record(r, &record, line, len);
-		record_free(&record);
+		give(r, &record, line, len);
 	} else if (cut) {
 		r->report->cut = true;
-		log_warning("%s: the last line, %llu, is cut off and skipped", input_name(r->input),
-			    (unsigned long long)lines_number(r->lines));
+		return;
 	} else {
 		report_bad(r, status, why);
 	}
+	r->whole = lines_number(r->lines);
 }
 
 static void take_lines(struct reader *r)
@@ -267,7 +320,7 @@ static void take_lines(struct reader *r)
 	const char *line;
 	size_t len;
 
-	while (!r->ended && (kind = lines_next(r->lines, &line, &len)) != LINE_NONE) {
+	while (!r->ended && !r->held.any && (kind = lines_next(r->lines, &line, &len)) != LINE_NONE) {
 		if (kind != LINE_OVERSIZED) {
 			take_line(r, line, len, kind == LINE_CUT);
 			continue;
@@ -284,15 +337,47 @@ static void read_feed(struct reader *r)
 {
 	ssize_t got = lines_fill(r->lines);
 
+	if (got == -EAGAIN)
+		return;
+	if (got == -EBADMSG) {
+		log_error("%s is damaged after line %llu; what follows cannot be read", input_name(r->input),
+			  (unsigned long long)lines_number(r->lines));
+		fail(r);
+		return;
+	}
 	/* A daemon that dies with our request unread resets the connection: an end like another. */
 	if (got < 0 && !(got == -ECONNRESET && input_is_live(r->input))) {
 		log_error("cannot read %s: %s", input_name(r->input), strerror((int)-got));
 		fail(r);
 		return;
 	}
+	r->drained = got <= 0;
+	if (r->drained && r->unpack && unpack_is_cut(r->unpack))
+		r->report->cut = true;
 	take_lines(r);
-	if (got <= 0)
-		r->ended = true;
+}
+
+/* What is there, as far as its time has come. */
+static void go_on(struct reader *r, bool readable)
+{
+	if (r->held.any) {
+		give_held(r);
+		take_lines(r);
+	} else if (may_read(r) && readable) {
+		read_feed(r);
+	}
+	if (!r->drained || r->held.any || r->ended)
+		return;
+	r->ended = true;
+	if (r->report->cut)
+		log_warning("%s is cut off: it is read up to line %llu, the last whole one",
+			    input_name(r->input), (unsigned long long)r->whole);
+}
+
+static void pass(struct reader *r)
+{
+	if (r->ops->pass && !r->failed && r->ops->pass(r->view, &r->pass_at) < 0)
+		fail(r);
 }
 
 static void flush(struct reader *r)
@@ -313,7 +398,8 @@ static void take_signals(struct reader *r)
 {
 	if (r->signals.resized) {
 		r->signals.resized = false;
-		r->ops->resized(r->view);
+		if (r->ops->resized)
+			r->ops->resized(r->view);
 	}
 	if (r->signals.stops)
 		stop(r);
@@ -327,7 +413,7 @@ static void run(struct reader *r)
 {
 	while (!r->ended) {
 		struct pollfd fds[] = {
-			{ .fd = input_fd(r->input), .events = POLLIN },
+			{ .fd = may_read(r) ? input_fd(r->input) : -1, .events = POLLIN },
 			{ .fd = r->signals.fd, .events = POLLIN },
 			/* Only for POLLERR: `tcpshake | head` ends when head does. */
 			{ .fd = r->out->closed ? -1 : STDOUT_FILENO },
@@ -346,8 +432,9 @@ static void run(struct reader *r)
 			r->out->closed = true;
 			stop(r);
 		}
-		if (!r->ended && fds[0].revents)
-			read_feed(r);
+		if (!r->ended)
+			go_on(r, fds[0].revents || (r->unpack && unpack_waits(r->unpack)));
+		pass(r);
 		flush(r);
 		take_signals(r);
 	}
@@ -366,6 +453,15 @@ static enum exit_status finish(struct reader *r)
 	return status;
 }
 
+/* NULL if memory is out. */
+static struct lines *open_lines(struct reader *r)
+{
+	if (input_is_live(r->input))
+		return lines_new(input_fd(r->input));
+	r->unpack = unpack_new(input_fd(r->input));
+	return r->unpack ? lines_new_from(unpack_read, r->unpack) : NULL;
+}
+
 enum exit_status reader_run(const struct options *o, struct output *out,
 			    const struct reader_ops *ops, void *view,
 			    struct reader_report *report)
@@ -379,6 +475,7 @@ enum exit_status reader_run(const struct options *o, struct output *out,
 		.hint_at = NEVER,
 		.stop_at = NEVER,
 		.give_up_at = NEVER,
+		.pass_at = NEVER,
 	};
 	enum exit_status status = STATUS_FAILED;
 	int err = signals_init(&r.signals);
@@ -389,7 +486,7 @@ enum exit_status reader_run(const struct options *o, struct output *out,
 	}
 	r.input = input_open(o);
 	if (r.input) {
-		r.lines = lines_new(input_fd(r.input));
+		r.lines = open_lines(&r);
 		if (input_is_live(r.input))
 			r.hint_at = after(clock_mono_ns(), HINT_AFTER_NS);
 		r.stop_at = after(clock_mono_ns(), o->duration_ns);
@@ -401,6 +498,9 @@ enum exit_status reader_run(const struct options *o, struct output *out,
 		status = finish(&r);
 	}
 	lines_free(r.lines);
+	unpack_free(r.unpack);
+	if (r.held.any)
+		record_free(&r.held.record);
 	close(r.signals.fd);
 	return status;
 }

@@ -14,8 +14,13 @@
 struct reader_ops {
 	/* A record that the filter lets pass, and its line without newline. */
 	void (*record)(void *view, const struct record *r, const char *line, size_t len);
-	/* The terminal has another width. */
+	/* The terminal has another width; or NULL. */
 	void (*resized)(void *view);
+	/*
+	 * All records that were there have been given, or it is `*again_at` (CLOCK_MONOTONIC; as the
+	 * view left it, at first UINT64_MAX). Negative to stop, said on stderr; or NULL.
+	 */
+	int (*pass)(void *view, uint64_t *again_at);
 };
 
 /* What came, and what did not come as it should have. */
@@ -25,7 +30,7 @@ struct reader_report {
 	uint64_t foreign; /* of a format version that this program does not know */
 	uint64_t oversized;
 	uint64_t missing; /* gaps in `seq` */
-	bool cut; /* the last line was unfinished */
+	bool cut; /* the last line, or the compressed data, was unfinished */
 };
 
 /*

@@ -8,23 +8,36 @@
 
 #include "common/log.h"
 
+struct stats {
+	const struct options *options;
+	struct ledger *ledger;
+};
+
 static void clear(void *view)
 {
-	ledger_clear(view);
+	struct stats *v = view;
+
+	ledger_clear(v->ledger);
 }
 
 static void take(void *view, const struct record *r, const char *line, size_t len)
 {
-	ledger_add(view, r, line, len);
+	struct stats *v = view;
+	uint32_t netns = v->options->filter.stream.netns;
+
+	/* Totals are the daemon's; of audits each namespace has its own. */
+	if (r->type != RECORD_AUDIT || !netns || r->audit.netns == netns)
+		ledger_add(v->ledger, r, line, len);
 }
 
 /* As many lines as fit, and the verdict, which is the last. */
 static void draw(void *view, struct buf *b, const struct style *style, size_t rows)
 {
+	struct stats *v = view;
 	struct buf text = { 0 };
 	size_t lines = 0, keep = 0, last = 0;
 
-	ledger_render(view, style, &text);
+	ledger_render(v->ledger, style, &text);
 	for (size_t i = 0; i + 1 < text.len; i++) {
 		if (text.data[i] != '\n')
 			continue;
@@ -44,7 +57,9 @@ static void draw(void *view, struct buf *b, const struct style *style, size_t ro
 
 static void put_json(void *view, struct buf *b)
 {
-	ledger_json(view, b);
+	struct stats *v = view;
+
+	ledger_json(v->ledger, b);
 }
 
 enum exit_status stats_run(const struct options *o)
@@ -57,14 +72,14 @@ enum exit_status stats_run(const struct options *o)
 		.draw = draw,
 		.json = put_json,
 	};
-	struct ledger *ledger = ledger_new();
+	struct stats v = { .options = o, .ledger = ledger_new() };
 	enum exit_status status;
 
-	if (!ledger) {
+	if (!v.ledger) {
 		log_error("out of memory");
 		return STATUS_FAILED;
 	}
-	status = live_run(o, &ops, ledger);
-	ledger_free(ledger);
+	status = live_run(o, &ops, &v);
+	ledger_free(v.ledger);
 	return status;
 }

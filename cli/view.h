@@ -10,6 +10,7 @@ struct view {
 	const char *summary; /* a few words for the list of views */
 	const char *description; /* for its own help */
 	const char *examples;
+	const char *operand; /* what it takes beside options, "FILE"; or NULL */
 	enum exit_status (*run)(const struct options *o);
 };
 
@@ -18,5 +19,7 @@ enum exit_status tail_run(const struct options *o);
 enum exit_status listeners_run(const struct options *o);
 enum exit_status stats_run(const struct options *o);
 enum exit_status explain_run(const struct options *o);
+enum exit_status record_run(const struct options *o);
+enum exit_status doctor_run(const struct options *o);
 
 #endif

@@ -13,6 +13,8 @@
 
 struct lines {
 	int fd;
+	lines_read *from; /* or NULL: the descriptor */
+	void *ctx;
 	struct buf buf;
 	size_t start; /* of the line to give next */
 	size_t scanned; /* no newline in [start, scanned) */
@@ -28,6 +30,29 @@ struct lines *lines_new(int fd)
 	if (l)
 		l->fd = fd;
 	return l;
+}
+
+struct lines *lines_new_from(lines_read *from, void *ctx)
+{
+	struct lines *l = lines_new(-1);
+
+	if (l) {
+		l->from = from;
+		l->ctx = ctx;
+	}
+	return l;
+}
+
+static ssize_t read_some(const struct lines *l, char *data, size_t size)
+{
+	ssize_t got;
+
+	if (l->from)
+		return l->from(l->ctx, data, size);
+	do
+		got = read(l->fd, data, size);
+	while (got < 0 && errno == EINTR);
+	return got < 0 ? -errno : got;
 }
 
 void lines_free(struct lines *l)
@@ -48,11 +73,9 @@ ssize_t lines_fill(struct lines *l)
 	l->start = 0;
 	if (!buf_reserve(&l->buf, READ_SIZE))
 		return -ENOMEM;
-	do
-		got = read(l->fd, l->buf.data + l->buf.len, READ_SIZE);
-	while (got < 0 && errno == EINTR);
+	got = read_some(l, l->buf.data + l->buf.len, READ_SIZE);
 	if (got < 0)
-		return -errno;
+		return got;
 	l->buf.len += (size_t)got;
 	l->ended = got == 0;
 	return got;

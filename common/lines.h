@@ -25,6 +25,10 @@ struct lines;
 struct lines *lines_new(int fd);
 void lines_free(struct lines *l);
 
+/* The same, from what stands for read(2): it returns a negative errno. */
+typedef ssize_t lines_read(void *ctx, char *data, size_t size);
+struct lines *lines_new_from(lines_read *from, void *ctx);
+
 /* read(2) once: the bytes that came, 0 at the end of the stream, or a negative errno. */
 ssize_t lines_fill(struct lines *l);
 

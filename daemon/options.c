@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/completion.h"
 #include "common/duration.h"
 #include "common/log.h"
 #include "common/names.h"
@@ -58,15 +59,17 @@ static int set_listener_interval(struct options *o, const char *value)
 		       0;
 }
 
+static const char *const accept_wait_words[] = {
+	[ACCEPT_WAIT_AUTO] = "auto",
+	[ACCEPT_WAIT_FUNCTION] = "function",
+	[ACCEPT_WAIT_SYSCALL] = "syscall",
+	[ACCEPT_WAIT_OFF] = "off",
+};
+
 static int set_accept_wait(struct options *o, const char *value)
 {
-	static const char *const names[] = {
-		[ACCEPT_WAIT_AUTO] = "auto",
-		[ACCEPT_WAIT_FUNCTION] = "function",
-		[ACCEPT_WAIT_SYSCALL] = "syscall",
-		[ACCEPT_WAIT_OFF] = "off",
-	};
-	int i = name_index(names, sizeof(names) / sizeof(*names), value, strlen(value));
+	int i = name_index(accept_wait_words, sizeof(accept_wait_words) / sizeof(*accept_wait_words),
+			   value, strlen(value));
 
 	if (i < 0)
 		return -1;
@@ -89,6 +92,12 @@ static int set_events(struct options *o, const char *value)
 			return 0;
 		value += len + 1;
 	}
+}
+
+static int set_completion(struct options *o, const char *value)
+{
+	o->completion = value;
+	return strcmp(value, "bash") == 0 || strcmp(value, "zsh") == 0 ? 0 : -1;
 }
 
 /* Options with a `set` take a value; the filters go by their long name to common/filter. */
@@ -130,10 +139,49 @@ static const struct {
 	{ 'p', "probe", NULL, NULL, NULL, "print what this kernel offers and exit" },
 	{ 'v', "verbose", NULL, NULL, NULL, "say more on standard error" },
 	{ 'V', "version", NULL, NULL, NULL, "print the version and exit" },
+	{ 0, "completion", "SHELL", set_completion, "bash or zsh", NULL },
 	{ 'h', "help", NULL, NULL, NULL, "print this help and exit" },
 };
 
 #define OPTIONS (sizeof(table) / sizeof(*table))
+
+static bool is_hidden(size_t i)
+{
+	return !table[i].help;
+}
+
+static void print_completion(const char *shell)
+{
+	const char *streamed[RECORD_TYPES] = { 0 };
+	const struct completion_value values[] = {
+		{ "output", COMPLETE_FILES, NULL, 0, NULL },
+		{ "socket", COMPLETE_FILES, NULL, 0, NULL },
+		{ "netns", COMPLETE_FILES, NULL, 0, NULL },
+		{ "role", COMPLETE_WORD, role_names, ROLES, NULL },
+		{ "outcome", COMPLETE_LIST, outcome_names, OUTCOMES, "failed" },
+		{ "events", COMPLETE_LIST, streamed, RECORD_TYPES, NULL },
+		{ "accept-wait", COMPLETE_WORD, accept_wait_words,
+		  sizeof(accept_wait_words) / sizeof(*accept_wait_words), NULL },
+		{ 0 },
+	};
+	struct completion_option options[OPTIONS];
+	struct completion_command all = { .name = "", .options = options };
+
+	for (int type = 0; type < RECORD_TYPES; type++)
+		if (STREAM_RECORDS & (1U << type))
+			streamed[type] = record_type_names[type];
+	for (size_t i = 0; i < OPTIONS; i++)
+		if (!is_hidden(i))
+			options[all.count++] = (struct completion_option){
+				.name = table[i].name,
+				.letter = table[i].letter,
+				.metavar = table[i].metavar,
+				.help = table[i].help,
+				.value = completion_find(values, table[i].name),
+			};
+	completion_print(stdout, shell, "tcpshaked", &all, 1);
+}
+
 #define LONG_ONLY 256 /* + index: what getopt_long() returns for an option without a letter */
 
 static void print_help(void)
@@ -144,6 +192,8 @@ static void print_help(void)
 		const char *help = table[i].help, *line_end;
 		char left[64], letter[8] = "   ";
 
+		if (is_hidden(i))
+			continue;
 		if (table[i].letter)
 			snprintf(letter, sizeof(letter), "-%c,", table[i].letter);
 		snprintf(left, sizeof(left), "  %s --%s %s", letter, table[i].name,
@@ -251,6 +301,10 @@ enum parsed options_parse(struct options *o, int argc, char **argv)
 	if (optind < argc) {
 		log_error("unexpected argument %s: see tcpshaked --help", argv[optind]);
 		return PARSED_ERROR;
+	}
+	if (o->completion) {
+		print_completion(o->completion);
+		return PARSED_DONE;
 	}
 	/* To ask how accept() is seen is to want its records; not to want them is not to look. */
 	if (!o->events_given &&

@@ -25,6 +25,7 @@ struct options {
 	struct filter filter;
 	bool probe;
 	bool verbose;
+	const char *completion; /* print that of this shell, or NULL */
 };
 
 enum parsed { PARSED_RUN, PARSED_DONE, PARSED_ERROR };

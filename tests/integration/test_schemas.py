@@ -12,7 +12,7 @@ VALID = sorted((EXAMPLES / "valid").glob("*.json"))
 INVALID = sorted((EXAMPLES / "invalid").glob("*.json"))
 REASONS = json.loads((EXAMPLES / "invalid.json").read_text())
 TYPES = ["hello", "handshake", "loss", "bye", "end", "probe", "listener", "overflow", "audit",
-         "accept", "stats", "reset", "retransmit", "explain", "explain_summary"]
+         "accept", "stats", "reset", "retransmit", "explain", "explain_summary", "doctor"]
 
 
 @pytest.fixture(scope="module")
