@@ -63,7 +63,7 @@ def by_crowd(directory, seconds, crowds):
     for size, namespaces, listeners in crowds:
         host.private_netns()
         with host.Crowd(namespaces, listeners, 10) as _, daemon(directory) as process:
-            time.sleep(SETTLE + (8 if namespaces * listeners > 2000 or namespaces > 50 else 0))
+            time.sleep(SETTLE + (16 if namespaces * listeners > 2000 or namespaces > 50 else 0))
             yield size, watch(process, seconds)
 
 
