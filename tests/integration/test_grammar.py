@@ -13,12 +13,13 @@ from lib.traffic import Agent, connect
 pytestmark = pytest.mark.sanitize
 
 ALL = {"--socket", "--help", "--version"}
-FILTERS = {"--port", "--remote", "--netns", "--role", "--outcome", "--slow"}
+FILTERS = {"--port", "--remote", "--netns", "--cgroup", "--role", "--outcome", "--slow"}
 FEED = {"--from", "--duration"}
 TEXT = {"--json", "--color"}
 GRAMMAR = {
+    "top": ALL | FILTERS | FEED | {"--color", "--once", "--window", "--speed"},
     "tail": ALL | FILTERS | FEED | TEXT | {"--events", "--no-summary", "--speed"},
-    "listeners": ALL | FEED | TEXT | {"--port", "--netns", "--once", "--sort"},
+    "listeners": ALL | FEED | TEXT | {"--port", "--netns", "--cgroup", "--once", "--sort"},
     "stats": ALL | FEED | TEXT | {"--netns", "--once"},
     "explain": ALL | FILTERS | FEED | TEXT,
     "record": ALL | FILTERS | FEED | {"--events", "--no-summary", "--force"},
