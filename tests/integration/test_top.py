@@ -9,6 +9,7 @@ import time
 import pytest
 
 from lib import env, windows
+from lib.feed import read_file
 from lib.tmux import Tmux, family, gone
 from lib.traffic import Agent, port_of, listener
 
@@ -93,18 +94,13 @@ def recording(lone, incident, daemon, tmp_path):
     return path
 
 
-def records_of(path):
-    from lib.feed import read_file
-    return read_file(path)
-
-
 # numbers
 
 @pytest.mark.sanitize
 @pytest.mark.parametrize("window", windows.SECONDS)
 def test_numbers_of_a_recording(recording, cli, window):
     """To the last record: counts, and rows of every table."""
-    records = records_of(recording)
+    records = read_file(recording)
     end = max(r["mono_ns"] for r in records) // env.SECOND + 1
     expected = windows.Expected(windows.of_window(records, window, end))
     shown = windows.Shown(cli("top", "--once", "--from", str(recording), "--window", window).end())
@@ -131,7 +127,7 @@ def test_numbers_of_a_recording(recording, cli, window):
     (("--port", str(REFUSED)), lambda r: r["remote"]["port"] == REFUSED),
     (("--role", "passive"), lambda r: r["role"] == "passive")], ids=["outcome", "port", "role"])
 def test_filters_of_a_recording(recording, cli, flags, wanted):
-    records = [r for r in records_of(recording) if r["type"] == "handshake" and wanted(r)]
+    records = [r for r in read_file(recording) if r["type"] == "handshake" and wanted(r)]
     shown = windows.Shown(cli("top", "--once", "--from", str(recording), *flags).end())
     for name in ("active", "passive", "failed", "retrans"):
         assert shown.count(name) == windows.Expected(records).counts[name]
@@ -294,14 +290,14 @@ def test_freeze(recording, terminal, tmp_path, monkeypatch):
     t.keys("f")
     t.until(r"^written to tcpshake-top-")
     path, = tmp_path.glob("tcpshake-top-*.txt")
-    windows.Shown(path.read_text()).check(windows.Expected(records_of(recording)))
+    windows.Shown(path.read_text()).check(windows.Expected(read_file(recording)))
     t.keys("f")  # within the same second, or the next: nothing is overwritten
     t.until(r"^(written to|cannot write) tcpshake-top-")
 
 
 def test_replay(recording, terminal):
     """At its own pace; back, and forth; the end stays on the screen."""
-    records = records_of(recording)
+    records = read_file(recording)
     all_active = sum(r["type"] == "handshake" and r["role"] == "active" for r in records)
     began = time.monotonic()
     t = terminal("top", "--from", recording, "--window", "start", "--speed", "0.5")
@@ -360,6 +356,16 @@ def test_suspended(recording, terminal):
     env.poll_until(t.restored, 10, "the terminal back")
 
 
+def test_piped(recording, terminal):
+    """The feed comes through standard input, the keys from the terminal."""
+    t = terminal("top", "--from", "-", "--window", "start", shell=True, before=["cat", recording, "|"])
+    windows.Shown(t.still(r" end$")).check(windows.Expected(read_file(recording)))
+    t.keys("2")
+    t.until(r"^DESTINATION")
+    t.keys("q")
+    env.poll_until(t.restored, 10, "the terminal back")
+
+
 def test_resizes(recording, terminal):
     t = terminal("top", "--from", recording, "--speed", "max", "--window", "start")
     t.until(r" end$")
@@ -368,7 +374,7 @@ def test_resizes(recording, terminal):
     t.resize(120, 30)
     screen = t.still(r" end$")
     assert len(screen.split("\n")) - 1 == 30
-    windows.Shown(screen).check(windows.Expected(records_of(recording)))
+    windows.Shown(screen).check(windows.Expected(read_file(recording)))
 
 
 def test_the_terminal_vanishes(terminal, lone):

@@ -3,10 +3,12 @@
 import json
 import os
 import statistics
+import subprocess
 import threading
 import time
 
 from lib import env, windows
+from lib.feed import read_file
 from lib.tmux import Tmux, family
 
 RATE = 20_000
@@ -89,3 +91,24 @@ def test_many_records(tmp_path, keep):
     counts = screen.counts()
     assert counts["active"] + counts["passive"] == feeder.written
     assert counts["failed"] == feeder.failed and counts["lost"] == 0
+
+
+def test_bursts(lone, daemon, keep, tmp_path):
+    """Connections as fast as they go, 2,000 at a time: the daemon loses nothing because somebody looks."""
+    path = tmp_path / "feed.ndjson"
+    d = daemon("--netns", lone.path, sock=tmp_path / "sock", output=path)
+    t = keep(Tmux([env.TCPSHAKE, "top", "-s", tmp_path / "sock", "--window", "start"], columns=200,
+                  rows=60))
+    t.until(r"live$")
+    for _ in range(20):
+        lone.popen([env.tool("storm"), "-n", "2000"], stdout=subprocess.DEVNULL).wait()
+        time.sleep(0.1)
+    # the limit of resets is no loss: 1,000 in a second are told
+    wanted = 2 * 20 * 2000
+    env.poll_until(lambda: sum(windows.Shown(t.screen()).counts()[role] for role in ("active", "passive"))
+                   >= wanted, 20, f"{wanted} handshakes on the screen", interval=0.3)
+    d.stop()
+    t.until(r"NO DAEMON$")
+    shown = list(windows.Shown(t.still(r"NO DAEMON$")).counts().values())
+    expected = list(windows.Expected(read_file(path)).counts.values())
+    assert shown == expected

@@ -328,6 +328,34 @@ static void test_typing_a_filter(void **state)
 	hide(s);
 }
 
+/* Any keys in any order, on screens of any size, while records come. */
+static void test_monkey(void **state)
+{
+	static const uint32_t special[] = { TOP_KEY_UP, TOP_KEY_DOWN, TOP_KEY_LEFT, TOP_KEY_RIGHT,
+					    TOP_KEY_PAGE_UP, TOP_KEY_PAGE_DOWN, TOP_KEY_HOME, TOP_KEY_END,
+					    TOP_KEY_BACK_TAB, TOP_KEY_BACKSPACE, TOP_KEY_ESCAPE,
+					    TOP_KEY_ENTER, '\t', '/', 's', 'w', '?' };
+	struct shown *s = show(80, 24, true);
+
+	(void)state;
+	srandom(11);
+	for (unsigned i = 0; i < 6000; i++) {
+		top_ui_key(&s->ui, random() % 2 ? special[(size_t)random() % 17] :
+						  (uint32_t)(1 + random() % 126));
+		s->ui.quit = false;
+		if (s->ui.filter_changed)
+			top_model_set_filter(s->m, &s->ui.filter);
+		s->ui.filter_changed = false;
+		if (i % 7 == 0)
+			put(s->m, handshake(NOW - SECOND + i, (int)(i % 2), (int)(i % OUTCOMES), i));
+		if (i % 50 == 0)
+			assert_int_equal(top_canvas_resize(&s->c, 1 + (unsigned)random() % 70,
+							   1 + (unsigned)random() % 230), 0);
+		draw(s);
+	}
+	hide(s);
+}
+
 static void test_filter_grammar(void **state)
 {
 	static const struct {
@@ -408,6 +436,7 @@ int main(void)
 		cmocka_unit_test(test_rows_stay_chosen),
 		cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_typing_a_filter),
+		cmocka_unit_test(test_monkey),
 		cmocka_unit_test(test_filter_grammar),
 		cmocka_unit_test(test_numbers),
 	};

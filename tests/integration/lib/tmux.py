@@ -37,7 +37,7 @@ class Tmux:
         self.name = f"tcpshake-{os.getpid()}-{next(_numbers)}"
         variables = {"TERM": term, "LC_ALL": "C.UTF-8", "TZ": "UTC", **dict(environment)}
         words = ["env", "-u", "NO_COLOR", "-u", "TMUX", *(f"{k}={v}" for k, v in variables.items())]
-        self.command = shlex.join(map(str, argv))
+        self.command = shlex.join(map(str, argv)).replace(" '|' ", " | ")
         # tmux does not always know how its program ended
         self.status = tempfile.NamedTemporaryFile(prefix="tcpshake-status-")
         words += ["sh"] if shell else ["sh", "-c", f"{self.command}; echo $? >{self.status.name}"]
