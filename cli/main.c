@@ -16,7 +16,7 @@
 static const struct view views[] = {
 	{
 		.name = "top",
-		.summary = "the live screen: rates, latencies, queues, what goes wrong and why",
+		.summary = "the live screen: rates, latencies, queues, causes",
 		.description =
 			"The live screen: how many handshakes, how they ended and how long they took;\n"
 			"listeners with their queues, destinations, processes, and the causes of what\n"
@@ -174,8 +174,8 @@ static void print_help(const struct view *view)
 		       "started and stopped along; that takes root.\n\nViews:\n");
 		for (size_t i = 0; i < VIEWS; i++)
 			printf("  %-12s %s%s\n", views[i].name, views[i].summary,
-			       i ? i > 1 ? "" : " (the default elsewhere)" :
-				   " (the default\n               on a terminal)");
+			       i > 1 ? "" : i ? " (the default elsewhere)" :
+						" (the default on a terminal)");
 	}
 	printf("\nOptions:\n");
 	cli_options_print(view ? view->name : NULL);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <curses.h>
@@ -104,6 +105,18 @@ static void set_colors(void)
 
 /* ---- open and close ---- */
 
+/* Ctrl-S is no way to hold this screen: it would hold the feed. */
+static void free_flow(void)
+{
+	struct termios modes;
+
+	if (tcgetattr(STDOUT_FILENO, &modes) < 0)
+		return;
+	modes.c_iflag &= ~(tcflag_t)IXON;
+	if (tcsetattr(STDOUT_FILENO, TCSANOW, &modes) == 0)
+		def_prog_mode();
+}
+
 int top_screen_open(enum color_mode color, struct top_canvas *c)
 {
 	struct style style;
@@ -126,6 +139,7 @@ int top_screen_open(enum color_mode color, struct top_canvas *c)
 	cbreak();
 	noecho();
 	nonl();
+	free_flow();
 	keypad(stdscr, TRUE);
 	nodelay(stdscr, TRUE);
 	leaveok(stdscr, FALSE);
