@@ -38,6 +38,7 @@ struct top_feed {
 	bool private;
 	bool bye, hello;
 	bool ever; /* a hello came */
+	bool lost; /* the trouble is that the daemon has gone */
 	uint64_t bad;
 	uint64_t retry_at; /* CLOCK_MONOTONIC */
 	uint64_t newest_ns; /* of all records */
@@ -124,6 +125,7 @@ static void lose_input(struct top_feed *f)
 	if (!*f->trouble || f->hello)
 		snprintf(f->trouble, sizeof(f->trouble), "%s, trying again each second: %s",
 			 f->bye ? "ended" : "died", f->name);
+	f->lost = true;
 	if (!f->private)
 		f->options.socket_given = true;
 	drop_input(f);
@@ -218,7 +220,9 @@ static void take(struct top_feed *f, const struct record *r)
 	f->newest_ns = max_u64(f->newest_ns, r->mono_ns);
 	if (r->type == RECORD_HELLO) {
 		f->hello = f->ever = true;
-		*f->trouble = '\0';
+		if (f->lost)
+			*f->trouble = '\0';
+		f->lost = false;
 	}
 	if (r->type == RECORD_BYE)
 		f->bye = true;
@@ -229,10 +233,22 @@ static void take(struct top_feed *f, const struct record *r)
 	f->ops->record(f->ctx, r, top_feed_now(f));
 }
 
+/* Only the first is worth a line; the daemon was writing the last when somebody copied it. */
+static void note_bad(struct top_feed *f, bool cut, const char *why)
+{
+	if (cut)
+		snprintf(f->trouble, sizeof(f->trouble), "the last line, %llu, is cut off and skipped",
+			 (unsigned long long)lines_number(f->lines));
+	else if (f->bad++ == 0)
+		snprintf(f->trouble, sizeof(f->trouble), "line %llu is skipped: %s",
+			 (unsigned long long)lines_number(f->lines), why);
+}
+
 /* The next record, or false: there is no whole line. */
 static bool parse_next(struct top_feed *f, struct record *r)
 {
 	enum line_kind kind;
+	enum record_status status;
 	const char *line;
 	char why[160];
 	size_t len;
@@ -244,15 +260,24 @@ static bool parse_next(struct top_feed *f, struct record *r)
 		}
 		if (!len)
 			continue;
-		if (record_parse(line, len, r, why, sizeof(why)) == RECORD_GOOD)
+		status = record_parse(line, len, r, why, sizeof(why));
+		if (status == RECORD_GOOD)
 			return true;
-		/* The daemon was writing it when somebody copied the file. */
-		if (kind == LINE_CUT || f->bad++)
-			continue;
-		snprintf(f->trouble, sizeof(f->trouble), "line %llu is skipped: %s",
-			 (unsigned long long)lines_number(f->lines), why);
+		if (status == RECORD_FOREIGN) {
+			log_error("%s, line %llu: %s; use the tcpshake of the daemon that wrote it",
+				  f->name, (unsigned long long)lines_number(f->lines), why);
+			f->state = TOP_FEED_FAILED;
+			return false;
+		}
+		note_bad(f, kind == LINE_CUT, why);
 	}
 	return false;
+}
+
+static void fail_reading(struct top_feed *f, ssize_t err)
+{
+	log_error("cannot read %s: %s", f->name, strerror((int)-err));
+	f->state = TOP_FEED_FAILED;
 }
 
 static bool run_live(struct top_feed *f)
@@ -266,7 +291,9 @@ static bool run_live(struct top_feed *f)
 		record_free(&r);
 		some = true;
 	}
-	if (got <= 0)
+	if (got < 0 && !input_is_live(f->input))
+		fail_reading(f, got);
+	else if (got <= 0 && f->state != TOP_FEED_FAILED)
 		lose_input(f);
 	return some;
 }
@@ -300,12 +327,13 @@ static bool next_recorded(struct top_feed *f)
 			f->has_next = true;
 			break;
 		}
+		if (f->state == TOP_FEED_FAILED)
+			return false;
 		got = lines_fill(f->lines);
 		if (got > 0)
 			continue;
 		if (got < 0)
-			snprintf(f->trouble, sizeof(f->trouble), "cannot read %s: %s", f->name,
-				 strerror((int)-got));
+			fail_reading(f, got);
 		/* A last line without its end. */
 		f->has_next = parse_next(f, &f->next);
 		return f->has_next;
@@ -331,7 +359,8 @@ static bool run_recording(struct top_feed *f)
 			return true;
 		}
 	}
-	f->state = TOP_FEED_ENDED;
+	if (f->state != TOP_FEED_FAILED)
+		f->state = TOP_FEED_ENDED;
 	return true;
 }
 

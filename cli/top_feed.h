@@ -17,7 +17,8 @@ enum top_feed_state {
 	TOP_FEED_GONE, /* the daemon; each second it is tried again */
 	TOP_FEED_REPLAY,
 	TOP_FEED_ENDED, /* the recording */
-	TOP_FEED_FAILED, /* a daemon of our own that never said hello: why, it has said itself */
+	TOP_FEED_FAILED, /* why is on stderr: a format we do not know; or a daemon of our own that
+			    never said hello said it itself */
 };
 
 struct top_feed;

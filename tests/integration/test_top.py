@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """tcpshake top on a terminal: what it shows of real traffic, and how it leaves the terminal."""
+import json
 import os
 import re
 import signal
@@ -209,6 +210,31 @@ def test_without_utf8(recording, terminal):
                  environment={"LC_ALL": "C"})
     screen = t.until(r" end$")
     assert screen.isascii() and "###" in screen
+
+
+@pytest.mark.sanitize
+def test_recordings_that_are_none(recording, cli, tmp_path, terminal):
+    text = recording.read_bytes()
+    last = text.rstrip(b"\n").rfind(b"\n")
+    cases = {"empty": (b"", 0, ""), "cut": (text[:-10], 0, "is cut off"),
+             "noise": (b"\xff\x00{}[\n" * 3 + text, 0, "line 1 is skipped"),
+             "long": (b"x" * (10 << 20) + b"\n" + text, 0, ""),
+             "newer": (text + b'{"v":2,"type":"hello"}\n' + text, 1, "format version 2")}
+    for name, (data, code, said) in cases.items():
+        (tmp_path / name).write_bytes(data)
+        program = cli("top", "--once", "--from", str(tmp_path / name))
+        shown = program.end(code=code)
+        assert said in program.stderr_text and bool(said) == bool(program.stderr_text), name
+        if code == 0 and data:
+            whole = text if name != "cut" else text[:last + 1]
+            records = [json.loads(line) for line in whole.splitlines()]
+            windows.Shown(shown).check(windows.Expected(records))
+    for path in (tmp_path, tmp_path / "none"):
+        program = cli("top", "--once", "--from", str(path))
+        assert program.end(code=1) == "" and str(path) in program.error_line()
+    t = terminal("top", "--speed", "max", "--from", tmp_path / "newer", shell=True, columns=200)
+    t.until(r"^tcpshake: .*format version 2")
+    env.poll_until(t.restored, 10, "the terminal back")
 
 
 def test_needs_a_terminal(recording, cli):
