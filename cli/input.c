@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/lines.h"
 #include "common/log.h"
 
 /* The daemon answers the end of our half with the end of its own; it has nothing to compute. */
@@ -118,6 +119,15 @@ struct input *input_open(const struct options *o)
 int input_fd(const struct input *f)
 {
 	return f->fd;
+}
+
+struct lines *input_lines(const struct input *f, struct unpack **unpack)
+{
+	*unpack = NULL;
+	if (input_is_live(f))
+		return lines_new(f->fd);
+	*unpack = unpack_new(f->fd);
+	return *unpack ? lines_new_from(unpack_read, *unpack) : NULL;
 }
 
 bool input_is_live(const struct input *f)

@@ -10,13 +10,20 @@
 #include <stdint.h>
 
 #include "options.h"
+#include "unpack.h"
 
 struct input;
+struct lines;
 
 /* NULL after one line on stderr: the program is then to exit with STATUS_FAILED. */
 struct input *input_open(const struct options *o);
 
 int input_fd(const struct input *f);
+/*
+ * What is to be read there as lines, unpacked if it is a recording: then `*unpack`, else NULL. Both
+ * are the caller's. NULL if memory is out.
+ */
+struct lines *input_lines(const struct input *f, struct unpack **unpack);
 /* Records come as they happen; a recording is read as fast as it goes. */
 bool input_is_live(const struct input *f);
 /* It comes from a daemon that we started. */

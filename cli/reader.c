@@ -453,15 +453,6 @@ static enum exit_status finish(struct reader *r)
 	return status;
 }
 
-/* NULL if memory is out. */
-static struct lines *open_lines(struct reader *r)
-{
-	if (input_is_live(r->input))
-		return lines_new(input_fd(r->input));
-	r->unpack = unpack_new(input_fd(r->input));
-	return r->unpack ? lines_new_from(unpack_read, r->unpack) : NULL;
-}
-
 enum exit_status reader_run(const struct options *o, struct output *out,
 			    const struct reader_ops *ops, void *view,
 			    struct reader_report *report)
@@ -486,7 +477,7 @@ enum exit_status reader_run(const struct options *o, struct output *out,
 	}
 	r.input = input_open(o);
 	if (r.input) {
-		r.lines = open_lines(&r);
+		r.lines = input_lines(r.input, &r.unpack);
 		if (input_is_live(r.input))
 			r.hint_at = after(clock_mono_ns(), HINT_AFTER_NS);
 		r.stop_at = after(clock_mono_ns(), o->duration_ns);

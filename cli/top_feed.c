@@ -4,6 +4,7 @@
 #include "input.h"
 #include "text.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdio.h>
@@ -33,6 +34,7 @@ struct top_feed {
 	enum top_feed_state state;
 	struct input *input; /* NULL while it is gone */
 	struct lines *lines;
+	struct unpack *unpack; /* of a recording */
 	char name[200], trouble[500];
 	bool recording; /* a regular file */
 	bool private;
@@ -62,7 +64,7 @@ static int take_input(struct top_feed *f)
 {
 	struct stat st;
 
-	f->lines = lines_new(input_fd(f->input));
+	f->lines = input_lines(f->input, &f->unpack);
 	if (!f->lines) {
 		log_error("out of memory");
 		return -1;
@@ -103,7 +105,9 @@ static void drop_input(struct top_feed *f)
 		record_free(&f->next);
 	f->has_next = false;
 	lines_free(f->lines);
+	unpack_free(f->unpack);
 	f->lines = NULL;
+	f->unpack = NULL;
 	if (f->input)
 		input_close(f->input, true);
 	f->input = NULL;
@@ -282,15 +286,20 @@ static void fail_reading(struct top_feed *f, ssize_t err)
 
 static bool run_live(struct top_feed *f)
 {
-	ssize_t got = lines_fill(f->lines);
 	bool some = false;
 	struct record r;
+	ssize_t got;
 
-	while (parse_next(f, &r)) {
-		take(f, &r);
-		record_free(&r);
-		some = true;
-	}
+	do { /* what is packed may be more than was read at once */
+		got = lines_fill(f->lines);
+		while (parse_next(f, &r)) {
+			take(f, &r);
+			record_free(&r);
+			some = true;
+		}
+	} while (f->unpack && unpack_waits(f->unpack) && f->state != TOP_FEED_FAILED);
+	if (got == -EAGAIN)
+		return some;
 	if (got < 0 && !input_is_live(f->input))
 		fail_reading(f, got);
 	else if (got <= 0 && f->state != TOP_FEED_FAILED)
@@ -330,10 +339,12 @@ static bool next_recorded(struct top_feed *f)
 		if (f->state == TOP_FEED_FAILED)
 			return false;
 		got = lines_fill(f->lines);
-		if (got > 0)
+		if (got > 0 || got == -EAGAIN)
 			continue;
 		if (got < 0)
 			fail_reading(f, got);
+		else if (f->unpack && unpack_is_cut(f->unpack))
+			snprintf(f->trouble, sizeof(f->trouble), "%s is cut off", f->name);
 		/* A last line without its end. */
 		f->has_next = parse_next(f, &f->next);
 		return f->has_next;
@@ -414,7 +425,13 @@ static void rewind_to(struct top_feed *f, uint64_t to_ns)
 	if (lseek(input_fd(f->input), 0, SEEK_SET) < 0)
 		return;
 	lines_free(f->lines);
-	f->lines = lines_new(input_fd(f->input));
+	unpack_free(f->unpack);
+	f->lines = input_lines(f->input, &f->unpack);
+	if (!f->lines) {
+		log_error("out of memory");
+		f->state = TOP_FEED_FAILED;
+		return;
+	}
 	if (f->has_next)
 		record_free(&f->next);
 	f->has_next = false;

@@ -89,7 +89,7 @@ def test_a_live_feed(form, lone, keep, daemon, cli, tmp_path):
 def test_every_view_reads_it_by_magic(form, recording, cli, tmp_path):
     packed = tmp_path / "no-suffix.txt"
     packed.write_bytes(pack(recording.read_bytes(), form))
-    for argv in (["tail"], ["tail", "--json"], ["listeners"], ["listeners", "--json"], ["stats"],
+    for argv in (["top", "--once"], ["tail"], ["tail", "--json"], ["listeners"], ["listeners", "--json"], ["stats"],
                  ["explain"], ["explain", "--json"]):
         wanted = cli(*argv, "--from", str(recording)).end()
         assert cli(*argv, "--from", str(packed)).end() == wanted != ""
