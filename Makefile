@@ -113,8 +113,8 @@ vm: ## the integration tests under other kernels: KERNEL=oldest, newest, 6.1, tr
 lint: ## what tools can see in the sources
 	$(Q)tools/lint
 
-fmt: ## format the C sources
-	$(Q)clang-format -i $$(git ls-files '*.c' '*.h')
+fmt: ## format the lines of C that differ from the last commit
+	$(Q)git clang-format -q --force -- '*.c' '*.h' || true
 
 deps: ## install the Debian packages that building and testing need
 	$(Q)tools/install-deps test
