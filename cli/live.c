@@ -133,7 +133,8 @@ static enum exit_status run_recording(struct live *v)
 	status = reader_run(v->options, &v->out, &ops, v, &report);
 	if (!v->out.closed && (report.lines || status == STATUS_OK)) {
 		draw(v);
-		fwrite(v->out.buf.data, 1, v->out.buf.failed ? 0 : v->out.buf.len, stdout);
+		if (v->out.buf.len && !v->out.buf.failed)
+			fwrite(v->out.buf.data, 1, v->out.buf.len, stdout);
 		fflush(stdout);
 	}
 	return status;
