@@ -406,6 +406,7 @@ enum untold {
 	UNTOLD_CLOSED_PORT = 1 << 3, /* that a SYN got a RST from a kernel watched here */
 	UNTOLD_RESET_RECEIVED = 1 << 4,
 	UNTOLD_REFUSED_ACK = 1 << 5, /* each final ACK that a listener refused */
+	UNTOLD_REFUSED_COOKIE = 1 << 6, /* that what was refused was a valid SYN cookie */
 };
 
 /* What the audit holds against the kernel's own counters, by namespace (key: __u32 inode). */

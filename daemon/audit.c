@@ -71,6 +71,13 @@ static bool no_child(int64_t difference, const struct audit_books *books)
 	return difference > 0 && difference <= (int64_t)books->unexplained_drops;
 }
 
+/* A valid cookie, for a full accept queue: without its packet (before 6.11) it looks like a refused SYN. */
+static bool cookie_refused(int64_t difference, const struct audit_books *books)
+{
+	return books->untold & UNTOLD_REFUSED_COOKIE && difference > 0 &&
+	       difference <= (int64_t)books->kernel[NETSTAT_LISTEN_OVERFLOWS];
+}
+
 /* Counted since the listener's look: told at the next one. */
 static bool next_look(int64_t difference, const struct audit_books *books)
 {
@@ -103,6 +110,7 @@ static const struct rule rules[] = {
 	{ "boundary", NETSTAT_SYNCOOKIES_RECV, boundary },
 	{ "next_look", NETSTAT_SYNCOOKIES_RECV, next_look },
 	{ "no_child", NETSTAT_SYNCOOKIES_RECV, no_child },
+	{ "cookie_refused", NETSTAT_SYNCOOKIES_RECV, cookie_refused },
 	{ "boundary", NETSTAT_SYN_RETRANS, boundary },
 	{ "send_failed", NETSTAT_SYN_RETRANS, send_failed },
 	{ "boundary", NETSTAT_TIMEOUTS, boundary },

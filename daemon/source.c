@@ -419,7 +419,7 @@ static void attach_optional(struct source *s)
 	if (!source_tells_acks(s))
 		s->untold |= UNTOLD_REFUSED_ACK;
 	if (!s->bpf->links.skb_dropped && !functions_tell_acks(s->functions))
-		s->untold |= UNTOLD_REQUEST_RESET;
+		s->untold |= UNTOLD_REQUEST_RESET | UNTOLD_REFUSED_COOKIE;
 }
 
 int source_attach(struct source *s)

@@ -10,8 +10,8 @@ import socket
 
 import pytest
 
-from lib import env, netns
-from lib.causes import CASES, Scene, until
+from lib import env, kernel, netns
+from lib.causes import CASES, REFUSALS, Scene, until
 from lib.queues import Crowd, reset
 from lib.traffic import Agent, client, connect, finish
 
@@ -20,9 +20,12 @@ FAST = ("--listener-interval", "200ms")
 
 def able(d, names):
     """Does this kernel tell it, as the daemon says? Function hooks stand in for a reason."""
-    has = d.feed.all[0]["capabilities"]
-    return all(has.get(name, True) or (name == "overflow_reason" and has["function_hooks"])
-               for name in names)
+    has = dict(d.feed.all[0]["capabilities"])
+    has["overflow_reason"] |= has["function_hooks"]
+    has["stages"] = has["function_hooks"] or has["kfree_skb"]
+    has["closed_ports"] = (kernel.reset_reasons() or has["function_hooks"] or
+                           kernel.has("SKB_DROP_REASON_NO_SOCKET"))
+    return all(has.get(name, True) for name in names)
 
 
 def said(record):
@@ -92,7 +95,7 @@ def test_the_queue_in_a_slow_record(pair, ip, keep, daemon):
                          remote={"port": crowd.port}, timeout=10)
     assert record["latency_ns"] >= 500 * env.MS and record["cause"]["code"] == "accept_queue_full"
     assert "accept queue was full at 4/3" in record["cause"]["detail"]
-    if able(d, ["queue_iterator"]):
+    if able(d, REFUSALS):
         assert record["cause"]["certainty"] == "proven"
 
 

@@ -109,6 +109,21 @@ static void test_request_reset(void **state)
 	      { NETSTAT_EMBRYONIC_RSTS, 4, 3, told, NULL });
 }
 
+static void test_cookie_refused(void **state)
+{
+	const struct audit_books untold = { .kernel[NETSTAT_LISTEN_OVERFLOWS] = 3,
+					    .observed[NETSTAT_LISTEN_OVERFLOWS] = 3,
+					    .untold = UNTOLD_REFUSED_COOKIE };
+	struct audit_books told = untold;
+
+	(void)state;
+	told.untold = UNTOLD_REFUSED_ACK | UNTOLD_REQUEST_RESET;
+	CHECK({ NETSTAT_SYNCOOKIES_RECV, 5, 2, untold, "cookie_refused" },
+	      { NETSTAT_SYNCOOKIES_RECV, 6, 2, untold, NULL },
+	      { NETSTAT_SYNCOOKIES_RECV, 2, 3, untold, NULL },
+	      { NETSTAT_SYNCOOKIES_RECV, 3, 2, told, NULL });
+}
+
 static void test_no_socket(void **state)
 {
 	const struct audit_books untold = { .untold = UNTOLD_NO_SOCKET },
@@ -224,6 +239,7 @@ int main(void)
 		cmocka_unit_test(test_boundary),
 		cmocka_unit_test(test_request_reset),
 		cmocka_unit_test(test_no_socket),
+		cmocka_unit_test(test_cookie_refused),
 		cmocka_unit_test(test_send_failed),
 		cmocka_unit_test(test_other_timers),
 		cmocka_unit_test(test_cookies),

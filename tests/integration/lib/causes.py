@@ -88,12 +88,14 @@ def until(condition, what, timeout=10):
 
 
 RESETS_SENT = ("tcp_send_reset",)
+CLOSED_PORTS = ("closed_ports",)
 ACKS = ("overflow_reason",)
 QUEUES = ("queue_iterator",)
+REFUSALS = ("queue_iterator", "stages")  # and at which stage the accept queue refused
 
 
 @case("connect() to a port where nobody listens", client=("refused", "port_closed", "proven"),
-      needs=RESETS_SENT, advice="Start the service, or correct the port.")
+      needs=CLOSED_PORTS, advice="Start the service, or correct the port.")
 def closed_port(s):
     s.connect((s.address[0], 9))
 
@@ -262,7 +264,7 @@ def pending_request_given_up(s):
 
 
 @case("the accept queue is full as the SYN comes, and has room later",
-      client=("established", "accept_queue_full", "proven"), needs=QUEUES,
+      client=("established", "accept_queue_full", "proven"), needs=REFUSALS,
       advice="Only accept() empties this queue.")
 def accept_queue_full_for_a_while(s):
     crowd = s.crowd(1)
@@ -274,7 +276,7 @@ def accept_queue_full_for_a_while(s):
     assert finish(made[0]) == 0
 
 
-@case("… and stays full", client=("timeout", "accept_queue_full", "proven"), needs=QUEUES)
+@case("… and stays full", client=("timeout", "accept_queue_full", "proven"), needs=REFUSALS)
 def accept_queue_full(s):
     crowd = s.crowd(1)
     crowd.fill()
