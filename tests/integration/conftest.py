@@ -69,16 +69,7 @@ def pytest_runtest_makereport(item, call):
             report.sections.append((f"last records of {title}", tail))
 
 
-def take_part(config, items):
-    """TCPSHAKE_TEST_PART=1/2: every second test only, the others are another run's."""
-    part, of = map(int, os.environ.get("TCPSHAKE_TEST_PART", "0/1").split("/"))
-    config.hook.pytest_deselected(items=[item for i, item in enumerate(items) if i % of != part])
-    items[:] = items[part::of]
-
-
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(config, items):
-    take_part(config, items)
+def pytest_collection_modifyitems(items):
     if os.geteuid() != 0:
         for item in items:
             if "test_schemas" not in item.nodeid:
