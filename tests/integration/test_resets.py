@@ -383,6 +383,8 @@ def test_inexact_reset_of_a_request(stage, pair):
         for flags, seq in spoilt:
             on.raw.send(flags, port, on.port, seq=seq)
         env.poll_until(lambda: ended() > before, what="the request's end")
+    on.expect(pair.server, direction="sent", phase="syn_recv", reason="invalid_syn",
+              cause="invalid", process=SERVER)
     if on.sees_request_resets():
         on.expect(pair.server, direction="received", phase="syn_recv", cause="peer",
                   process=SERVER)
