@@ -290,6 +290,33 @@ def test_received_in_fin_wait(stage, pair):
     on.expect(pair.client, direction="received", phase="closing", cause="peer")
 
 
+def test_address_used_again(pair, daemon):
+    """A socket that takes the memory of one that was closed in FIN_WAIT, on the same CPU, was not closing."""
+    d = daemon(*FLAGS)
+    cpus = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cpus)})
+    try:
+        with pair.client.inside(), socket.create_server(("127.0.0.1", 0)) as listening:
+            for _ in range(40):
+                first = socket.create_connection(listening.getsockname())
+                other = listening.accept()[0]
+                first.close()
+                assert other.recv(1) == b""
+                other.close()
+                socks = []
+                for _ in range(4):
+                    socks.append(socket.create_connection(listening.getsockname()))
+                    socks.append(listening.accept()[0])
+                for sock in reversed(socks):
+                    reset(sock)
+    finally:
+        os.sched_setaffinity(0, cpus)
+    d.feed.wait_for(lambda all: [r for r in all if r["type"] == "listener" and r["event"] == "closed" and
+                                 r["netns"] == pair.client.inode], what="the listener's end")
+    resets = d.feed.records("reset", netns=pair.client.inode)
+    assert resets and {r["phase"] for r in resets} == {"established"}
+
+
 def state_of(ns, local, remote):
     """Of the connection of two ports; None if there is none."""
     for name in ("tcp", "tcp6"):
