@@ -418,6 +418,7 @@ static bool open_all(struct top *t, struct options *o)
 
 	top_ui_init(&t->ui);
 	t->ui.window = window_of(o);
+	t->ui.filter.recorded = o->from != NULL;
 	t->model = top_model_new();
 	ready = t->model != NULL;
 	for (int i = 0; i < TOP_TABLES; i++)

@@ -84,12 +84,19 @@ struct top_key top_place_key(uint32_t netns, const uint8_t *addr, uint16_t port)
 	return key;
 }
 
-bool top_place_is_wanted(const struct filter *f, const struct top_key *key)
+bool top_is_wanted(const struct top_model *m, const struct top_fact *f)
+{
+	return !m->filtered ||
+	       top_fact_matches(f, top_paths_text(&m->names.cgroups, f->cgroup), &m->filter);
+}
+
+bool top_place_is_wanted(const struct filter *f, const struct top_key *key, const char *cgroup)
 {
 	return filter_match(f, &(struct filter_subject){
 				       .ends_only = true,
 				       .netns = key->netns,
 				       .local_port = (uint16_t)key->port,
+				       .cgroup_path = cgroup,
 			       });
 }
 

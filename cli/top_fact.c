@@ -8,7 +8,7 @@
 
 int top_names_init(struct top_names *n)
 {
-	int err = top_table_init(&n->codes, TOP_CODES);
+	int err = top_table_init(&n->codes, TOP_CODES) | top_paths_init(&n->cgroups);
 
 	n->next_detail = 1;
 	n->details = calloc(TOP_DETAILS, TOP_DETAIL);
@@ -17,7 +17,8 @@ int top_names_init(struct top_names *n)
 
 int top_names_copy(struct top_names *to, const struct top_names *from)
 {
-	int err = top_table_copy(&to->codes, &from->codes);
+	int err = top_table_copy(&to->codes, &from->codes) |
+		  top_paths_copy(&to->cgroups, &from->cgroups);
 
 	to->next_detail = from->next_detail;
 	to->details = malloc((size_t)TOP_DETAILS * TOP_DETAIL);
@@ -30,6 +31,7 @@ int top_names_copy(struct top_names *to, const struct top_names *from)
 void top_names_free(struct top_names *n)
 {
 	top_table_free(&n->codes);
+	top_paths_free(&n->cgroups);
 	free(n->details);
 	n->details = NULL;
 }
@@ -139,6 +141,7 @@ bool top_fact_of(struct top_names *n, const struct record *r, uint64_t mono_ns,
 		.wait_ns = NS_UNKNOWN,
 		.netns = (uint32_t)r->netns,
 		.count = 1,
+		.cgroup = top_paths_put(&n->cgroups, r->cgroup_path),
 	};
 	switch (r->type) {
 	case RECORD_HANDSHAKE:
@@ -161,7 +164,7 @@ bool top_fact_of(struct top_names *n, const struct record *r, uint64_t mono_ns,
 	}
 }
 
-bool top_fact_matches(const struct top_fact *fact, const struct filter *filter)
+bool top_fact_matches(const struct top_fact *fact, const char *cgroup, const struct filter *filter)
 {
 	if (fact->kind == TOP_LOSS)
 		return true;
@@ -180,6 +183,7 @@ bool top_fact_matches(const struct top_fact *fact, const struct filter *filter)
 					    .remote_addr = fact->flags & TOP_REMOTE ? fact->remote :
 										      NULL,
 					    .latency_ns = fact->latency_ns,
+					    .cgroup_path = cgroup,
 				    });
 }
 

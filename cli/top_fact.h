@@ -14,6 +14,7 @@
 #include "bpf/event.h"
 #include "common/filter.h"
 #include "record.h"
+#include "top_paths.h"
 #include "top_table.h"
 
 enum top_kind { TOP_HANDSHAKE, TOP_OVERFLOW, TOP_LOSS, TOP_AUDIT };
@@ -49,12 +50,14 @@ struct top_fact {
 	uint16_t flags;
 	uint8_t kind, role, outcome; /* ROLES, OUTCOMES: a newer daemon's */
 	uint8_t retransmits; /* 255: or more */
+	uint16_t cgroup; /* for top_paths_text() */
 	uint8_t code; /* of its cause, for top_code(); 0: none */
 };
 
 /* Words that facts refer to: the codes of causes, and the newest sentences. */
 struct top_names {
 	struct top_table codes;
+	struct top_paths cgroups;
 	char (*details)[TOP_DETAIL];
 	uint32_t next_detail; /* from 1 on */
 };
@@ -71,8 +74,11 @@ const char *top_detail(const struct top_names *n, uint32_t detail);
 /* False for records that are no fact. `mono_ns` stands for one without a time of its own. */
 bool top_fact_of(struct top_names *n, const struct record *r, uint64_t mono_ns,
 		 struct top_fact *fact);
-/* As the daemon filters a stream: losses are not filtered, audits by namespace only. */
-bool top_fact_matches(const struct top_fact *fact, const struct filter *filter);
+/*
+ * As the daemon filters a stream: losses are not filtered, audits by namespace only. `cgroup`: its
+ * path, or NULL.
+ */
+bool top_fact_matches(const struct top_fact *fact, const char *cgroup, const struct filter *filter);
 
 /* ---- the log: the newest facts ---- */
 

@@ -45,6 +45,7 @@ void top_model_free(struct top_model *m)
 		top_table_free(&m->tables[i]);
 	top_table_free(&m->socket_table);
 	top_names_free(&m->names);
+	filter_free(&m->filter);
 	top_log_free(&m->log);
 	free(m);
 }
@@ -68,6 +69,8 @@ struct top_model *top_model_copy(struct top_model *m)
 	memcpy(copy, m, sizeof(*copy));
 	/* Whatever fails, nothing of the original may be freed with the copy. */
 	memset(&copy->names, 0, sizeof(copy->names));
+	if (m->filter.cgroup)
+		err |= !(copy->filter.cgroup = strdup(m->filter.cgroup));
 	memset(&copy->socket_table, 0, sizeof(copy->socket_table));
 	memset(copy->tables, 0, sizeof(copy->tables));
 	for (unsigned i = 0; i < TOP_RING; i++)
@@ -125,6 +128,7 @@ static void clear_counts(struct top_model *m)
 	for (unsigned i = 0; i < TOP_ROWS_MAX; i++)
 		m->rows[TOP_LISTENERS][i].newest = (struct top_fact){ 0 };
 	memset(m->sweep_at, 0, sizeof(m->sweep_at));
+	m->sweep_paths_at = 0;
 }
 
 static void clear_sockets(struct top_model *m)
@@ -199,7 +203,7 @@ static void add_listener(struct top_model *m, const struct record *r, uint64_t m
 	}
 	place = top_place_key((uint32_t)l->netns, l->local.bytes, l->local.port);
 	/* A daemon tells of all when it is asked. */
-	if (m->source_filter && !top_place_is_wanted(m->source_filter, &place))
+	if (m->source_filter && !top_place_is_wanted(m->source_filter, &place, r->cgroup_path))
 		return;
 	number = top_table_put(&m->socket_table, &key, &added);
 	if (number == TOP_OTHER) {
@@ -213,6 +217,7 @@ static void add_listener(struct top_model *m, const struct record *r, uint64_t m
 	m->rows[TOP_LISTENERS][s->row].sockets++;
 	m->rows[TOP_LISTENERS][s->row].v6only = l->v6only;
 	s->at_ns = mono_ns;
+	s->cgroup = top_paths_put(&m->names.cgroups, r->cgroup_path);
 	fill_socket(s, l);
 	if (!l->accept.known)
 		return;
@@ -278,6 +283,25 @@ static void set_wall(struct top_model *m, const struct record *r)
 			    (int64_t)r->mono_ns;
 }
 
+/* Paths that nothing here refers to any more make room. */
+static void sweep_paths(struct top_model *m)
+{
+	bool marked[TOP_PATHS_MAX] = { 0 };
+
+	if (!top_paths_are_full(&m->names.cgroups) || m->newest_ns / NSEC_PER_SEC < m->sweep_paths_at)
+		return;
+	for (uint64_t i = m->log.start; i < m->log.end; i++)
+		marked[top_log_at(&m->log, i)->cgroup] = true;
+	for (uint32_t i = 1; i < m->socket_table.room; i++)
+		if (m->socket_table.used[i])
+			marked[m->sockets[i].cgroup] = true;
+	for (enum top_table_id id = 0; id < TOP_TABLES; id++)
+		for (uint32_t i = 0; i < TOP_ROWS_MAX; i++)
+			marked[m->rows[id][i].newest.cgroup] = true;
+	top_paths_sweep(&m->names.cgroups, marked);
+	m->sweep_paths_at = m->newest_ns / NSEC_PER_SEC + 60;
+}
+
 void top_model_add(struct top_model *m, const struct record *r, uint64_t now_ns)
 {
 	uint64_t mono_ns = r->mono_ns ? r->mono_ns : now_ns;
@@ -290,15 +314,16 @@ void top_model_add(struct top_model *m, const struct record *r, uint64_t now_ns)
 		m->first_ns = m->since_ns = mono_ns;
 	if (mono_ns > m->newest_ns)
 		m->newest_ns = mono_ns;
+	sweep_paths(m);
 	if (r->type == RECORD_LISTENER)
 		add_listener(m, r, mono_ns);
 	if (!top_fact_of(&m->names, r, mono_ns, &fact))
 		return;
-	if (m->source_filter && !top_fact_matches(&fact, m->source_filter))
+	if (m->source_filter && !top_fact_matches(&fact, r->cgroup_path, m->source_filter))
 		return;
 	if (!top_log_put(&m->log, &fact))
 		m->failed = true;
-	if (!m->filtered || top_fact_matches(&fact, &m->filter))
+	if (top_is_wanted(m, &fact))
 		top_apply(m, &fact);
 }
 
@@ -315,14 +340,21 @@ void top_model_set_source_filter(struct top_model *m, const struct filter *filte
 void top_model_set_filter(struct top_model *m, const struct filter *filter)
 {
 	m->filtered = filter && !filter_is_empty(filter);
+	filter_free(&m->filter);
 	memset(&m->filter, 0, sizeof(m->filter));
 	if (m->filtered) {
 		m->filter = *filter;
 		memset(m->filter.text, 0, sizeof(m->filter.text));
+		m->filter.cgroup = filter->cgroup ? strdup(filter->cgroup) : NULL;
+		/* Without memory for the path nobody can tell what is in it. */
+		if (filter->cgroup && !m->filter.cgroup) {
+			m->filtered = false;
+			m->failed = true;
+		}
 	}
 	clear_counts(m);
 	m->since_ns = m->log.start ? top_log_at(&m->log, m->log.start)->mono_ns : m->first_ns;
 	for (uint64_t i = m->log.start; i < m->log.end; i++)
-		if (!m->filtered || top_fact_matches(top_log_at(&m->log, i), &m->filter))
+		if (top_is_wanted(m, top_log_at(&m->log, i)))
 			top_apply(m, top_log_at(&m->log, i));
 }

@@ -38,6 +38,7 @@ struct top_row {
 /* A listener as its last record tells. */
 struct top_socket {
 	uint32_t row; /* of TOP_LISTENERS */
+	uint16_t cgroup; /* for top_paths_text() */
 	uint64_t backlog, drops; /* or COUNT_UNKNOWN */
 	struct queue accept, syn;
 	bool waiting;
@@ -56,11 +57,12 @@ struct top_model {
 	uint64_t sweep_at[TOP_TABLES]; /* second: not before, nothing is idle */
 	struct top_table socket_table;
 	struct top_socket sockets[TOP_SOCKETS_MAX];
+	uint64_t sweep_paths_at; /* second */
 	uint64_t sockets_untold; /* listeners for which there was no room */
 	struct top_names names;
 	struct top_log log;
 	const struct filter *source_filter; /* or NULL */
-	struct filter filter; /* without its texts */
+	struct filter filter; /* without its texts; its cgroup is ours */
 	bool filtered;
 	uint64_t first_ns, newest_ns; /* of the records */
 	uint64_t since_ns; /* of what `total` counts */
@@ -77,13 +79,15 @@ struct top_model {
 void top_clear_bucket(struct top_bucket *b);
 struct top_key top_place_key(uint32_t netns, const uint8_t *addr, uint16_t port);
 /* Does a filter want a listener? */
-bool top_place_is_wanted(const struct filter *f, const struct top_key *key);
+bool top_place_is_wanted(const struct filter *f, const struct top_key *key, const char *cgroup);
 /* Its row; TOP_OTHER if there is no room. */
 uint32_t top_row_of(struct top_model *m, enum top_table_id id, const struct top_key *key);
 void top_count_cell(struct top_model *m, struct top_bucket *b, enum top_table_id id, uint32_t row,
 		    uint32_t slot, uint64_t n);
 /* NULL for a second that is over for too long: it counts since start only. */
 struct top_bucket *top_second_of(struct top_model *m, uint64_t mono_ns);
+/* Do the keys' filter want it? */
+bool top_is_wanted(const struct top_model *m, const struct top_fact *f);
 /* Count a fact. */
 void top_apply(struct top_model *m, const struct top_fact *f);
 /* The listener that a passive handshake or a refusal is about: itself, or that of all addresses. */

@@ -235,7 +235,9 @@ static void add_sockets(struct top_query *q, const struct top_model *m)
 		if (!m->socket_table.used[i])
 			continue;
 		key = top_table_key(&m->tables[TOP_LISTENERS], s->row);
-		if (s->row != TOP_OTHER && m->filtered && !top_place_is_wanted(&m->filter, key))
+		if (s->row != TOP_OTHER && m->filtered &&
+		    !top_place_is_wanted(&m->filter, key,
+					 top_paths_text(&m->names.cgroups, s->cgroup)))
 			continue;
 		add_socket(line_of(q, m, TOP_LISTENERS, s->row), s);
 	}
@@ -362,8 +364,7 @@ void top_focus_of(const struct top_model *m, enum top_table_id id, uint32_t row,
 
 		if (m->log.start && !span->all && second < span->first)
 			focus->covered = true;
-		if (!belongs(m, id, row, f) ||
-		    (m->filtered && !top_fact_matches(f, &m->filter)))
+		if (!belongs(m, id, row, f) || !top_is_wanted(m, f))
 			continue;
 		if (focus->skipped < skip)
 			focus->skipped++;

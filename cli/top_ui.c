@@ -38,7 +38,7 @@ static bool next_word(const char **text, const char *ends, char *word, size_t si
 
 int top_filter_parse(const char *text, struct filter *f, char *error, size_t size)
 {
-	struct filter made = { 0 };
+	struct filter made = { .recorded = f->recorded };
 	char key[32], value[TOP_FILTER_MAX];
 	int err = 0;
 
@@ -46,8 +46,8 @@ int top_filter_parse(const char *text, struct filter *f, char *error, size_t siz
 		const char *name;
 
 		if (!next_word(&text, " =", key, sizeof(key))) {
-			snprintf(error, size, "there is no such filter; use port, remote, netns, role, "
-				 "outcome or slow");
+			snprintf(error, size, "there is no such filter; use port, remote, netns, cgroup, "
+				 "role, outcome or slow");
 			err = -1;
 			break;
 		}

@@ -249,6 +249,72 @@ static void test_unwanted_listeners(void **state)
 	top_model_free(m);
 }
 
+/* Paths are kept beside the facts: of any length, and of more than there is room for at a time. */
+static void test_cgroups(void **state)
+{
+	static const char deep[] = "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod0123456789"
+				   "/cri-containerd-0123456789abcdef0123456789abcdef.scope";
+	struct top_model *late = begin(), *early = begin(), *copy;
+	struct top_query *q = top_query_new();
+	struct filter f = { .recorded = true };
+	struct record r;
+	struct top_line l;
+	char path[200], error[200];
+
+	(void)state;
+	assert_int_equal(top_filter_parse("cgroup /kubepods.slice", &f, error, sizeof(error)), 0);
+	top_model_set_source_filter(early, &f);
+	for (unsigned i = 0; i < 3 * TOP_PATHS_MAX; i++) {
+		r = handshake(100 * SECOND + i, ROLE_PASSIVE, OUTCOME_ESTABLISHED, 5);
+		snprintf(path, sizeof(path), "%s/%u", i % 2 ? deep : "/system.slice", i % 1000);
+		r.cgroup_path = i % 10 ? path : NULL;
+		put(late, r);
+		put(early, r);
+	}
+	r = listening(100 * SECOND, LISTEN_SAMPLE, "a", "0.0.0.0", 443, 0, 16, 0);
+	r.cgroup_path = deep;
+	put(late, r);
+	put(early, r);
+	r = listening(100 * SECOND, LISTEN_SAMPLE, "b", "0.0.0.0", 80, 0, 16, 0);
+	r.cgroup_path = "/system.slice";
+	put(late, r);
+	put(early, r);
+	copy = top_model_copy(late);
+	assert_non_null(copy);
+	top_model_set_filter(late, &f);
+	top_model_set_filter(copy, &f);
+	filter_free(&f);
+	assert_int_equal(count_of(early, TOP_START, 101 * SECOND, TOP_COUNT_PASSIVE),
+			 3 * TOP_PATHS_MAX / 2);
+	assert_int_equal(count_of(late, TOP_START, 101 * SECOND, TOP_COUNT_PASSIVE),
+			 3 * TOP_PATHS_MAX / 2);
+	assert_int_equal(count_of(copy, TOP_START, 101 * SECOND, TOP_COUNT_PASSIVE),
+			 3 * TOP_PATHS_MAX / 2);
+	for (int i = 0; i < 2; i++) {
+		assert_true(line_named(q, i ? late : early, TOP_LISTENERS, TOP_1S, 200 * SECOND,
+				       "0.0.0.0:443", &l));
+		assert_false(line_named(q, i ? late : early, TOP_LISTENERS, TOP_1S, 200 * SECOND,
+					"0.0.0.0:80", &l));
+	}
+	top_model_free(late);
+	/* Ever new ones: those that no record here refers to make room. */
+	top_model_clear(copy);
+	top_model_set_filter(copy, NULL);
+	for (unsigned i = 0; i < TOP_LOG_FACTS + 6000; i++) {
+		r = handshake(200 * SECOND + i * (SECOND / 1000), ROLE_PASSIVE, OUTCOME_ESTABLISHED, 5);
+		snprintf(path, sizeof(path), "/%u", i / 65);
+		r.cgroup_path = path;
+		put(copy, r);
+	}
+	assert_int_equal(top_filter_parse("cgroup /4124", &f, error, sizeof(error)), 0);
+	top_model_set_filter(copy, &f);
+	assert_int_equal(count_of(copy, TOP_START, 300 * SECOND, TOP_COUNT_PASSIVE), 65);
+	filter_free(&f);
+	top_query_free(q);
+	top_model_free(early);
+	top_model_free(copy);
+}
+
 static void test_a_copy_stays_as_it_is(void **state)
 {
 	struct top_model *m = begin(), *twin = begin(), *copy;
@@ -351,6 +417,7 @@ int main(void)
 		cmocka_unit_test(test_filters),
 		cmocka_unit_test(test_filters_keep_peaks),
 		cmocka_unit_test(test_unwanted_listeners),
+		cmocka_unit_test(test_cgroups),
 		cmocka_unit_test(test_a_copy_stays_as_it_is),
 		cmocka_unit_test(test_the_log_is_bounded),
 		cmocka_unit_test(test_another_boot_begins_anew),
