@@ -134,6 +134,29 @@ def test_filters_of_a_recording(recording, cli, flags, wanted):
         assert shown.count(name) == windows.Expected(records).counts[name]
 
 
+def test_cgroups(incident, served, terminal, tmp_path, cgroups, cli):
+    """Live, typed, and of a recording."""
+    directory, _, path = cgroups.make("tcpshake-top")
+    d = served()
+    all_of_it, some = (terminal("top", "-s", tmp_path / "sock", "--window", "start", *flags)
+                       for flags in ((), ("--cgroup", directory)))
+    all_of_it.until(r"live$")
+    some.until(r"live$")
+    incident.closed_port(4)
+    Agent(incident.ns, cgroup=directory,
+          connect={"addr": "127.0.0.1", "port": REFUSED, "count": 3}).close()
+    all_of_it.until(r"failed +7 ")
+    some.until(r"failed +3 ")
+    all_of_it.keys("/")
+    all_of_it.text(f"cgroup {path}")
+    all_of_it.until(r"failed +3 ")
+    file = tmp_path / "feed"
+    file.write_text("".join(json.dumps(r) + "\n" for r in list(d.feed.all)))
+    for flags, failed in (((), 7), (("--cgroup", path), 3), (("--cgroup", "/nowhere"), 0)):
+        shown = windows.Shown(cli("top", "--once", "--from", str(file), *flags).end())
+        assert shown.count("failed") == failed
+
+
 def test_live_numbers(incident, served, terminal, tmp_path):
     """What the screen says since start is what the daemon's other feed says, to the last record."""
     d = served()
