@@ -65,7 +65,7 @@ static void reply_end(struct client *client, const char *error)
 	struct control *c = client->control;
 
 	c->handler.end(c->handler.ctx, &c->answer, error);
-	feed_put(sink_feed(client->sink), &c->answer);
+	feed_answer(sink_feed(client->sink), &c->answer);
 }
 
 static void op_subscribe(struct client *client, const cJSON *request)
@@ -96,7 +96,7 @@ static void op_probe(struct client *client, const cJSON *request)
 
 	(void)request;
 	c->handler.probe(c->handler.ctx, &c->answer);
-	feed_put(sink_feed(client->sink), &c->answer);
+	feed_answer(sink_feed(client->sink), &c->answer);
 	reply_end(client, NULL);
 }
 
@@ -114,7 +114,7 @@ static void put_answer(void *ctx, const struct filter_subject *subject)
 	struct client *client = ctx;
 
 	(void)subject;
-	feed_put(sink_feed(client->sink), &client->control->answer);
+	feed_answer(sink_feed(client->sink), &client->control->answer);
 }
 
 static void op_listeners(struct client *client, const cJSON *request)
@@ -175,6 +175,9 @@ static int handle_input(struct client *client)
 	while ((newline = memchr(client->in.data, '\n', client->in.len))) {
 		size_t len = (size_t)(newline - client->in.data);
 
+		/* It asks and does not read: what that may cost ends here. */
+		if (feed_is_full(sink_feed(client->sink)))
+			return -1;
 		if (len)
 			handle_request(client, client->in.data, len);
 		buf_consume(&client->in, len + 1);

@@ -185,6 +185,13 @@ void feed_put(struct feed *f, const struct record *r)
 		lose(f, r->type);
 		return;
 	}
+	feed_answer(f, r);
+}
+
+void feed_answer(struct feed *f, const struct record *r)
+{
+	if (f->error)
+		return;
 	feed_tell_losses(f, r);
 	append(f, r->type, r->body.data, r->body.len);
 	if (f->out.failed)
@@ -212,6 +219,11 @@ void feed_offer(struct feed *f, const struct record *r, const struct filter_subj
 struct feed_tally feed_tally(const struct feed *f, enum record_type type)
 {
 	return f->tally[type];
+}
+
+bool feed_is_full(const struct feed *f)
+{
+	return backlog(f) > BACKLOG_BYTES;
 }
 
 static ssize_t write_some(const struct feed *f, const char *data, size_t len)

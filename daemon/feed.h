@@ -77,6 +77,13 @@ enum loss_why {
 void feed_loss(struct feed *f, int what, enum loss_why why, uint64_t count);
 
 /*
+ * The same, but whatever waits already: an answer is whole, or who asked would wait for its end. Its
+ * length is bounded by what was asked about; ask for no more while the feed is full.
+ */
+void feed_answer(struct feed *f, const struct record *r);
+bool feed_is_full(const struct feed *f);
+
+/*
  * Append `loss` for what was dropped and not told yet, with the moment of the record `now`: if
  * there is room again, or if that is `bye`, which always fits.
  */

@@ -425,11 +425,43 @@ static void test_line_without_end(void **state)
 	disk_close(&d);
 }
 
+/* Nobody would tell what is missing of an answer, or that its end is. */
+static void test_answers_are_whole(void **state)
+{
+	struct record handshake = {};
+	struct taken t = {};
+	struct buf in = {};
+	struct feed *f;
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	f = feed_new(fds[0], FEED_SOCKET);
+	make_record(&handshake, RECORD_HANDSHAKE);
+	assert_false(feed_is_full(f));
+	for (int i = 0; i < 12000; i++) /* 6 MB: more than a subscriber may leave waiting */
+		feed_answer(f, &handshake);
+	assert_true(feed_is_full(f));
+	while (feed_waits(f)) {
+		take(fds[1], &in, &t);
+		assert_int_equal(feed_flush(f), 0);
+	}
+	take(fds[1], &in, &t);
+	assert_int_equal(t.handshakes, 12000);
+	assert_int_equal(t.lost, 0);
+	assert_false(feed_is_full(f));
+	feed_free(f);
+	close(fds[1]);
+	buf_free(&in);
+	buf_free(&handshake.body);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_slow_reader),
 		cmocka_unit_test(test_tally),
+		cmocka_unit_test(test_answers_are_whole),
 		cmocka_unit_test(test_reader_gone),
 		cmocka_unit_test(test_full_device),
 		cmocka_unit_test(test_full_disk_that_is_freed),
