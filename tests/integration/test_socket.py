@@ -192,6 +192,8 @@ def test_many_subscribers_come_and_go(lone, served):
     for _ in range(5):
         crowd = [feed.Subscriber(served.path, {"op": "subscribe", "filter": {"netns": lone.inode}})
                  for _ in range(20)]
+        for one in crowd:
+            one.feed.wait_for(lambda all: all, what="hello: from here on it is subscribed")
         connect(lone, 4, ("127.0.0.1", 9))[0].close()
         for one in crowd[::2]:
             one.feed.wait_for(lambda all: any(r.get("netns") == lone.inode for r in all))
