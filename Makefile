@@ -63,7 +63,7 @@ tab := $() $()
 .SECONDARY:
 DEMO_SECONDS ?= 120
 
-.PHONY: all run demo test check unit integration sanitize bench fuzz vm lint fmt deps install uninstall clean help
+.PHONY: all helpers run demo test check unit integration sanitize bench fuzz vm lint fmt deps install uninstall clean help
 
 all: $(BUILD)/tcpshaked $(BUILD)/tcpshake ## build the daemon and the CLI
 
@@ -89,14 +89,16 @@ unit: $(UNIT) $(FUZZERS:%=$(BUILD)/tests/replay-%) ## the unit tests, and the fu
 	$(Q)set -e; for f in $(FUZZERS); do \
 		$(BUILD)/tests/replay-$$f tests/fuzz/corpus/$$f $(BUILD)/corpus/$$f; done
 
-integration: all $(HELPERS) ## the integration tests: real traffic in network namespaces (needs root)
+helpers: all $(HELPERS) # what the integration tests run
+
+integration: helpers ## the integration tests: real traffic in network namespaces (needs root)
 	$(Q)TCPSHAKE_BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest -q -rsfE $(PYTEST_FLAGS) tests/integration
 
 sanitize: ## unit tests, daemon and CLI under ASan and UBSan
 	$(Q)$(MAKE) --no-print-directory SAN=1 unit
 	$(Q)$(MAKE) --no-print-directory SAN=1 PYTEST_FLAGS='$(PYTEST_FLAGS) -m sanitize' integration
 
-bench: all $(HELPERS) $(BUILD)/tests/empty.bpf.o ## what it costs, beside its peers, into docs/performance.md (needs root)
+bench: helpers $(BUILD)/tests/empty.bpf.o ## what it costs, beside its peers, into docs/performance.md (needs root)
 	$(Q)TCPSHAKE_BUILD=$(abspath $(BUILD)) tests/bench/compare $(BENCH_FLAGS)
 
 fuzz: ## run each fuzzer for FUZZ_SECONDS (default 60), under ASan and UBSan (needs clang)
@@ -107,7 +109,7 @@ fuzz: ## run each fuzzer for FUZZ_SECONDS (default 60), under ASan and UBSan (ne
 
 vm: ## the integration tests under other kernels: KERNEL=oldest, newest, 6.1, trixie, … (needs root)
 	$(Q)tools/install-deps vm
-	$(Q)$(MAKE) -s --no-print-directory all $(HELPERS)
+	$(Q)$(MAKE) -s --no-print-directory helpers
 	$(Q)TCPSHAKE_BUILD=$(abspath $(BUILD)) tests/vm/matrix $(VM_FLAGS) $(KERNEL)
 
 lint: ## what tools can see in the sources
