@@ -112,7 +112,7 @@ def test_given_up_at_a_full_queue(pair, ip, keep, daemon):
     made.shutdown(socket.SHUT_RDWR)
     record = d.handshake(netns=pair.client.inode, outcome="cancelled",
                          remote={"port": crowd.port}, timeout=10)
-    if able(d, ["queue_iterator"]):
+    if able(d, REFUSALS):
         assert said(record) == ("cancelled", "accept_queue_full", "proven"), record
     assert "accept queue was full at 4/3" in record["cause"]["detail"]
 

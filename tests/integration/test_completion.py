@@ -166,14 +166,3 @@ def test_zsh_takes_it():
         script = script_of(program, "zsh")
         subprocess.run(["zsh", "-n"], input=script, text=True, check=True)
         assert script.startswith(f"#compdef {program}\n")
-
-
-def test_installed(tmp_path):
-    subprocess.run(["make", "-s", "-C", env.ROOT, "install", f"O={env.BUILD}", f"DESTDIR={tmp_path}",
-                    "PREFIX=/usr"], check=True, capture_output=True, timeout=120 * env.SLOW)
-    share = tmp_path / "usr" / "share"
-    for program in PROGRAMS:
-        bash = share / "bash-completion" / "completions" / program
-        zsh = share / "zsh" / "site-functions" / f"_{program}"
-        assert f"complete -F _{program} {program}" in bash.read_text()
-        assert zsh.read_text().startswith(f"#compdef {program}\n")

@@ -82,9 +82,16 @@ def served(lone, daemon, tmp_path):
 
 
 @pytest.fixture
-def recording(lone, incident, daemon, tmp_path):
-    """Some seconds of an incident."""
-    path = tmp_path / "feed.ndjson"
+def recording(request, tmp_path_factory):
+    """Some seconds of an incident, the same ones for all tests."""
+    recorded = request.module.__dict__.setdefault("RECORDED", [])
+    if not recorded:
+        recorded.append(record(tmp_path_factory.mktemp("top") / "feed.ndjson",
+                               *map(request.getfixturevalue, ("lone", "incident", "daemon"))))
+    return recorded[0]
+
+
+def record(path, lone, incident, daemon):
     d = daemon("--netns", lone.path, *FAST, output=path)
     incident.happen()
     for _ in range(4):

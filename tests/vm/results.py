@@ -37,6 +37,7 @@ LEFT_OUT = {
     "test_top.py": "the same",
     "test_top_load.py": "the same, under load",
     "test_completion.py": "shells",
+    "test_install.py": "files",
     "test_doctor.py": "what the CLI makes of the probe, which is in test_daemon.py, and of sysctls",
     "test_grammar.py": "the command line",
     "test_manual.py": "a man page",

@@ -101,7 +101,7 @@ def closed_port(s):
 
 
 @case("a firewall rejects the SYN with a RST", client=("refused", "filtered", "probable"),
-      needs=RESETS_SENT, advice="Look for a reject rule. Of a host elsewhere the code is "
+      needs=CLOSED_PORTS, advice="Look for a reject rule. Of a host elsewhere the code is "
       "`port_closed`, probable: its RST looks the same.")
 def rejected_with_reset(s):
     s.server.nft("tcp dport 9999 reject with tcp reset")
