@@ -181,9 +181,11 @@ static bool refused(const struct evidence *e, struct cause *cause)
 	if (!(h->flags & (HANDSHAKE_RESET | HANDSHAKE_PARTIAL)) && told(e, UNTOLD_RESET_RECEIVED))
 		return say(cause, CAUSE_ICMP_UNREACHABLE, e->complete,
 			   "an ICMP message said port unreachable; no RST came");
-	if (e->remote_is_here && told(e, UNTOLD_CLOSED_PORT) && whole(e))
+	/* Its kernel's RSTs are noted without the ring: only a run that was skipped can have missed it. */
+	if (e->remote_is_here && told(e, UNTOLD_CLOSED_PORT) && !(h->flags & HANDSHAKE_PARTIAL))
 		return say(cause, CAUSE_FILTERED, false,
-			   "RST in answer to the SYN, but the server's kernel sent none: a firewall did");
+			   "RST in answer to the SYN, but the server's kernel %s: a firewall did",
+			   e->complete ? "sent none" : "was not seen to send it");
 	return say(cause, CAUSE_PORT_CLOSED, false,
 		   "RST in answer to the SYN: nobody listens on port %u there, or a firewall rejects it",
 		   h->remote_port);

@@ -33,7 +33,6 @@ def pytest_unconfigure(config):
 def pytest_runtest_protocol(item, nextitem):
     """A test that failed while the kernel kept events from BPF programs has shown nothing: once more."""
     blind = item.config.stash[BLIND]
-    blind.watch()
     before = blind.count()
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     reports = runtestprotocol(item, nextitem=nextitem, log=False)

@@ -11,11 +11,13 @@ import os
 import pathlib
 import re
 import subprocess
+import threading
 
 TRACEFS = pathlib.Path("/sys/kernel/tracing")
 EVENTS = {"sock/inet_sock_set_state": "", "tcp/tcp_retransmit_synack": "", "tcp/tcp_retransmit_skb": "",
           "tcp/tcp_send_reset": "", "tcp/tcp_receive_reset": "",
           "skb/kfree_skb": "protocol == 0x800 || protocol == 0x86dd"}
+PORT = re.compile(r"[sd]port=(\d+)")
 LINE = re.compile(r"^.*\[\d+\].*?: (\w+): (.*)$")
 
 
@@ -32,7 +34,11 @@ class Blind:
             self.trace = None  # no tracefs: nothing to be known
             return
         (self.trace / "buffer_size_kb").write_text("256")
+        self.threads = set()
+        self.closed = threading.Event()
         self.watch()
+        self.watcher = threading.Thread(target=self.watch_on, daemon=True)
+        self.watcher.start()
         for event, condition in EVENTS.items():
             path = self.trace / "events" / event
             if path.is_dir():
@@ -42,9 +48,15 @@ class Blind:
 
     def watch(self):
         """Look at the threads that process 1 has now."""
-        if self.trace:
-            threads = " ".join(path.name for path in pathlib.Path("/proc/1/task").iterdir())
-            (self.trace / "set_event_pid").write_text(threads)
+        threads = set(os.listdir("/proc/1/task"))
+        if threads != self.threads:
+            (self.trace / "set_event_pid").write_text(" ".join(threads))
+            self.threads = threads
+
+    def watch_on(self):
+        """They come and go."""
+        while not self.closed.wait(0.1):
+            self.watch()
 
     def count(self):
         """How many there were since the beginning."""
@@ -60,6 +72,11 @@ class Blind:
         found = (LINE.match(line) for line in (self.trace / "trace").read_text().splitlines())
         return [match.groups() for match in found if match]
 
+    def at(self, ports, since=0):
+        """How many there were with one of these ports on either side, of all after the first `since`."""
+        return sum(bool({int(port) for port in PORT.findall(said)} & ports)
+                   for _, said in self.events()[since:])
+
     def between(self, *addresses):
         """How many there were with each tracepoint between these addresses."""
         wanted = [f"addr={address} " for address in addresses]
@@ -68,6 +85,8 @@ class Blind:
 
     def close(self):
         if self.trace:
+            self.closed.set()
+            self.watcher.join()
             for event in EVENTS:
                 path = self.trace / "events" / event / "enable"
                 if path.exists():
