@@ -37,9 +37,9 @@ LIBS_UNIT = $(shell $(PKG_CONFIG) --libs libcjson libevent_core libevent_extra z
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 COMMON := $(call objects,$(wildcard common/*.c))
 DAEMON := $(call objects,$(wildcard daemon/*.c))
-CLI := $(call objects,$(wildcard cli/*.c))
+CLI := $(call objects,$(wildcard cli/*.c cli/top/*.c))
 # What unit tests link: everything but main() and what only runs on a kernel.
-UNTESTABLE := $(call objects,daemon/main.c daemon/flow.c daemon/verdict.c daemon/measures.c daemon/durations.c daemon/latencies.c daemon/loop.c daemon/queues.c daemon/functions.c daemon/kernel_btf.c daemon/books.c daemon/control.c daemon/source.c daemon/source_read.c daemon/reports.c cli/main.c cli/top_screen.c cli/top_guard.c)
+UNTESTABLE := $(call objects,daemon/main.c daemon/flow.c daemon/verdict.c daemon/measures.c daemon/durations.c daemon/latencies.c daemon/loop.c daemon/queues.c daemon/functions.c daemon/kernel_btf.c daemon/books.c daemon/control.c daemon/source.c daemon/source_read.c daemon/reports.c cli/main.c cli/top/screen.c cli/top/guard.c)
 TESTABLE := $(filter-out $(UNTESTABLE),$(COMMON) $(DAEMON) $(CLI))
 # These are objects of their own, loaded where the kernel lets them; the others are linked into one.
 BPF_APART := accept functions

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* tcpshake: shows the TCP handshakes that tcpshaked sees. */
 #include "options.h"
-#include "top_guard.h"
+#include "top/guard.h"
 #include "view.h"
 
 #include <fcntl.h>

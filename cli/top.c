@@ -2,11 +2,11 @@
 /* The view `top`: the loop between the feed, the keys and the screen. */
 #include "signals.h"
 #include "terminal.h"
-#include "top_draw.h"
-#include "top_feed.h"
-#include "top_guard.h"
-#include "top_screen.h"
-#include "top_stderr.h"
+#include "top/draw.h"
+#include "top/feed.h"
+#include "top/guard.h"
+#include "top/screen.h"
+#include "top/stderr.h"
 #include "view.h"
 
 #include <errno.h>

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What the two halves of the model share: taking records (top_model.c), answering (top_query.c). */
+/* What the two halves of the model share: taking records (model.c), answering (query.c). */
 #ifndef TCPSHAKE_TOP_PARTS_H
 #define TCPSHAKE_TOP_PARTS_H
 
-#include "top_cells.h"
-#include "top_fact.h"
-#include "top_model.h"
-#include "top_table.h"
+#include "cells.h"
+#include "fact.h"
+#include "model.h"
+#include "table.h"
 
 #include "common/clock.h"
 #include "common/histogram.h"
@@ -74,7 +74,7 @@ struct top_model {
 	bool failed; /* memory ran out: something is missing */
 };
 
-/* ---- top_count.c ---- */
+/* ---- count.c ---- */
 
 void top_clear_bucket(struct top_bucket *b);
 struct top_key top_place_key(uint32_t netns, const uint8_t *addr, uint16_t port);

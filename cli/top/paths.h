@@ -3,7 +3,7 @@
 #ifndef TCPSHAKE_TOP_PATHS_H
 #define TCPSHAKE_TOP_PATHS_H
 
-#include "top_table.h"
+#include "table.h"
 
 #define TOP_PATHS_MAX 4096
 

@@ -20,7 +20,7 @@
 #include <stdint.h>
 
 #include "common/filter.h"
-#include "record.h"
+#include "cli/record.h"
 
 enum top_table_id {
 	TOP_LISTENERS, /* of passive handshakes and refusals */

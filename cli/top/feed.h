@@ -8,8 +8,8 @@
 #ifndef TCPSHAKE_TOP_FEED_H
 #define TCPSHAKE_TOP_FEED_H
 
-#include "options.h"
-#include "record.h"
+#include "cli/options.h"
+#include "cli/record.h"
 
 enum top_feed_state {
 	TOP_FEED_WAITING, /* nothing came yet */

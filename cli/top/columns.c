@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #define _GNU_SOURCE
-#include "top_columns.h"
-#include "causes.h"
+#include "columns.h"
+#include "cli/causes.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -3,8 +3,8 @@
 #ifndef TCPSHAKE_TOP_SCREEN_H
 #define TCPSHAKE_TOP_SCREEN_H
 
-#include "terminal.h"
-#include "top_canvas.h"
+#include "cli/terminal.h"
+#include "canvas.h"
 
 /* 0, or -1 after one line on stderr. The canvas gets the terminal's size. */
 int top_screen_open(enum color_mode color, struct top_canvas *c);

@@ -13,9 +13,9 @@
 
 #include "bpf/event.h"
 #include "common/filter.h"
-#include "record.h"
-#include "top_paths.h"
-#include "top_table.h"
+#include "cli/record.h"
+#include "paths.h"
+#include "table.h"
 
 enum top_kind { TOP_HANDSHAKE, TOP_OVERFLOW, TOP_LOSS, TOP_AUDIT };
 

@@ -3,10 +3,10 @@
 #ifndef TCPSHAKE_TOP_DRAW_H
 #define TCPSHAKE_TOP_DRAW_H
 
-#include "top_canvas.h"
-#include "top_columns.h"
-#include "top_query.h"
-#include "top_ui.h"
+#include "canvas.h"
+#include "columns.h"
+#include "query.h"
+#include "ui.h"
 
 struct top_view {
 	const struct top_model *model; /* while paused, a copy of what it was */

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* One row looked at closely, and the help. */
-#include "top_draw.h"
+#include "draw.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "causes.h"
+#include "cli/causes.h"
 #include "common/addr.h"
 #include "common/names.h"
 

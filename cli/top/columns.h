@@ -3,8 +3,8 @@
 #ifndef TCPSHAKE_TOP_COLUMNS_H
 #define TCPSHAKE_TOP_COLUMNS_H
 
-#include "top_canvas.h"
-#include "top_query.h"
+#include "canvas.h"
+#include "query.h"
 
 /* What a cell may need beside its line. */
 struct top_context {

@@ -11,7 +11,7 @@
 
 #include "common/buf.h"
 
-/* What a character means; colours are top_screen.c's matter. */
+/* What a character means; colours are screen.c's matter. */
 enum top_paint {
 	TOP_PLAIN,
 	TOP_DIM,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "top_feed.h"
-#include "connect.h"
-#include "input.h"
-#include "text.h"
+#include "feed.h"
+#include "cli/connect.h"
+#include "cli/input.h"
+#include "cli/text.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* The model of top: records become facts. top_count.c counts them, top_query.c answers. */
+/* The model of top: records become facts. count.c counts them, query.c answers. */
 #define _GNU_SOURCE
-#include "top_parts.h"
+#include "parts.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* The map of time × latency × count. */
-#include "top_parts.h"
-#include "top_query.h"
+#include "parts.h"
+#include "query.h"
 
 #include <string.h>
 

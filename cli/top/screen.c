@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #define _GNU_SOURCE
-#include "top_screen.h"
-#include "top_ui.h"
+#include "screen.h"
+#include "ui.h"
 
 #include <errno.h>
 #include <fcntl.h>

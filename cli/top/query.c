@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "top_query.h"
-#include "top_parts.h"
+#include "query.h"
+#include "parts.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #define _GNU_SOURCE
-#include "top_canvas.h"
-#include "text.h"
+#include "canvas.h"
+#include "cli/text.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -3,9 +3,9 @@
 #ifndef TCPSHAKE_TOP_QUERY_H
 #define TCPSHAKE_TOP_QUERY_H
 
-#include "top_cells.h"
-#include "top_fact.h"
-#include "top_model.h"
+#include "cells.h"
+#include "fact.h"
+#include "model.h"
 
 /* The seconds [first, end), or all that came. */
 struct top_span {
