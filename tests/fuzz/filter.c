@@ -26,7 +26,7 @@ static void check_error(const char *error)
 
 static void check_round_trip(const struct filter *f)
 {
-	struct filter again = { 0 };
+	struct filter again = { .recorded = f->recorded }; /* whose cgroups need not be here */
 	cJSON *json = filter_to_json(f);
 	char *text = cJSON_PrintUnformatted(json), error[256];
 	cJSON *read = text ? cJSON_Parse(text) : NULL;
