@@ -345,7 +345,7 @@ static int set_member(struct filter *f, const cJSON *member, char *error, size_t
 
 int filter_set_json(struct filter *f, const cJSON *object, char *error, size_t size)
 {
-	struct filter trial = { 0 };
+	struct filter trial = { .recorded = f->recorded };
 	const cJSON *member;
 	int result = 0;
 
