@@ -14,7 +14,7 @@ import pytest
 from lib import env, netns
 from lib.feed import matches, nested
 from lib.queues import Books, Crowd
-from lib.traffic import Nginx, connect, finish, start
+from lib.traffic import Nginx, connect, finish, start, wrk
 
 QUEUES = ("--events", "listener,overflow,audit")
 
@@ -27,23 +27,7 @@ def pause(seconds):
 
 # a server that stands still
 
-WRK = """function delay() return math.random(20, 80) end -- ms, before the next request"""
-
-
-@pytest.fixture
-def wrk(pair, tmp_path, keep):
-    """wrk in a namespace: 32 clients, a connection for each request."""
-    script = tmp_path / "delay.lua"
-    script.write_text(WRK)
-
-    def run(ns, seconds):
-        return ns.popen(
-            ["wrk", "-t1", "-c32", f"-d{seconds}s", "-s", str(script), "-H", "Connection: close",
-             f"http://{pair.server.addr[4]}/"], stdout=subprocess.PIPE, text=True)
-    return run
-
-
-def test_nginx_stands_still(pair, keep, tmp_path, daemon, wrk):
+def test_nginx_stands_still(pair, keep, tmp_path, daemon):
     """Its only worker stops for 3 s or so: the queue fills, handshakes are refused, it recovers."""
     nginx = keep(Nginx(pair.server, tmp_path, "backlog=16"))
     worker = nginx.worker()
@@ -51,11 +35,12 @@ def test_nginx_stands_still(pair, keep, tmp_path, daemon, wrk):
                "--events", "handshake,listener,overflow,accept,audit")
     books = Books(d, pair.server)
     here = {"netns": pair.server.inode, "local": {"port": 80}}
-    loads = [wrk(pair.client, 6)]
+    address = pair.server.addr[4]
+    loads = [wrk(pair.client, tmp_path, address, 6)]
     books.wait_kernel("PassiveOpens", 300, 10)
     os.kill(worker, signal.SIGSTOP)
     stopped = time.monotonic_ns()
-    loads.append(wrk(pair.server, 5))  # the first one's clients wait for answers by now
+    loads.append(wrk(pair.server, tmp_path, address, 5))  # the first one's clients wait for answers by now
     try:
         pause(3)
         d.feed.wait_for(lambda all: [r for r in all if matches(r, {

@@ -112,6 +112,16 @@ class Agent:
             stream.close()
 
 
+def until_listening(ns, port, process):
+    """Wait until it does, on an IPv4 address."""
+    def listening():
+        assert process.poll() is None, process.stderr.read()
+        with ns.inside(), open("/proc/thread-self/net/tcp") as file:
+            lines = [line.split() for line in file]
+        return any(line[1].endswith(f":{port:04X}") and line[3] == "0A" for line in lines)
+    env.poll_until(listening, 10, f"{' '.join(process.args[:3])} listening")
+
+
 NGINX_CONF = """
 daemon off;
 worker_processes 1;
@@ -138,11 +148,7 @@ class Nginx:
                                 start_new_session=True)
         self.pid = self.process.pid  # the master: it listens and owns the sockets
 
-        def listening():
-            assert self.process.poll() is None, self.process.stderr.read()
-            with ns.inside(), open("/proc/thread-self/net/tcp") as file:
-                return any(line.split()[1].endswith(":0050") for line in file if "0A" in line)
-        env.poll_until(listening, 10, "nginx listening")
+        until_listening(ns, 80, self.process)
 
     def worker(self):
         def children():
@@ -159,3 +165,15 @@ class Nginx:
                 os.killpg(self.process.pid, signal.SIGKILL)
                 self.process.wait()
         self.process.stderr.close()
+
+
+WRK = """function delay() return math.random(20, 80) end -- ms, before the next request"""
+
+
+def wrk(ns, directory, address, seconds, clients=32):
+    """wrk in a namespace: a connection for each request."""
+    script = directory / "delay.lua"
+    script.write_text(WRK)
+    return ns.popen(["wrk", "-t1", f"-c{clients}", f"-d{seconds:g}s", "-s", str(script),
+                     "-H", "Connection: close", f"http://{address}/"],
+                    stdout=subprocess.PIPE, text=True)
