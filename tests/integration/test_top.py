@@ -4,18 +4,19 @@ import json
 import os
 import re
 import signal
-import socket
+import subprocess
 import time
 
 import pytest
 
 from lib import env, windows
 from lib.feed import read_file
+from lib.incident import BLOCKED, CLOSED, REFUSED, STALLED, STALLED_BACKLOG, Incident, \
+    RealIncident
 from lib.tmux import Tmux, family, gone
-from lib.traffic import Agent, port_of, listener
+from lib.traffic import Agent
 
 FAST = ("--listener-interval", "200ms")
-REFUSED = 4242  # nobody listens there
 
 
 @pytest.fixture
@@ -23,49 +24,6 @@ def terminal(keep):
     def start(*argv, before=(), **kwargs):
         return keep(Tmux([*before, env.TCPSHAKE, *map(str, argv)], **kwargs))
     return start
-
-
-class Incident:
-    """In one namespace: a server that works, one that does not accept, and a port that is closed."""
-
-    def __init__(self, ns, keep):
-        self.ns = ns
-        self.works = keep(listener(ns, 4))
-        self.stalled = keep(Agent(ns, comm="sleepy", listen={"addr": "127.0.0.1", "backlog": 2}))
-        self.held = []
-        self.keep = keep
-
-    def connect(self, port, timeout=2.0):
-        with self.ns.inside():
-            sock = socket.socket()
-        sock.settimeout(timeout)
-        try:
-            sock.connect(("127.0.0.1", port))
-        except OSError:
-            pass
-        return sock
-
-    def normal(self, count):
-        for _ in range(count):
-            self.connect(port_of(self.works)).close()
-            self.works.accept()[0].close()
-
-    def closed_port(self, count):
-        for _ in range(count):
-            self.connect(REFUSED).close()
-
-    def stall(self, count=6):
-        """The accept queue holds one more than its limit; the others wait."""
-        for _ in range(count):
-            with self.ns.inside():
-                sock = self.keep(socket.socket())
-            sock.setblocking(False)
-            sock.connect_ex(("127.0.0.1", self.stalled.port))
-
-    def happen(self):
-        self.normal(20)
-        self.closed_port(5)
-        self.stall()
 
 
 @pytest.fixture
@@ -216,8 +174,106 @@ def test_the_screen(incident, served, terminal, tmp_path, columns, rows):
     t.until(r"this help")
 
 
+class Looks:
+    """top on a terminal, beside a real incident: what it must say, on a small and on a large one."""
+
+    def __init__(self, t, columns, flags):
+        self.t, self.large, self.coloured = t, columns > 80, not flags
+        t.until(r"live$")
+
+    def row(self, key, pattern):
+        """One of a pane's, once it is there; small terminals show one pane at a time."""
+        if not self.large:
+            self.t.keys(key)
+        self.t.until(pattern)
+
+    def header(self):
+        screen = self.t.until(r"^tcpshake .* audit ✓  window 10 s ")
+        for role in ("active", "passive"):
+            count, rate = re.search(rf"\b{role} +(\d+) +(\d\S*)/s", screen).groups()
+            assert int(count) > 0 and float(rate) > 0
+            values, timed = windows.Shown(screen).latency(role)
+            assert timed > 0 and all(values)
+        shown = windows.Shown(screen)
+        assert shown.count("failed") > 0 and shown.count("overflowed") > 0
+
+    def listeners(self, incident):
+        nginx, stalled = incident.nginx.pid, incident.stalled.pid
+        conns = r" +[1-9]\d* +\S+" if self.large else ""
+        self.row("1", rf"^0\.0\.0\.0:80 +nginx/{nginx}\+? .* \d+/511 .*{conns}$")
+        full = rf"{STALLED_BACKLOG + 1}/{STALLED_BACKLOG}{f' +{STALLED_BACKLOG + 1}' if self.large else ''}"
+        self.row("1", rf"^127\.0\.0\.1:{STALLED} +python3/{stalled} +█+ +{full} +\d+ +[1-9]")  # @SYN
+        self.t.until(r"^accept_queue_full, proven, .*: .")
+
+    def others(self, incident):
+        self.row("2", rf"^127\.0\.0\.1:{BLOCKED} +[1-9]\d* .*\bno_answer")
+        self.row("2", rf"^127\.0\.0\.1:{CLOSED} +[1-9]\d* .*\bport_closed")
+        self.row("3", r"(^| )wrk/\d+\+? +[1-9]\d* +0 ")
+        self.row("3", rf"(^| )nginx/{incident.nginx.pid}\+? +0 +[1-9]\d* +0 ")
+        self.row("3", r"(^| )curl/\d+\+? +[1-9]\d* +0 +[1-9]\d* ")
+        self.row("4", r"^accept_queue_full +\d+ +\d+ +[1-9]\d* ")  # refused
+        self.row("4", r"^no_answer +([1-9]\d*) +\1 +0 ")  # connections, failed, refused
+        self.row("4", r"^port_closed +([1-9]\d*) +\1 +0 ")
+
+    def styles(self):
+        """Colour is there or not, and then what is bad is red."""
+        assert bool(colours(self.t)) == self.coloured
+        cell = next(line for line in self.t.screen(styled=True).split("\n") if "port_closed" in line)
+        assert ("38;5;203m" in cell.split("port_closed")[0]) == self.coloured
+
+
+def test_a_real_incident(lone, keep, served, terminal, tmp_path):
+    """nginx under wrk, a stopped server, a blocked port: on four terminals at once."""
+    served(losses=True)  # of the whole host's load, and not what this is about
+    sizes = [(80, 24), (200, 60)]
+    # The daemon's own filter is not of the listeners that it is asked for: each screen has one, too.
+    argv = ("top", "-s", tmp_path / "sock", "--netns", lone.inode)
+    all_looks = [Looks(terminal(*argv, *flags, columns=columns, rows=rows), columns, flags)
+                 for columns, rows in sizes for flags in ((), ("--color", "never"))]
+    incident = keep(RealIncident(lone, tmp_path))
+    incident.happen(40 * env.SLOW)
+    all_looks[0].t.until(r"failed +[1-9]")
+    for looks in all_looks:
+        looks.listeners(incident)
+        looks.others(incident)
+        looks.header()
+        looks.styles()
+
+
 def colours(t):
-    return re.findall(r"\x1b\[[0-9;]*(?:3[0-7]|38;5;\d+)m", t.screen(styled=True))
+    """Every SGR of a foreground or a background; 8 colours, 16 (bright ones), or 256."""
+    codes = r"[349][0-7]|10[0-7]|[34]8;5;\d+"
+    return [code for sgr in re.findall(r"\x1b\[([0-9;]*)m", t.screen(styled=True))
+            for code in re.findall(rf"(?:^|;)({codes})(?=;|$)", sgr)]
+
+
+# ncurses' own, which not every system has
+SIXTEEN = r"""tmux-16color|tmux with 16 colors,
+	colors#16, pairs#256,
+	setab=\E[%?%p1%{8}%<%t%p1%{40}%+%e%p1%{92}%+%;%dm,
+	setaf=\E[%?%p1%{8}%<%t%p1%{30}%+%e%p1%{82}%+%;%dm,
+	use=tmux,
+"""
+
+
+@pytest.fixture
+def sixteen(tmp_path):
+    """The environment of a terminal of 16 colours."""
+    source, directory = tmp_path / "16.ti", tmp_path / "terminfo"
+    source.write_text(SIXTEEN)
+    subprocess.run(["tic", "-x", "-o", directory, source], check=True)
+    return {"TERMINFO": str(directory)}
+
+
+def test_16_colours(recording, terminal, sixteen):
+    """What there are of 8, none of 256, and none of those that are bright of themselves."""
+    argv = ("top", "--from", recording, "--speed", "max", "--window", "start")
+    of_8, of_16 = terminal(*argv, term="screen"), terminal(*argv, term="tmux-16color", environment=sixteen)
+    for t in (of_8, of_16):
+        t.until(r" end$")
+    used = set(colours(of_16))
+    assert {"31", "32", "33", "36", "46"} <= used == set(colours(of_8))
+    assert all(int(code) < 50 for code in used)
 
 
 @pytest.mark.parametrize("term,variables,flags,coloured", [
@@ -229,7 +285,7 @@ def test_colours(recording, terminal, term, variables, flags, coloured):
                  environment=variables)
     t.until(r" end$")
     assert bool(colours(t)) == coloured
-    many = any("38;5" in one for one in colours(t))
+    many = any("8;5" in one for one in colours(t))
     assert many == (coloured and "256" in term)
     # without colour what is chosen still stands out
     assert coloured or re.search(r"\x1b\[(\d+;)*7m", t.screen(styled=True))
