@@ -188,7 +188,8 @@ class Looks:
         self.t.until(pattern)
 
     def header(self):
-        screen = self.t.until(r"^tcpshake .* audit ✓  window 10 s ")
+        # what the kernel kept from the programs leaves the window
+        screen = self.t.until(r"^tcpshake .* audit ✓  window 10 s ", timeout=25)
         for role in ("active", "passive"):
             count, rate = re.search(rf"\b{role} +(\d+) +(\d\S*)/s", screen).groups()
             assert int(count) > 0 and float(rate) > 0
@@ -231,7 +232,7 @@ def test_a_real_incident(lone, keep, served, terminal, tmp_path):
     all_looks = [Looks(terminal(*argv, *flags, columns=columns, rows=rows), columns, flags)
                  for columns, rows in sizes for flags in ((), ("--color", "never"))]
     incident = keep(RealIncident(lone, tmp_path))
-    incident.happen(40 * env.SLOW)
+    incident.happen(60 * env.SLOW)
     all_looks[0].t.until(r"failed +[1-9]")
     for looks in all_looks:
         looks.listeners(incident)
