@@ -338,14 +338,37 @@ static void answer_stats(void *ctx, const struct queues_output *to)
 	to->end(to->ctx, NULL);
 }
 
+/* An answer, less what the daemon's own filter keeps from every feed: of that it knows half, and no refusals. */
+struct answer {
+	const struct queues_output *to;
+	const struct filter *filter;
+};
+
+static struct record *begin_answer(void *ctx, enum record_type type, uint64_t mono_ns, int64_t offset_ns)
+{
+	const struct answer *a = ctx;
+
+	return a->to->begin(a->to->ctx, type, mono_ns, offset_ns);
+}
+
+static void end_answer(void *ctx, const struct filter_subject *subject)
+{
+	const struct answer *a = ctx;
+
+	if (!subject || filter_match(a->filter, subject))
+		a->to->end(a->to->ctx, subject);
+}
+
 /* As they are now: who asks does not want to wait for the next interval. */
 static void answer_listeners(void *ctx, const struct queues_output *to)
 {
 	struct daemon *d = ctx;
+	struct answer answer = { .to = to, .filter = &d->options.filter };
+	const struct queues_output wanted = { .begin = begin_answer, .end = end_answer, .ctx = &answer };
 
 	flow_scan(d);
 	flow_look(d, false);
-	queues_report(d->queues, to);
+	queues_report(d->queues, &wanted);
 }
 
 static void make_end(void *ctx, struct record *r, const char *error)

@@ -365,6 +365,16 @@ def test_question(pair, ip, keep, tmp_path, daemon):
     assert ours()[late.port]["accept_queue"]["len"] == 1
 
 
+def test_question_of_a_daemon_with_a_filter(pair, keep, tmp_path, daemon):
+    """It knows half of what it filters out: no refusals, for one."""
+    path = tmp_path / "sock"
+    for ns in (pair.server, pair.client):
+        keep(listener(ns, 4))
+    other = keep(listener(pair.server, 4))
+    daemon("--netns", str(pair.server.inode), "--port", str(port_of(other)), sock=path)
+    assert [r["local"]["port"] for r in ask(path, "listeners")] == [port_of(other)]
+
+
 def test_many(lone, keep, tmp_path, daemon):
     """Many listeners, from before and after the start: all of them are in the answer."""
     keep(Agent(lone, listen={"reuseport": 900, "port": 8080}))
