@@ -188,6 +188,15 @@ void top_screen_forget(void)
 	clearok(curscr, TRUE);
 }
 
+/* Of the chosen row, too, a block stays what it is: in reverse video it would be a hole. */
+static attr_t look_of(const struct top_glyph *g)
+{
+	bool block = g->character >= 0x2580 && g->character <= 0x259f;
+	bool reversed = terminal.selected[g->paint] & A_REVERSE;
+
+	return g->selected && !(block && reversed) ? terminal.selected[g->paint] : terminal.looks[g->paint];
+}
+
 /* A run of characters that look alike. */
 static void put_run(const struct top_canvas *c, unsigned row, unsigned start, unsigned end)
 {
@@ -197,7 +206,7 @@ static void put_run(const struct top_canvas *c, unsigned row, unsigned start, un
 	for (unsigned i = start; i < end; i++)
 		text[i - start] = (wchar_t)line[i].character;
 	text[end - start] = L'\0';
-	attrset((int)(line[start].selected ? terminal.selected : terminal.looks)[line[start].paint]);
+	attrset((int)look_of(&line[start]));
 	mvaddnwstr((int)row, (int)start, text, (int)(end - start));
 }
 
@@ -207,8 +216,7 @@ void top_screen_show(const struct top_canvas *c)
 		const struct top_glyph *line = c->glyphs + (size_t)row * c->columns;
 
 		for (unsigned start = 0, end; start < c->columns; start = end) {
-			for (end = start + 1; end < c->columns && line[end].paint == line[start].paint &&
-					      line[end].selected == line[start].selected;)
+			for (end = start + 1; end < c->columns && look_of(&line[end]) == look_of(&line[start]);)
 				end++;
 			put_run(c, row, start, end);
 		}
