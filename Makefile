@@ -98,7 +98,7 @@ sanitize: ## unit tests, daemon and CLI under ASan and UBSan
 	$(Q)$(MAKE) --no-print-directory SAN=1 unit
 	$(Q)$(MAKE) --no-print-directory SAN=1 PYTEST_FLAGS='$(PYTEST_FLAGS) -m sanitize' integration
 
-bench: helpers $(BUILD)/tests/empty.bpf.o ## what it costs, beside its peers, into docs/performance.md (needs root)
+bench: helpers $(BUILD)/tests/empty.bpf.o $(BUILD)/tests/floor.bpf.o ## what it costs, beside its peers, into docs/performance.md (needs root)
 	$(Q)TCPSHAKE_BUILD=$(abspath $(BUILD)) tests/bench/compare $(BENCH_FLAGS)
 
 fuzz: ## run each fuzzer for FUZZ_SECONDS (default 60), under ASan and UBSan (needs clang)

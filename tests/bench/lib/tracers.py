@@ -59,6 +59,12 @@ def shaked(name, *flags):
                   [TCPSHAKED, "-s", "none", *flags], handshakes, "TERM")
 
 
+def idle(name, source):
+    """Programs that do nothing."""
+    return Tracer(name, None, lambda path: [tool("empty"), str(BUILD / "tests" / f"{source}.bpf.o")], None,
+                  None, "TERM")
+
+
 def printing(name, package, *argv, count, stop="INT", first=None):
     """One that writes to its standard output."""
     return Tracer(name, package, lambda path: list(argv), first or list(argv), count, stop)
@@ -68,8 +74,8 @@ STATES = lines(rf"\b{PORT}\b.*SYN_SENT\s+-> ESTABLISHED", 1)
 
 TRACERS = [
     Tracer("no tracer", None, None, None, None, None),
-    Tracer("empty BPF program (raw_tp)", None,
-           lambda path: [tool("empty"), str(BUILD / "tests" / "empty.bpf.o")], None, None, "TERM"),
+    idle("empty BPF program (raw_tp)", "empty"),
+    idle("empty BPF programs, where tcpshaked's are", "floor"),
     shaked("tcpshaked, handshakes only", "--events", "handshake"),
     shaked("tcpshaked, as it comes"),
     shaked("tcpshaked, with metrics", "--metrics", "127.0.0.1:9469"),
