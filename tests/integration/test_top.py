@@ -227,8 +227,7 @@ def test_a_real_incident(lone, keep, served, terminal, tmp_path):
     """nginx under wrk, a stopped server, a blocked port: on four terminals at once."""
     served(losses=True)  # of the whole host's load, and not what this is about
     sizes = [(80, 24), (200, 60)]
-    # The daemon's own filter is not of the listeners that it is asked for: each screen has one, too.
-    argv = ("top", "-s", tmp_path / "sock", "--netns", lone.inode)
+    argv = ("top", "-s", tmp_path / "sock")
     all_looks = [Looks(terminal(*argv, *flags, columns=columns, rows=rows), columns, flags)
                  for columns, rows in sizes for flags in ((), ("--color", "never"))]
     incident = keep(RealIncident(lone, tmp_path))
