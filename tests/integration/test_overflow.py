@@ -163,7 +163,9 @@ def test_listener_is_named_as_it_listens(pair, ip, keep, watch):
     crowd.begin(1)
     books.wait_kernel("ListenOverflows", 2)
     records = books.settle("ListenOverflows")
-    assert {r["stage"] for r in records} == {"syn", "ack"}
+    # Both within one look, and no word of the ACK: then which it was is only probable.
+    assert {r["stage"] for r in records} == {"syn", "ack"} or not knows_acks(d) and \
+        all(r["cause"]["certainty"] == "probable" for r in records)
     wanted = {"addr": "0.0.0.0" if ip == 4 else "::", "port": crowd.port}
     assert [r["listener"] for r in records] == [wanted] * len(records), late
 
