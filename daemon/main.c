@@ -150,7 +150,8 @@ static int start(struct daemon *d)
 		log_error("out of memory at start");
 		return -ENOMEM;
 	}
-	if ((err = start_source(d)) || (err = start_control(d)) || (err = start_metrics(d)))
+	/* Who finds the socket served finds the metrics, too. */
+	if ((err = start_source(d)) || (err = start_metrics(d)) || (err = start_control(d)))
 		return err;
 	err = loop_watch_source(d);
 	if (err) {
