@@ -19,7 +19,10 @@ def stage():
     assert process.stdout.readline().startswith("For 120 s")
     yield process
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=20 * env.SLOW)
+    try:
+        process.communicate(timeout=20 * env.SLOW)
+    finally:
+        process.kill()
     assert process.returncode == 0
     assert not any(map(os.path.exists, STAGES))
 
