@@ -75,7 +75,7 @@ STATES = lines(rf"\b{PORT}\b.*SYN_SENT\s+-> ESTABLISHED", 1)
 TRACERS = [
     Tracer("no tracer", None, None, None, None, None),
     idle("empty BPF program (raw_tp)", "empty"),
-    idle("empty BPF programs, where tcpshaked's are", "floor"),
+    idle("empty BPF programs, all hooks", "floor"),
     shaked("tcpshaked, handshakes only", "--events", "handshake"),
     shaked("tcpshaked, as it comes"),
     shaked("tcpshaked, with metrics", "--metrics", "127.0.0.1:9469"),
