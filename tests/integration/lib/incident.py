@@ -18,7 +18,6 @@ class Incident:
         self.ns = ns
         self.works = keep(listener(ns, 4))
         self.stalled = keep(Agent(ns, comm="sleepy", listen={"addr": "127.0.0.1", "backlog": 2}))
-        self.held = []
         self.keep = keep
 
     def connect(self, port, timeout=2.0):
