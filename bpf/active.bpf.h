@@ -125,7 +125,7 @@ static __always_inline void attempt_fill(struct attempt *a, __u64 now)
 {
 	a->cgroup_id = bpf_get_current_cgroup_id();
 	a->pid = bpf_get_current_pid_tgid() >> 32;
-	a->uid = (__u32)bpf_get_current_uid_gid();
+	a->uid = current_uid();
 	bpf_get_current_comm(a->comm, sizeof(a->comm));
 	a->simultaneous = 0;
 	a->reset = 0;
@@ -141,9 +141,9 @@ static __always_inline void active_begin(struct sock *sk, struct tcp_sock *tp, b
 	struct namespace_counts *n;
 	struct counters *c;
 
-	n = namespace_counts(socket_netns(tp));
+	n = namespace_find(socket_netns(tp), true);
 	if (n)
-		count(n->begun);
+		count_alone(n->begun);
 	slot = slots ? attempt_claim(socket, now) : NULL;
 	if (slot) {
 		attempt_fill(slot, now);
@@ -208,7 +208,7 @@ static __always_inline void active_failed(struct event_handshake *e, struct sock
 	n = namespace_counts(e->header.netns);
 	if (!n)
 		return;
-	count(*(e->outcome == OUTCOME_NO_PORT ? &n->unsent : &n->failed));
+	count_alone(*(e->outcome == OUTCOME_NO_PORT ? &n->unsent : &n->failed));
 	if (e->outcome == OUTCOME_TIMEOUT)
 		count(n->timeouts); /* the last one, after which nothing is sent */
 }
@@ -230,7 +230,7 @@ static __always_inline void active_end(struct sock *sk, struct tcp_sock *tp, int
 	e.header.kind = EVENT_HANDSHAKE;
 	e.header.len = sizeof(e);
 	e.header.netns = socket_netns(tp);
-	e.end_ns = bpf_ktime_get_ns();
+	e.end_ns = end_time(tp, newstate);
 	e.role = ROLE_ACTIVE;
 	e.error = sk->sk_err;
 	if (newstate == TCP_ESTABLISHED)

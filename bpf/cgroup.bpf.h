@@ -42,9 +42,12 @@ static __noinline bool cgroup_within(struct cgroup *cgroup)
 /* Not what the filter asks for? Both are false, and cost nothing, without such a filter. */
 static __always_inline bool current_elsewhere(void)
 {
-	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	struct task_struct *task;
 
-	return filter.by_cgroup && !cgroup_within(BPF_CORE_READ(task, cgroups, dfl_cgrp));
+	if (!filter.by_cgroup)
+		return false;
+	task = (struct task_struct *)bpf_get_current_task();
+	return !cgroup_within(BPF_CORE_READ(task, cgroups, dfl_cgrp));
 }
 
 /* A full socket's: that of the process that made it, or that made its listener. */

@@ -29,6 +29,16 @@ static __always_inline bool send_reset_tells_all(void)
 	return bpf_core_type_exists(btf_trace_tcp_send_reset___v3);
 }
 
+/*
+ * Can a softirq run a tracepoint's program that it interrupted on its CPU? Not since 05b24ff9b2cf "bpf:
+ * Prevent bpf program recursion for raw tracepoint probes" (2022), which BTF does not show. What came
+ * later does: 68ca5d4eebb8 "bpf: support BPF cookie in raw tracepoint (raw_tp, tp_btf) programs" (2024).
+ */
+static __always_inline bool programs_nest(void)
+{
+	return !bpf_core_field_exists(((struct bpf_raw_tp_link *)0)->cookie);
+}
+
 /* Its third argument, an error: from 6.17. */
 typedef void (*btf_trace_tcp_retransmit_skb___v3)(void *, const struct sock *,
 						  const struct sk_buff *, int);
@@ -36,6 +46,14 @@ typedef void (*btf_trace_tcp_retransmit_skb___v3)(void *, const struct sock *,
 static __always_inline bool retransmit_tells_error(void)
 {
 	return bpf_core_type_exists(btf_trace_tcp_retransmit_skb___v3);
+}
+
+/* The caller's, as the first user namespace numbers it. The task itself tells since 5.11, and sooner. */
+static __always_inline __u32 current_uid(void)
+{
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf))
+		return bpf_get_current_task_btf()->cred->uid.val;
+	return (__u32)bpf_get_current_uid_gid();
 }
 
 /* CONFIG_CGROUPS; older kernels kept a tagged word instead (until 8520e224f547). */

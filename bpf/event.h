@@ -321,22 +321,24 @@ _Static_assert(sizeof(struct event_handshake) == 120, "event_handshake");
 _Static_assert(sizeof(struct event_listener) == 176, "event_listener");
 
 /*
- * One per CPU, only ever added to, atomically: a softirq may interrupt a program on its CPU.
- * For each kind: seen = delivered + filtered + limited + ring_full.
+ * One per CPU, only ever added to. For each kind: seen = delivered + filtered + limited + ring_full,
+ * of which `delivered`, what nearly all are, is not counted but the rest; and `seen` is counted before
+ * what became of it, and stands behind it here, so that who reads both meanwhile finds no less.
  */
 struct counters {
-	__u64 handshakes[ROLES][OUTCOMES]; /* every one seen */
-	__u64 delivered[EVENT_KINDS];
 	__u64 filtered[EVENT_KINDS];
 	__u64 limited[EVENT_KINDS];
 	__u64 ring_full[EVENT_KINDS];
-	__u64 events[EVENT_KINDS]; /* seen of each kind, but for handshakes */
-	__u64 resets[DIRECTIONS][RESET_CAUSES];
+	__u64 handshakes[ROLES][OUTCOMES]; /* every one seen */
+	__u64 resets[DIRECTIONS][RESET_CAUSES]; /* the same */
+	__u64 request_resets; /* received for a request in the SYN queue: RESET_PEER, not in `resets` */
+	__u64 events[EVENT_KINDS]; /* seen of the other kinds */
 	__u64 retransmits[SEGMENTS]; /* failed sends included */
 	__u64 attempt_map_full; /* active attempts whose beginning could not be kept */
 	__u64 request_map_full; /* SYN-ACK retransmits that could not be kept */
 	__u64 listener_map_full; /* listeners whose queues are not watched */
 	__u64 stale; /* beginnings whose end was never seen, reclaimed */
+	__u64 unwoken; /* bytes since the reader was woken from here; about, and not only added to */
 };
 
 /* Which handshakes go into the stream; the counters do not depend on it. */
@@ -423,6 +425,19 @@ struct namespace_counts {
 	__u64 timeouts; /* of SYNs, by the retransmission timer */
 	__u64 cookies; /* connections made of a SYN cookie */
 };
+
+#define NAMESPACE_SLOTS 256
+
+/* Where namespaces are counted that the array has room for. */
+struct namespace_slot {
+	__u64 netns; /* whose it is; 0: nobody's */
+	struct namespace_counts counts;
+};
+
+static inline __u32 namespace_slot(__u32 netns)
+{
+	return netns % NAMESPACE_SLOTS; /* numbers are given out in order */
+}
 
 /* All listeners of one port of one namespace and family: a child has its listener's. */
 struct service_key {

@@ -13,6 +13,7 @@
 #define TCPSHAKE_LATENCY_BPF_H
 
 #include "compat.bpf.h"
+#include "count.bpf.h"
 #include "event.h"
 
 struct {
@@ -42,6 +43,7 @@ struct {
 } free_remotes SEC(".maps") __weak;
 
 const volatile __u32 latency_shards __weak = 0; /* a power of two; 0: keep no histograms */
+const volatile __u8 latency_shared __weak = 0; /* there are more CPUs than shards */
 const volatile __u16 ephemeral_first __weak = 0, ephemeral_last __weak = 0;
 
 /* A slot for a port that has none, or `other`. */
@@ -94,14 +96,20 @@ static __noinline int latency_add(const struct event_handshake *e)
 	if (!l)
 		return 0;
 	if (e->latency_ns == NS_UNKNOWN) {
-		__sync_fetch_and_add(&l->unknown, 1);
+		count(l->unknown);
 		return 0;
 	}
 	bucket = latency_bucket(e->latency_ns);
 	barrier_var(bucket);
-	if (bucket < LATENCY_BUCKETS)
-		__sync_fetch_and_add(&l->bucket[bucket], 1);
-	__sync_fetch_and_add(&l->sum_ns, e->latency_ns);
+	if (bucket >= LATENCY_BUCKETS)
+		return 0;
+	if (latency_shared || e->outcome != OUTCOME_ESTABLISHED) {
+		count(l->bucket[bucket]);
+		__sync_fetch_and_add(&l->sum_ns, e->latency_ns);
+	} else { /* only ever told by state changes */
+		count_alone(l->bucket[bucket]);
+		add_alone(&l->sum_ns, e->latency_ns);
+	}
 	return 0;
 }
 

@@ -44,7 +44,6 @@ struct latency_key {
 	__u8 pad;
 };
 
-/* Atomic: a shard may be several CPUs', and a softirq may interrupt a program on its CPU. */
 struct latency {
 	__u64 unknown; /* handshakes whose latency the kernel cannot vouch for */
 	__u64 sum_ns;

@@ -133,7 +133,7 @@ static __always_inline void passive_end(struct sock *sk, struct tcp_sock *tp, in
 	e.header.kind = EVENT_HANDSHAKE;
 	e.header.len = sizeof(e);
 	e.header.netns = socket_netns(tp);
-	e.end_ns = bpf_ktime_get_ns();
+	e.end_ns = end_time(tp, newstate);
 	e.role = ROLE_PASSIVE;
 	e.error = sk->sk_err;
 	if (newstate == TCP_ESTABLISHED)
@@ -152,11 +152,11 @@ static __always_inline void passive_end(struct sock *sk, struct tcp_sock *tp, in
 		e.flags |= HANDSHAKE_FASTOPEN;
 	e.listener.accept_queue_len = sk->sk_ack_backlog;
 	e.listener.accept_queue_max = sk->sk_max_ack_backlog;
-	n = namespace_counts(e.header.netns);
+	n = namespace_find(e.header.netns, true);
 	if (n && newstate == TCP_ESTABLISHED)
-		count(n->accepted);
+		count_alone(n->accepted);
 	else if (n && e.error)
-		count(n->failed);
+		count_alone(n->failed);
 	if (newstate == TCP_ESTABLISHED) {
 		service_accepted(service_of(e.header.netns, e.local_port, sk->__sk_common.skc_family),
 				 e.listener.accept_queue_len + 1);
@@ -164,7 +164,7 @@ static __always_inline void passive_end(struct sock *sk, struct tcp_sock *tp, in
 	}
 	passive_times(&e, tp);
 	if (n && e.flags & HANDSHAKE_SYNCOOKIE)
-		count(n->cookies);
+		count_alone(n->cookies);
 	emit_handshake(&e);
 }
 

@@ -33,7 +33,10 @@ static __always_inline void syn_retransmitted(struct sock *sk, int error)
 		count(n->timeouts);
 	}
 	count(c->retransmits[SEGMENT_SYN]);
-	if (error || !within_limit(c, EVENT_RETRANSMIT, RETRANSMITS_PER_SECOND, true))
+	if (error)
+		return;
+	count(c->events[EVENT_RETRANSMIT]);
+	if (!within_limit(c, EVENT_RETRANSMIT, RETRANSMITS_PER_SECOND, true))
 		return;
 	e.mono_ns = bpf_ktime_get_ns();
 	e.start_ns = NS_UNKNOWN;
@@ -72,6 +75,7 @@ static __always_inline void synack_retransmitted(struct sock *sk, struct request
 	if (!c)
 		return;
 	count(c->retransmits[SEGMENT_SYN_ACK]);
+	count(c->events[EVENT_RETRANSMIT]);
 	if (!within_limit(c, EVENT_RETRANSMIT, RETRANSMITS_PER_SECOND, true))
 		return;
 	e.segment = SEGMENT_SYN_ACK;

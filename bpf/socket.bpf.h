@@ -5,6 +5,7 @@
 
 #include "compat.bpf.h"
 #include "event.h"
+#include "netns.bpf.h"
 
 #include <bpf/bpf_endian.h>
 
@@ -59,7 +60,16 @@ static __always_inline void store_probed_addresses(struct sock *sk, __u8 *local,
  */
 static __always_inline __u32 socket_netns(struct tcp_sock *tp)
 {
-	return tp->inet_conn.icsk_inet.sk.__sk_common.skc_net.net->ns.inum;
+	return netns_number(tp->inet_conn.icsk_inet.sk.__sk_common.skc_net.net, false);
+}
+
+/*
+ * When a handshake ended. Into ESTABLISHED it is the segment that comes that leads, and the kernel has
+ * read CLOCK_MONOTONIC as it began with it (tcp_mstamp_refresh() in tcp_rcv_state_process()).
+ */
+static __always_inline __u64 end_time(struct tcp_sock *tp, int newstate)
+{
+	return newstate == TCP_ESTABLISHED ? tp->tcp_clock_cache : bpf_ktime_get_ns();
 }
 
 /*

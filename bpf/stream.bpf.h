@@ -3,19 +3,19 @@
  * The way out of the kernel: counters, the stream filter and the ring buffer. Maps and constants are
  * weak, because several objects that are linked into one define them.
  *
- * The reader is not woken for a record but when the ring passes WAKE_BYTES; a timer of its own
- * fetches what lies below. A wake-up a record would cost more than all the rest together.
+ * The reader is not woken for a record but for `wake_bytes` of one CPU; a timer of its own fetches
+ * what lies below. A wake-up a record would cost more than all the rest together.
  */
 #ifndef TCPSHAKE_STREAM_BPF_H
 #define TCPSHAKE_STREAM_BPF_H
 
 #include "cgroup.bpf.h"
 #include "compat.bpf.h"
+#include "count.bpf.h"
 #include "event.h"
 #include "latency.bpf.h"
+#include "namespace.bpf.h"
 
-#define WAKE_BYTES (64 * 1024)
-#define RING_HEADER_BYTES 8
 
 /* What one cause can make many of is limited, so that it does not push out all the rest. */
 #define RESETS_PER_SECOND 1000
@@ -40,14 +40,6 @@ struct {
 	__type(key, struct remote_key);
 	__type(value, __u8);
 } filter_remotes SEC(".maps") __weak;
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 16384);
-	__type(key, __u32);
-	__type(value, struct namespace_counts);
-} namespaces SEC(".maps") __weak;
 
 /* How much of each kind was delivered in the running second; about, for several CPUs add to it. */
 struct limit {
@@ -75,10 +67,10 @@ struct {
 	__type(value, struct bucket);
 } buckets SEC(".maps") __weak;
 
-const volatile __u8 filter_ports[PORT_BITMAP_BYTES] __weak = {};
+/* The share of a CPU in the half of the ring that may fill up until the reader is woken. */
+const volatile __u32 wake_bytes __weak = 0;
 
-/* What a namespace begins with. Not on the stack, of which there are 512 bytes for all that a program calls. */
-static const struct namespace_counts no_counts;
+const volatile __u8 filter_ports[PORT_BITMAP_BYTES] __weak = {};
 
 /*
  * The time by ticks, from some moment on: one reading of the exact clock takes 35 ns, more than most of
@@ -90,8 +82,6 @@ static __always_inline __u64 coarse_ns(void)
 {
 	return bpf_jiffies64() * tick_ns;
 }
-
-#define count(counter) __sync_fetch_and_add(&(counter), 1)
 
 static __always_inline struct counters *this_cpu_counters(void)
 {
@@ -121,17 +111,6 @@ static __always_inline __u64 per_cpu_offset(void *map, void *copy)
 
 	bpf_core_read(&element, sizeof(element), &array->pptrs);
 	return number_of(copy) - element;
-}
-
-/* NULL if there are more namespaces than fit: the audit misses the newest, nothing else does. */
-static __always_inline struct namespace_counts *namespace_counts(__u32 netns)
-{
-	struct namespace_counts *n = bpf_map_lookup_elem(&namespaces, &netns);
-
-	if (n)
-		return n;
-	bpf_map_update_elem(&namespaces, &netns, &no_counts, BPF_NOEXIST);
-	return bpf_map_lookup_elem(&namespaces, &netns);
 }
 
 static __always_inline bool port_wanted(__u16 port)
@@ -180,15 +159,12 @@ static __always_inline bool handshake_wanted(const struct event_handshake *e)
  */
 static __always_inline void deliver(struct counters *c, void *event, __u32 size, __u32 kind)
 {
-	__u64 waiting = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA);
-	bool edge = kind == EVENT_LISTENER ||
-		    (waiting < WAKE_BYTES && waiting + size + RING_HEADER_BYTES >= WAKE_BYTES);
+	__u64 unwoken = c->unwoken + size;
+	bool wake = kind == EVENT_LISTENER || unwoken >= wake_bytes;
 
-	if (bpf_ringbuf_output(&events, event, size,
-			       edge ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP))
+	c->unwoken = wake ? 0 : unwoken;
+	if (bpf_ringbuf_output(&events, event, size, wake ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP))
 		count(c->ring_full[kind]);
-	else
-		count(c->delivered[kind]);
 }
 
 /*
@@ -204,7 +180,6 @@ static __always_inline bool within_limit(struct counters *c, __u32 kind, __u32 p
 
 	if (!limit)
 		return false;
-	count(c->events[kind]);
 	if (!passes || filter.unwanted & (1 << kind)) {
 		count(c->filtered[kind]);
 		return false;
@@ -259,7 +234,10 @@ static __always_inline void emit_handshake(struct event_handshake *e)
 
 	if (!c || e->role >= ROLES || e->outcome >= OUTCOMES)
 		return;
-	count(c->handshakes[e->role][e->outcome]);
+	if (e->outcome == OUTCOME_ESTABLISHED) /* only ever told by state changes */
+		count_alone(c->handshakes[e->role][OUTCOME_ESTABLISHED]);
+	else
+		count(c->handshakes[e->role][e->outcome]);
 	latency_record(e);
 	if (!handshake_wanted(e))
 		count(c->filtered[EVENT_HANDSHAKE]);

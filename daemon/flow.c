@@ -332,7 +332,7 @@ static void answer_stats(void *ctx, const struct queues_output *to)
 
 	flow_look(d, true);
 	queues_report_audits(d->queues, to);
-	source_counters_settled(d->source, &totals.counters);
+	source_counters(d->source, &totals.counters);
 	r = to->begin(to->ctx, RECORD_STATS, clock_mono_ns(), d->offset_ns);
 	report_stats(&r->body, &totals);
 	to->end(to->ctx, NULL);

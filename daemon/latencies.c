@@ -63,6 +63,7 @@ void latencies_prepare(struct source *s)
 	while (l->shards < LATENCY_SHARDS_MAX && l->shards * 2 <= (uint32_t)s->cpus)
 		l->shards *= 2;
 	s->bpf->rodata->latency_shards = l->shards;
+	s->bpf->rodata->latency_shared = l->shards < (uint32_t)s->cpus;
 	bpf_map__set_max_entries(s->bpf->maps.latencies, LATENCY_SLOTS * l->shards);
 	read_ephemeral(s);
 }

@@ -85,7 +85,7 @@ static void put_segments(const struct counters *c, struct exposition *e)
 			exposition_start(e, "_total");
 			exposition_label(e, "direction", direction == RESET_SENT ? "sent" : "received");
 			exposition_label(e, "cause", reset_cause_name(cause));
-			exposition_value(e, c->resets[direction][cause]);
+			exposition_value(e, counters_resets(c, direction, cause));
 		}
 	}
 }
@@ -424,7 +424,7 @@ void measures_put(void *ctx, struct exposition *e)
 	struct counters c;
 
 	flow_drain(d);
-	if (source_counters_settled(d->source, &c))
+	if (source_counters(d->source, &c))
 		memset(&c, 0, sizeof(c));
 	put_handshakes(d, &c, e);
 	durations_put(d, e);

@@ -43,7 +43,7 @@ struct source *source_new(const struct source_handler *handler)
 	s->handler = *handler;
 	memcpy(s->capabilities, all_capabilities, sizeof(s->capabilities));
 	s->cpus = libbpf_num_possible_cpus();
-	s->per_cpu = s->cpus > 0 ? calloc((size_t)s->cpus, sizeof(*s->per_cpu)) : NULL;
+	s->per_cpu = s->cpus > 0 ? calloc((size_t)s->cpus, sizeof(struct counters)) : NULL;
 	if (!s->per_cpu) {
 		free(s);
 		return NULL;
@@ -124,17 +124,18 @@ static struct bpf_program **optional_program(const struct source *s, size_t i)
 }
 
 /* For tests and hosts that are short of memory: another size of the ring buffer. */
-static int size_ring(struct tcpshake_bpf *bpf)
+static int size_ring(struct tcpshake_bpf *bpf, int cpus)
 {
 	const char *value = getenv("TCPSHAKE_RING_BYTES");
-	unsigned long bytes = value ? strtoul(value, NULL, 10) : 0;
+	unsigned long bytes = bpf_map__max_entries(bpf->maps.events);
 
-	if (!value || !*value)
-		return 0;
+	if (value && *value)
+		bytes = strtoul(value, NULL, 10);
 	if (bytes & (bytes - 1) || bytes < (unsigned long)sysconf(_SC_PAGESIZE) || bytes > 1UL << 30) {
 		log_error("TCPSHAKE_RING_BYTES=%s: the ring is a power of two of at least a page", value);
 		return -EINVAL;
 	}
+	bpf->rodata->wake_bytes = (__u32)(bytes / 2 / (unsigned long)cpus);
 	return bpf_map__set_max_entries(bpf->maps.events, (__u32)bytes);
 }
 
@@ -175,7 +176,7 @@ static int load_programs(struct source *s, const struct filter *filter)
 	if (s->accept_wait == ACCEPT_WAIT_OFF)
 		bpf_map__set_max_entries(bpf->maps.waiting, 1);
 	memcpy((void *)bpf->rodata->filter_ports, filter->ports, sizeof(filter->ports));
-	err = size_ring(bpf);
+	err = size_ring(bpf, s->cpus);
 	if (err)
 		return err;
 	bpf->bss->filter_cgroup = filter->stream.cgroup_id;

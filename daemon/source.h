@@ -115,8 +115,6 @@ void source_forget_namespace(struct source *s, uint32_t netns);
 
 /* The sums over all CPUs. */
 int source_counters(const struct source *s, struct counters *sum);
-/* The same, as of a moment when no event is between two counters, if there is one soon. */
-int source_counters_settled(const struct source *s, struct counters *sum);
 /* State changes that a program missed since it was running already on that CPU. */
 uint64_t source_missed(const struct source *s);
 

@@ -36,7 +36,7 @@ struct source {
 	enum accept_wait accept_wait;
 	struct ring_buffer *ring;
 	struct bpf_link *queues; /* the iterator over the table of listeners */
-	struct counters *per_cpu;
+	void *per_cpu; /* room for a copy of counters, or of less, of each CPU */
 	int cpus;
 	uint32_t untold;
 	const char *core; /* what programs are relocated by; NULL: libbpf takes all of the kernel's types */

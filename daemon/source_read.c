@@ -13,9 +13,6 @@
 #include "accept.skel.h"
 #include "expire.h"
 #include "functions.h"
-#include "tally.h"
-
-#define SETTLE_TRIES 1000 /* at a million events a second, one in three hits */
 
 /* Read an iterator's output to its end, and hand on each record of `size` bytes. */
 static int read_records(const struct bpf_link *link, size_t size,
@@ -112,11 +109,31 @@ void source_forget_service(struct source *s, uint32_t netns, uint16_t port)
 	}
 }
 
+static void add_words(void *sum, const void *more, size_t size)
+{
+	for (size_t i = 0; i < size / sizeof(__u64); i++)
+		((__u64 *)sum)[i] += ((const __u64 *)more)[i];
+}
+
+/* All CPUs' copies of an element. */
+static int read_per_cpu(const struct source *s, const struct bpf_map *map, uint32_t key, size_t size)
+{
+	return bpf_map__lookup_elem(map, &key, sizeof(key), s->per_cpu, (size_t)s->cpus * size, 0);
+}
+
 void source_namespace(const struct source *s, uint32_t netns, struct namespace_counts *counts)
 {
+	const struct namespace_counts *hashed = s->per_cpu;
+	const struct namespace_slot *slot = s->per_cpu;
+
 	memset(counts, 0, sizeof(*counts));
-	bpf_map__lookup_elem(s->bpf->maps.namespaces, &netns, sizeof(netns), counts, sizeof(*counts),
-			     0);
+	if (read_per_cpu(s, s->bpf->maps.namespace_slots, namespace_slot(netns), sizeof(*slot)) == 0)
+		for (int cpu = 0; cpu < s->cpus; cpu++)
+			if (slot[cpu].netns == netns)
+				add_words(counts, &slot[cpu].counts, sizeof(*counts));
+	if (read_per_cpu(s, s->bpf->maps.namespaces, netns, sizeof(*hashed)) == 0)
+		for (int cpu = 0; cpu < s->cpus; cpu++)
+			add_words(counts, &hashed[cpu], sizeof(*counts));
 }
 
 void source_forget_namespace(struct source *s, uint32_t netns)
@@ -126,29 +143,14 @@ void source_forget_namespace(struct source *s, uint32_t netns)
 
 int source_counters(const struct source *s, struct counters *sum)
 {
-	const size_t words = sizeof(*sum) / sizeof(__u64);
-	uint32_t zero = 0;
-	int err = bpf_map__lookup_elem(s->bpf->maps.counters, &zero, sizeof(zero), s->per_cpu,
-				       (size_t)s->cpus * sizeof(*s->per_cpu), 0);
+	const struct counters *c = s->per_cpu;
+	int err = read_per_cpu(s, s->bpf->maps.counters, 0, sizeof(*c));
 
 	if (err)
 		return err;
 	memset(sum, 0, sizeof(*sum));
 	for (int cpu = 0; cpu < s->cpus; cpu++)
-		for (size_t i = 0; i < words; i++)
-			((__u64 *)sum)[i] += ((__u64 *)&s->per_cpu[cpu])[i];
-	return 0;
-}
-
-int source_counters_settled(const struct source *s, struct counters *sum)
-{
-	int err;
-
-	for (int i = 0; i < SETTLE_TRIES; i++) {
-		err = source_counters(s, sum);
-		if (err || counters_settled(sum))
-			return err;
-	}
+		add_words(sum, &c[cpu], sizeof(*sum));
 	return 0;
 }
 

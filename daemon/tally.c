@@ -46,18 +46,48 @@ uint64_t counters_handshakes(const struct counters *c)
 	return seen;
 }
 
-static uint64_t seen_of(const struct counters *c, int kind)
+uint64_t counters_resets(const struct counters *c, enum reset_direction direction,
+			 enum reset_cause cause)
 {
-	return kind == EVENT_HANDSHAKE ? counters_handshakes(c) : c->events[kind];
+	bool requests = direction == RESET_RECEIVED && cause == RESET_PEER;
+
+	return c->resets[direction][cause] + (requests ? c->request_resets : 0);
 }
 
-bool counters_settled(const struct counters *c)
+static uint64_t resets(const struct counters *c)
 {
-	for (int kind = 0; kind < EVENT_KINDS; kind++)
-		if (seen_of(c, kind) != c->delivered[kind] + c->filtered[kind] + c->limited[kind] +
-						c->ring_full[kind])
-			return false;
-	return true;
+	uint64_t seen = 0;
+
+	for (int direction = 0; direction < DIRECTIONS; direction++)
+		for (int cause = 0; cause < RESET_CAUSES; cause++)
+			seen += counters_resets(c, direction, cause);
+	return seen;
+}
+
+static uint64_t seen_of(const struct counters *c, int kind)
+{
+	switch (kind) {
+	case EVENT_HANDSHAKE:
+		return counters_handshakes(c);
+	case EVENT_RESET:
+		return resets(c);
+	default:
+		return c->events[kind];
+	}
+}
+
+static void add_kind(struct fate *fate, const struct counters *c, int kind)
+{
+	uint64_t rest = c->filtered[kind] + c->limited[kind] + c->ring_full[kind];
+	uint64_t seen = seen_of(c, kind);
+
+	if (seen < rest) /* a CPU may show its counters in another order than it adds to them */
+		seen = rest;
+	fate->seen += seen;
+	fate->delivered += seen - rest;
+	fate->filtered += c->filtered[kind];
+	fate->limited += c->limited[kind];
+	fate->lost += c->ring_full[kind];
 }
 
 bool tally_fate(const struct tallies *t, const struct counters *c, enum record_type type,
@@ -69,14 +99,8 @@ bool tally_fate(const struct tallies *t, const struct counters *c, enum record_t
 		return false;
 	*fate = (struct fate){ .seen = of->made, .delivered = of->made - of->left - of->failed,
 			       .filtered = of->left, .lost = of->failed };
-	for (int kind = 0; kind < EVENT_KINDS; kind++) {
-		if (record_of_kind[kind] != type)
-			continue;
-		fate->seen += seen_of(c, kind);
-		fate->delivered += c->delivered[kind];
-		fate->filtered += c->filtered[kind];
-		fate->limited += c->limited[kind];
-		fate->lost += c->ring_full[kind];
-	}
+	for (int kind = 0; kind < EVENT_KINDS; kind++)
+		if (record_of_kind[kind] == type)
+			add_kind(fate, c, kind);
 	return true;
 }

@@ -46,7 +46,8 @@ bool tally_fate(const struct tallies *t, const struct counters *c, enum record_t
 
 /* Handshakes of the kernel side, by all roles and outcomes. */
 uint64_t counters_handshakes(const struct counters *c);
-/* Does it hold on the kernel side? Not while an event is between two of its counters. */
-bool counters_settled(const struct counters *c);
+/* RSTs of a direction and a cause, those for requests in the SYN queue included. */
+uint64_t counters_resets(const struct counters *c, enum reset_direction direction,
+			 enum reset_cause cause);
 
 #endif

@@ -62,6 +62,7 @@ enum {
 };
 
 /* include/uapi/linux/in.h, include/linux/socket.h */
+enum bpf_func_id { BPF_FUNC_get_current_task_btf = 158 };
 enum { IPPROTO_TCP = 6 };
 enum { AF_INET = 2, AF_INET6 = 10 };
 enum sock_flags { SOCK_DEAD, SOCK_DONE, SOCK_LINGER = 4 }; /* bit numbers in sock.skc_flags */
@@ -218,6 +219,7 @@ struct tcp_sock {
 	__u32 snd_una;
 	__u32 rcv_nxt;
 	__u32 srtt_us;
+	__u64 tcp_clock_cache;
 	__u64 tcp_mstamp;
 	__u32 total_retrans;
 	__u64 tcp_wstamp_ns;
@@ -229,6 +231,10 @@ struct tcp_sock {
 	int linger2;
 	bool is_mptcp; /* CONFIG_MPTCP */
 	__u8 tcp_usec_ts : 1;
+};
+
+struct bpf_raw_tp_link {
+	__u64 cookie;
 };
 
 struct net_device {

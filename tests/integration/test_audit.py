@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """The audit: the feed against the kernel's own books, interval by interval."""
 import errno
+import re
 import select
 import subprocess
 
@@ -62,6 +63,24 @@ def test_normal_handshakes(lone, audited):
     for name in ("ActiveOpens", "PassiveOpens"):
         assert books.sum(lone, name) == COUNT
         assert COUNT - missed <= books.sum(lone, name, "observed") <= COUNT
+
+
+def test_shared_slot(lone, keep, audited):
+    """Two namespaces whose numbers point at one slot, which the first has: the other's counts go elsewhere."""
+    slots = int(re.search(r"#define NAMESPACE_SLOTS (\d+)", (env.ROOT / "bpf/event.h").read_text())[1])
+    for _ in range(4 * slots):
+        other = keep(netns.Netns("other"))
+        if other.inode % slots == lone.inode % slots:
+            break
+    assert other.inode % slots == lone.inode % slots
+    books = audited(lone, other)
+    for ns, count in ((lone, 20), (other, 30), (lone, 10)):
+        child = ns.popen([env.tool("storm"), "-n", str(count), "-p", "9001"], stdout=subprocess.DEVNULL)
+        assert child.wait(timeout=20 * env.SLOW) == 0
+    books.check()
+    for ns in (lone, other):
+        assert books.sum(ns, "ActiveOpens", "observed") == books.sum(ns, "PassiveOpens", "observed") == 30
+        assert books.sum(ns, "OutRsts", "observed") >= 30
 
 
 def test_between_namespaces(pair, ip, keep, audited):
