@@ -11,7 +11,7 @@
 
 #include "common/names.h"
 
-#define WRITE_BYTES (64 * 1024)
+#define WRITE_BYTES (192 * 1024) /* at once: each call costs, but so does what the cache has no room for */
 #define BACKLOG_BYTES (4 * 1024 * 1024)
 #define KEEP_BYTES (256 * 1024) /* of an empty buffer */
 #define LAST_BYTES (8 * 1024) /* what loss records and `bye` may need */
