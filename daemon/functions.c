@@ -11,9 +11,8 @@
 #include <unistd.h>
 
 #include "bpf/event.h"
-#include "common/clock.h"
-#include "common/filter.h"
 #include "functions.skel.h"
+#include "share.h"
 
 struct functions {
 	struct functions_bpf *bpf;
@@ -49,26 +48,8 @@ int functions_refused(void)
 	return probe(1) == -EPERM ? -EPERM : 0;
 }
 
-int functions_share_maps(const struct bpf_object *with, const struct bpf_object *shared)
-{
-	struct bpf_map *map;
-
-	bpf_object__for_each_map(map, with)
-	{
-		const struct bpf_map *same =
-			bpf_object__find_map_by_name(shared, bpf_map__name(map));
-		int err = same && !bpf_map__is_internal(map) ?
-				  bpf_map__reuse_fd(map, bpf_map__fd(same)) :
-				  0;
-
-		if (err)
-			return err;
-	}
-	return 0;
-}
-
 static int load(struct functions *f, const struct bpf_object *shared, const char *core,
-		const struct kernel_enums *enums, const struct filter *filter, bool resets)
+		const struct kernel_enums *enums, bool resets)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = core);
 	const struct kernel_number *number = enums->number;
@@ -82,9 +63,6 @@ static int load(struct functions *f, const struct bpf_object *shared, const char
 	f->bpf->rodata->mib_listen_drops = number[KERNEL_LISTEN_DROPS].value;
 	f->bpf->rodata->mib_reqq_full_drop = number[KERNEL_REQQ_FULL_DROP].value;
 	f->bpf->rodata->mib_out_rsts = number[KERNEL_OUT_RSTS].value;
-	f->bpf->rodata->tick_ns = clock_tick_ns();
-	memcpy((void *)&f->bpf->rodata->filter, &filter->stream, sizeof(filter->stream));
-	memcpy((void *)f->bpf->rodata->filter_ports, filter->ports, sizeof(filter->ports));
 	bpf_program__set_autoload(f->bpf->progs.check_req_begins, f->tell_acks);
 	bpf_program__set_autoload(f->bpf->progs.check_req_ends, f->tell_acks);
 	bpf_program__set_autoload(f->bpf->progs.cookie_sock_begins, f->tell_acks);
@@ -94,14 +72,13 @@ static int load(struct functions *f, const struct bpf_object *shared, const char
 	bpf_program__set_autoload(f->bpf->progs.reset4_ends, resets);
 	bpf_program__set_autoload(f->bpf->progs.reset6_begins, resets);
 	bpf_program__set_autoload(f->bpf->progs.reset6_ends, resets);
-	err = functions_share_maps(f->bpf->obj, shared);
+	err = share(f->bpf->obj, shared);
 	err = err ? err : functions_bpf__load(f->bpf);
 	return err ? err : functions_bpf__attach(f->bpf);
 }
 
 static int probe_and_load(struct functions *f, const struct bpf_object *shared, const char *core,
-			  const struct kernel_enums *enums, const struct filter *filter,
-			  bool resets)
+			  const struct kernel_enums *enums, bool resets)
 {
 	int err = enums->conn_request ? probe(enums->conn_request) : -ENOENT;
 
@@ -111,20 +88,19 @@ static int probe_and_load(struct functions *f, const struct bpf_object *shared, 
 	if (err)
 		return err;
 	resets = resets && enums->send_reset == 2 && enums->number[KERNEL_OUT_RSTS].known;
-	err = load(f, shared, core, enums, filter, resets);
+	err = load(f, shared, core, enums, resets);
 	if (!err || !resets)
 		return err;
 	functions_bpf__destroy(f->bpf); /* they may be inlined there: without them */
-	return load(f, shared, core, enums, filter, false);
+	return load(f, shared, core, enums, false);
 }
 
 struct functions *functions_new(const struct bpf_object *shared, const char *core,
-				const struct kernel_enums *enums, const struct filter *filter,
-				bool resets, int *err)
+				const struct kernel_enums *enums, bool resets, int *err)
 {
 	struct functions *f = calloc(1, sizeof(*f));
 
-	*err = f ? probe_and_load(f, shared, core, enums, filter, resets) : -ENOMEM;
+	*err = f ? probe_and_load(f, shared, core, enums, resets) : -ENOMEM;
 	if (!*err)
 		return f;
 	functions_free(f);
@@ -143,6 +119,12 @@ void functions_free(struct functions *f)
 		return;
 	functions_bpf__destroy(f->bpf);
 	free(f);
+}
+
+void functions_set_cgroup(struct functions *f, uint64_t cgroup_id)
+{
+	if (f)
+		f->bpf->bss->filter_cgroup = cgroup_id;
 }
 
 struct bpf_object *functions_object(const struct functions *f)

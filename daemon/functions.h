@@ -12,7 +12,6 @@
 
 struct bpf_object;
 struct functions;
-struct filter;
 
 /*
  * -EPERM if the environment forbids them (TCPSHAKE_NO_FUNCTIONS=1) or the kernel refuses every hook,
@@ -21,18 +20,17 @@ struct filter;
 int functions_refused(void);
 
 /*
- * Load and attach, with the maps of `shared`, which is loaded, and relocated by `core` (kernel_btf.h); with those that see RSTs sent where
+ * Load and attach, with the maps and constants of `shared`, which is loaded, and relocated by `core` (kernel_btf.h); with those that see RSTs sent where
  * there is no full socket, if `resets`, and if the kernel does not refuse them. NULL and `*err`, a
  * negative errno, if it refuses any of the others.
  */
 struct functions *functions_new(const struct bpf_object *shared, const char *core,
-				const struct kernel_enums *enums, const struct filter *filter,
-				bool resets, int *err);
+				const struct kernel_enums *enums, bool resets, int *err);
 void functions_detach(struct functions *f);
 void functions_free(struct functions *f);
 
-/* Give the maps of `with`, not loaded yet, that have the name of one of `shared` its memory. 0 or -errno. */
-int functions_share_maps(const struct bpf_object *with, const struct bpf_object *shared);
+/* What the filter asks for now, by source_set_cgroup(). */
+void functions_set_cgroup(struct functions *f, uint64_t cgroup_id);
 
 /* The programs; NULL without them. */
 struct bpf_object *functions_object(const struct functions *f);

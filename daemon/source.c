@@ -16,6 +16,7 @@
 #include "kernel.h"
 #include "accept.skel.h"
 #include "functions.h"
+#include "share.h"
 
 /* The daemon says itself what failed and what to do; libbpf's words are for -v. */
 static int libbpf_message(enum libbpf_print_level level, const char *format, va_list args)
@@ -220,7 +221,7 @@ static int load_accept(struct source *s, bool function)
 	bpf_program__set_autoload(a->progs.accept_function, function);
 	bpf_program__set_autoload(a->progs.accept_syscall, !function);
 	bpf_program__set_autoload(a->progs.accept4_syscall, !function);
-	err = functions_share_maps(a->obj, s->bpf->obj);
+	err = share(a->obj, s->bpf->obj);
 	err = err ? err : accept_bpf__load(a);
 	err = err ? err : accept_bpf__attach(a);
 	if (err)
@@ -232,12 +233,12 @@ static int load_accept(struct source *s, bool function)
 }
 
 /* Refusals by the functions they happen in, from here on. */
-static void load_functions(struct source *s, const struct filter *filter)
+static void load_functions(struct source *s)
 {
 	int err = functions_refused();
 
 	if (!err)
-		s->functions = functions_new(s->bpf->obj, s->core, &s->enums, filter,
+		s->functions = functions_new(s->bpf->obj, s->core, &s->enums,
 					     s->untold & UNTOLD_NO_SOCKET, &err);
 	s->capabilities[CAP_FUNCTIONS].error = err;
 	s->bpf->bss->acks_by_function = functions_tell_acks(s->functions);
@@ -357,7 +358,7 @@ static int load_all(struct source *s, const struct filter *filter)
 		return err;
 	s->untold = ask_untold(s);
 	s->capabilities[CAP_REASON].error = s->untold & UNTOLD_REQUEST_RESET ? -ENOENT : 0;
-	load_functions(s, filter);
+	load_functions(s);
 	if (s->accept_wait == ACCEPT_WAIT_AUTO || s->accept_wait == ACCEPT_WAIT_FUNCTION)
 		load_accept(s, true);
 	else if (s->accept_wait == ACCEPT_WAIT_SYSCALL)
@@ -437,6 +438,7 @@ int source_attach(struct source *s)
 void source_set_cgroup(struct source *s, uint64_t cgroup_id)
 {
 	s->bpf->bss->filter_cgroup = cgroup_id;
+	functions_set_cgroup(s->functions, cgroup_id);
 }
 
 void source_detach(struct source *s)

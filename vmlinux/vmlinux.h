@@ -25,6 +25,8 @@ typedef _Bool bool;
 #define NULL ((void *)0)
 
 /* include/uapi/linux/bpf.h: what the helpers' declarations and the maps need. */
+enum bpf_func_id { BPF_FUNC_get_current_task_btf = 158 };
+
 enum bpf_map_type {
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
@@ -62,7 +64,6 @@ enum {
 };
 
 /* include/uapi/linux/in.h, include/linux/socket.h */
-enum bpf_func_id { BPF_FUNC_get_current_task_btf = 158 };
 enum { IPPROTO_TCP = 6 };
 enum { AF_INET = 2, AF_INET6 = 10 };
 enum sock_flags { SOCK_DEAD, SOCK_DONE, SOCK_LINGER = 4 }; /* bit numbers in sock.skc_flags */

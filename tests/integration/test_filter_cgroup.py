@@ -5,8 +5,9 @@ import os
 
 import pytest
 
-from lib import env, feed
-from lib.traffic import Agent, start
+from lib import env, feed, kernel, netns
+from lib.queues import pending, reset
+from lib.traffic import Agent, finish, start
 
 pytestmark = pytest.mark.sanitize
 
@@ -143,6 +144,24 @@ def test_made_anew(cgroups, pair, keep, daemon):
         return d.feed.records(netns=pair.client.inode)
     record = env.poll_until(told, 10, "a record", interval=0.1)[0]
     assert record["cgroup"] == {"id": second, "path": path}
+
+
+def test_request_that_is_reset(groups, pair, keep, daemon):
+    """A request is its listener's."""
+    d = daemon("--cgroup", groups["web"][0], "--events", "handshake,reset", "--role", "passive")
+    if not kernel.overflow_reason() and not d.feed.all[0]["capabilities"]["function_hooks"]:
+        pytest.skip("this kernel does not tell RSTs for a pending request")
+    pair.server.nft(f"{netns.ACK} drop")
+    for name, port in (("job", 7002), ("web", 7001)):
+        keep(Agent(pair.server, cgroup=groups[name][0], listen={"port": port}))
+        sock = start(pair.client, 4, (pair.server.addr[4], port))
+        assert finish(sock) == 0
+        env.poll_until(lambda port=port: pending(pair.server, port) == 1, what="a request")
+        reset(sock)
+    d.feed.wait_for(lambda all: d.feed.records("handshake", netns=pair.server.inode), what="a handshake")
+    d.stop()
+    for kind in ("handshake", "reset"):
+        assert [r["local"]["port"] for r in d.feed.records(kind, netns=pair.server.inode)] == [7001]
 
 
 def test_refusals(groups, pair, keep, daemon):

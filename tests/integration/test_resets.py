@@ -10,6 +10,7 @@ import pytest
 
 from lib import env, kernel, netns
 from lib.queues import pending, reset
+from lib.scrape import Metrics, free_port
 from lib.segments import ACK, RST, SYN, Sender
 from lib.traffic import Agent, connect, finish, port_of, start
 
@@ -119,8 +120,9 @@ class Stage:
 def stage(pair, ip, keep, daemon):
     made = []
 
-    def make(**options):
-        made.append(Stage(pair, ip, keep, daemon(*FLAGS, "--remote", netns.NETWORK[ip]), **options))
+    def make(*flags, **options):
+        d = daemon(*FLAGS, "--remote", netns.NETWORK[ip], *flags)
+        made.append(Stage(pair, ip, keep, d, **options))
         return made[0]
     yield make
     for one in made:
@@ -362,7 +364,9 @@ def test_bad_ack_in_syn_sent(stage, pair, ip, keep):
 @pytest.mark.parametrize("retransmitted", [False, True], ids=["at_once", "retransmitted"])
 def test_reset_of_a_request(stage, pair, retransmitted):
     """The client gives up before its final ACK has come: a passive handshake that was reset."""
-    on = stage()
+    port = free_port()
+    metrics = Metrics(port)
+    on = stage("--metrics", f"127.0.0.1:{port}")
     sock = on.half_open()
     if retransmitted:
         env.poll_until(lambda: pair.server.counters()["TCPSynRetrans"] >
@@ -379,6 +383,8 @@ def test_reset_of_a_request(stage, pair, retransmitted):
         assert passive["outcome"] == "reset" and passive["role"] == "passive"
         assert (passive["retransmits"] > 0) is retransmitted
         assert passive["cause"]["code"] == "client_reset"
+        assert metrics.scrape().one("tcpshake_failed_handshake_duration_seconds_count", role="passive",
+                                    outcome="reset") == retransmitted  # else since when is not known
         active = on.d.handshake(netns=pair.client.inode)
         assert passive["conn"] == (active["conn"] if retransmitted else None), passive
     on.counted(client={"OutRsts": 1, "EstabResets": 1},
