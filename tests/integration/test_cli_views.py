@@ -305,9 +305,10 @@ def test_namespaces_are_told_apart(pair, keep, tmp_path, daemon, cli):
 
 
 def test_stats_once_over_the_socket(pair, keep, tmp_path, daemon, cli):
-    daemon(*FAST, sock=tmp_path / "sock")
+    d = daemon(*FAST, sock=tmp_path / "sock")
     keep(Agent(pair.server, listen={"port": 8080}))
-    for _ in range(5):
+    d.feed.wait_for(lambda all: d.feed.records("listener", netns=pair.server.inode), what="the listener")
+    for _ in range(5):  # none of them while its namespace's counters are read for the first time
         keep(connect(pair.client, 4, pair.address(4, 8080))[0])
 
     def audited():
