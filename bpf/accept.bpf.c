@@ -38,7 +38,7 @@ static __noinline int accepted(struct sock *sk, enum accept_evidence evidence)
 	e.remote_port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
 	e.client_isn = BPF_CORE_READ(tp, rcv_nxt) - (__u32)BPF_CORE_READ(tp, bytes_received) - 1;
 	e.pid = bpf_get_current_pid_tgid() >> 32;
-	e.uid = current_uid();
+	e.uid = (__u32)bpf_get_current_uid_gid();
 	bpf_get_current_comm(e.comm, sizeof(e.comm));
 	e.evidence = evidence;
 	count(c->events[EVENT_ACCEPT]);

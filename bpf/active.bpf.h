@@ -125,7 +125,7 @@ static __always_inline void attempt_fill(struct attempt *a, __u64 now)
 {
 	a->cgroup_id = bpf_get_current_cgroup_id();
 	a->pid = bpf_get_current_pid_tgid() >> 32;
-	a->uid = current_uid();
+	a->uid = (__u32)bpf_get_current_uid_gid();
 	bpf_get_current_comm(a->comm, sizeof(a->comm));
 	a->simultaneous = 0;
 	a->reset = 0;

@@ -48,14 +48,6 @@ static __always_inline bool retransmit_tells_error(void)
 	return bpf_core_type_exists(btf_trace_tcp_retransmit_skb___v3);
 }
 
-/* The caller's, as the first user namespace numbers it. The task itself tells since 5.11, and sooner. */
-static __always_inline __u32 current_uid(void)
-{
-	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_current_task_btf))
-		return bpf_get_current_task_btf()->cred->uid.val;
-	return (__u32)bpf_get_current_uid_gid();
-}
-
 /* CONFIG_CGROUPS; older kernels kept a tagged word instead (until 8520e224f547). */
 static __always_inline __u64 socket_cgroup_id(struct sock *sk)
 {

@@ -19,7 +19,7 @@ static __noinline void listener_changed(struct sock *sk, enum listener_event eve
 	store_listener(&e, sk);
 	e.event = event;
 	e.pid = bpf_get_current_pid_tgid() >> 32;
-	e.uid = current_uid();
+	e.uid = (__u32)bpf_get_current_uid_gid();
 	bpf_get_current_comm(e.comm, sizeof(e.comm));
 	if (event == LISTENER_OPENED)
 		listener_watch(&e, sk->__sk_common.skc_family);

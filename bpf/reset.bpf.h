@@ -192,7 +192,7 @@ static __always_inline void reset_aborted(struct event_reset *e, struct sock *sk
 	}
 	e->abort = abort_by_owner(sk, flags, e->reason);
 	e->pid = bpf_get_current_pid_tgid() >> 32;
-	e->uid = current_uid();
+	e->uid = (__u32)bpf_get_current_uid_gid();
 	bpf_get_current_comm(e->comm, sizeof(e->comm));
 }
 

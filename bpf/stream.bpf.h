@@ -16,7 +16,6 @@
 #include "latency.bpf.h"
 #include "namespace.bpf.h"
 
-
 /* What one cause can make many of is limited, so that it does not push out all the rest. */
 #define RESETS_PER_SECOND 1000
 #define RETRANSMITS_PER_SECOND 20000

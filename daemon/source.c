@@ -124,7 +124,7 @@ static struct bpf_program **optional_program(const struct source *s, size_t i)
 	return (struct bpf_program **)((char *)s->bpf + optionals[i].program);
 }
 
-/* For tests and hosts that are short of memory: another size of the ring buffer. */
+/* How large the ring buffer is, another size for tests and hosts that are short of memory, and when to wake its reader. */
 static int size_ring(struct tcpshake_bpf *bpf, int cpus)
 {
 	const char *value = getenv("TCPSHAKE_RING_BYTES");

@@ -25,8 +25,6 @@ typedef _Bool bool;
 #define NULL ((void *)0)
 
 /* include/uapi/linux/bpf.h: what the helpers' declarations and the maps need. */
-enum bpf_func_id { BPF_FUNC_get_current_task_btf = 158 };
-
 enum bpf_map_type {
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
