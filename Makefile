@@ -41,9 +41,8 @@ CLI := $(call objects,$(wildcard cli/*.c cli/top/*.c))
 # What unit tests link: everything but main() and what only runs on a kernel.
 UNTESTABLE := $(call objects,daemon/main.c daemon/flow.c daemon/verdict.c daemon/measures.c daemon/durations.c daemon/latencies.c daemon/loop.c daemon/queues.c daemon/functions.c daemon/kernel_btf.c daemon/books.c daemon/control.c daemon/source.c daemon/source_read.c daemon/reports.c cli/main.c cli/top/screen.c cli/top/guard.c)
 TESTABLE := $(filter-out $(UNTESTABLE),$(COMMON) $(DAEMON) $(CLI))
-# These are objects of their own, loaded where the kernel lets them; the others are linked into one.
-BPF_APART := accept functions
-BPF := $(patsubst %.c,$(BUILD)/%.o,$(filter-out $(BPF_APART:%=bpf/%.bpf.c),$(wildcard bpf/*.bpf.c)))
+# Each is an object of its own, so that the kernel can refuse it alone.
+BPF := $(patsubst bpf/%.bpf.c,%,$(wildcard bpf/*.bpf.c))
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/*.c))
 HELPERS := $(addprefix $(BUILD)/tests/,$(basename $(notdir $(wildcard tests/integration/*.c \
 	tests/bench/*.c))))
@@ -204,28 +203,23 @@ $(BUILD)/%.o: %.c
 	$(call say,CC   $<)
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -c -o $@ $<
 
-$(BUILD)/daemon/source.o $(BUILD)/daemon/source_read.o $(BUILD)/daemon/latencies.o $(BUILD)/daemon/capabilities.o: $(BUILD)/bpf/tcpshake.skel.h $(BUILD)/bpf/accept.skel.h
-$(BUILD)/daemon/functions.o: $(BUILD)/bpf/functions.skel.h
+$(call objects,$(addprefix daemon/,source.c source_read.c latencies.c capabilities.c functions.c)): $(BPF:%=$(BUILD)/bpf/%.skel.h)
 $(BUILD)/daemon/kernel_btf.o: $(BUILD)/bpf/core_types.h
 
 $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c
 	$(call say,BPF  $<)
 	$(Q)mkdir -p $(@D) && $(CLANG) $(BPF_CFLAGS) -c -o $@ $<
 
-$(BUILD)/bpf/tcpshake.o: $(BPF)
-	$(call say,BPF  $@)
-	$(Q)$(BPFTOOL) gen object $@ $^
+# Without what only a debugger reads.
+$(BUILD)/bpf/%.linked.o: $(BUILD)/bpf/%.bpf.o
+	$(Q)$(BPFTOOL) gen object $@ $<
 
-$(BUILD)/bpf/tcpshake.skel.h: $(BUILD)/bpf/tcpshake.o
-	$(call say,SKEL $@)
-	$(Q)$(BPFTOOL) gen skeleton $< name tcpshake_bpf >$@
-
-$(BPF_APART:%=$(BUILD)/bpf/%.skel.h): $(BUILD)/bpf/%.skel.h: $(BUILD)/bpf/%.bpf.o
+$(BUILD)/bpf/%.skel.h: $(BUILD)/bpf/%.linked.o
 	$(call say,SKEL $@)
 	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf >$@
 
 # The names of all types that the programs know, the kernel's among them.
-$(BUILD)/bpf/core_types.h: $(BUILD)/bpf/tcpshake.o $(BPF_APART:%=$(BUILD)/bpf/%.bpf.o)
+$(BUILD)/bpf/core_types.h: $(BPF:%=$(BUILD)/bpf/%.linked.o)
 	$(call say,GEN  $@)
 	$(Q)for object in $^; do $(BPFTOOL) btf dump file $$object format raw || exit; done >$@.types
 	$(Q)awk -F "'" '/^\[[0-9]+\] (STRUCT|UNION|ENUM|ENUM64|TYPEDEF) / && $$2 != "(anon)" \

@@ -8,11 +8,9 @@
 
 #include "compat.bpf.h"
 #include "event.h"
+#include "settings.bpf.h"
 
 const volatile struct stream_filter filter __weak = {};
-
-/* Its id. Not constant: what is at the path that was given may be removed and made anew. */
-volatile __u64 filter_cgroup __weak = 0;
 
 /* Until 6.1 (7f203bc89eb6 "cgroup: Replace cgroup->ancestor_ids[] with ->ancestors[]"). */
 struct cgroup___ids {
@@ -24,6 +22,7 @@ static __noinline bool cgroup_within(struct cgroup *cgroup)
 	struct cgroup___ids *old = (struct cgroup___ids *)cgroup;
 	__u32 level = filter.cgroup_level;
 	struct cgroup *ancestor = NULL;
+	const struct settings *s = settings_now();
 	__u64 id = 0;
 
 	if (!cgroup || (__u32)BPF_CORE_READ(cgroup, level) < level)
@@ -36,7 +35,7 @@ static __noinline bool cgroup_within(struct cgroup *cgroup)
 		bpf_probe_read_kernel(&id, sizeof(id),
 				      __builtin_preserve_access_index(&old->ancestor_ids[0]) + level);
 	}
-	return id && id == filter_cgroup;
+	return s && id && id == s->cgroup_id;
 }
 
 /* Not what the filter asks for? Both are false, and cost nothing, without such a filter. */

@@ -14,10 +14,14 @@ static __always_inline bool uses_usec_timestamps(struct tcp_sock *tp)
 	return bpf_core_field_exists(tp->tcp_usec_ts) && BPF_CORE_READ_BITFIELD(tp, tcp_usec_ts);
 }
 
+/* As if the kernel had no such reason. */
+const volatile __u8 overflow_reason_refused __weak = 0;
+
 /* 6.15: tcp_check_req() names the drop of a final ACK for a full accept queue. */
 static __always_inline bool has_overflow_reason(void)
 {
-	return bpf_core_enum_value_exists(enum skb_drop_reason, SKB_DROP_REASON_TCP_LISTEN_OVERFLOW);
+	return !overflow_reason_refused &&
+	       bpf_core_enum_value_exists(enum skb_drop_reason, SKB_DROP_REASON_TCP_LISTEN_OVERFLOW);
 }
 
 /* Its third argument, a reason: 6.10, and from then on it fires without a full socket as well. */

@@ -255,6 +255,7 @@ struct event_listener {
 	__u64 mono_ns;
 	__u64 socket; /* the kernel's address of the socket, unique while it lives */
 	__u64 cgroup_id; /* the socket's */
+	__u64 inode; /* of its file, as /proc shows it; 0: it has none */
 	__u8 local_addr[16];
 	__u16 local_port; /* 0: not bound yet (listen() without bind()) */
 	__u8 event; /* enum listener_event */
@@ -318,7 +319,7 @@ struct event_overflow {
 _Static_assert(sizeof(struct event_overflow) == 80, "event_overflow");
 _Static_assert(sizeof(struct event_header) == 8, "event_header");
 _Static_assert(sizeof(struct event_handshake) == 120, "event_handshake");
-_Static_assert(sizeof(struct event_listener) == 176, "event_listener");
+_Static_assert(sizeof(struct event_listener) == 184, "event_listener");
 
 /*
  * One per CPU, only ever added to. For each kind: seen = delivered + filtered + limited + ring_full,
@@ -344,16 +345,24 @@ struct counters {
 /* Which handshakes go into the stream; the counters do not depend on it. */
 struct stream_filter {
 	__u64 slow_ns; /* latency at least this; 0: any, unknown latencies too */
-	__u64 cgroup_id; /* as it was at the start: `filter_cgroup` in bpf/cgroup.bpf.h may be newer */
+	__u64 cgroup_id; /* as it was at the start: struct settings may hold a newer one */
 	__u32 outcomes; /* 1 << enum outcome; 0: all */
 	__u8 roles; /* 1 << enum role; 0: all */
 	__u8 by_port; /* only ports in the bitmap, local or remote */
 	__u8 by_remote; /* only remote addresses in the trie */
-	__u8 by_cgroup; /* only of `filter_cgroup` and what is below it */
+	__u8 by_cgroup; /* only of the cgroup in struct settings and what is below it */
 	__u32 unwanted; /* 1 << enum event_kind: not at all; handshakes and resets only */
 	__u32 netns; /* only of this namespace; 0: any */
 	__u32 max_rate; /* records a second, of what is not about queues; 0: any number */
 	__u32 cgroup_level; /* how deep that cgroup is; 0: the root */
+};
+
+/* What may change while programs run. */
+struct settings {
+	__u64 cgroup_id; /* that the filter asks for: what is at its path may be removed and made anew */
+	__u8 acks_by_function; /* functions.bpf.c reports refused final ACKs, so the tracepoints must not */
+	__u8 resets_by_function; /* … and RSTs without a full socket */
+	__u8 pad[6];
 };
 
 #define PORT_BITMAP_BYTES 8192
@@ -399,6 +408,9 @@ struct listener_sample {
 
 _Static_assert(sizeof(struct listener_sample) == 144, "listener_sample");
 
+/* How many listeners one run of the program looks at. */
+#define LOOK_BATCH 256
+
 /* What the running kernel does not tell. */
 enum untold {
 	UNTOLD_REQUEST_RESET = 1 << 0, /* a RST for a request in the SYN queue */
@@ -409,6 +421,10 @@ enum untold {
 	UNTOLD_RESET_RECEIVED = 1 << 4,
 	UNTOLD_REFUSED_ACK = 1 << 5, /* each final ACK that a listener refused */
 	UNTOLD_REFUSED_COOKIE = 1 << 6, /* that what was refused was a valid SYN cookie */
+	UNTOLD_RESET_SENT = 1 << 7, /* any RST that this host sent */
+	UNTOLD_SYN_RETRANSMIT = 1 << 8, /* when a SYN went out again */
+	UNTOLD_NEIGHBOUR = 1 << 9, /* that a next hop did not answer */
+	UNTOLD_QUEUES = 1 << 10, /* how full the listeners' queues are, and what they dropped */
 };
 
 /* What the audit holds against the kernel's own counters, by namespace (key: __u32 inode). */

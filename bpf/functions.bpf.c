@@ -10,7 +10,8 @@
  * lengths of the queues would only say how full they are now, as other CPUs see them change.
  */
 #include "overflow.bpf.h"
-#include "reset.bpf.h"
+#include "reset_dropped.bpf.h"
+#include "reset_sent.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 

@@ -13,9 +13,6 @@
 #include "listener.bpf.h"
 #include "packet.bpf.h"
 
-/* functions.bpf.c tells them, so the tracepoints must not. Set before anything is attached. */
-volatile __u8 acks_by_function __weak = 0;
-
 /* Fill in what the listener tells. False if its queue shows no overflow. */
 static __always_inline bool store_queue(struct event_overflow *e, struct sock *listener)
 {
@@ -52,7 +49,7 @@ static __always_inline void overflow_retransmitted(struct sock *sk, struct reque
 	struct inet_connection_sock *icsk = (struct inet_connection_sock *)sk;
 	struct event_overflow e = {};
 
-	if (acks_by_function || has_overflow_reason() ||
+	if (acks_by_function() || has_overflow_reason() ||
 	    BPF_CORE_READ(icsk, icsk_accept_queue.rskq_defer_accept))
 		return;
 	store_queue(&e, sk);
@@ -134,7 +131,7 @@ static __always_inline void overflow_dropped(struct sk_buff *skb, __u32 reason, 
 	struct listener_key key = { (__u64)sk };
 	unsigned char listening = 0;
 
-	if (!sk || acks_by_function)
+	if (!sk || acks_by_function())
 		return;
 	if (reason == bpf_core_enum_value(enum skb_drop_reason, SKB_DROP_REASON_NO_SOCKET))
 		e.from_cookie = 1;

@@ -24,7 +24,7 @@ static const struct {
 	{ "tcp_retransmit_skb", "Linux 5.10 or later with CONFIG_DEBUG_INFO_BTF=y" },
 	{ "no_preemption", "nothing has to be done; tracefs must be readable (see mounts)" },
 	{ "listener_iterator", "Linux 5.15 or later" },
-	{ "queue_iterator", "a kernel with BPF iterators over maps" },
+	{ "queue_look", "CAP_BPF and CAP_PERFMON, or root" },
 	{ "kfree_skb", "a kernel that tells why it drops a packet: 5.17 or later, or 5.15.y" },
 	{ "overflow_reason", "Linux 6.15 or later" },
 	{ "fetch_atomics", "Linux 5.12 or later" },

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* What a kernel may grant: what it is needed for, and what it costs to do without. */
-#include "source_internal.h"
+#include "capabilities.h"
 
 #include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "source_internal.h"
 
 const struct capability all_capabilities[CAPABILITIES] = {
 	[CAP_STATE] = { "inet_sock_set_state", "every handshake", "tcpshaked does not run",
@@ -13,12 +18,12 @@ const struct capability all_capabilities[CAPABILITIES] = {
 	[CAP_UNPREEMPTED] = { "no_preemption", "every handshake while tasks compete for a CPU",
 			      "state changes come from the classic tracepoint, which costs more",
 			      false, -ENOSYS },
-	[CAP_ITERATOR] = { "listener_iterator",
+	[CAP_FILES] = { "listener_iterator",
 			   "owners of listeners that were there before the daemon",
 			   "process is null for them", false, -ENOSYS },
-	[CAP_QUEUES] = { "queue_iterator", "the depth of the queues, refused SYNs",
-			 "no listener samples, no refused SYN without function_hooks",
-			 false, -ENOSYS },
+	[CAP_LOOK] = { "queue_look", "the depth of the queues, refused SYNs",
+		       "listeners without their queues; a refused SYN is counted, but not whose it was",
+		       false, -ENOSYS },
 	[CAP_KFREE] = { "kfree_skb", "each refused final ACK with its client, at once",
 			"told when its SYN-ACK goes out again, or by function_hooks", false, -ENOSYS },
 	[CAP_REASON] = { "overflow_reason", "the stage of a refusal, by kfree_skb (6.15)",
@@ -30,7 +35,8 @@ const struct capability all_capabilities[CAPABILITIES] = {
 				 "no such reset records; a refusal is taken for ICMP's", false,
 				 -ENOSYS },
 	[CAP_RETRANSMIT_SYN] = { "tcp_retransmit_skb", "when SYNs went out again",
-				 "tcpshaked does not run", true, -ENOSYS },
+				 "when and whether a SYN went out again is not known, only how often",
+				 false, -ENOSYS },
 	[CAP_NEIGHBOUR] = { "neigh_timer_handler",
 			    "to tell a silent next hop from a router's ICMP message",
 			    "cause icmp_unreachable for both", false, -ENOSYS },
@@ -49,3 +55,64 @@ const struct capability all_capabilities[CAPABILITIES] = {
 				 "the same, without function hooks or io_uring",
 				 "accept_function can tell it", false, -ENOSYS },
 };
+
+/* ---- refusals on demand ---- */
+
+static const struct capability *find(const char *name, size_t len)
+{
+	for (int i = 0; i < CAPABILITIES; i++)
+		if (strlen(all_capabilities[i].name) == len && memcmp(all_capabilities[i].name, name, len) == 0)
+			return &all_capabilities[i];
+	return NULL;
+}
+
+/* The next name of a list, and its length; NULL at the end. */
+static const char *next_name(const char **list, size_t *len)
+{
+	const char *name = *list + strspn(*list, ", ");
+
+	*len = strcspn(name, ", ");
+	*list = name + *len;
+	return *len ? name : NULL;
+}
+
+static bool is_all(const char *name, size_t len)
+{
+	return len == 3 && memcmp(name, "all", 3) == 0;
+}
+
+static const char *wanted_refusals(void)
+{
+	const char *value = getenv("TCPSHAKE_REFUSE");
+
+	return value ? value : "";
+}
+
+bool capability_refused(const char *name)
+{
+	const char *list = wanted_refusals(), *one;
+	size_t len;
+
+	while ((one = next_name(&list, &len))) {
+		if (strlen(name) == len && memcmp(one, name, len) == 0)
+			return true;
+		if (is_all(one, len) && !find(name, strlen(name))->required)
+			return true;
+	}
+	return false;
+}
+
+bool capabilities_check_refusals(void)
+{
+	const char *list = wanted_refusals(), *one;
+	size_t len;
+
+	while ((one = next_name(&list, &len))) {
+		if (is_all(one, len) || find(one, len))
+			continue;
+		log_error("TCPSHAKE_REFUSE: there is no evidence %.*s; tcpshaked --probe lists the names",
+			  (int)len, one);
+		return false;
+	}
+	return true;
+}

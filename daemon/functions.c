@@ -12,10 +12,14 @@
 
 #include "bpf/event.h"
 #include "functions.skel.h"
+#include "programs.h"
 #include "share.h"
+
+#define FUNCTION_LINKS 10
 
 struct functions {
 	struct functions_bpf *bpf;
+	struct bpf_link *links[FUNCTION_LINKS];
 	bool tell_acks;
 	bool tell_resets;
 };
@@ -40,10 +44,6 @@ static int probe(uint32_t function)
 
 int functions_refused(void)
 {
-	const char *value = getenv("TCPSHAKE_NO_FUNCTIONS");
-
-	if (value && *value && strcmp(value, "0") != 0)
-		return -EPERM;
 	/* Type 1 is no function: who may hook functions gets EINVAL. */
 	return probe(1) == -EPERM ? -EPERM : 0;
 }
@@ -74,23 +74,25 @@ static int load(struct functions *f, const struct bpf_object *shared, const char
 	bpf_program__set_autoload(f->bpf->progs.reset6_ends, resets);
 	err = share(f->bpf->obj, shared);
 	err = err ? err : functions_bpf__load(f->bpf);
-	return err ? err : functions_bpf__attach(f->bpf);
+	return err ? err : programs_attach_all(f->bpf->obj, f->links, FUNCTION_LINKS);
 }
 
 static int probe_and_load(struct functions *f, const struct bpf_object *shared, const char *core,
 			  const struct kernel_enums *enums, bool resets)
 {
-	int err = enums->conn_request ? probe(enums->conn_request) : -ENOENT;
+	int err = enums->target[TARGET_CONN_REQUEST] ? probe(enums->target[TARGET_CONN_REQUEST]) : -ENOENT;
 
 	for (int n = KERNEL_LISTEN_OVERFLOWS; n <= KERNEL_REQQ_FULL_DROP; n++)
 		if (!enums->number[n].known)
 			err = -ENOENT;
 	if (err)
 		return err;
-	resets = resets && enums->send_reset == 2 && enums->number[KERNEL_OUT_RSTS].known;
+	resets = resets && enums->target[TARGET_V4_SEND_RESET] && enums->target[TARGET_V6_SEND_RESET] &&
+		  enums->number[KERNEL_OUT_RSTS].known;
 	err = load(f, shared, core, enums, resets);
 	if (!err || !resets)
 		return err;
+	functions_detach(f);
 	functions_bpf__destroy(f->bpf); /* they may be inlined there: without them */
 	return load(f, shared, core, enums, false);
 }
@@ -109,22 +111,19 @@ struct functions *functions_new(const struct bpf_object *shared, const char *cor
 
 void functions_detach(struct functions *f)
 {
-	if (f)
-		functions_bpf__detach(f->bpf);
+	for (int i = 0; f && i < FUNCTION_LINKS; i++) {
+		bpf_link__destroy(f->links[i]);
+		f->links[i] = NULL;
+	}
 }
 
 void functions_free(struct functions *f)
 {
 	if (!f)
 		return;
+	functions_detach(f);
 	functions_bpf__destroy(f->bpf);
 	free(f);
-}
-
-void functions_set_cgroup(struct functions *f, uint64_t cgroup_id)
-{
-	if (f)
-		f->bpf->bss->filter_cgroup = cgroup_id;
 }
 
 struct bpf_object *functions_object(const struct functions *f)

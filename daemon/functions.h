@@ -13,10 +13,7 @@
 struct bpf_object;
 struct functions;
 
-/*
- * -EPERM if the environment forbids them (TCPSHAKE_NO_FUNCTIONS=1) or the kernel refuses every hook,
- * which it says at once; 0: it may be worth trying.
- */
+/* -EPERM if the kernel refuses every hook, which it says at once; 0: it may be worth trying. */
 int functions_refused(void);
 
 /*
@@ -28,9 +25,6 @@ struct functions *functions_new(const struct bpf_object *shared, const char *cor
 				const struct kernel_enums *enums, bool resets, int *err);
 void functions_detach(struct functions *f);
 void functions_free(struct functions *f);
-
-/* What the filter asks for now, by source_set_cgroup(). */
-void functions_set_cgroup(struct functions *f, uint64_t cgroup_id);
 
 /* The programs; NULL without them. */
 struct bpf_object *functions_object(const struct functions *f);

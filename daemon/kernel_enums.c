@@ -2,6 +2,7 @@
 #include "kernel_enums.h"
 
 #include <ctype.h>
+#include <linux/bpf.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -89,19 +90,75 @@ static void take_struct(struct kernel_enums *enums, const char *name, uint32_t i
 		enums->sock = id;
 	else if (same(name, "tcp_sock"))
 		enums->tcp_sock = id;
+	else if (same(name, "bpf_mem_alloc")) /* 6.1, with what lets such programs use other maps */
+		enums->preallocates = false;
 }
 
-static void take_function(struct kernel_enums *enums, const char *name, uint32_t id)
+/* A tracepoint has a typedef of this name, an iterator and a function a function. */
+static const char *const targets[KERNEL_TARGETS] = {
+	[TARGET_SET_STATE] = "btf_trace_inet_sock_set_state",
+	[TARGET_RETRANSMIT_SYNACK] = "btf_trace_tcp_retransmit_synack",
+	[TARGET_RETRANSMIT_SKB] = "btf_trace_tcp_retransmit_skb",
+	[TARGET_RECEIVE_RESET] = "btf_trace_tcp_receive_reset",
+	[TARGET_TASK_FILE] = "bpf_iter_task_file",
+	[TARGET_CONN_REQUEST] = "tcp_conn_request",
+	[TARGET_CHECK_REQ] = "tcp_check_req",
+	[TARGET_GET_COOKIE_SOCK] = "tcp_get_cookie_sock",
+	[TARGET_V4_SEND_RESET] = "tcp_v4_send_reset",
+	[TARGET_V6_SEND_RESET] = "tcp_v6_send_reset",
+	[TARGET_ACCEPT] = "inet_csk_accept",
+};
+
+static void take_target(struct kernel_enums *enums, const char *name, uint32_t id)
 {
-	if (same(name, "tcp_conn_request"))
-		enums->conn_request = id;
-	else if (same(name, "tcp_v4_send_reset") || same(name, "tcp_v6_send_reset"))
-		enums->send_reset++;
+	for (int n = 0; n < KERNEL_TARGETS; n++)
+		if (same(name, targets[n]))
+			enums->target[n] = id;
 }
 
-void kernel_enums_read(struct kernel_enums *enums, const struct btf_index *btf, bool functions)
+/* How many arguments a tracepoint has, by its typedef: of a pointer to a function, whose first one is not the event's. */
+static uint32_t arguments(const struct btf_index *btf, const struct btf_type *type)
+{
+	const struct btf_type *function;
+
+	type = btf_index_type(btf, type->type);
+	function = type && BTF_INFO_KIND(type->info) == BTF_KIND_PTR ? btf_index_type(btf, type->type) : NULL;
+	if (!function || BTF_INFO_KIND(function->info) != BTF_KIND_FUNC_PROTO || !BTF_INFO_VLEN(function->info))
+		return 0;
+	return BTF_INFO_VLEN(function->info) - 1;
+}
+
+static void take_tracepoint(struct kernel_enums *enums, const struct btf_index *btf,
+			    const struct btf_type *type, const char *name, uint32_t id)
+{
+	static const char prefix[] = "btf_trace_";
+
+	if (strncmp(name, prefix, strlen(prefix)))
+		return;
+	take_target(enums, name, id);
+	if (same(name, "btf_trace_tcp_send_reset"))
+		enums->send_reset_tells_all = arguments(btf, type) >= 3;
+	else if (same(name, "btf_trace_tcp_retransmit_skb"))
+		enums->retransmit_tells_error = arguments(btf, type) >= 3;
+}
+
+uint32_t kernel_attach_target(const struct kernel_enums *enums, int attach, const char *name)
+{
+	const char *prefix = attach == BPF_TRACE_RAW_TP ? "btf_trace_" :
+			     attach == BPF_TRACE_ITER	? "bpf_iter_" :
+							  "";
+
+	for (int n = 0; n < KERNEL_TARGETS; n++)
+		if (strncmp(targets[n], prefix, strlen(prefix)) == 0 &&
+		    strcmp(targets[n] + strlen(prefix), name) == 0)
+			return enums->target[n];
+	return 0;
+}
+
+void kernel_enums_read(struct kernel_enums *enums, const struct btf_index *btf)
 {
 	memset(enums, 0, sizeof(*enums));
+	enums->preallocates = true;
 	for (uint32_t id = 1; id < btf->count; id++) {
 		const struct btf_type *type = btf_index_type(btf, id);
 		const char *name = btf_index_name(btf, type->name_off);
@@ -117,11 +174,10 @@ void kernel_enums_read(struct kernel_enums *enums, const struct btf_index *btf, 
 			take_struct(enums, name, id);
 			break;
 		case BTF_KIND_TYPEDEF:
-			enums->receive_reset |= same(name, "btf_trace_tcp_receive_reset");
+			take_tracepoint(enums, btf, type, name, id);
 			break;
 		case BTF_KIND_FUNC:
-			if (functions)
-				take_function(enums, name, id);
+			take_target(enums, name, id);
 		}
 	}
 }

@@ -18,21 +18,40 @@ enum kernel_name {
 	KERNEL_NAMES,
 };
 
+/* What programs attach to, by the name of a tracepoint, a function or an iterator. */
+enum kernel_target {
+	TARGET_SET_STATE,
+	TARGET_RETRANSMIT_SYNACK,
+	TARGET_RETRANSMIT_SKB,
+	TARGET_RECEIVE_RESET,
+	TARGET_TASK_FILE,
+	TARGET_CONN_REQUEST,
+	TARGET_CHECK_REQ,
+	TARGET_GET_COOKIE_SOCK,
+	TARGET_V4_SEND_RESET,
+	TARGET_V6_SEND_RESET,
+	TARGET_ACCEPT,
+	KERNEL_TARGETS,
+};
+
 struct kernel_enums {
 	struct kernel_number {
 		uint32_t value;
 		bool known;
 	} number[KERNEL_NAMES];
 	uint32_t sock, tcp_sock; /* the BTF types of these structs */
-	bool receive_reset; /* there is a tracepoint tcp_receive_reset */
-	uint32_t conn_request; /* the BTF type of tcp_conn_request(); 0: not there */
-	uint32_t send_reset; /* how many of tcp_v4_send_reset() and tcp_v6_send_reset() are there */
+	uint32_t target[KERNEL_TARGETS]; /* BTF types; 0: not there */
+	bool preallocates; /* hash maps of programs of the type RAW_TRACEPOINT have to be (before 6.1) */
+	bool send_reset_tells_all; /* tcp_send_reset has a reason, and fires without a full socket (6.10) */
+	bool retransmit_tells_error; /* tcp_retransmit_skb has an error (6.17) */
 	char **reset_reason; /* of enum sk_rst_reason, by number, with gaps; lower case, no prefix */
 	uint32_t reset_reasons; /* 0: the kernel has none (before 6.10) */
 };
 
-/* A name that the kernel does not have stays unknown; functions, of which there are many, if they are wanted. */
-void kernel_enums_read(struct kernel_enums *enums, const struct btf_index *btf, bool functions);
+/* A name that the kernel does not have stays unknown. */
+void kernel_enums_read(struct kernel_enums *enums, const struct btf_index *btf);
+/* The type that a program of `attach` (enum bpf_attach_type) at `name` attaches to; 0: there is none. */
+uint32_t kernel_attach_target(const struct kernel_enums *enums, int attach, const char *name);
 void kernel_enums_free(struct kernel_enums *enums); /* what it owns */
 
 #endif

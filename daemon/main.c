@@ -9,6 +9,7 @@
 #include <sys/capability.h>
 #include <unistd.h>
 
+#include "capabilities.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "reports.h"
@@ -220,6 +221,8 @@ int main(int argc, char **argv)
 		d.options.filter.stream.unwanted |= 1U << EVENT_RESET;
 	if (d.options.verbose)
 		log_init("tcpshaked", LOG_LEVEL_DEBUG);
+	if (!capabilities_check_refusals())
+		return 2;
 	if (check_host())
 		return 1;
 	if (d.options.probe) {

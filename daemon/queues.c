@@ -24,6 +24,7 @@ struct queues {
 	struct identity *identity;
 	struct queues_output output;
 	struct books books;
+	uint64_t *sockets; /* of all listeners */
 	struct listener **group; /* the listeners of all namespaces, sorted by namespace */
 	size_t count, room;
 	struct overflow_view *views;
@@ -56,6 +57,7 @@ void queues_free(struct queues *q)
 	if (!q)
 		return;
 	books_free(&q->books);
+	free(q->sockets);
 	free(q->group);
 	free(q->views);
 	free(q->findings);
@@ -355,14 +357,16 @@ static bool make_room(struct queues *q, size_t room)
 {
 	if (room <= q->room)
 		return true;
+	free(q->sockets);
 	free(q->group);
 	free(q->views);
 	free(q->findings);
 	q->room = 2 * room;
+	q->sockets = calloc(q->room, sizeof(*q->sockets));
 	q->group = calloc(q->room, sizeof(*q->group));
 	q->views = calloc(q->room, sizeof(*q->views));
 	q->findings = calloc(OVERFLOW_FINDINGS(q->room), sizeof(*q->findings));
-	if (q->group && q->views && q->findings)
+	if (q->sockets && q->group && q->views && q->findings)
 		return true;
 	q->room = 0;
 	return false;
@@ -516,17 +520,32 @@ static void tell_if_worth_it(void *ctx, struct listener *p)
 	p->peak = 0;
 }
 
-void queues_interval(struct queues *q, uint64_t now_ns, int64_t offset_ns, bool all)
+static void collect_socket(void *ctx, struct listener *p)
+{
+	struct queues *q = ctx;
+
+	q->sockets[q->count++] = p->socket;
+}
+
+/* Where the queues cannot be seen, listeners stay without a sample. */
+static void look(struct queues *q)
 {
 	int err;
 
+	q->count = 0;
+	if (!make_room(q, listeners_count(q->listeners)))
+		return;
+	listeners_each(q->listeners, collect_socket, q);
+	err = source_look(q->source, q->sockets, q->count, on_sample, q);
+	if (err)
+		log_debug("cannot look at the listeners' queues: %s", strerror(-err));
+}
+
+void queues_interval(struct queues *q, uint64_t now_ns, int64_t offset_ns, bool all)
+{
 	q->offset_ns = offset_ns;
 	q->idle_intervals = all ? 0 : IDLE_INTERVALS;
-	err = source_look(q->source, on_sample, q);
-	if (err) {
-		log_debug("cannot look at the listeners' queues: %s", strerror(-err));
-		return;
-	}
+	look(q);
 	reconcile_all(q, 0, now_ns);
 	audit_clients(q, now_ns);
 	books_sweep(&q->books, q->source);

@@ -72,6 +72,5 @@ int share(const struct bpf_object *with, const struct bpf_object *shared)
 			err = bpf_map__reuse_fd(map, bpf_map__fd(same));
 	}
 	share_section(with, shared, ".rodata");
-	share_section(with, shared, ".bss");
 	return err;
 }

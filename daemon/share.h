@@ -7,7 +7,7 @@ struct bpf_object;
 
 /*
  * Give the maps of `with`, which is opened, the memory of the maps of `shared`, which is loaded, and its
- * constants and variables the values they have there now. 0 or a negative errno.
+ * constants the values they have there. 0 or a negative errno.
  */
 int share(const struct bpf_object *with, const struct bpf_object *shared);
 

@@ -15,7 +15,16 @@
 #include "common/log.h"
 #include "kernel.h"
 #include "accept.skel.h"
+#include "capabilities.h"
+#include "classic.skel.h"
+#include "drop.skel.h"
+#include "files.skel.h"
 #include "functions.h"
+#include "look.skel.h"
+#include "neighbour.skel.h"
+#include "reset_received.skel.h"
+#include "reset_sent.skel.h"
+#include "retransmit.skel.h"
 #include "share.h"
 
 /* The daemon says itself what failed and what to do; libbpf's words are for -v. */
@@ -56,15 +65,25 @@ void source_free(struct source *s)
 {
 	if (!s)
 		return;
+	source_detach(s);
 	ring_buffer__free(s->ring);
-	bpf_link__destroy(s->queues);
+	look_close(&s->look);
 	functions_free(s->functions);
-	accept_bpf__destroy(s->accept);
-	tcpshake_bpf__destroy(s->bpf);
+	for (int which = 0; which < OPTIONALS; which++)
+		programs_free(&s->optional[which]);
+	handshake_bpf__destroy(s->bpf);
 	kernel_enums_free(&s->enums);
 	latencies_free(s->latencies);
 	free(s->per_cpu);
 	free(s);
+}
+
+static int write_settings(const struct source *s)
+{
+	uint32_t zero = 0;
+
+	return bpf_map__update_elem(s->bpf->maps.settings, &zero, sizeof(zero), &s->settings,
+				    sizeof(s->settings), BPF_ANY);
 }
 
 static int load_remote(const struct source *s, const struct filter *filter)
@@ -99,33 +118,24 @@ static int on_event(void *ctx, void *data, size_t size)
 	return 0;
 }
 
-/*
- * Programs the kernel may refuse to attach: for it has no such tracepoint, or one with fewer
- * arguments (EINVAL). `instead`: attached where the one before it was refused.
- */
+/* What a kernel may refuse, each an object of its own, in the order they are loaded in. */
 static const struct optional {
-	size_t program, link; /* offsets in the skeleton */
+	programs_elf *elf;
 	int capability;
-	bool instead;
-} optionals[] = {
-#define OPTIONAL(name) \
-	offsetof(struct tcpshake_bpf, progs.name), offsetof(struct tcpshake_bpf, links.name)
-	{ OPTIONAL(skb_dropped), CAP_KFREE, false },
-	{ OPTIONAL(skb_dropped_reason), CAP_KFREE, true },
-	{ OPTIONAL(send_reset), CAP_RESET_SENT, false },
-	{ OPTIONAL(receive_reset), CAP_RESET_RECEIVED, false },
-	{ OPTIONAL(neighbour_handled), CAP_NEIGHBOUR, false },
-#undef OPTIONAL
+	bool attached; /* else it is run when it is wanted */
+} optionals[OPTIONALS] = {
+	[OPTIONAL_CLASSIC] = { classic_bpf__elf_bytes, CAP_UNPREEMPTED, true },
+	[OPTIONAL_RETRANSMIT] = { retransmit_bpf__elf_bytes, CAP_RETRANSMIT_SYN, true },
+	[OPTIONAL_RESET_SENT] = { reset_sent_bpf__elf_bytes, CAP_RESET_SENT, true },
+	[OPTIONAL_RESET_RECEIVED] = { reset_received_bpf__elf_bytes, CAP_RESET_RECEIVED, true },
+	[OPTIONAL_NEIGHBOUR] = { neighbour_bpf__elf_bytes, CAP_NEIGHBOUR, true },
+	[OPTIONAL_DROP] = { drop_bpf__elf_bytes, CAP_KFREE, true },
+	[OPTIONAL_FILES] = { files_bpf__elf_bytes, CAP_FILES, false },
+	[OPTIONAL_LOOK] = { look_bpf__elf_bytes, CAP_LOOK, false },
 };
-#define OPTIONALS (sizeof(optionals) / sizeof(*optionals))
-
-static struct bpf_program **optional_program(const struct source *s, size_t i)
-{
-	return (struct bpf_program **)((char *)s->bpf + optionals[i].program);
-}
 
 /* How large the ring buffer is, another size for tests and hosts that are short of memory, and when to wake its reader. */
-static int size_ring(struct tcpshake_bpf *bpf, int cpus)
+static int size_ring(struct handshake_bpf *bpf, int cpus)
 {
 	const char *value = getenv("TCPSHAKE_RING_BYTES");
 	unsigned long bytes = bpf_map__max_entries(bpf->maps.events);
@@ -140,70 +150,109 @@ static int size_ring(struct tcpshake_bpf *bpf, int cpus)
 	return bpf_map__set_max_entries(bpf->maps.events, (__u32)bytes);
 }
 
-/* Open and load all programs but those the kernel is known to refuse. */
-static int load_programs(struct source *s, const struct filter *filter)
+/* How many listeners and attempts fit where their maps take all of their memory at once. */
+#define PREALLOCATED 16384
+
+/*
+ * Before 6.1 a program of the type RAW_TRACEPOINT that uses a hash map which is not preallocated makes the
+ * kernel WARN (34dd3bad1a6f "bpf: Relax the requirement to use preallocated hash maps in tracing progs.").
+ */
+static void preallocate(struct handshake_bpf *bpf)
+{
+	static const struct {
+		const char *map;
+		uint32_t entries;
+	} maps[] = { { "listeners", PREALLOCATED }, { "services", PREALLOCATED },
+		     { "attempts", PREALLOCATED }, { "namespaces", 1024 }, { "embryonics", 1024 } };
+
+	for (size_t i = 0; i < sizeof(maps) / sizeof(*maps); i++) {
+		struct bpf_map *map = bpf_object__find_map_by_name(bpf->obj, maps[i].map);
+
+		bpf_map__set_map_flags(map, bpf_map__map_flags(map) & ~(__u32)BPF_F_NO_PREALLOC);
+		bpf_map__set_max_entries(map, maps[i].entries);
+	}
+}
+
+/* The constants of all programs: the optional ones get them from here. */
+static void set_constants(struct source *s, const struct filter *filter)
+{
+	struct handshake_bpf__rodata *constants = s->bpf->rodata;
+
+	constants->possible_cpus = (__u32)s->cpus;
+	memcpy((void *)&constants->filter, &filter->stream, sizeof(filter->stream));
+	memcpy((void *)constants->filter_ports, filter->ports, sizeof(filter->ports));
+	constants->accept_evidence = s->accept_wait == ACCEPT_WAIT_OFF ? ACCEPT_OFF : ACCEPT_FUNCTION;
+	constants->tick_ns = clock_tick_ns();
+	constants->sock_type = s->enums.sock;
+	constants->tcp_sock_type = s->enums.tcp_sock;
+	constants->overflow_reason_refused = capability_refused("overflow_reason");
+}
+
+/* Load what the daemon does not run without, and the maps of all. */
+static int load_required(struct source *s, const struct filter *filter)
 {
 	bool slots = !s->capabilities[CAP_ATOMICS].error;
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = s->core);
-	struct tcpshake_bpf *bpf = tcpshake_bpf__open_opts(&opts);
+	struct handshake_bpf *bpf = handshake_bpf__open_opts(&opts);
 	int err;
 
 	if (!bpf)
 		return -errno;
 	s->bpf = bpf;
-	bpf_program__set_autoload(bpf->progs.state_slots, slots && !s->classic);
+	bpf_program__set_autoload(bpf->progs.state_slots, slots);
 	bpf_program__set_autoload(bpf->progs.state_hash, !slots);
-	bpf_program__set_autoload(bpf->progs.state_classic, s->classic);
-	bpf_program__set_autoload(bpf->progs.listener_files, !s->capabilities[CAP_ITERATOR].error);
-	bpf_program__set_autoload(bpf->progs.listener_queues, !s->capabilities[CAP_QUEUES].error);
-	bpf_program__set_autoload(bpf->progs.skb_dropped, !s->capabilities[CAP_KFREE].error);
-	/* Whose argument has a type: without the tracepoint the kernel would refuse everything. */
-	bpf_program__set_autoload(bpf->progs.receive_reset, !s->core || s->enums.receive_reset);
-	bpf_program__set_autoattach(bpf->progs.listener_files, false); /* a link for each scan */
-	bpf_program__set_autoattach(bpf->progs.listener_queues, false);
-	bpf_program__set_autoattach(bpf->progs.untold, false);
-	bpf_program__set_autoload(bpf->progs.skb_dropped_reason, !s->capabilities[CAP_KFREE].error);
-	for (size_t i = 0; i < OPTIONALS; i++)
-		bpf_program__set_autoattach(*optional_program(s, i), false);
 	if (!slots)
 		bpf_map__set_max_entries(bpf->maps.attempt_slots, 1);
-	bpf->rodata->possible_cpus = (__u32)s->cpus;
-	memcpy((void *)&bpf->rodata->filter, &filter->stream, sizeof(filter->stream));
-	bpf->rodata->accept_evidence = s->accept_wait == ACCEPT_WAIT_OFF ? ACCEPT_OFF : ACCEPT_FUNCTION;
-	bpf->rodata->tick_ns = clock_tick_ns();
-	bpf->rodata->sock_type = s->enums.sock;
-	bpf->rodata->tcp_sock_type = s->enums.tcp_sock;
-	latencies_prepare(s);
 	if (s->accept_wait == ACCEPT_WAIT_OFF)
 		bpf_map__set_max_entries(bpf->maps.waiting, 1);
-	memcpy((void *)bpf->rodata->filter_ports, filter->ports, sizeof(filter->ports));
+	if (s->enums.preallocates)
+		preallocate(bpf);
+	set_constants(s, filter);
+	latencies_prepare(s);
 	err = size_ring(bpf, s->cpus);
 	if (err)
 		return err;
-	bpf->bss->filter_cgroup = filter->stream.cgroup_id;
-	err = tcpshake_bpf__load(bpf);
-	if (err || !s->classic)
-		return err;
-	bpf->links.state_classic = bpf_program__attach(bpf->progs.state_classic); /* may be refused */
-	return bpf->links.state_classic ? 0 : -errno;
+	s->settings.cgroup_id = filter->stream.cgroup_id;
+	err = handshake_bpf__load(bpf);
+	return err ? err : write_settings(s);
 }
 
-static void unload_programs(struct source *s)
+/* Why one is not even tried: 0, or a negative errno. */
+static int foreseen(const struct source *s, int capability)
 {
-	tcpshake_bpf__destroy(s->bpf);
-	s->bpf = NULL;
+	if (capability_refused(s->capabilities[capability].name))
+		return -EPERM;
+	if (capability == CAP_KFREE && s->core && !s->enums.number[KERNEL_NO_SOCKET].known)
+		return -EINVAL; /* no tracepoint without a reason tells anything */
+	return 0;
 }
 
-/* Is the classic tracepoint needed to see state changes while tasks are preempted, and is it there? */
-static void choose_state_program(struct source *s)
+static void load_optional(struct source *s, int which)
 {
-	int *error = &s->capabilities[CAP_UNPREEMPTED].error;
+	const struct optional *o = &optionals[which];
+	int *error = &s->capabilities[o->capability].error;
 
-	*error = 0;
-	if (s->capabilities[CAP_ATOMICS].error || !s->preempts)
+	if (which == OPTIONAL_CLASSIC && (!s->preempts || s->capabilities[CAP_ATOMICS].error)) {
+		*error = capability_refused(s->capabilities[o->capability].name) ? -EPERM : 0; /* not needed */
 		return;
-	*error = kernel_classic_tracepoint("sock/inet_sock_set_state");
-	s->classic = !*error;
+	}
+	*error = foreseen(s, o->capability);
+	if (!*error)
+		*error = programs_load(&s->optional[which], o->elf, s->bpf->obj, s->core);
+	if (!*error && which == OPTIONAL_LOOK)
+		*error = look_open(&s->look, s->optional[which].object);
+	log_debug("%s: %s", s->capabilities[o->capability].name,
+		  *error ? strerror(-*error) : "loaded");
+}
+
+static void unload_accept(struct source *s)
+{
+	for (size_t i = 0; i < sizeof(s->accept_links) / sizeof(*s->accept_links); i++) {
+		bpf_link__destroy(s->accept_links[i]);
+		s->accept_links[i] = NULL;
+	}
+	accept_bpf__destroy(s->accept);
+	s->accept = NULL;
 }
 
 /* Load one way to see accept(), with the maps of the other programs. */
@@ -213,8 +262,9 @@ static int load_accept(struct source *s, bool function)
 	struct accept_bpf *a;
 	int err;
 
-	if (function && functions_refused())
-		return s->capabilities[CAP_ACCEPT_FUNCTION].error = -EPERM;
+	if (capability_refused(s->capabilities[function ? CAP_ACCEPT_FUNCTION : CAP_ACCEPT_SYSCALL].name) ||
+	    (function && functions_refused()))
+		return s->capabilities[function ? CAP_ACCEPT_FUNCTION : CAP_ACCEPT_SYSCALL].error = -EPERM;
 	a = accept_bpf__open_opts(&opts);
 	if (!a)
 		return -errno;
@@ -223,39 +273,37 @@ static int load_accept(struct source *s, bool function)
 	bpf_program__set_autoload(a->progs.accept4_syscall, !function);
 	err = share(a->obj, s->bpf->obj);
 	err = err ? err : accept_bpf__load(a);
-	err = err ? err : accept_bpf__attach(a);
+	err = err ? err : programs_attach_all(a->obj, s->accept_links, 2);
+	s->accept = a;
 	if (err)
-		accept_bpf__destroy(a);
-	else
-		s->accept = a;
+		unload_accept(s);
 	s->capabilities[function ? CAP_ACCEPT_FUNCTION : CAP_ACCEPT_SYSCALL].error = err;
 	return err;
 }
 
 /* Refusals by the functions they happen in, from here on. */
-static void load_functions(struct source *s)
+static int load_functions(struct source *s)
 {
-	int err = functions_refused();
+	int err = capability_refused(s->capabilities[CAP_FUNCTIONS].name) ? -EPERM : functions_refused();
 
 	if (!err)
 		s->functions = functions_new(s->bpf->obj, s->core, &s->enums,
 					     s->untold & UNTOLD_NO_SOCKET, &err);
 	s->capabilities[CAP_FUNCTIONS].error = err;
-	s->bpf->bss->acks_by_function = functions_tell_acks(s->functions);
-	s->bpf->bss->resets_by_function = functions_tell_resets(s->functions);
+	s->settings.acks_by_function = functions_tell_acks(s->functions);
+	s->settings.resets_by_function = functions_tell_resets(s->functions);
 	if (functions_tell_resets(s->functions))
 		s->untold &= ~(uint32_t)UNTOLD_NO_SOCKET;
 	if (functions_tell_acks(s->functions))
 		s->untold &= ~(uint32_t)UNTOLD_REQUEST_RESET;
+	return write_settings(s);
 }
 
 void source_probe_accept(struct source *s)
 {
-	for (int function = 0; function < 2; function++) {
+	for (int function = 0; function < 2; function++)
 		if (load_accept(s, function) == 0)
-			accept_bpf__destroy(s->accept);
-		s->accept = NULL;
-	}
+			unload_accept(s);
 }
 
 int source_accept_error(const struct source *s)
@@ -267,13 +315,14 @@ int source_accept_error(const struct source *s)
 		.error;
 }
 
-/* Everything, if the kernel cannot run the program that says so. */
+/* What this kernel never reports, by its BTF: everything, if that cannot be read. */
 static uint32_t ask_untold(const struct source *s)
 {
-	LIBBPF_OPTS(bpf_test_run_opts, run);
-	uint32_t all = UNTOLD_REQUEST_RESET | UNTOLD_NO_SOCKET | UNTOLD_SEND_FAILED;
+	const struct kernel_enums *k = &s->enums;
+	bool reason = k->number[KERNEL_OVERFLOW_REASON].known && !capability_refused("overflow_reason");
 
-	return bpf_prog_test_run_opts(bpf_program__fd(s->bpf->progs.untold), &run) ? all : run.retval;
+	return (reason ? 0 : UNTOLD_REQUEST_RESET) | (k->send_reset_tells_all ? 0 : UNTOLD_NO_SOCKET) |
+	       (k->retransmit_tells_error ? 0 : UNTOLD_SEND_FAILED);
 }
 
 uint32_t source_untold(const struct source *s)
@@ -293,72 +342,52 @@ static void set_required(struct source *s, int err)
 			s->capabilities[i].error = err;
 }
 
-/* Load the programs, and if that fails once more without what only some kernels take. */
-static int load_most(struct source *s, const struct filter *filter)
-{
-	static const int welcome[] = { CAP_KFREE, CAP_QUEUES, CAP_ITERATOR };
-	int err = load_programs(s, filter);
-
-	if (err && s->classic) {
-		unload_programs(s);
-		s->classic = false;
-		s->capabilities[CAP_UNPREEMPTED].error = err;
-		err = load_programs(s, filter);
-	}
-	for (size_t i = 0; err && i < sizeof(welcome) / sizeof(*welcome); i++) {
-		unload_programs(s);
-		s->capabilities[welcome[i]].error = err;
-		err = load_programs(s, filter);
-	}
-	return err;
-}
-
-/* What the kernel is known to take or to refuse, before it is tried. */
-static void foresee(struct source *s)
-{
-	s->capabilities[CAP_ITERATOR].error = 0;
-	s->capabilities[CAP_QUEUES].error = 0;
-	s->capabilities[CAP_KFREE].error =
-		s->core && !s->enums.number[KERNEL_NO_SOCKET].known ? -EINVAL : 0;
-	choose_state_program(s);
-}
-
 /* Without it libbpf says what is wrong. */
-static void read_kernel(struct source *s)
+static int read_kernel(struct source *s, struct kernel_btf *kernel)
 {
-	struct kernel_btf kernel;
+	int err = kernel_btf_open(kernel);
 
 	s->core_fd = -1;
-	if (kernel_btf_open(&kernel))
-		return;
-	s->preempts = kernel_preempts_tracepoints(&kernel.index);
-	kernel_enums_read(&s->enums, &kernel.index, !functions_refused());
-	s->core_fd = kernel_btf_core(&kernel, s->core_path);
+	if (err)
+		return err;
+	s->preempts = kernel_preempts_tracepoints(&kernel->index);
+	kernel_enums_read(&s->enums, &kernel->index);
+	programs_know(&s->enums);
+	s->core_fd = kernel_btf_core(kernel, s->core_path);
 	if (s->core_fd >= 0)
 		s->core = s->core_path;
-	kernel_btf_close(&kernel); /* 5 MB: libbpf reads it, too */
+	kernel_btf_close(kernel);
+	return 0;
+}
+
+/* What cannot be done without, which nobody can refuse and have the daemon run. */
+static int refused_required(struct source *s)
+{
+	for (int i = 0; i < CAPABILITIES; i++)
+		if (s->capabilities[i].required && capability_refused(s->capabilities[i].name))
+			return -EPERM;
+	return 0;
 }
 
 static int load_all(struct source *s, const struct filter *filter)
 {
-	int err;
+	int err = refused_required(s);
 
-	foresee(s);
-	err = load_most(s, filter);
-	if (err && err != -EPERM && s->core) { /* as libbpf knows the kernel, modules and all */
-		unload_programs(s);
-		s->core = NULL;
-		foresee(s);
-		err = load_most(s, filter);
-	}
+	err = err ? err : load_required(s, filter);
 	set_required(s, err);
 	if (!err && filter->stream.by_remote)
 		err = load_remote(s, filter);
 	if (err)
 		return err;
 	s->untold = ask_untold(s);
-	s->capabilities[CAP_REASON].error = s->untold & UNTOLD_REQUEST_RESET ? -ENOENT : 0;
-	load_functions(s);
+	s->capabilities[CAP_REASON].error = capability_refused("overflow_reason") ? -EPERM :
+					    s->untold & UNTOLD_REQUEST_RESET	  ? -ENOENT :
+										    0;
+	err = load_functions(s);
+	if (err)
+		return err;
+	for (int which = 0; which < OPTIONALS; which++)
+		load_optional(s, which);
 	if (s->accept_wait == ACCEPT_WAIT_AUTO || s->accept_wait == ACCEPT_WAIT_FUNCTION)
 		load_accept(s, true);
 	else if (s->accept_wait == ACCEPT_WAIT_SYSCALL)
@@ -368,15 +397,19 @@ static int load_all(struct source *s, const struct filter *filter)
 
 int source_load(struct source *s, const struct filter *filter, enum accept_wait accept_wait)
 {
+	struct kernel_btf kernel;
 	int err;
 
-	if (accept_wait == ACCEPT_WAIT_AUTO && functions_refused()) {
+	if (accept_wait == ACCEPT_WAIT_AUTO &&
+	    (capability_refused(s->capabilities[CAP_ACCEPT_FUNCTION].name) || functions_refused())) {
 		s->capabilities[CAP_ACCEPT_FUNCTION].error = -EPERM;
 		accept_wait = ACCEPT_WAIT_OFF; /* nobody would read what is kept for it */
 	}
 	s->accept_wait = accept_wait;
-	s->capabilities[CAP_ATOMICS].error = kernel_fetch_atomics();
-	read_kernel(s);
+	s->capabilities[CAP_ATOMICS].error =
+		capability_refused(s->capabilities[CAP_ATOMICS].name) ? -EPERM : kernel_fetch_atomics();
+	if (read_kernel(s, &kernel))
+		log_debug("the kernel's BTF cannot be read here; libbpf tries");
 	err = load_all(s, filter);
 	s->core = NULL;
 	if (s->core_fd >= 0)
@@ -387,67 +420,89 @@ int source_load(struct source *s, const struct filter *filter, enum accept_wait 
 	return s->ring ? 0 : -errno;
 }
 
-static void attach_one(struct source *s, size_t i)
+static void attach_optional(struct source *s, int which)
 {
-	struct capability *c = &s->capabilities[optionals[i].capability];
-	struct bpf_program *program = *optional_program(s, i);
-	struct bpf_link **link = (struct bpf_link **)((char *)s->bpf + optionals[i].link);
+	int *error = &s->capabilities[optionals[which].capability].error;
 
-	if (!bpf_program__autoload(program) || (optionals[i].instead && !c->error))
+	if (!optionals[which].attached || !s->optional[which].object)
 		return;
-	*link = bpf_program__attach(program);
-	if (!optionals[i].instead)
-		c->error = *link ? 0 : -errno;
+	*error = programs_attach(&s->optional[which]);
+	if (*error)
+		programs_free(&s->optional[which]);
 }
 
-/* What is only welcome: a refusal is kept in the capability. */
-static void attach_optional(struct source *s)
+static bool has(const struct source *s, int which)
 {
-	union bpf_iter_link_info info = { .map.map_fd = (__u32)bpf_map__fd(s->bpf->maps.listeners) };
-	LIBBPF_OPTS(bpf_iter_attach_opts, opts, .link_info = &info,
-		    .link_info_len = sizeof(info));
+	return s->optional[which].object;
+}
 
-	if (!s->capabilities[CAP_QUEUES].error) {
-		s->queues = bpf_program__attach_iter(s->bpf->progs.listener_queues, &opts);
-		s->capabilities[CAP_QUEUES].error = s->queues ? 0 : -errno;
-	}
-	for (size_t i = 0; i < OPTIONALS; i++)
-		attach_one(s, i);
-	if (!s->bpf->links.send_reset ||
-	    (s->untold & UNTOLD_NO_SOCKET && !s->bpf->links.skb_dropped_reason))
-		s->untold |= UNTOLD_CLOSED_PORT;
-	if (!s->bpf->links.receive_reset)
-		s->untold |= UNTOLD_RESET_RECEIVED;
+/* What the daemon could not attach to. */
+static uint32_t unattached(const struct source *s)
+{
+	uint32_t untold = 0;
+
+	if (!has(s, OPTIONAL_RESET_SENT))
+		untold |= UNTOLD_RESET_SENT;
+	if (!has(s, OPTIONAL_RESET_SENT) || (s->untold & UNTOLD_NO_SOCKET && !has(s, OPTIONAL_DROP)))
+		untold |= UNTOLD_CLOSED_PORT;
+	if (!has(s, OPTIONAL_RESET_RECEIVED))
+		untold |= UNTOLD_RESET_RECEIVED;
 	if (!source_tells_acks(s))
-		s->untold |= UNTOLD_REFUSED_ACK;
-	if (!s->bpf->links.skb_dropped && !functions_tell_acks(s->functions))
-		s->untold |= UNTOLD_REQUEST_RESET | UNTOLD_REFUSED_COOKIE;
+		untold |= UNTOLD_REFUSED_ACK;
+	if (!has(s, OPTIONAL_DROP) && !functions_tell_acks(s->functions))
+		untold |= UNTOLD_REQUEST_RESET | UNTOLD_REFUSED_COOKIE;
+	if (!has(s, OPTIONAL_RETRANSMIT))
+		untold |= UNTOLD_SYN_RETRANSMIT;
+	if (!has(s, OPTIONAL_NEIGHBOUR))
+		untold |= UNTOLD_NEIGHBOUR;
+	if (!has(s, OPTIONAL_LOOK))
+		untold |= UNTOLD_QUEUES;
+	return untold;
+}
+
+/* State changes by the classic tracepoint where it is needed and there, else by the other. */
+static int attach_required(struct source *s)
+{
+	attach_optional(s, OPTIONAL_CLASSIC);
+	if (has(s, OPTIONAL_CLASSIC)) {
+		bpf_program__set_autoload(s->bpf->progs.state_slots, false);
+		bpf_program__set_autoload(s->bpf->progs.state_hash, false);
+	}
+	return programs_attach_all(s->bpf->obj, s->links, REQUIRED_LINKS);
 }
 
 int source_attach(struct source *s)
 {
-	int err = tcpshake_bpf__attach(s->bpf);
+	int err = attach_required(s);
 
 	set_required(s, err);
 	s->attached = !err;
-	if (!err)
-		attach_optional(s);
-	return err;
+	if (err)
+		return err;
+	for (int which = OPTIONAL_CLASSIC + 1; which < OPTIONALS; which++)
+		attach_optional(s, which);
+	s->untold |= unattached(s);
+	return 0;
 }
 
 void source_set_cgroup(struct source *s, uint64_t cgroup_id)
 {
-	s->bpf->bss->filter_cgroup = cgroup_id;
-	functions_set_cgroup(s->functions, cgroup_id);
+	s->settings.cgroup_id = cgroup_id;
+	write_settings(s);
 }
 
 void source_detach(struct source *s)
 {
 	s->attached = false;
-	tcpshake_bpf__detach(s->bpf);
+	for (int i = 0; i < REQUIRED_LINKS; i++) {
+		bpf_link__destroy(s->links[i]);
+		s->links[i] = NULL;
+	}
+	for (int which = 0; which < OPTIONALS; which++)
+		programs_detach(&s->optional[which]);
 	functions_detach(s->functions);
 	if (s->accept)
-		accept_bpf__detach(s->accept);
+		unload_accept(s);
 }
 
 int source_fd(const struct source *s)

@@ -5,15 +5,17 @@
 
 #include "kernel_btf.h"
 #include "kernel_enums.h"
+#include "look.h"
+#include "programs.h"
 #include "source.h"
-#include "tcpshake.skel.h"
+#include "handshake.skel.h"
 
 enum {
 	CAP_STATE,
 	CAP_RETRANSMIT,
 	CAP_UNPREEMPTED,
-	CAP_ITERATOR,
-	CAP_QUEUES,
+	CAP_FILES,
+	CAP_LOOK,
 	CAP_KFREE,
 	CAP_RESET_SENT,
 	CAP_RESET_RECEIVED,
@@ -27,15 +29,34 @@ enum {
 	CAPABILITIES,
 };
 
+/* Objects of programs that a kernel may refuse. */
+enum {
+	OPTIONAL_CLASSIC,
+	OPTIONAL_RETRANSMIT,
+	OPTIONAL_RESET_SENT,
+	OPTIONAL_RESET_RECEIVED,
+	OPTIONAL_NEIGHBOUR,
+	OPTIONAL_DROP,
+	OPTIONAL_FILES,
+	OPTIONAL_LOOK,
+	OPTIONALS,
+};
+
+#define REQUIRED_LINKS 2
+
 struct source {
 	struct source_handler handler;
-	struct tcpshake_bpf *bpf;
+	struct handshake_bpf *bpf;
+	struct bpf_link *links[REQUIRED_LINKS];
+	struct programs optional[OPTIONALS];
+	struct look look;
+	struct settings settings;
 	struct accept_bpf *accept; /* NULL unless accept() is seen */
+	struct bpf_link *accept_links[2];
 	struct functions *functions; /* NULL unless functions can be hooked */
 	bool attached;
 	enum accept_wait accept_wait;
 	struct ring_buffer *ring;
-	struct bpf_link *queues; /* the iterator over the table of listeners */
 	void *per_cpu; /* room for a copy of counters, or of less, of each CPU */
 	int cpus;
 	uint32_t untold;
@@ -45,7 +66,6 @@ struct source {
 	struct kernel_enums enums;
 	bool preempts; /* tasks, inside of tracepoints' programs */
 	struct latencies *latencies; /* NULL unless histograms are kept */
-	bool classic; /* state changes by the classic tracepoint */
 	struct capability capabilities[CAPABILITIES];
 };
 

@@ -54,14 +54,16 @@ int source_scan_listeners(struct source *s, uint32_t pid)
 	union bpf_iter_link_info info = { .task.pid = pid };
 	LIBBPF_OPTS(bpf_iter_attach_opts, opts, .link_info = &info,
 		    .link_info_len = sizeof(info));
+	struct bpf_program *program;
 	struct bpf_link *link;
 	int err;
 
-	if (s->capabilities[CAP_ITERATOR].error)
-		return -EOPNOTSUPP;
-	link = bpf_program__attach_iter(s->bpf->progs.listener_files, pid ? &opts : NULL);
+	if (s->capabilities[CAP_FILES].error)
+		return s->capabilities[CAP_FILES].error;
+	program = bpf_object__find_program_by_name(s->optional[OPTIONAL_FILES].object, "listener_files");
+	link = bpf_program__attach_iter(program, pid ? &opts : NULL);
 	if (!link && pid) /* one process only: 6.1, f0d74c4da1f0 "bpf: Parameterize task iterators." */
-		link = bpf_program__attach_iter(s->bpf->progs.listener_files, NULL);
+		link = bpf_program__attach_iter(program, NULL);
 	if (!link)
 		return -errno;
 	err = read_records(link, sizeof(struct event_listener), on_listener_file, s);
@@ -69,26 +71,12 @@ int source_scan_listeners(struct source *s, uint32_t pid)
 	return err;
 }
 
-struct look {
-	void (*fn)(void *ctx, const struct listener_sample *sample);
-	void *ctx;
-};
-
-static void on_look(void *ctx, const void *record)
+int source_look(struct source *s, const uint64_t *sockets, size_t count,
+		void (*fn)(void *ctx, const struct listener_sample *sample), void *ctx)
 {
-	struct look *look = ctx;
+	int err = s->capabilities[CAP_LOOK].error;
 
-	look->fn(look->ctx, record);
-}
-
-int source_look(struct source *s, void (*fn)(void *ctx, const struct listener_sample *sample),
-		void *ctx)
-{
-	struct look look = { fn, ctx };
-
-	if (!s->queues)
-		return -EOPNOTSUPP;
-	return read_records(s->queues, sizeof(struct listener_sample), on_look, &look);
+	return err ? err : look_at(&s->look, sockets, count, fn, ctx);
 }
 
 void source_forget_listener(struct source *s, uint64_t socket)
@@ -154,31 +142,36 @@ int source_counters(const struct source *s, struct counters *sum)
 	return 0;
 }
 
-/* Call `fn` for each program that is loaded, those of functions and of accept() included. */
+/* Call `fn` for each program of an object that is loaded. */
+static void each_program_of(const struct bpf_object *object,
+			    void (*fn)(void *ctx, const struct program_cost *cost), void *ctx)
+{
+	struct bpf_program *program = NULL;
+
+	while (object && (program = bpf_object__next_program(object, program))) {
+		struct bpf_prog_info info = {};
+		struct program_cost cost = {};
+		__u32 len = sizeof(info);
+		int fd = bpf_program__fd(program);
+
+		if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len))
+			continue;
+		cost.name = bpf_program__name(program);
+		cost.run_ns = info.run_time_ns;
+		cost.runs = info.run_cnt;
+		cost.misses = info.recursion_misses; /* stays 0 before 5.12 */
+		fn(ctx, &cost);
+	}
+}
+
 static void each_program(const struct source *s,
 			 void (*fn)(void *ctx, const struct program_cost *cost), void *ctx)
 {
-	struct bpf_object *const objects[] = { s->bpf->obj, functions_object(s->functions),
-					       s->accept ? s->accept->obj : NULL };
-	struct bpf_program *program;
-
-	for (size_t i = 0; i < sizeof(objects) / sizeof(*objects); i++) {
-		for (program = NULL; objects[i] &&
-				     (program = bpf_object__next_program(objects[i], program));) {
-			struct bpf_prog_info info = {};
-			struct program_cost cost = {};
-			__u32 len = sizeof(info);
-			int fd = bpf_program__fd(program);
-
-			if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len))
-				continue;
-			cost.name = bpf_program__name(program);
-			cost.run_ns = info.run_time_ns;
-			cost.runs = info.run_cnt;
-			cost.misses = info.recursion_misses; /* stays 0 before 5.12 */
-			fn(ctx, &cost);
-		}
-	}
+	each_program_of(s->bpf->obj, fn, ctx);
+	each_program_of(functions_object(s->functions), fn, ctx);
+	each_program_of(s->accept ? s->accept->obj : NULL, fn, ctx);
+	for (int which = 0; which < OPTIONALS; which++)
+		each_program_of(s->optional[which].object, fn, ctx);
 }
 
 static void add_missed(void *ctx, const struct program_cost *cost)

@@ -40,6 +40,7 @@ enum {
 	BPF_ANY = 0,
 	BPF_NOEXIST = 1,
 	BPF_F_NO_PREALLOC = 1U << 0,
+	BPF_F_MMAPABLE = 1U << 10,
 	BPF_RB_NO_WAKEUP = 1 << 0,
 	BPF_RB_FORCE_WAKEUP = 1 << 1,
 	BPF_RB_AVAIL_DATA = 0,
@@ -145,6 +146,7 @@ struct sock_cgroup_data {
 
 struct inode {
 	unsigned short i_mode;
+	long unsigned int i_ino;
 };
 
 struct file {

@@ -186,16 +186,40 @@ def test_probe():
     assert all(one["ok"] or one["without"] for one in able.values())
 
 
-def test_no_functions():
-    """TCPSHAKE_NO_FUNCTIONS: as if the kernel let no function be hooked."""
-    plain = json.loads(run("--probe")[1])
-    forbidden = json.loads(run("--probe", env={**os.environ, "TCPSHAKE_NO_FUNCTIONS": "1"})[1])
-    assert forbidden["evidence"] == "tracepoints"
-    for name, one in forbidden["capabilities"].items():
-        if "function" in name:
-            assert not one["ok"] and one["error"] == "Operation not permitted"
-        else:
-            assert one == plain["capabilities"][name]
+def probe_without(refused):
+    """The capabilities of a probe with TCPSHAKE_REFUSE."""
+    status, out, err = run("--probe", env={**os.environ, "TCPSHAKE_REFUSE": refused})
+    record = json.loads(out)
+    assert (status, err) == (0, "") and schema.Checker().errors(record) == []
+    return record["capabilities"]
+
+
+def is_refused(one):
+    return not one["ok"] and one["error"] == "Operation not permitted" and one["without"]
+
+
+def test_each_refusal_stands_alone():
+    """TCPSHAKE_REFUSE: as if the kernel refused it; everything else is as it was."""
+    plain = probe_without("")
+    optional = [name for name, one in plain.items() if not one["required"]]
+    for name in optional:
+        without = probe_without(name)
+        assert is_refused(without.pop(name)), name
+        assert without == {key: one for key, one in plain.items() if key != name}, name
+    assert {name for name, one in probe_without("all").items() if is_refused(one)} == set(optional)
+
+
+@pytest.mark.parametrize("name", ["inet_sock_set_state", "kfree_skb,tcp_retransmit_synack"])
+def test_what_is_required_can_be_refused(name):
+    code, out, err = run("-s", "none", "--duration", "1s", env={**os.environ, "TCPSHAKE_REFUSE": name})
+    assert (code, out) == (1, "")
+    assert "the kernel refused the BPF programs: Operation not permitted" in one_line(err)
+
+
+def test_unknown_refusal():
+    code, out, err = run("--probe", env={**os.environ, "TCPSHAKE_REFUSE": "kfree_skb, queue"})
+    assert (code, out) == (2, "")
+    assert "there is no evidence queue;" in one_line(err) and "--probe" in err
 
 
 def test_no_tracefs():

@@ -90,8 +90,8 @@ def until(condition, what, timeout=10):
 RESETS_SENT = ("tcp_send_reset",)
 CLOSED_PORTS = ("closed_ports",)
 ACKS = ("overflow_reason",)
-QUEUES = ("queue_iterator",)
-REFUSALS = ("queue_iterator", "stages")  # and at which stage the accept queue refused
+QUEUES = ("queue_look",)
+REFUSALS = ("queue_look", "stages")  # and at which stage the accept queue refused
 
 
 @case("connect() to a port where nobody listens", client=("refused", "port_closed", "proven"),

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What a change of a TCP socket's state means: a handshake or a listener begins or ends. */
+#ifndef TCPSHAKE_STATE_BPF_H
+#define TCPSHAKE_STATE_BPF_H
+
+#include "active.bpf.h"
+#include "fin_wait.bpf.h"
+#include "listener.bpf.h"
+#include "passive.bpf.h"
+
+static __noinline void listener_changed(struct sock *sk, enum listener_event event)
+{
+	struct counters *c = this_cpu_counters();
+	struct event_listener e = {};
+
+	if (!c || sk->sk_protocol != IPPROTO_TCP)
+		return;
+	store_listener(&e, sk);
+	e.event = event;
+	e.pid = bpf_get_current_pid_tgid() >> 32;
+	e.uid = (__u32)bpf_get_current_uid_gid();
+	bpf_get_current_comm(e.comm, sizeof(e.comm));
+	if (event == LISTENER_OPENED)
+		listener_watch(&e, sk->__sk_common.skc_family);
+	else
+		listener_forget(&e);
+	count(c->events[EVENT_LISTENER]);
+	deliver(c, &e, sizeof(e), EVENT_LISTENER);
+}
+
+/*
+ * A socket in SYN_RECV with a file is in a simultaneous open, unless it is a Fast Open child that
+ * was accepted early: then there is no attempt for it.
+ */
+static __always_inline bool is_active(struct sock *sk, struct tcp_sock *tp, int oldstate, bool slots)
+{
+	return oldstate == TCP_SYN_SENT ||
+	       (tp->inet_conn.icsk_inet.sk.sk_socket && attempt_find((__u64)sk, slots));
+}
+
+/* Into SYN_SENT, or out of SYN_SENT or SYN_RECV. */
+static __always_inline void handshake_changed(struct sock *sk, int oldstate, int newstate, bool slots,
+					      bool cast)
+{
+	struct tcp_sock *tp = tcp_socket(sk, cast);
+
+	if (!tp) /* an MPTCP socket, whose subflows have events of their own */
+		return;
+	if (newstate == TCP_SYN_SENT)
+		active_begin(sk, tp, slots);
+	else if (oldstate == TCP_SYN_SENT && newstate == TCP_SYN_RECV)
+		active_crossed(sk, slots);
+	else if (is_active(sk, tp, oldstate, slots))
+		active_end(sk, tp, newstate, slots);
+	else
+		passive_end(sk, tp, newstate);
+}
+
+static __always_inline void connection_closed(struct sock *sk, int oldstate)
+{
+	fin_wait_closed(sk, oldstate);
+	waiting_end(sk);
+}
+
+/*
+ * Called for every state change of every TCP socket, six times a connection on loopback, so it
+ * decides by the two states before it reads anything.
+ */
+static __always_inline int state_changed(struct sock *sk, int oldstate, int newstate, bool slots,
+					 bool cast)
+{
+	if (newstate == TCP_SYN_SENT || oldstate == TCP_SYN_SENT || oldstate == TCP_SYN_RECV)
+		handshake_changed(sk, oldstate, newstate, slots, cast);
+	else if (newstate == TCP_LISTEN && oldstate == TCP_CLOSE)
+		listener_changed(sk, LISTENER_OPENED);
+	else if (oldstate == TCP_LISTEN && newstate == TCP_CLOSE)
+		listener_changed(sk, LISTENER_CLOSED);
+	else if (newstate == TCP_CLOSE)
+		connection_closed(sk, oldstate);
+	return 0;
+}
+
+#endif
