@@ -362,7 +362,8 @@ struct settings {
 	__u64 cgroup_id; /* that the filter asks for: what is at its path may be removed and made anew */
 	__u8 acks_by_function; /* functions.bpf.c reports refused final ACKs, so the tracepoints must not */
 	__u8 resets_by_function; /* … and RSTs without a full socket */
-	__u8 pad[6];
+	__u8 acks_by_drop; /* the reason of its drop reports a refused final ACK */
+	__u8 pad[5];
 };
 
 #define PORT_BITMAP_BYTES 8192

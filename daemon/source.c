@@ -482,7 +482,8 @@ int source_attach(struct source *s)
 	for (int which = OPTIONAL_CLASSIC + 1; which < OPTIONALS; which++)
 		attach_optional(s, which);
 	s->untold |= unattached(s);
-	return 0;
+	s->settings.acks_by_drop = has(s, OPTIONAL_DROP) && !s->capabilities[CAP_REASON].error;
+	return write_settings(s);
 }
 
 void source_set_cgroup(struct source *s, uint64_t cgroup_id)
