@@ -99,7 +99,7 @@ static bool not_granted(int64_t difference, const struct audit_books *books, uin
 
 static bool no_look(int64_t difference, const struct audit_books *books)
 {
-	return not_granted(difference, books, UNTOLD_QUEUES);
+	return not_granted(difference, books, UNTOLD_QUEUES | UNTOLD_LISTENERS);
 }
 
 static bool no_reset_sent(int64_t difference, const struct audit_books *books)

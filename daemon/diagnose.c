@@ -133,7 +133,7 @@ static bool whole(const struct evidence *e)
  */
 static bool refused_unseen(const struct evidence *e)
 {
-	return !told(e, UNTOLD_QUEUES) && !e->none_refused &&
+	return !(told(e, UNTOLD_QUEUES) && told(e, UNTOLD_LISTENERS)) && !e->none_refused &&
 	       (e->remote_is_here || e->server_began_ns != NS_UNKNOWN);
 }
 
@@ -178,6 +178,14 @@ static bool answer_came_at_once(const struct evidence *e)
 
 /* ---- the client's side ---- */
 
+/* A RST, if it is known that one came. */
+static const char *refused_by(const struct evidence *e)
+{
+	return e->handshake->flags & HANDSHAKE_RESET || told(e, UNTOLD_RESET_RECEIVED) ?
+		       "RST in answer to the SYN" :
+		       "refused, by a RST or an ICMP message, which this host does not show";
+}
+
 static bool refused(const struct evidence *e, struct cause *cause)
 {
 	const struct event_handshake *h = e->handshake;
@@ -194,10 +202,10 @@ static bool refused(const struct evidence *e, struct cause *cause)
 	/* Its kernel's RSTs are noted without the ring: only a run that was skipped can have missed it. */
 	if (e->remote_is_here && told(e, UNTOLD_CLOSED_PORT) && !(h->flags & HANDSHAKE_PARTIAL))
 		return say(cause, CAUSE_FILTERED, false,
-			   "RST in answer to the SYN, but the server's kernel %s: a firewall did",
-			   e->complete ? "sent none" : "was not seen to send it");
+			   "%s, but the server's kernel %s: a firewall did", refused_by(e),
+			   e->complete ? "sent no RST" : "was not seen to send a RST");
 	return say(cause, CAUSE_PORT_CLOSED, false,
-		   "RST in answer to the SYN: nobody listens on port %u there, or a firewall rejects it",
+		   "%s: nobody listens on port %u there, or a firewall rejects it", refused_by(e),
 		   h->remote_port);
 }
 

@@ -189,7 +189,7 @@ static void reconcile(struct queues *q, struct listener **group, size_t count, u
 		queues_explain_drops(q, b, group, count, now_ns);
 		tell_audit(q, b, now_ns);
 	}
-	if (b->known && !q->blind && q->output.looked)
+	if (b->known && !q->blind && !q->partial && q->output.looked)
 		q->output.looked(q->output.ctx, b->netns, now_ns);
 }
 
@@ -318,7 +318,7 @@ void queues_listener(struct queues *q, const struct event_listener *e)
 	struct listener *p;
 
 	if (e->event == LISTENER_CLOSED) {
-		p = listeners_find(q->listeners, e->socket);
+		p = listeners_of(q->listeners, e);
 		if (p) {
 			last_look(q, p, e);
 			forget(q, p, e->mono_ns);
@@ -364,6 +364,12 @@ static uint64_t when(const struct queues *q, const struct listener *p)
 	return p->sampled ? p->sample.mono_ns : q->last_ns;
 }
 
+/* Not before the first look, if there will be one. */
+static bool can_report(const struct queues *q, const struct listener *p)
+{
+	return p->sampled || q->blind || !listener_has_address(p);
+}
+
 static void tell_if_worth_it(void *ctx, struct listener *p)
 {
 	struct queues *q = ctx;
@@ -372,7 +378,7 @@ static void tell_if_worth_it(void *ctx, struct listener *p)
 		       (p->changed && (p->told || p->fresh));
 	bool busy = s->accept_len || s->syn_len || p->peak || s->drops != p->told_drops;
 
-	if (!p->sampled && !q->blind)
+	if (!can_report(q, p))
 		return;
 	if (p->told && !changed && !busy)
 		return;
@@ -388,7 +394,8 @@ static void collect_socket(void *ctx, struct listener *p)
 {
 	struct queues *q = ctx;
 
-	q->sockets[q->count++] = p->socket;
+	if (listener_has_address(p))
+		q->sockets[q->count++] = p->socket;
 }
 
 /* Where nobody can look at the queues, listeners stay without a sample. */
@@ -398,6 +405,7 @@ static void look(struct queues *q)
 
 	q->count = 0;
 	q->blind = source_untold(q->source) & UNTOLD_QUEUES;
+	q->partial = source_untold(q->source) & UNTOLD_LISTENERS;
 	if (q->blind)
 		return;
 	if (!make_room(q, listeners_count(q->listeners) + 1))
@@ -430,7 +438,7 @@ static void report_one(void *ctx, struct listener *p)
 {
 	struct reporting *reporting = ctx;
 
-	if (p->sampled || reporting->queues->blind)
+	if (can_report(reporting->queues, p))
 		tell(reporting->queues, reporting->output, p, CHANGE_SAMPLE, when(reporting->queues, p));
 }
 

@@ -124,11 +124,15 @@ static void tell_doubt(struct queues *q, const struct book *b, size_t count, siz
 
 static size_t find(struct queues *q, struct book *b, size_t count)
 {
+	size_t found = 0;
+
 	if (!b->known)
 		return q->blind ? 0 : overflow_guess(q->views, count, q->findings);
-	if (q->blind || !count)
-		return overflow_unseen(&b->left, &b->reported, &b->unseen, q->findings);
-	return overflow_reconcile(&b->left, q->views, count, q->reasons, q->findings);
+	if (count && !q->blind)
+		found = overflow_reconcile(&b->left, q->views, count, q->reasons, q->findings);
+	if (!count || q->blind || q->partial) /* what is left is of listeners that nobody looks at */
+		found += overflow_unseen(&b->left, &b->reported, &b->unseen, q->findings + found);
+	return found;
 }
 
 void queues_explain_drops(struct queues *q, struct book *b, struct listener **group, size_t count,

@@ -33,6 +33,7 @@ struct queues {
 	unsigned int idle_intervals; /* after so many, an idle namespace's counters are read */
 	bool reasons; /* each refused final ACK is reported one by one */
 	bool blind; /* nobody can look at the queues here */
+	bool partial; /* … at those of listeners from before the daemon */
 };
 
 /* Explain what the listeners of one namespace dropped since the last time. */

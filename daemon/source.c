@@ -457,6 +457,8 @@ static uint32_t unattached(const struct source *s)
 		untold |= UNTOLD_NEIGHBOUR;
 	if (!has(s, OPTIONAL_LOOK))
 		untold |= UNTOLD_QUEUES;
+	if (!has(s, OPTIONAL_FILES))
+		untold |= UNTOLD_LISTENERS;
 	return untold;
 }
 

@@ -111,7 +111,7 @@ static void refused_by_a_rst(void **state)
 	evidence.untold = 0;
 	evidence.complete = false; /* few of those that went on meanwhile were missed */
 	is_cause(CAUSE_FILTERED, false);
-	assert_non_null(strstr(cause.detail, "was not seen to send it"));
+	assert_non_null(strstr(cause.detail, "was not seen to send a RST"));
 	handshake.flags |= HANDSHAKE_PARTIAL; /* the RST may have come before anything looked */
 	is_cause(CAUSE_PORT_CLOSED, false);
 	handshake.flags = HANDSHAKE_RESET | HANDSHAKE_RESET_HERE;
@@ -132,6 +132,10 @@ static void refused_without_a_rst(void **state)
 	handshake.flags = 0;
 	evidence.untold = UNTOLD_RESET_RECEIVED;
 	is_cause(CAUSE_PORT_CLOSED, false);
+	assert_non_null(strstr(cause.detail, "by a RST or an ICMP message"));
+	evidence.remote_is_here = true;
+	is_cause(CAUSE_FILTERED, false);
+	assert_null(strstr(cause.detail, "RST in answer"));
 }
 
 static void icmp(void **state)
