@@ -256,7 +256,7 @@ static void unload_accept(struct source *s)
 }
 
 /* Load one way to see accept(), with the maps of the other programs. */
-static int load_accept(struct source *s, bool function)
+static int try_accept(struct source *s, bool function, bool all_calls)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = s->core);
 	struct accept_bpf *a;
@@ -269,8 +269,9 @@ static int load_accept(struct source *s, bool function)
 	if (!a)
 		return -errno;
 	bpf_program__set_autoload(a->progs.accept_function, function);
-	bpf_program__set_autoload(a->progs.accept_syscall, !function);
-	bpf_program__set_autoload(a->progs.accept4_syscall, !function);
+	bpf_program__set_autoload(a->progs.accept_syscall, !function && !all_calls);
+	bpf_program__set_autoload(a->progs.accept4_syscall, !function && !all_calls);
+	bpf_program__set_autoload(a->progs.syscall_exit, all_calls);
 	err = share(a->obj, s->bpf->obj);
 	err = err ? err : accept_bpf__load(a);
 	err = err ? err : programs_attach_all(a->obj, s->accept_links, 2);
@@ -279,6 +280,14 @@ static int load_accept(struct source *s, bool function)
 		unload_accept(s);
 	s->capabilities[function ? CAP_ACCEPT_FUNCTION : CAP_ACCEPT_SYSCALL].error = err;
 	return err;
+}
+
+/* The exits of the two system calls need tracefs; without it, those of all calls (decision 0011). */
+static int load_accept(struct source *s, bool function)
+{
+	int err = try_accept(s, function, false);
+
+	return err && !function ? try_accept(s, false, true) : err;
 }
 
 /* Refusals by the functions they happen in, from here on. */
