@@ -259,12 +259,13 @@ static void unload_accept(struct source *s)
 static int try_accept(struct source *s, bool function, bool all_calls)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = s->core);
+	struct capability *capability =
+		&s->capabilities[function ? CAP_ACCEPT_FUNCTION : CAP_ACCEPT_SYSCALL];
 	struct accept_bpf *a;
 	int err;
 
-	if (capability_refused(s->capabilities[function ? CAP_ACCEPT_FUNCTION : CAP_ACCEPT_SYSCALL].name) ||
-	    (function && functions_refused()))
-		return s->capabilities[function ? CAP_ACCEPT_FUNCTION : CAP_ACCEPT_SYSCALL].error = -EPERM;
+	if (capability_refused(capability->name) || (function && functions_refused()))
+		return capability->error = -EPERM;
 	a = accept_bpf__open_opts(&opts);
 	if (!a)
 		return -errno;
@@ -278,8 +279,7 @@ static int try_accept(struct source *s, bool function, bool all_calls)
 	s->accept = a;
 	if (err)
 		unload_accept(s);
-	s->capabilities[function ? CAP_ACCEPT_FUNCTION : CAP_ACCEPT_SYSCALL].error = err;
-	return err;
+	return capability->error = err;
 }
 
 /* The exits of the two system calls need tracefs; without it, those of all calls (decision 0011). */

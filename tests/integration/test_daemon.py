@@ -223,17 +223,13 @@ def test_unknown_refusal():
 
 
 def test_no_tracefs():
-    """It works without; only a kernel that preempts tasks inside programs misses it, and says so."""
+    """Nothing is lost: where the classic tracepoint is needed, tracefs is mounted for the daemon alone."""
     done = subprocess.run([*env.NO_TRACEFS, env.TCPSHAKED, "--probe"], text=True,
                           capture_output=True, timeout=20 * env.SLOW)
     assert (done.returncode, done.stderr) == (0, "")
     able = json.loads(done.stdout)["capabilities"]
     assert all(one["ok"] for one in able.values() if one["required"])
-    with open("/sys/kernel/btf/vmlinux", "rb") as file:
-        btf = file.read()
-    preempts = (b"\0class_srcu_fast_notrace_t\0" in btf and b"\0rcu_read_lock_nesting\0" in btf)
-    assert able["no_preemption"]["ok"] is not preempts
-    assert ("error" in able["no_preemption"]) is preempts
+    assert able["no_preemption"]["ok"] and able["accept_syscall"]["ok"]
 
 
 # outputs
