@@ -380,6 +380,8 @@ static void tell_if_worth_it(void *ctx, struct listener *p)
 
 	if (!can_report(q, p))
 		return;
+	if (!p->sampled && p->fresh && !p->told)
+		p->told = !changed; /* by the record that it opened */
 	if (p->told && !changed && !busy)
 		return;
 	tell(q, &q->output, p, changed ? CHANGE_CHANGED : CHANGE_SAMPLE, when(q, p));
