@@ -48,14 +48,6 @@ def all_but_skipped(records, count, wanted):
     return found if len(found) >= count - skipped else None
 
 
-def ftrace_of(port, keep):
-    try:
-        return keep(ftrace.Established(port))
-    except OSError as error:
-        print(f"accuracy: no tracepoint as a witness: {error}")
-        return None
-
-
 class Witnesses:
     """What each of them says about a latency, by the side and the client's port."""
 
@@ -98,7 +90,7 @@ class Witnesses:
 def check(client, server, ip, tmp_path, keep, daemon, title, count):
     listening = keep(listener(server, ip, backlog=64))
     port = port_of(listening)
-    trace = ftrace_of(port, keep)  # before the daemon: the kernel calls ftrace first, then our programs
+    trace = ftrace.established(port, keep)  # before the daemon: the kernel calls ftrace first, then our programs
     d = daemon("--port", str(port))
     witnesses = Witnesses(
         {"active": keep(pcap.Capture(client, "c0", tmp_path / "c.pcap", f"port {port}")),
