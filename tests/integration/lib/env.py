@@ -42,3 +42,8 @@ def poll_until(condition, timeout=5.0, what="the condition", interval=0.01):
         if time.monotonic() > deadline:
             raise AssertionError(f"{what}: not within {timeout * SLOW:g} s")
         time.sleep(interval)
+
+
+def runqueue_wait(pid):
+    """For how long, in seconds, this task was ready to run while its CPU ran others."""
+    return int(pathlib.Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / SECOND
