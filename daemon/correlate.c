@@ -253,7 +253,7 @@ static void server_evidence(const struct correlate *c, const struct track *t, st
 	out->exhausted = t->timeouts + 1U >= t->retries;
 	out->client_waited = !c->one_sided && t->syn.count && out->client_done_ns == NS_UNKNOWN;
 	out->ack = (struct refusal_evidence){ .count = t->acks_refused, .proven = t->acks_proven,
-					      .code = CODE_ACCEPT_QUEUE_FULL, .queue_known = true,
+					      .code = CODE_ACCEPT_QUEUE_FULL, .queue_known = t->len,
 					      .len = t->len, .max = t->max };
 }
 

@@ -128,12 +128,12 @@ static bool whole(const struct evidence *e)
 }
 
 /*
- * May a queue of this host have dropped its SYN, unseen? Only where nobody can look at the queues, and the
- * server was seen to be here.
+ * May a queue of this host have dropped its SYN, unseen? Only where nobody can look at the queues or see when
+ * a SYN goes out again, and the server was seen to be here.
  */
 static bool refused_unseen(const struct evidence *e)
 {
-	return !(told(e, UNTOLD_QUEUES) && told(e, UNTOLD_LISTENERS)) && !e->none_refused &&
+	return e->untold & (UNTOLD_QUEUES | UNTOLD_LISTENERS | UNTOLD_SYN_RETRANSMIT) && !e->none_refused &&
 	       (e->remote_is_here || e->server_began_ns != NS_UNKNOWN);
 }
 
@@ -351,7 +351,11 @@ static bool syn_again(const struct evidence *e, struct cause *cause)
 	if (refused_unseen(e) && !answered_early)
 		return say(cause, CAUSE_NO_ANSWER, false,
 			   "SYN sent %s, and answered at last: the others or their answers were lost, or a "
-			   "queue of the server was full, at which nobody can look here", when);
+			   "queue of the server dropped them, which this host does not show", when);
+	if (!told(e, UNTOLD_RESET_SENT)) /* with which it would be answered */
+		return say(cause, CAUSE_SEGMENT_LOST, false,
+			   "SYN sent %s: it or its answer was lost, or an older connection between the same ports "
+			   "answered, which this host does not show", when);
 	if (e->server_began_ns == NS_UNKNOWN || !start_ns || !last_ns || e->gap)
 		return say(cause, CAUSE_SEGMENT_LOST, false,
 			   "SYN sent %s: it or its answer was lost on the way%s", when,
@@ -402,6 +406,10 @@ static bool client_gave_up(const struct evidence *e, struct cause *cause)
 {
 	if (e->handshake->outcome != OUTCOME_RESET)
 		return false;
+	if (e->inferred && !told(e, UNTOLD_RESET_SENT) && !told(e, UNTOLD_REFUSED_ACK))
+		return say(cause, CAUSE_UNKNOWN, false,
+			   "the request went away before its SYN-ACK was sent for the last time: its client gave "
+			   "up, or a full accept queue answered it with a RST, which this host does not show");
 	if (e->inferred)
 		return say(cause, CAUSE_CLIENT_RESET, false,
 			   "the request went away before its SYN-ACK was sent for the last time: its client "

@@ -110,11 +110,26 @@ static void on_accept(void *ctx, const struct event_accept *e)
 	tally_event_done(&d->tallies);
 }
 
+/* Where no drop reports a refused final ACK, the RST of tcp_abort_on_overflow does. */
+static void note_abort(struct daemon *d, const struct event_reset *r)
+{
+	struct event_overflow e = { .header.netns = r->header.netns, .mono_ns = r->mono_ns,
+				    .local_port = r->local_port, .remote_port = r->remote_port,
+				    .action = ACTION_RESET, .stage = STAGE_ACK, .client_isn = r->client_isn };
+
+	if (r->cause != RESET_ABORT_ON_OVERFLOW || !(source_untold(d->source) & UNTOLD_REFUSED_ACK))
+		return;
+	memcpy(e.local_addr, r->local_addr, sizeof(e.local_addr));
+	memcpy(e.remote_addr, r->remote_addr, sizeof(e.remote_addr));
+	correlate_overflow(d->correlate, &e);
+}
+
 static void on_reset(void *ctx, const struct event_reset *e)
 {
 	struct daemon *d = ctx;
 	const struct filter_subject subject = ends_of(d, e);
 
+	note_abort(d, e);
 	record_begin(&d->record, RECORD_RESET, e->mono_ns, d->offset_ns);
 	record_reset(&d->record.body, e, source_reset_reason(d->source, e->reason),
 		     listeners_owner(d->listeners, e->header.netns, e->local_addr, e->local_port));
