@@ -71,6 +71,12 @@ LEFT_OUT = {
         "a ring that is full; to check what it held takes a guest's Python 40 s",
 }
 
+# What is refused, by the names of `tcpshaked --probe`.
+Mode = collections.namedtuple("Mode", "name refuse")
+AS_OFFERED = Mode("as offered", "")
+HOOKS_REFUSED = Mode("hooks refused", "function_hooks,accept_function")
+ALL_REFUSED = Mode("all refused", "all")
+
 # Where it matters whether functions can be hooked: what runs once more with the hooks refused. Of
 # tests for both families, IPv4 then runs with the hooks and IPv6 without.
 HOOKS = ["test_accept_wait.py", "test_audit.py", "test_causes.py", "test_exact.py",
@@ -106,18 +112,20 @@ EXPECTED_SKIPS = [
     "this kernel has no MPTCP: ",  # Debian's 5.10 is built without
     # before 6.10 without hooks, where tcp_send_reset is silent without a full socket: docs/limits.md
     "this kernel does not tell RSTs that are sent without a socket",
+    "^evidence: ",  # that the run refused: tests/integration/lib/evidence.py
 ]
 
 
-def selection(brief, refused, hooks):
-    """What pytest is to run: its arguments, from the root of the sources. `hooks`: there are two runs."""
-    if brief:
+def selection(brief, mode, hooks):
+    """What pytest is to run: its arguments, from the root of the sources. `hooks`: there are hooks."""
+    refused = mode == HOOKS_REFUSED
+    if brief or mode == ALL_REFUSED:
         return [f"tests/integration/{name}::{test}" for name in BRIEF for test in BRIEF[name]
                 if name in HOOKS or not refused]
     without = [f"--{'deselect' if '::' in name else 'ignore'}=tests/integration/{name}"
                for name in LEFT_OUT]
     twice = " or ".join(name.removesuffix(".py") for name in HOOKS)
-    family = ["-k", "not ipv4" if refused else f"not (ipv6 and ({twice}))"] if hooks else []
+    family = ["-k", "not ipv4" if refused else f"not (ipv6 and ({twice}))"] if hooks or refused else []
     return [*(f"tests/integration/{name}" for name in (HOOKS if refused else [""])), *without, *family]
 
 
