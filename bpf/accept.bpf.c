@@ -2,6 +2,7 @@
 /*
  * accept() and how long a connection waited for it: by the function all of them come to, where
  * functions can be hooked, or by the exits of the two system calls, which io_uring does not use.
+ * Without tracefs there are no tracepoints of single calls, but one of all calls (docs/decisions/0011).
  * An object of its own, loaded when asked for: a refusal costs nothing else.
  */
 #include "socket.bpf.h"
@@ -62,14 +63,12 @@ int accept_function(__u64 *ctx)
 	return accepted((struct sock *)taken, ACCEPT_FUNCTION);
 }
 
-/* struct trace_event_raw_sys_exit: the common part, the call's number, what it returns. */
-static __always_inline int accept_exit(long *ctx)
+static __always_inline int accept_exit(long fd)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	struct file **files = BPF_CORE_READ(task, files, fdt, fd);
 	struct socket *socket;
 	struct file *file = NULL;
-	long fd = ctx[2];
 
 	if (fd < 0)
 		return 0;
@@ -78,14 +77,22 @@ static __always_inline int accept_exit(long *ctx)
 	return accepted(BPF_CORE_READ(socket, sk), ACCEPT_SYSCALL);
 }
 
+/* struct trace_event_raw_sys_exit: the common part, the call's number, what it returns. */
 SEC("tp/syscalls/sys_exit_accept")
 int accept_syscall(long *ctx)
 {
-	return accept_exit(ctx);
+	return accept_exit(ctx[2]);
 }
 
 SEC("tp/syscalls/sys_exit_accept4")
 int accept4_syscall(long *ctx)
 {
-	return accept_exit(ctx);
+	return accept_exit(ctx[2]);
+}
+
+/* The arguments: the caller's registers, what the call returns. */
+SEC("?tp_btf/sys_exit") /* loaded only if the daemon chooses it */
+int syscall_exit(__u64 *ctx)
+{
+	return is_accept((struct pt_regs *)ctx[0]) ? accept_exit((long)ctx[1]) : 0;
 }

@@ -76,6 +76,34 @@ extern void *bpf_rdonly_cast(const void *obj, __u32 type) __ksym __weak;
 /* Numbers of types: what the programs are relocated by is not all of the kernel's BTF. */
 const volatile __u32 sock_type __weak = 0, tcp_sock_type __weak = 0;
 
+/* arm64's (35d0e6fb4d21 "arm64: syscallno is secretly an int, make it official"). */
+struct pt_regs___arm64 {
+	__u64 pstate;
+	__s32 syscallno;
+} __attribute__((preserve_access_index));
+
+#define PSR_MODE32_BIT 0x10 /* arm64: the caller runs 32-bit code */
+#define TS_COMPAT 0x2 /* x86: the call is one of the 32-bit ABI's, which has other numbers */
+
+/*
+ * Do these registers enter accept() or accept4()? On x86 the current task knows by which ABI (37a8f7c38339
+ * "x86/asm: Move 'status' from thread_struct to thread_info"). Elsewhere than on x86-64 and arm64 nothing
+ * relocates, and the kernel refuses the program.
+ */
+static __always_inline bool is_accept(struct pt_regs *regs)
+{
+	struct pt_regs___arm64 *arm64 = (struct pt_regs___arm64 *)regs;
+	struct task_struct *task;
+
+	if (bpf_core_field_exists(arm64->syscallno))
+		return (arm64->syscallno == 202 || arm64->syscallno == 242) &&
+		       !(arm64->pstate & PSR_MODE32_BIT);
+	if (regs->orig_ax != 43 && regs->orig_ax != 288)
+		return false;
+	task = (struct task_struct *)bpf_get_current_task();
+	return !(BPF_CORE_READ(task, thread_info.status) & TS_COMPAT);
+}
+
 /*
  * NULL for a socket that is not IPPROTO_TCP's. A socket that the verifier does not know by its
  * type, as in a classic tracepoint, needs the `cast`.

@@ -253,7 +253,7 @@ enum listener_event {
 struct event_listener {
 	struct event_header header;
 	__u64 mono_ns;
-	__u64 socket; /* the kernel's address of the socket, unique while it lives */
+	__u64 socket; /* the kernel's address of the socket, unique while it lives; 0: found by its inode only */
 	__u64 cgroup_id; /* the socket's */
 	__u64 inode; /* of its file, as /proc shows it; 0: it has none */
 	__u8 local_addr[16];
@@ -362,7 +362,8 @@ struct settings {
 	__u64 cgroup_id; /* that the filter asks for: what is at its path may be removed and made anew */
 	__u8 acks_by_function; /* functions.bpf.c reports refused final ACKs, so the tracepoints must not */
 	__u8 resets_by_function; /* … and RSTs without a full socket */
-	__u8 pad[6];
+	__u8 acks_by_drop; /* the reason of its drop reports a refused final ACK */
+	__u8 pad[5];
 };
 
 #define PORT_BITMAP_BYTES 8192
@@ -425,6 +426,7 @@ enum untold {
 	UNTOLD_SYN_RETRANSMIT = 1 << 8, /* when a SYN went out again */
 	UNTOLD_NEIGHBOUR = 1 << 9, /* that a next hop did not answer */
 	UNTOLD_QUEUES = 1 << 10, /* how full the listeners' queues are, and what they dropped */
+	UNTOLD_LISTENERS = 1 << 11, /* the same of those that were there before the daemon */
 };
 
 /* What the audit holds against the kernel's own counters, by namespace (key: __u32 inode). */

@@ -41,7 +41,7 @@ static __always_inline void emit_overflow(struct event_overflow *e)
 }
 
 /*
- * Where the kernel names no reason for the drop, the SYN-ACK that goes out again tells of it: once,
+ * Where no reason of the drop is reported, the SYN-ACK that goes out again tells of it: once,
  * as it goes out as often to a client that is gone.
  */
 static __always_inline void overflow_retransmitted(struct sock *sk, struct request_sock *req)
@@ -49,7 +49,7 @@ static __always_inline void overflow_retransmitted(struct sock *sk, struct reque
 	struct inet_connection_sock *icsk = (struct inet_connection_sock *)sk;
 	struct event_overflow e = {};
 
-	if (acks_by_function() || has_overflow_reason() ||
+	if (acks_by_function() || acks_by_drop() ||
 	    BPF_CORE_READ(icsk, icsk_accept_queue.rskq_defer_accept))
 		return;
 	store_queue(&e, sk);

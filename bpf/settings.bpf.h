@@ -28,6 +28,13 @@ static __always_inline bool acks_by_function(void)
 	return s && s->acks_by_function;
 }
 
+static __always_inline bool acks_by_drop(void)
+{
+	const struct settings *s = settings_now();
+
+	return s && s->acks_by_drop;
+}
+
 static __always_inline bool resets_by_function(void)
 {
 	const struct settings *s = settings_now();

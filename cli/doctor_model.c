@@ -39,7 +39,8 @@ static const struct {
 	{ "function_hooks", "a kernel with BPF trampolines, as distributions build it: "
 			    "CONFIG_FUNCTION_TRACER and CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS" },
 	{ "accept_function", "as function_hooks" },
-	{ "accept_syscall", "tracefs (see mounts) and a kernel with CONFIG_FTRACE_SYSCALLS" },
+	{ "accept_syscall", "x86-64 or arm64; elsewhere tracefs (see mounts) and a kernel with "
+			    "CONFIG_FTRACE_SYSCALLS" },
 };
 
 static const char *remedy_of(const char *capability)

@@ -91,6 +91,27 @@ static bool no_full_queue(int64_t difference, const struct audit_books *books)
 	       difference <= (int64_t)(books->unexplained_drops + books->pending);
 }
 
+/* The kernel does not grant the evidence that this counter is held against. */
+static bool not_granted(int64_t difference, const struct audit_books *books, uint32_t evidence)
+{
+	return books->untold & evidence && difference > 0;
+}
+
+static bool no_look(int64_t difference, const struct audit_books *books)
+{
+	return not_granted(difference, books, UNTOLD_QUEUES | UNTOLD_LISTENERS);
+}
+
+static bool no_reset_sent(int64_t difference, const struct audit_books *books)
+{
+	return not_granted(difference, books, UNTOLD_RESET_SENT);
+}
+
+static bool no_syn_retransmit(int64_t difference, const struct audit_books *books)
+{
+	return not_granted(difference, books, UNTOLD_SYN_RETRANSMIT);
+}
+
 static const struct rule rules[] = {
 	{ "boundary", NETSTAT_ACTIVE_OPENS, boundary },
 	{ "boundary", NETSTAT_PASSIVE_OPENS, boundary },
@@ -115,6 +136,16 @@ static const struct rule rules[] = {
 	{ "send_failed", NETSTAT_SYN_RETRANS, send_failed },
 	{ "boundary", NETSTAT_TIMEOUTS, boundary },
 	{ "other_timers", NETSTAT_TIMEOUTS, other_timers },
+	{ "not_granted", NETSTAT_ATTEMPT_FAILS, no_reset_sent },
+	{ "not_granted", NETSTAT_LISTEN_OVERFLOWS, no_look },
+	{ "not_granted", NETSTAT_LISTEN_DROPS, no_look },
+	{ "not_granted", NETSTAT_REQQ_FULL_DROP, no_look },
+	{ "not_granted", NETSTAT_OUT_RSTS, no_reset_sent },
+	{ "not_granted", NETSTAT_EMBRYONIC_RSTS, no_reset_sent },
+	{ "not_granted", NETSTAT_SYNCOOKIES_SENT, no_look },
+	{ "not_granted", NETSTAT_SYNCOOKIES_RECV, no_look },
+	{ "not_granted", NETSTAT_SYN_RETRANS, no_syn_retransmit },
+	{ "not_granted", NETSTAT_TIMEOUTS, no_syn_retransmit },
 };
 
 static const char *find_rule(enum netstat_counter counter, int64_t difference,

@@ -24,6 +24,8 @@ struct book {
 	struct netstat first, last;
 	struct namespace_counts first_seen, seen;
 	struct overflow_counters left; /* what no listener explains yet */
+	struct overflow_counters unseen; /* … as it was the last time, where nobody can look at them */
+	struct overflow_view reported; /* by events since then */
 	uint64_t told[AUDIT_COUNTERS]; /* refusals in records, by the counter they move */
 	uint64_t first_window, window; /* openings seen while the counters were read */
 	uint64_t first_ns; /* when `first` was read */

@@ -128,6 +128,16 @@ static bool whole(const struct evidence *e)
 }
 
 /*
+ * May a queue of this host have dropped its SYN, unseen? Only where nobody can look at the queues, and the
+ * server was seen to be here.
+ */
+static bool refused_unseen(const struct evidence *e)
+{
+	return !(told(e, UNTOLD_QUEUES) && told(e, UNTOLD_LISTENERS)) && !e->none_refused &&
+	       (e->remote_is_here || e->server_began_ns != NS_UNKNOWN);
+}
+
+/*
  * A segment may go out again only because the answer takes longer than its timer. Two legs of
  * about the same length look like one slow round trip.
  */
@@ -168,6 +178,14 @@ static bool answer_came_at_once(const struct evidence *e)
 
 /* ---- the client's side ---- */
 
+/* A RST, if it is known that one came. */
+static const char *refused_by(const struct evidence *e)
+{
+	return e->handshake->flags & HANDSHAKE_RESET || told(e, UNTOLD_RESET_RECEIVED) ?
+		       "RST in answer to the SYN" :
+		       "refused, by a RST or an ICMP message, which this host does not show";
+}
+
 static bool refused(const struct evidence *e, struct cause *cause)
 {
 	const struct event_handshake *h = e->handshake;
@@ -184,10 +202,10 @@ static bool refused(const struct evidence *e, struct cause *cause)
 	/* Its kernel's RSTs are noted without the ring: only a run that was skipped can have missed it. */
 	if (e->remote_is_here && told(e, UNTOLD_CLOSED_PORT) && !(h->flags & HANDSHAKE_PARTIAL))
 		return say(cause, CAUSE_FILTERED, false,
-			   "RST in answer to the SYN, but the server's kernel %s: a firewall did",
-			   e->complete ? "sent none" : "was not seen to send it");
+			   "%s, but the server's kernel %s: a firewall did", refused_by(e),
+			   e->complete ? "sent no RST" : "was not seen to send a RST");
 	return say(cause, CAUSE_PORT_CLOSED, false,
-		   "RST in answer to the SYN: nobody listens on port %u there, or a firewall rejects it",
+		   "%s: nobody listens on port %u there, or a firewall rejects it", refused_by(e),
 		   h->remote_port);
 }
 
@@ -221,6 +239,10 @@ static bool unreachable(const struct evidence *e, struct cause *cause)
 	if (h->flags & HANDSHAKE_NO_NEIGHBOUR)
 		return say(cause, CAUSE_NEIGHBOUR_FAILED, true,
 			   "the next hop did not answer ARP or neighbour discovery");
+	if (h->error == ERR_EHOSTUNREACH && !told(e, UNTOLD_NEIGHBOUR))
+		return say(cause, CAUSE_ICMP_UNREACHABLE, false,
+			   "EHOSTUNREACH ended it: a router's ICMP message, or a next hop that did not "
+			   "answer; this host does not show which");
 	/* A next hop that fails is told by the same error, and its failure may have been missed. */
 	return say(cause, CAUSE_ICMP_UNREACHABLE, !by_timer(e) && h->error != ERR_EHOSTUNREACH,
 		   "an ICMP error ended it (%s); no RST came", name ? name : "no name");
@@ -326,9 +348,14 @@ static bool syn_again(const struct evidence *e, struct cause *cause)
 		return say(cause, CAUSE_UNKNOWN, false,
 			   "SYN sent %s: an older connection between the same ports answered, and was reset",
 			   when);
+	if (refused_unseen(e) && !answered_early)
+		return say(cause, CAUSE_NO_ANSWER, false,
+			   "SYN sent %s, and answered at last: the others or their answers were lost, or a "
+			   "queue of the server was full, at which nobody can look here", when);
 	if (e->server_began_ns == NS_UNKNOWN || !start_ns || !last_ns || e->gap)
 		return say(cause, CAUSE_SEGMENT_LOST, false,
-			   "SYN sent %s: it or its answer was lost on the way", when);
+			   "SYN sent %s: it or its answer was lost on the way%s", when,
+			   e->none_refused ? "" : ", or the server dropped it");
 	there_ns = e->server_began_ns - start_ns;
 	back_ns = h->end_ns - e->server_began_ns;
 	if (h->rtt_ns == NS_UNKNOWN && one_slow_trip(there_ns, back_ns))
@@ -343,7 +370,9 @@ static bool syn_again(const struct evidence *e, struct cause *cause)
 	return say(cause, CAUSE_SYN_LOST,
 		   whole(e) && e->server_done && e->none_refused &&
 			   beyond_trip(there_ns, back_ns) && beyond_trip(there_ns, e->reach_ns),
-		   "SYN sent %s: only the last one got to the server, which refused none", when);
+		   "SYN sent %s: %s", when,
+		   e->none_refused ? "only the last one got to the server, which refused none" :
+				     "the server answered only the last one");
 }
 
 /* Established slowly, with a single SYN. */
@@ -409,6 +438,14 @@ static bool synack_again(const struct evidence *e, struct cause *cause)
 	times_word(h->retransmits + 1U, often);
 	if (times_known && done && h->rtt_ns == NS_UNKNOWN && one_slow_trip(there_ns, back_ns))
 		return slow_trip(h->latency_ns, cause);
+	if (e->acked && !e->deferred) /* tcp_check_req(): no child could be made */
+		return told(e, UNTOLD_REFUSED_ACK) && whole(e) ?
+			       say(cause, CAUSE_UNKNOWN, false,
+				   "SYN-ACK sent %s though the final ACK had come: the listener did not take it, "
+				   "though its accept queue was not full", often) :
+			       say(cause, CAUSE_ACCEPT_QUEUE_FULL, false,
+				   "SYN-ACK sent %s though the final ACK had come: the listener did not take it, "
+				   "probably since its accept queue was full", often);
 	if (times_known && there_ns < (seen ? e->synacks.after_ns[1] : SYNACK_TIMER_NS))
 		return say(cause, CAUSE_ACK_LOST,
 			   seen && whole(e) && !e->acked && (beyond_trip(back_ns, e->trip_ns) ||
@@ -439,14 +476,18 @@ static bool slow_ack(const struct evidence *e, struct cause *cause)
 	duration_format(h->latency_ns, took, sizeof(took));
 	there_ns = e->client_done_ns - start_ns;
 	back_ns = h->end_ns - e->client_done_ns;
-	if (e->client_done_ns != NS_UNKNOWN && e->client_done_ns >= start_ns && !e->deferred)
-		return one_slow_trip(there_ns, back_ns) ?
-			       say(cause, CAUSE_SLOW_PATH, whole(e),
-				   "nothing was sent again: the round trip itself took %s", took) :
-			       say(cause, CAUSE_ACK_LOST, false,
-				   "the client had the SYN-ACK long before: its final ACK was lost, and data "
-				   "completed it after %s",
-				   took);
+	if (e->client_done_ns != NS_UNKNOWN && e->client_done_ns >= start_ns && !e->deferred) {
+		if (one_slow_trip(there_ns, back_ns))
+			return say(cause, CAUSE_SLOW_PATH, whole(e),
+				   "nothing was sent again: the round trip itself took %s", took);
+		if (!told(e, UNTOLD_REFUSED_ACK))
+			return say(cause, CAUSE_UNKNOWN, false,
+				   "the client had the SYN-ACK long before: its final ACK was lost, or a full "
+				   "accept queue dropped it, and data completed it after %s", took);
+		return say(cause, CAUSE_ACK_LOST, false,
+			   "the client had the SYN-ACK long before: its final ACK was lost, and data completed it "
+			   "after %s", took);
+	}
 	if (e->deferred)
 		return say(cause, CAUSE_DEFERRED_ACCEPT, false,
 			   "TCP_DEFER_ACCEPT: the listener waited %s for data, or the path is slow",

@@ -7,7 +7,9 @@
 #include <fcntl.h>
 #include <linux/bpf.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 /* Asked of the verifier with the smallest program that does (5.12). */
@@ -46,22 +48,51 @@ bool kernel_preempts_tracepoints(const struct btf_index *btf)
 	       memmem(btf->names, btf->names_len, nesting, sizeof(nesting));
 }
 
-/*
- * perf_event_open() wants the number that tracefs shows, in either of its places. (access() would
- * not count the capabilities of a user who is not root.)
- */
-int kernel_classic_tracepoint(const char *name)
+/* Where tracefs is not mounted or not to be read: a mount that only this descriptor refers to (5.2). */
+static int mount_tracefs(void)
+{
+	int fs = fsopen("tracefs", FSOPEN_CLOEXEC), mount = -1;
+
+	if (fs < 0)
+		return -errno;
+	if (fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
+		mount = fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_RDONLY);
+	if (mount < 0)
+		mount = -errno;
+	close(fs);
+	return mount;
+}
+
+static int read_number(int dir, const char *path)
+{
+	char text[16] = "";
+	int fd = openat(dir, path, O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	return n > 0 ? atoi(text) : -EIO;
+}
+
+int kernel_tracepoint(const char *name)
 {
 	static const char *const places[] = { "/sys/kernel/tracing", "/sys/kernel/debug/tracing" };
 	char path[128];
-	int fd = -1;
+	int id = -1, mount;
 
-	for (size_t i = 0; fd < 0 && i < sizeof(places) / sizeof(*places); i++) {
+	for (size_t i = 0; id < 0 && i < sizeof(places) / sizeof(*places); i++) {
 		snprintf(path, sizeof(path), "%s/events/%s/id", places[i], name);
-		fd = open(path, O_RDONLY | O_CLOEXEC);
+		id = read_number(-1, path);
 	}
-	if (fd < 0)
-		return -errno;
-	close(fd);
-	return 0;
+	if (id >= 0)
+		return id;
+	mount = mount_tracefs();
+	if (mount < 0)
+		return mount;
+	snprintf(path, sizeof(path), "events/%s/id", name);
+	id = read_number(mount, path);
+	close(mount);
+	return id;
 }

@@ -13,7 +13,10 @@ int kernel_fetch_atomics(void);
 /* Can a task be preempted inside the program of a (not classic) tracepoint? */
 bool kernel_preempts_tracepoints(const struct btf_index *btf);
 
-/* 0 if a classic tracepoint, "sock/inet_sock_set_state", can be attached to, or a negative errno. */
-int kernel_classic_tracepoint(const char *name);
+/*
+ * The number of a classic tracepoint, "sock/inet_sock_set_state", by which perf_event_open() knows it, or a
+ * negative errno. tracefs shows it; where that is not mounted it is, for no other process to see.
+ */
+int kernel_tracepoint(const char *name);
 
 #endif

@@ -100,6 +100,7 @@ static const char *const targets[KERNEL_TARGETS] = {
 	[TARGET_RETRANSMIT_SYNACK] = "btf_trace_tcp_retransmit_synack",
 	[TARGET_RETRANSMIT_SKB] = "btf_trace_tcp_retransmit_skb",
 	[TARGET_RECEIVE_RESET] = "btf_trace_tcp_receive_reset",
+	[TARGET_SYS_EXIT] = "btf_trace_sys_exit",
 	[TARGET_TASK_FILE] = "bpf_iter_task_file",
 	[TARGET_CONN_REQUEST] = "tcp_conn_request",
 	[TARGET_CHECK_REQ] = "tcp_check_req",

@@ -51,6 +51,30 @@ struct listener *listeners_find(const struct listeners *l, uint64_t socket)
 	return p;
 }
 
+bool listener_has_address(const struct listener *p)
+{
+	return p->socket != p->inode; /* no address of the kernel's is as small as an inode's number */
+}
+
+/* At this port, or not bound yet as it was last heard of. */
+static struct listener *by_inode(const struct listeners *l, const struct event_listener *e)
+{
+	const uint16_t ports[] = { e->local_port, 0 };
+
+	for (size_t i = 0; e->inode && i < sizeof(ports) / sizeof(*ports); i++)
+		for (struct listener *p = l->port[port_bucket(e->header.netns, ports[i])]; p; p = p->next)
+			if (p->inode == e->inode && p->netns == e->header.netns)
+				return p;
+	return NULL;
+}
+
+struct listener *listeners_of(const struct listeners *l, const struct event_listener *e)
+{
+	struct listener *p = e->socket ? listeners_find(l, e->socket) : NULL;
+
+	return p ? p : by_inode(l, e);
+}
+
 static void port_link(struct listeners *l, struct listener *p)
 {
 	struct listener **bucket = &l->port[port_bucket(p->netns, p->port)];
@@ -85,12 +109,14 @@ void listeners_remove(struct listeners *l, struct listener *gone)
 
 static struct listener *listener_add(struct listeners *l, const struct event_listener *e)
 {
-	struct listener **bucket = &l->socket[socket_bucket(e->socket)];
+	uint64_t socket = e->socket ? e->socket : e->inode;
+	struct listener **bucket = &l->socket[socket_bucket(socket)];
 	struct listener *p = calloc(1, sizeof(*p));
 
 	if (!p)
 		return NULL;
-	p->socket = e->socket;
+	p->socket = socket;
+	p->inode = e->inode;
 	p->cgroup_id = e->cgroup_id;
 	p->netns = e->header.netns;
 	p->port = e->local_port;
@@ -138,7 +164,7 @@ static void owners_clear(struct listener *p)
 
 struct listener *listeners_put(struct listeners *l, const struct event_listener *e)
 {
-	struct listener *p = listeners_find(l, e->socket);
+	struct listener *p = listeners_of(l, e);
 	uint32_t owners;
 
 	if (p && (e->event == LISTENER_OPENED || p->netns != e->header.netns)) {
@@ -159,7 +185,8 @@ struct listener *listeners_put(struct listeners *l, const struct event_listener 
 	owners = p->owner_count;
 	if (!p->seen)
 		owners_clear(p); /* the first holder a scan finds: what was known is old */
-	owner_add(p, e);
+	if (e->pid)
+		owner_add(p, e);
 	p->changed |= p->owner_count != owners;
 	p->seen = true;
 	return p;

@@ -31,7 +31,8 @@ struct refused {
 struct listener {
 	struct listener *next; /* of the same bucket of ports */
 	struct listener *next_socket; /* of the same bucket of sockets */
-	uint64_t socket; /* the kernel's address of it: unique while it lives */
+	uint64_t socket; /* the kernel's address of it: unique while it lives; its inode where /proc alone shows it */
+	uint64_t inode; /* as /proc shows it; 0: it has none */
 	uint64_t cgroup_id;
 	uint32_t netns;
 	uint16_t port; /* 0: not bound yet */
@@ -66,10 +67,14 @@ struct listeners;
 struct listeners *listeners_new(void);
 void listeners_free(struct listeners *l);
 
-/* Take an event: opened or found. NULL if memory is out. */
+/* Take an event: opened or found, by its address or by its inode only. NULL if memory is out. */
 struct listener *listeners_put(struct listeners *l, const struct event_listener *e);
+/* The one that this event is about; NULL if it is not known. */
+struct listener *listeners_of(const struct listeners *l, const struct event_listener *e);
 /* By the socket's address; NULL if it is not known. */
 struct listener *listeners_find(const struct listeners *l, uint64_t socket);
+/* Is the address of its socket known, so that its queues can be looked at? */
+bool listener_has_address(const struct listener *listener);
 /* Forget it; it is freed. NULL-safe. */
 void listeners_remove(struct listeners *l, struct listener *listener);
 

@@ -61,7 +61,7 @@ static int start_source(struct daemon *d)
 	if (!err && source_accept_error(d->source)) {
 		err = source_accept_error(d->source);
 		log_error("the kernel does not let accept() be seen this way: %s; choose another "
-			  "--accept-wait (syscall needs tracefs at /sys/kernel/tracing)",
+			  "--accept-wait; tcpshaked --probe says what works here",
 			  strerror(-err));
 		return err;
 	}

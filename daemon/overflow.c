@@ -206,6 +206,36 @@ size_t overflow_reconcile(struct overflow_counters *kernel, struct overflow_view
 	return r.count;
 }
 
+static void add_unseen(struct report *r, struct overflow_counters *kernel, uint64_t *left, uint64_t before,
+		       enum overflow_queue queue, enum overflow_code code)
+{
+	uint64_t count = take(left, before);
+
+	take(&kernel->drops, count);
+	add(r, (struct overflow_finding){ .view = OVERFLOW_NOBODY, .stage = STAGE_SYN, .queue = queue,
+					  .evidence = EVIDENCE_COUNTERS, .code = code, .count = count });
+}
+
+size_t overflow_unseen(struct overflow_counters *kernel, struct overflow_view *reported,
+		       struct overflow_counters *before, struct overflow_finding *findings)
+{
+	struct report r = { .finding = findings };
+	uint64_t refused;
+
+	settle_events(kernel, reported);
+	refused = kernel->overflows + kernel->reqq_drops;
+	if (kernel->drops > refused) {
+		kernel->no_full_queue += kernel->drops - refused;
+		kernel->drops = refused;
+	}
+	add_unseen(&r, kernel, &kernel->overflows, before->overflows, QUEUE_ACCEPT, CODE_ACCEPT_QUEUE_FULL);
+	add_unseen(&r, kernel, &kernel->reqq_drops, before->reqq_drops, QUEUE_SYN, CODE_SYN_QUEUE_FULL);
+	find_cookies(&r, kernel, NULL, 0);
+	*reported = (struct overflow_view){ .drops = 0 };
+	*before = *kernel;
+	return r.count;
+}
+
 size_t overflow_guess(struct overflow_view *views, size_t count, struct overflow_finding *findings)
 {
 	struct report r = { .finding = findings };

@@ -77,6 +77,15 @@ size_t overflow_reconcile(struct overflow_counters *kernel, struct overflow_view
 			  bool reasons, struct overflow_finding *findings);
 
 /*
+ * The same where nobody can look at the listeners, from the counters alone: whose the refusals were is not
+ * known, nor for certain that they were SYNs. `reported` has what events reported one by one since the last
+ * time, of all listeners, and is cleared. A refusal is found the second time that it is left, for its event may
+ * still be on its way the first time: `before` keeps what was left then.
+ */
+size_t overflow_unseen(struct overflow_counters *kernel, struct overflow_view *reported,
+		       struct overflow_counters *before, struct overflow_finding *findings);
+
+/*
  * The same where the counters cannot be read, from sk_drops alone: what a listener with a full
  * accept queue dropped was probably SYNs.
  */

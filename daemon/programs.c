@@ -5,8 +5,13 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <linux/bpf.h>
+#include <linux/perf_event.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include "kernel.h"
 #include "kernel_enums.h"
 #include "share.h"
 
@@ -76,6 +81,27 @@ int programs_load(struct programs *p, programs_elf *elf, const struct bpf_object
 	return err;
 }
 
+/* A classic tracepoint: libbpf would want tracefs to be mounted. */
+static struct bpf_link *attach_classic(struct bpf_program *program)
+{
+	struct perf_event_attr attr = { .type = PERF_TYPE_TRACEPOINT, .size = sizeof(attr) };
+	struct bpf_link *link;
+	int fd, id = kernel_tracepoint(strchr(bpf_program__section_name(program), '/') + 1);
+
+	if (id < 0) {
+		errno = -id;
+		return NULL;
+	}
+	attr.config = (uint64_t)id;
+	fd = (int)syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
+	if (fd < 0)
+		return NULL;
+	link = bpf_program__attach_perf_event(program, fd);
+	if (!link)
+		close(fd);
+	return link;
+}
+
 static struct bpf_link *attach(struct bpf_program *program)
 {
 	/* libbpf forgets how, once the type of a program is changed. */
@@ -91,7 +117,8 @@ int programs_attach(struct programs *p)
 
 	bpf_object__for_each_program(program, p->object)
 	{
-		p->link = attach(program);
+		p->link = bpf_program__type(program) == BPF_PROG_TYPE_TRACEPOINT ? attach_classic(program) :
+											 attach(program);
 		if (p->link)
 			return 0;
 		if (!first)

@@ -132,7 +132,10 @@ void record_listener(struct buf *b, const struct listener *p, enum listener_chan
 	put_endpoint(b, p->addr, p->port);
 	if (!addr_is_ipv4(p->addr)) {
 		buf_lit(b, ",\"v6only\":");
-		put_bool(b, p->v6only);
+		if (listener_has_address(p))
+			put_bool(b, p->v6only);
+		else
+			buf_lit(b, "null"); /* /proc does not show it */
 	}
 	buf_lit(b, ",\"socket\":\"");
 	buf_hex64(b, p->socket);

@@ -1,42 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "queues.h"
+#include "queues_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "books.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "queue_record.h"
 
 #define IDLE_INTERVALS 10 /* after so many, an idle namespace's counters are read all the same */
-
-#define CLIENT_CACHE 64
-
-/* For filters: of a listener, or of none that is known (NULL), which is in no cgroup. */
-#define CGROUP_OF(q, p)                                                                            \
-	.cgroup_id = (p) ? (p)->cgroup_id : 0,                                                     \
-	.cgroup_path = (p) ? identity_cgroup_path((q)->identity, (p)->cgroup_id) : NULL
-
-struct queues {
-	struct source *source;
-	struct listeners *listeners;
-	struct identity *identity;
-	struct queues_output output;
-	struct books books;
-	uint64_t *sockets; /* of all listeners */
-	struct listener **group; /* the listeners of all namespaces, sorted by namespace */
-	size_t count, room;
-	struct overflow_view *views;
-	struct overflow_finding *findings;
-	uint64_t refused[STAGES][QUEUES][ACTIONS];
-	uint64_t audits[2]; /* out of balance, balanced */
-	uint32_t clients[CLIENT_CACHE]; /* namespaces whose clients were seen since then */
-	uint64_t last_ns; /* of the previous look */
-	int64_t offset_ns; /* of the wall clock */
-	unsigned int idle_intervals; /* after so many, an idle namespace's counters are read */
-	bool reasons; /* each refused final ACK is told one by one */
-};
 
 struct queues *queues_new(struct source *source, struct listeners *listeners,
 			  struct identity *identity, const struct queues_output *output)
@@ -88,6 +60,38 @@ static bool in_a_sum(struct listener *p, const struct event_overflow *e)
 	return true;
 }
 
+/* A final ACK that only a SYN-ACK which goes out again shows. */
+static void count_evident(struct queues *q, struct listener *p, const struct overflow_finding *f)
+{
+	struct book *b = books_get(&q->books, p->netns);
+
+	if (b)
+		book_told(b, f, 0);
+	p->evident_acks++;
+	q->refused[STAGE_ACK][QUEUE_ACCEPT][f->action]++;
+	p->refused.ack++;
+}
+
+/* Where no look at the listener finds what the kernel side counted of it, the event itself counts. */
+static void count_event(struct queues *q, struct listener *p, const struct event_overflow *e,
+			const struct overflow_finding *f)
+{
+	struct book *b = books_get(&q->books, e->header.netns);
+	bool ack = f->stage == STAGE_ACK;
+
+	q->refused[f->stage][f->queue][f->action]++;
+	if (p)
+		*(ack ? &p->refused.ack : &p->refused.syn) += 1;
+	if (p && e->from_cookie)
+		p->refused.cookie++;
+	if (!b)
+		return;
+	book_told(b, f, e->from_cookie);
+	*(ack && e->from_cookie ? &b->reported.cookie_acks :
+	  ack			? &b->reported.acks :
+				  &b->reported.syns[f->code]) += 1;
+}
+
 void queues_overflow(struct queues *q, const struct event_overflow *e)
 {
 	struct listener *p = listeners_find(q->listeners, e->socket);
@@ -105,17 +109,12 @@ void queues_overflow(struct queues *q, const struct event_overflow *e)
 	if (in_a_sum(p, e))
 		return;
 	r = q->output.begin(q->output.ctx, RECORD_OVERFLOW, e->mono_ns, q->offset_ns);
-	if (p && e->evidence == EVIDENCE_KFREE_SKB && !q->reasons)
+	if (p && e->evidence == EVIDENCE_KFREE_SKB && !q->reasons && !q->blind)
 		p->refused.ack++; /* a cookie's; others are not told so */
-	if (p && e->evidence == EVIDENCE_SYNACK_RETRANSMIT) {
-		struct book *b = books_get(&q->books, p->netns);
-
-		if (b)
-			book_told(b, &finding, 0);
-		p->evident_acks++;
-		q->refused[STAGE_ACK][QUEUE_ACCEPT][e->action]++;
-		p->refused.ack++;
-	}
+	if (q->blind)
+		count_event(q, p, e, &finding);
+	else if (p && e->evidence == EVIDENCE_SYNACK_RETRANSMIT)
+		count_evident(q, p, &finding);
 	record_overflow(&r->body, &(struct overflow_report){
 					  .finding = finding,
 					  .netns = e->header.netns,
@@ -134,110 +133,6 @@ void queues_overflow(struct queues *q, const struct event_overflow *e)
 							       .remote_port = e->remote_port,
 							       .remote_addr = e->remote_addr,
 							       CGROUP_OF(q, p) });
-}
-
-/* ---- refusals that no event tells ---- */
-
-static struct overflow_view view_of(const struct queues *q, const struct listener *p)
-{
-	const struct listener_sample *s = &p->sample;
-	uint32_t quarters = s->max_syn_backlog - s->max_syn_backlog / 4;
-	struct overflow_view view = {
-		.drops = s->drops - p->drops_accounted,
-		.acks = s->state.ack_drops - p->accounted.ack_drops,
-		.cookie_acks = s->state.cookie_drops - p->accounted.cookie_drops,
-		.failed = s->state.failed - p->accounted.failed,
-		.syn_failed = s->state.syn_failed - p->accounted.syn_failed,
-		.evident = p->evident_acks,
-		.acks_most = source_bounds_acks(q->source) ?
-				     s->state.unnamed - p->accounted.unnamed :
-				     UINT64_MAX,
-		.syns_known = source_tells_syns(q->source),
-		.fresh = p->drops_new,
-		.accept_full = s->accept_len > s->accept_max || p->peak > s->accept_max,
-		.syn_full = s->syn_len > s->accept_max,
-		.three_quarters = !s->syncookies && s->syn_len >= quarters,
-	};
-
-	for (int code = 0; code < CODES; code++)
-		view.syns[code] = s->state.syn_drops[code] - p->accounted.syn_drops[code];
-	return view;
-}
-
-/* What events told one by one, as it happened, since the last time. */
-static void tell_book(struct queues *q, struct book *b, struct listener *p,
-		      const struct overflow_view *v)
-{
-	uint64_t resets = p->sample.state.ack_resets - p->accounted.ack_resets;
-	uint64_t *acks = q->refused[STAGE_ACK][QUEUE_ACCEPT];
-
-	acks[ACTION_RESET] += resets;
-	acks[ACTION_DROPPED] += v->acks + v->cookie_acks - resets;
-	for (int code = 0; code < CODES; code++) {
-		struct overflow_finding f = { .code = code, .count = v->syns[code] };
-
-		if (code == CODE_ACCEPT_QUEUE_FULL)
-			f.count += v->acks + v->cookie_acks;
-		book_told(b, &f, code == CODE_ACCEPT_QUEUE_FULL ? v->cookie_acks : 0);
-		p->refused.syn += v->syns[code];
-		q->refused[STAGE_SYN][code == CODE_ACCEPT_QUEUE_FULL ? QUEUE_ACCEPT : QUEUE_SYN]
-			  [ACTION_DROPPED] += v->syns[code];
-	}
-}
-
-/* For whoever asks whose SYNs those were. */
-static void tell_refused(struct queues *q, const struct listener *p,
-			 const struct overflow_finding *f, uint64_t now_ns)
-{
-	uint32_t len = p->sample.accept_len > p->peak ? p->sample.accept_len : p->peak;
-	struct syn_refusals r = { .netns = p->netns, .port = p->port, .from_ns = q->last_ns,
-				  .to_ns = now_ns, .count = f->count, .code = f->code,
-				  .proven = f->proven, .len = len,
-				  .max = p->sample.accept_max };
-
-	memcpy(r.addr, p->addr, sizeof(r.addr));
-	if (q->output.refused && f->stage == STAGE_SYN && f->action == ACTION_DROPPED)
-		q->output.refused(q->output.ctx, &r);
-}
-
-static void report_finding(struct queues *q, const struct book *b, struct listener *p,
-			   const struct overflow_finding *f, uint64_t now_ns)
-{
-	struct record *r = q->output.begin(q->output.ctx, RECORD_OVERFLOW, now_ns, q->offset_ns);
-
-	if (p && f->code == CODE_ACCEPT_QUEUE_FULL && !f->proven)
-		p->summed += f->count;
-	q->refused[f->stage][f->queue][f->action] += f->count;
-	if (p && f->stage == STAGE_ACK)
-		p->refused.ack += f->count;
-	else if (p && f->action == ACTION_DROPPED)
-		p->refused.syn += f->count;
-	if (p)
-		tell_refused(q, p, f, now_ns);
-	record_overflow(&r->body, &(struct overflow_report){
-					  .finding = *f,
-					  .netns = b->netns,
-					  .local_addr = p ? p->addr : NULL,
-					  .local_port = p ? p->port : 0,
-					  .queue_known = p,
-					  .accept_len = p ? p->sample.accept_len : 0,
-					  .accept_max = p ? p->sample.accept_max : 0,
-					  .owner = p && p->owner_count ? &p->owner[0] : NULL,
-					  .interval_ns = now_ns - q->last_ns,
-				  });
-	q->output.end(q->output.ctx, &(struct filter_subject){ .ends_only = true, .netns = b->netns,
-							       .local_port = p ? p->port : 0,
-							       CGROUP_OF(q, p) });
-}
-
-static void account(struct listener *p, const struct overflow_view *v)
-{
-	/* what is left may be in the counters next time; what was left before never will be */
-	uint32_t left = (uint32_t)v->drops < p->drops_new ? (uint32_t)v->drops : p->drops_new;
-
-	p->drops_accounted = p->sample.drops - left;
-	p->accounted = p->sample.state;
-	p->evident_acks = v->evident;
 }
 
 static bool is_quiet(const struct listener *p)
@@ -266,46 +161,6 @@ static void tell_audit(struct queues *q, struct book *b, uint64_t now_ns)
 	put_audit(q, &q->output, b);
 }
 
-/* SYNs dropped for what no full queue explains, or for one of nobody's: whose, cannot be said. */
-static void tell_doubt(struct queues *q, const struct book *b, size_t count, size_t findings,
-		       uint64_t now_ns)
-{
-	const struct syn_refusals r = { .netns = b->netns, .from_ns = q->last_ns, .to_ns = now_ns,
-					.count = 1, .code = CODES };
-	bool doubt = b->known ? b->left.no_full_queue != b->doubted || b->left.drops : false;
-
-	for (size_t i = 0; i < count; i++)
-		doubt |= q->views[i].syn_failed || (!b->known && q->views[i].drops);
-	for (size_t i = 0; i < findings; i++)
-		doubt |= q->findings[i].view == OVERFLOW_NOBODY;
-	if (doubt && q->output.refused)
-		q->output.refused(q->output.ctx, &r);
-}
-
-/* Explain what the listeners of one namespace dropped since the last time. */
-static void explain_drops(struct queues *q, struct book *b, struct listener **group, size_t count,
-			  uint64_t now_ns)
-{
-	size_t findings;
-
-	for (size_t i = 0; i < count; i++) {
-		q->views[i] = view_of(q, group[i]);
-		tell_book(q, b, group[i], &q->views[i]);
-	}
-	findings = b->known ? overflow_reconcile(&b->left, q->views, count, q->reasons, q->findings) :
-			      overflow_guess(q->views, count, q->findings);
-	for (size_t i = 0; i < findings; i++) {
-		const struct overflow_finding *f = &q->findings[i];
-
-		book_told(b, f, 0);
-		report_finding(q, b, f->view == OVERFLOW_NOBODY ? NULL : group[f->view], f, now_ns);
-	}
-	tell_doubt(q, b, count, findings, now_ns);
-	b->doubted = b->left.no_full_queue;
-	for (size_t i = 0; i < count; i++)
-		account(group[i], &q->views[i]);
-}
-
 /* The counters of the namespace, opened through any process in it that owns a listener there. */
 static void open_book(struct book *b, const struct listener *p)
 {
@@ -331,10 +186,10 @@ static void reconcile(struct queues *q, struct listener **group, size_t count, u
 	b->visited = true;
 	if (busy || !b->known) {
 		book_read(b, q->source);
-		explain_drops(q, b, group, count, now_ns);
+		queues_explain_drops(q, b, group, count, now_ns);
 		tell_audit(q, b, now_ns);
 	}
-	if (b->known && q->output.looked)
+	if (b->known && !q->blind && !q->partial && q->output.looked)
 		q->output.looked(q->output.ctx, b->netns, now_ns);
 }
 
@@ -342,7 +197,7 @@ static void collect(void *ctx, struct listener *p)
 {
 	struct queues *q = ctx;
 
-	if (p->sampled)
+	if (p->sampled || q->blind)
 		q->group[q->count++] = p;
 }
 
@@ -379,6 +234,7 @@ static void audit_clients(struct queues *q, uint64_t now_ns)
 		if (!b->visited && (book_openings_moved(b, q->source) || b->moved || !q->idle_intervals)) {
 			b->used = true;
 			book_read(b, q->source);
+			queues_explain_drops(q, b, NULL, 0, now_ns);
 			tell_audit(q, b, now_ns);
 		} else if (!b->visited && ++b->idle < IDLE_INTERVALS) {
 			b->used = true; /* a namespace is not kept alive for long */
@@ -415,7 +271,7 @@ unsigned int queues_has_address(struct queues *q, uint32_t netns, const uint8_t 
 static void reconcile_all(struct queues *q, uint32_t netns, uint64_t now_ns)
 {
 	q->count = 0;
-	if (!make_room(q, listeners_count(q->listeners)))
+	if (!make_room(q, listeners_count(q->listeners) + 1))
 		return;
 	listeners_each(q->listeners, collect, q);
 	if (!q->count)
@@ -444,7 +300,7 @@ static void last_look(struct queues *q, struct listener *p, const struct event_l
 {
 	struct listener_sample last = p->sample;
 
-	if (!p->sampled && !p->fresh)
+	if (q->blind || (!p->sampled && !p->fresh))
 		return;
 	last.socket = e->socket;
 	last.mono_ns = e->mono_ns;
@@ -462,7 +318,7 @@ void queues_listener(struct queues *q, const struct event_listener *e)
 	struct listener *p;
 
 	if (e->event == LISTENER_CLOSED) {
-		p = listeners_find(q->listeners, e->socket);
+		p = listeners_of(q->listeners, e);
 		if (p) {
 			last_look(q, p, e);
 			forget(q, p, e->mono_ns);
@@ -502,6 +358,18 @@ static void on_sample(void *ctx, const struct listener_sample *sample)
 		p->refused.ack = sample->state.ack_drops + sample->state.cookie_drops;
 }
 
+/* The moment that a record of it is about. */
+static uint64_t when(const struct queues *q, const struct listener *p)
+{
+	return p->sampled ? p->sample.mono_ns : q->last_ns;
+}
+
+/* Not before the first look, if there will be one. */
+static bool can_report(const struct queues *q, const struct listener *p)
+{
+	return p->sampled || q->blind || !listener_has_address(p);
+}
+
 static void tell_if_worth_it(void *ctx, struct listener *p)
 {
 	struct queues *q = ctx;
@@ -510,9 +378,13 @@ static void tell_if_worth_it(void *ctx, struct listener *p)
 		       (p->changed && (p->told || p->fresh));
 	bool busy = s->accept_len || s->syn_len || p->peak || s->drops != p->told_drops;
 
-	if (!p->sampled || (p->told && !changed && !busy))
+	if (!can_report(q, p))
 		return;
-	tell(q, &q->output, p, changed ? CHANGE_CHANGED : CHANGE_SAMPLE, s->mono_ns);
+	if (!p->sampled && p->fresh && !p->told)
+		p->told = !changed; /* by the record that it opened */
+	if (p->told && !changed && !busy)
+		return;
+	tell(q, &q->output, p, changed ? CHANGE_CHANGED : CHANGE_SAMPLE, when(q, p));
 	p->told = true;
 	p->changed = false;
 	p->told_backlog = s->accept_max;
@@ -524,16 +396,21 @@ static void collect_socket(void *ctx, struct listener *p)
 {
 	struct queues *q = ctx;
 
-	q->sockets[q->count++] = p->socket;
+	if (listener_has_address(p))
+		q->sockets[q->count++] = p->socket;
 }
 
-/* Where the queues cannot be seen, listeners stay without a sample. */
+/* Where nobody can look at the queues, listeners stay without a sample. */
 static void look(struct queues *q)
 {
 	int err;
 
 	q->count = 0;
-	if (!make_room(q, listeners_count(q->listeners)))
+	q->blind = source_untold(q->source) & UNTOLD_QUEUES;
+	q->partial = source_untold(q->source) & UNTOLD_LISTENERS;
+	if (q->blind)
+		return;
+	if (!make_room(q, listeners_count(q->listeners) + 1))
 		return;
 	listeners_each(q->listeners, collect_socket, q);
 	err = source_look(q->source, q->sockets, q->count, on_sample, q);
@@ -550,8 +427,8 @@ void queues_interval(struct queues *q, uint64_t now_ns, int64_t offset_ns, bool 
 	audit_clients(q, now_ns);
 	books_sweep(&q->books, q->source);
 	memset(q->clients, 0, sizeof(q->clients));
-	listeners_each(q->listeners, tell_if_worth_it, q);
 	q->last_ns = now_ns;
+	listeners_each(q->listeners, tell_if_worth_it, q);
 }
 
 struct reporting {
@@ -563,8 +440,8 @@ static void report_one(void *ctx, struct listener *p)
 {
 	struct reporting *reporting = ctx;
 
-	if (p->sampled)
-		tell(reporting->queues, reporting->output, p, CHANGE_SAMPLE, p->sample.mono_ns);
+	if (can_report(reporting->queues, p))
+		tell(reporting->queues, reporting->output, p, CHANGE_SAMPLE, when(reporting->queues, p));
 }
 
 void queues_report(struct queues *q, const struct queues_output *output)

@@ -7,7 +7,7 @@
 
 #include "common/names.h"
 
-#define SCHEMA_VERSION "1.4"
+#define SCHEMA_VERSION "1.5"
 
 static void finish(struct buf *b, cJSON *members)
 {
@@ -44,6 +44,20 @@ static cJSON *about_host(void)
 	return members;
 }
 
+/* What the kernel did not grant, why, and what that costs. */
+static void add_refused(cJSON *to, const struct capability *c, size_t count)
+{
+	cJSON *refused = cJSON_AddObjectToObject(to, "refused"), *one;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!c[i].error)
+			continue;
+		one = cJSON_AddObjectToObject(refused, c[i].name);
+		cJSON_AddStringToObject(one, "error", strerror(-c[i].error));
+		cJSON_AddStringToObject(one, "without", c[i].without);
+	}
+}
+
 void report_hello(struct buf *b, const struct source *source, const struct filter *filter,
 		  const struct filter *subscription)
 {
@@ -56,6 +70,7 @@ void report_hello(struct buf *b, const struct source *source, const struct filte
 	c = source_capabilities(source, &count);
 	for (size_t i = 0; i < count; i++)
 		cJSON_AddBoolToObject(granted, c[i].name, !c[i].error);
+	add_refused(members, c, count);
 	cJSON_AddItemToObject(members, "filters", filter_to_json(filter));
 	if (subscription)
 		cJSON_AddItemToObject(members, "subscription", filter_to_json(subscription));

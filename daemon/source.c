@@ -256,29 +256,38 @@ static void unload_accept(struct source *s)
 }
 
 /* Load one way to see accept(), with the maps of the other programs. */
-static int load_accept(struct source *s, bool function)
+static int try_accept(struct source *s, bool function, bool all_calls)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = s->core);
+	struct capability *capability =
+		&s->capabilities[function ? CAP_ACCEPT_FUNCTION : CAP_ACCEPT_SYSCALL];
 	struct accept_bpf *a;
 	int err;
 
-	if (capability_refused(s->capabilities[function ? CAP_ACCEPT_FUNCTION : CAP_ACCEPT_SYSCALL].name) ||
-	    (function && functions_refused()))
-		return s->capabilities[function ? CAP_ACCEPT_FUNCTION : CAP_ACCEPT_SYSCALL].error = -EPERM;
+	if (capability_refused(capability->name) || (function && functions_refused()))
+		return capability->error = -EPERM;
 	a = accept_bpf__open_opts(&opts);
 	if (!a)
 		return -errno;
 	bpf_program__set_autoload(a->progs.accept_function, function);
-	bpf_program__set_autoload(a->progs.accept_syscall, !function);
-	bpf_program__set_autoload(a->progs.accept4_syscall, !function);
+	bpf_program__set_autoload(a->progs.accept_syscall, !function && !all_calls);
+	bpf_program__set_autoload(a->progs.accept4_syscall, !function && !all_calls);
+	bpf_program__set_autoload(a->progs.syscall_exit, all_calls);
 	err = share(a->obj, s->bpf->obj);
 	err = err ? err : accept_bpf__load(a);
 	err = err ? err : programs_attach_all(a->obj, s->accept_links, 2);
 	s->accept = a;
 	if (err)
 		unload_accept(s);
-	s->capabilities[function ? CAP_ACCEPT_FUNCTION : CAP_ACCEPT_SYSCALL].error = err;
-	return err;
+	return capability->error = err;
+}
+
+/* The exits of the two system calls need tracefs; without it, those of all calls (decision 0011). */
+static int load_accept(struct source *s, bool function)
+{
+	int err = try_accept(s, function, false);
+
+	return err && !function ? try_accept(s, false, true) : err;
 }
 
 /* Refusals by the functions they happen in, from here on. */
@@ -457,6 +466,8 @@ static uint32_t unattached(const struct source *s)
 		untold |= UNTOLD_NEIGHBOUR;
 	if (!has(s, OPTIONAL_LOOK))
 		untold |= UNTOLD_QUEUES;
+	if (!has(s, OPTIONAL_FILES))
+		untold |= UNTOLD_LISTENERS;
 	return untold;
 }
 
@@ -482,7 +493,8 @@ int source_attach(struct source *s)
 	for (int which = OPTIONAL_CLASSIC + 1; which < OPTIONALS; which++)
 		attach_optional(s, which);
 	s->untold |= unattached(s);
-	return 0;
+	s->settings.acks_by_drop = has(s, OPTIONAL_DROP) && !s->capabilities[CAP_REASON].error;
+	return write_settings(s);
 }
 
 void source_set_cgroup(struct source *s, uint64_t cgroup_id)

@@ -317,7 +317,16 @@ struct proto_accept_arg {
 	int flags;
 };
 
+struct pt_regs {
+	unsigned long orig_ax;
+};
+
+struct thread_info {
+	__u32 status;
+};
+
 struct task_struct {
+	struct thread_info thread_info;
 	struct files_struct *files;
 	struct css_set *cgroups;
 	int tgid;

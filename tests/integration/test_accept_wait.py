@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """How long connections waited for accept()."""
+import ctypes
 import os
 import subprocess
 import time
@@ -14,11 +15,11 @@ pytestmark = pytest.mark.sanitize
 SYSCALL = ("--accept-wait", "syscall", "--events", "handshake,accept")
 
 
-@pytest.fixture
-def waiting(daemon):
+@pytest.fixture(params=[(), env.NO_TRACEFS], ids=["tracefs", "no_tracefs"])
+def waiting(request, daemon):
     """A daemon that watches the accept calls, or a skip with its reason."""
     def start(*flags):
-        d = daemon(*flags)
+        d = daemon(*flags, prefix=request.param)
         able = {name: ok for name, ok in d.feed.all[0]["capabilities"].items() if "accept" in name}
         if able and not any(able.values()):
             pytest.skip(f"this kernel cannot tell when accept() returns: {able}")
@@ -121,6 +122,41 @@ def test_order_and_count(pair, keep, waiting):
     assert records[0]["wait_ns"] >= 95 * env.MS
     d.stop()
     assert len(d.feed.records("accept", netns=pair.server.inode)) == 20
+
+
+@pytest.mark.parametrize("call", ["accept", "accept4"])
+def test_call(pair, keep, waiting, call):
+    """Either call is seen, and no other that returns the same descriptor or takes its place."""
+    d = waiting(*SYSCALL)
+    server = keep(listener(pair.server, 4))
+    sock = keep(connect(pair.client, 4, pair.address(4, port_of(server)))[0])
+    libc = ctypes.CDLL(None, use_errno=True)
+    fd = libc.accept(server.fileno(), None, None) if call == "accept" else \
+        libc.accept4(server.fileno(), None, None, 0)
+    assert fd >= 0, os.strerror(ctypes.get_errno())
+    os.dup2(fd, fd)
+    os.close(os.dup(fd))
+    os.close(fd)
+    record = accepted(d, pair.server, sock.getsockname()[1])
+    assert record["evidence"] == "syscall"
+    d.stop()
+    assert d.feed.records("accept", netns=pair.server.inode) == [record]
+
+
+def test_call_of_a_32_bit_program(pair, keep, waiting):
+    """Its calls have other numbers: what is accept4() elsewhere is keyctl(), and may return a socket's number."""
+    d = waiting(*SYSCALL)
+    server = keep(listener(pair.server, 4))
+    sock = keep(connect(pair.client, 4, pair.address(4, port_of(server)))[0])
+    child = keep(server.accept()[0])
+    done = subprocess.run([env.tool("compat_call"), str(child.fileno())], pass_fds=[child.fileno()], text=True,
+                          stdout=subprocess.PIPE, timeout=10 * env.SLOW)
+    if done.returncode:
+        pytest.skip(f"this machine runs no 32-bit system calls: {done.stdout.strip() or done.returncode}")
+    assert int(done.stdout) == child.fileno()
+    record = accepted(d, pair.server, sock.getsockname()[1])
+    d.stop()
+    assert d.feed.records("accept", netns=pair.server.inode) == [record]
 
 
 def test_from_before_the_daemon(pair, keep, waiting):

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from lib import env, feed, schema
+from lib import env, feed, pcap, schema
 from lib.traffic import connect, listener, port_of
 
 pytestmark = pytest.mark.sanitize
@@ -78,15 +78,16 @@ def test_no_btf():
 
 
 def test_hello_within_half_a_second(daemon):
-    """The best of five, since others run on the machine, too; also prints how long it takes."""
+    """The best of five, less the time for which others had its CPU; also prints how long it takes."""
     times = []
     for _ in range(5):
         d = daemon()
-        times.append(d.feed.first_at - d.started_at)
+        waited = env.runqueue_wait(d.pid)
+        times.append(d.feed.first_at - d.started_at - waited)
+        print(f"hello after {1000 * (times[-1] + waited):.0f} ms, of which others had the CPU for "
+              f"{1000 * waited:.0f} ms")
         d.stop()
     times.sort()
-    print(f"hello after {times[0] * 1000:.0f}..{times[-1] * 1000:.0f} ms, "
-          f"median {times[2] * 1000:.0f} ms")
     assert times[0] < 0.5 * env.SLOW
 
 
@@ -101,22 +102,12 @@ def test_hello(daemon):
     assert all(isinstance(value, bool) for value in hello["capabilities"].values())
 
 
-def clocks():
-    """Both clocks at one moment: of several readings, the one that took least."""
-    best = None
-    for _ in range(100):
-        before, wall, after = time.monotonic_ns(), time.time_ns(), time.monotonic_ns()
-        if not best or after - before < best[0]:
-            best = after - before, wall, before
-    return best[1:]
-
-
 def test_ts_and_mono_name_one_moment(pair, keep, daemon):
     """Both are the end of the handshake, on their clocks."""
     import datetime
     d = daemon()
     server = keep(listener(pair.server, 4))
-    wall, mono = clocks()
+    mono = time.monotonic_ns()
     keep(connect(pair.client, 4, pair.address(4, port_of(server)))[0])
     mono_after = time.monotonic_ns()
     record = d.handshake(netns=pair.client.inode)
@@ -124,7 +115,7 @@ def test_ts_and_mono_name_one_moment(pair, keep, daemon):
     seconds, fraction = record["ts"].rstrip("Z").split(".")
     ts = int(datetime.datetime.fromisoformat(seconds + "+00:00").timestamp()) * env.SECOND
     ts += int(fraction)
-    assert abs((ts - wall) - (record["mono_ns"] - mono)) < 5 * env.MS * env.SLOW
+    assert abs(ts - record["mono_ns"] - pcap.clock_offset()) < 5 * env.MS * env.SLOW
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
@@ -223,19 +214,13 @@ def test_unknown_refusal():
 
 
 def test_no_tracefs():
-    """It works without; only a kernel that preempts tasks inside programs misses it, and says so."""
-    script = ('for at in tracing debug; do mount -t tmpfs none /sys/kernel/$at || exit 9; done; '
-              'exec "$0" --probe')
-    done = subprocess.run(["unshare", "-m", "sh", "-c", script, env.TCPSHAKED], text=True,
+    """Nothing is lost: where the classic tracepoint is needed, tracefs is mounted for the daemon alone."""
+    done = subprocess.run([*env.NO_TRACEFS, env.TCPSHAKED, "--probe"], text=True,
                           capture_output=True, timeout=20 * env.SLOW)
     assert (done.returncode, done.stderr) == (0, "")
     able = json.loads(done.stdout)["capabilities"]
     assert all(one["ok"] for one in able.values() if one["required"])
-    with open("/sys/kernel/btf/vmlinux", "rb") as file:
-        btf = file.read()
-    preempts = (b"\0class_srcu_fast_notrace_t\0" in btf and b"\0rcu_read_lock_nesting\0" in btf)
-    assert able["no_preemption"]["ok"] is not preempts
-    assert ("error" in able["no_preemption"]) is preempts
+    assert able["no_preemption"]["ok"] and able["accept_syscall"]["ok"]
 
 
 # outputs

@@ -136,6 +136,24 @@ static void test_no_socket(void **state)
 	      { NETSTAT_EMBRYONIC_RSTS, 2, 1, untold, NULL });
 }
 
+/* What the kernel does not grant explains more than was observed, and never less. */
+static void test_not_granted(void **state)
+{
+	const struct audit_books queues = { .untold = UNTOLD_QUEUES }, resets = { .untold = UNTOLD_RESET_SENT },
+				 syns = { .untold = UNTOLD_SYN_RETRANSMIT };
+
+	(void)state;
+	CHECK({ NETSTAT_LISTEN_OVERFLOWS, 90, 0, queues, "not_granted" },
+	      { NETSTAT_LISTEN_OVERFLOWS, 0, 1, queues, NULL },
+	      { NETSTAT_LISTEN_OVERFLOWS, 90, 0, resets, NULL },
+	      { NETSTAT_REQQ_FULL_DROP, 2, 0, queues, "not_granted" },
+	      { NETSTAT_OUT_RSTS, 90, 0, resets, "not_granted" },
+	      { NETSTAT_OUT_RSTS, 90, 0, queues, NULL },
+	      { NETSTAT_SYN_RETRANS, 90, 0, syns, "not_granted" },
+	      { NETSTAT_SYN_RETRANS, 90, 0, resets, NULL },
+	      { NETSTAT_ACTIVE_OPENS, 90, 0, queues, NULL });
+}
+
 static void test_send_failed(void **state)
 {
 	const struct audit_books untold = { .kernel[NETSTAT_RETRANS_FAIL] = 3,
@@ -240,6 +258,7 @@ int main(void)
 		cmocka_unit_test(test_request_reset),
 		cmocka_unit_test(test_no_socket),
 		cmocka_unit_test(test_cookie_refused),
+		cmocka_unit_test(test_not_granted),
 		cmocka_unit_test(test_send_failed),
 		cmocka_unit_test(test_other_timers),
 		cmocka_unit_test(test_cookies),

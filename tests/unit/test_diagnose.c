@@ -111,7 +111,7 @@ static void refused_by_a_rst(void **state)
 	evidence.untold = 0;
 	evidence.complete = false; /* few of those that went on meanwhile were missed */
 	is_cause(CAUSE_FILTERED, false);
-	assert_non_null(strstr(cause.detail, "was not seen to send it"));
+	assert_non_null(strstr(cause.detail, "was not seen to send a RST"));
 	handshake.flags |= HANDSHAKE_PARTIAL; /* the RST may have come before anything looked */
 	is_cause(CAUSE_PORT_CLOSED, false);
 	handshake.flags = HANDSHAKE_RESET | HANDSHAKE_RESET_HERE;
@@ -132,6 +132,10 @@ static void refused_without_a_rst(void **state)
 	handshake.flags = 0;
 	evidence.untold = UNTOLD_RESET_RECEIVED;
 	is_cause(CAUSE_PORT_CLOSED, false);
+	assert_non_null(strstr(cause.detail, "by a RST or an ICMP message"));
+	evidence.remote_is_here = true;
+	is_cause(CAUSE_FILTERED, false);
+	assert_null(strstr(cause.detail, "RST in answer"));
 }
 
 static void icmp(void **state)
@@ -307,6 +311,23 @@ static void syn_lost(void **state)
 	is_cause(CAUSE_SEGMENT_LOST, false);
 }
 
+/* Nobody can look at the queues: they may be why the first SYN was not answered. */
+static void syn_lost_or_refused(void **state)
+{
+	(void)state;
+	begin_syn_lost();
+	evidence.none_refused = false;
+	evidence.untold = UNTOLD_QUEUES;
+	is_cause(CAUSE_NO_ANSWER, false);
+	assert_non_null(strstr(cause.detail, "nobody can look"));
+	evidence.untold = UNTOLD_QUEUES | UNTOLD_SYN_RETRANSMIT;
+	evidence.syns.count = 0;
+	is_cause(CAUSE_NO_ANSWER, false);
+	evidence.server_began_ns = NS_UNKNOWN; /* the server is elsewhere: no look here would tell */
+	is_cause(CAUSE_SEGMENT_LOST, false);
+	assert_non_null(strstr(cause.detail, "or the server dropped it"));
+}
+
 static void synack_lost_at_the_client(void **state)
 {
 	(void)state;
@@ -404,8 +425,11 @@ static void ack_lost(void **state)
 	is_cause(CAUSE_ACK_LOST, false); /* it may be late */
 	evidence.trip_ns = 2 * MS; /* … but SYN and SYN-ACK took 2 ms */
 	needs_whole(CAUSE_ACK_LOST);
-	evidence.acked = true; /* it came, and was not taken */
-	is_cause(CAUSE_ACK_LOST, false);
+	evidence.acked = true; /* it came, and was not taken: for no full queue, since no refusal was seen */
+	is_cause(CAUSE_UNKNOWN, false);
+	evidence.untold = UNTOLD_REFUSED_ACK; /* … where one would be */
+	is_cause(CAUSE_ACCEPT_QUEUE_FULL, false);
+	evidence.untold = 0;
 	evidence.acked = false;
 	handshake.outcome = OUTCOME_TIMEOUT;
 	needs_whole(CAUSE_ACK_LOST);
@@ -415,6 +439,8 @@ static void ack_lost(void **state)
 	evidence.slow_ns = 100 * MS;
 	evidence.client_done_ns = END - 299 * MS; /* data made up for it */
 	is_cause(CAUSE_ACK_LOST, false);
+	evidence.untold = UNTOLD_REFUSED_ACK; /* or for one that a full queue dropped */
+	is_cause(CAUSE_UNKNOWN, false);
 }
 
 static void synack_lost_at_the_server(void **state)
@@ -483,6 +509,7 @@ int main(void)
 		cmocka_unit_test(no_port),
 		cmocka_unit_test(peer_reset),
 		cmocka_unit_test(syn_lost),
+		cmocka_unit_test(syn_lost_or_refused),
 		cmocka_unit_test(synack_lost_at_the_client),
 		cmocka_unit_test(slow_round_trip),
 		cmocka_unit_test(slow_answer),

@@ -376,6 +376,32 @@ static void test_without_counters(void **state)
 	assert_int_equal(b.count, 0); /* events told all; the rest are no refusals */
 }
 
+/* Nobody can look at the listeners: what two readings of the counters leave is somebody's refusal. */
+static void test_unseen(void **state)
+{
+	struct overflow_counters kernel = { .overflows = 5, .drops = 9, .reqq_drops = 2 }, before = { .drops = 0 };
+	struct overflow_view reported = { .acks = 1 };
+	struct overflow_finding found[OVERFLOW_FINDINGS(0) + 4];
+
+	(void)state;
+	assert_int_equal(overflow_unseen(&kernel, &reported, &before, found), 0);
+	assert_int_equal(kernel.overflows, 4); /* an event reported one */
+	assert_int_equal(kernel.no_full_queue, 2);
+	reported.syns[CODE_ACCEPT_QUEUE_FULL] = 1; /* whose event was on its way */
+	assert_int_equal(overflow_unseen(&kernel, &reported, &before, found), 2);
+	assert_int_equal(found[0].count, 3);
+	assert_int_equal(found[0].code, CODE_ACCEPT_QUEUE_FULL);
+	assert_int_equal(found[1].count, 2);
+	assert_int_equal(found[1].code, CODE_SYN_QUEUE_FULL);
+	for (int i = 0; i < 2; i++) {
+		assert_true(found[i].view == OVERFLOW_NOBODY);
+		assert_int_equal(found[i].evidence, EVIDENCE_COUNTERS);
+		assert_false(found[i].proven);
+	}
+	assert_int_equal(kernel.overflows + kernel.drops + kernel.reqq_drops, 0);
+	assert_int_equal(reported.syns[CODE_ACCEPT_QUEUE_FULL], 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -401,6 +427,7 @@ int main(void)
 		cmocka_unit_test(test_late_drop),
 		cmocka_unit_test(test_resets_are_no_overflow),
 		cmocka_unit_test(test_without_counters),
+		cmocka_unit_test(test_unseen),
 	};
 
 	return cmocka_run_group_tests_name("overflow", tests, NULL, NULL);

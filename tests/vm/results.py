@@ -12,6 +12,8 @@ import re
 import subprocess
 import xml.etree.ElementTree
 
+import kernel_log
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("TCPSHAKE_BUILD", ROOT / "build")).resolve()
 VM = BUILD / "vm"
@@ -30,6 +32,7 @@ LATEST_SERIES = [6, 12]
 # Modules and tests (or how their names begin) that say nothing new about a kernel, and why; a guest's
 # time is dear.
 LEFT_OUT = {
+    "test_kernel_log.py": "what the guests' kernel logs are searched for; nothing runs",
     "test_schemas.py": "holds examples against the schemas; nothing runs",
     "test_demo.py": "a show for users, which takes minutes",
     "test_cli.py": "terminals, rendering, man pages: what the CLI reads is the daemon's feed",
@@ -198,6 +201,25 @@ class Run:
             passes = Junit(again).passes
             self.flaky = [name for name in self.failures if name in passes]
             self.failures = [name for name in self.failures if name not in passes]
+        # One log a guest: the probe's, the suite's, the second try's. Results from before have none.
+        self.kernel = [kernel_log.read(DIR / name) for name in values.get("kernel", [])]
+
+    @property
+    def complaints(self):
+        """What the kernel complained of, each once; None if nobody looked."""
+        if not self.kernel or not self.booted:
+            return None
+        return list(dict.fromkeys(wrong for log in self.kernel for wrong in log.wrong))
+
+    def kernel_lines(self):
+        """The lines around each of the kernel's complaints, where it came first, and where the rest is."""
+        seen = set()
+        for log in self.kernel:
+            new = [one for one in log.complaints if one.head not in seen]
+            seen.update(one.head for one in new)
+            if log.wrong:
+                yield f"{log.path}:"
+            yield from (f"  {line}" for one in new for line in one.lines)
 
     @property
     def wrong(self):
@@ -206,6 +228,7 @@ class Run:
         if self.junit:
             wrong += self.failures
             wrong += [f"unexpected skip: {reason}" for reason in self.junit.unexpected]
+        wrong += self.complaints or []
         return wrong if wrong or self.junit else ["no results"]
 
     @property

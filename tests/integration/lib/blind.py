@@ -8,12 +8,11 @@ but for these, which ftrace still counts.
 """
 import collections
 import os
-import pathlib
 import re
-import subprocess
 import threading
 
-TRACEFS = pathlib.Path("/sys/kernel/tracing")
+from . import ftrace
+
 EVENTS = {"sock/inet_sock_set_state": "", "tcp/tcp_retransmit_synack": "", "tcp/tcp_retransmit_skb": "",
           "tcp/tcp_send_reset": "", "tcp/tcp_receive_reset": "",
           "skb/kfree_skb": "protocol == 0x800 || protocol == 0x86dd"}
@@ -25,32 +24,24 @@ class Blind:
     """A trace of its own; one for the whole run of the tests."""
 
     def __init__(self):
-        if not (TRACEFS / "instances").is_dir():
-            subprocess.run(["mount", "-t", "tracefs", "tracefs", TRACEFS], check=False)
-        self.trace = TRACEFS / "instances" / f"tcpshake-tests-{os.getpid()}"
         try:
-            self.trace.mkdir()
+            self.trace = ftrace.Instance("blind", 256)
         except OSError:
             self.trace = None  # no tracefs: nothing to be known
             return
-        (self.trace / "buffer_size_kb").write_text("256")
         self.threads = set()
         self.closed = threading.Event()
         self.watch()
         self.watcher = threading.Thread(target=self.watch_on, daemon=True)
         self.watcher.start()
         for event, condition in EVENTS.items():
-            path = self.trace / "events" / event
-            if path.is_dir():
-                if condition:
-                    (path / "filter").write_text(condition)
-                (path / "enable").write_text("1")
+            self.trace.enable(event, condition)
 
     def watch(self):
         """Look at the threads that process 1 has now."""
         threads = set(os.listdir("/proc/1/task"))
         if threads != self.threads:
-            (self.trace / "set_event_pid").write_text(" ".join(threads))
+            (self.trace.path / "set_event_pid").write_text(" ".join(threads))
             self.threads = threads
 
     def watch_on(self):
@@ -62,14 +53,14 @@ class Blind:
         """How many there were since the beginning."""
         if not self.trace:
             return 0
-        return sum(int(number) for path in self.trace.glob("per_cpu/cpu*/stats")
+        return sum(int(number) for path in self.trace.path.glob("per_cpu/cpu*/stats")
                    for number in re.findall(r"^(?:entries|overrun): (\d+)$", path.read_text(), re.M))
 
     def events(self):
         """The (tracepoint, what it said) of the last ones."""
         if not self.trace:
             return []
-        found = (LINE.match(line) for line in (self.trace / "trace").read_text().splitlines())
+        found = (LINE.match(line) for line in self.trace.lines())
         return [match.groups() for match in found if match]
 
     def at(self, ports, since=0):
@@ -87,9 +78,5 @@ class Blind:
         if self.trace:
             self.closed.set()
             self.watcher.join()
-            for event in EVENTS:
-                path = self.trace / "events" / event / "enable"
-                if path.exists():
-                    path.write_text("0")
-            self.trace.rmdir()
+            self.trace.close()
             self.trace = None

@@ -22,6 +22,11 @@ MS = 1_000_000
 SECOND = 1_000_000_000
 
 
+# A command after these runs in a mount namespace without tracefs.
+NO_TRACEFS = ["unshare", "-m", "sh", "-c", "for at in tracing debug; do mount -t tmpfs none /sys/kernel/$at "
+              '|| exit 9; done; exec "$0" "$@"']
+
+
 def tool(name):
     """A program that the Makefile builds from one C file of tests/."""
     return str(BUILD / "tests" / name)
@@ -37,3 +42,8 @@ def poll_until(condition, timeout=5.0, what="the condition", interval=0.01):
         if time.monotonic() > deadline:
             raise AssertionError(f"{what}: not within {timeout * SLOW:g} s")
         time.sleep(interval)
+
+
+def runqueue_wait(pid):
+    """For how long, in seconds, this task was ready to run while its CPU ran others."""
+    return int(pathlib.Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / SECOND

@@ -258,14 +258,14 @@ class Program:
 
 
 class Daemon(Program):
-    """tcpshaked, whose feed on stdout is read unless it writes elsewhere."""
+    """tcpshaked, whose feed on stdout is read unless it writes elsewhere; `prefix` is a command that runs it."""
 
-    def __init__(self, *flags, output="-", sock="none", **kwargs):
+    def __init__(self, *flags, output="-", sock="none", prefix=(), **kwargs):
         self.output = output
         self.sock = sock
         self.stopped = False
         self._size = self._output_size()  # a recording goes on where it ended
-        super().__init__([env.TCPSHAKED, "-s", str(sock), "-o", str(output), *flags],
+        super().__init__([*prefix, env.TCPSHAKED, "-s", str(sock), "-o", str(output), *flags],
                          stdout=subprocess.PIPE, **kwargs)
         with contextlib.suppress(OSError):
             fcntl.fcntl(self.process.stdout, fcntl.F_SETPIPE_SZ, 1 << 20)

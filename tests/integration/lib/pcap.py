@@ -3,6 +3,7 @@
 import signal
 import struct
 import subprocess
+import time
 
 from . import env
 
@@ -80,6 +81,14 @@ def handshakes(packets, server_port):
         elif destination == server_port and flags & ACK and "synack" in found.get(source, {}):
             found[source].setdefault("ack", when)
     return found
+
+
+def clock_offset():
+    """CLOCK_REALTIME, which stamps packets, less CLOCK_MONOTONIC: the reading that took least of several."""
+    def read_both():
+        before, wall, after = time.monotonic_ns(), time.time_ns(), time.monotonic_ns()
+        return after - before, wall - (before + after) // 2
+    return min(read_both() for _ in range(5))[1]
 
 
 def percentile(values, percent):

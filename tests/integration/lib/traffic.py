@@ -6,6 +6,7 @@ import os
 import select
 import signal
 import socket
+import struct
 import subprocess
 
 from . import env
@@ -13,6 +14,7 @@ from . import env
 FAMILY = {4: socket.AF_INET, 6: socket.AF_INET6}
 NAME = {4: "ipv4", 6: "ipv6"}
 TCP_FASTOPEN = 23
+TCPI_RTT = 68  # offset of tcpi_rtt, in µs, in struct tcp_info
 
 
 def listener(ns, ip, port=0, backlog=128, v6only=True, fastopen=0, addr=""):
@@ -30,6 +32,12 @@ def listener(ns, ip, port=0, backlog=128, v6only=True, fastopen=0, addr=""):
 
 def port_of(sock):
     return sock.getsockname()[1]
+
+
+def rtt_ns(sock):
+    """TCP's own measurement (TCP_INFO); of the handshake, until something else is acknowledged."""
+    info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, TCPI_RTT + 4)
+    return struct.unpack_from("=I", info, TCPI_RTT)[0] * 1000
 
 
 def client(ns, ip, bind_port=0):
