@@ -143,9 +143,9 @@ static void say_fine(struct doctor_finding *f, const struct doctor_host *host, s
 		hidden += !listener_list_at(host->listeners, i)->record.listener.accept.known;
 	if (!all) {
 		snprintf(f->detail, sizeof(f->detail), "%s", evidence_no_listeners(e, text, sizeof(text)));
-	} else if (evidence_refuses(e, CAPABILITY_LOOK)) {
+	} else if (*evidence_of_queues(e, text, sizeof(text))) {
 		snprintf(f->detail, sizeof(f->detail), "%zu of %zu listeners: nothing was seen to be "
-			 "refused; %s", fine, all, evidence_of_queues(e, text, sizeof(text)));
+			 "refused; %s", fine, all, text);
 	} else {
 		snprintf(f->detail, sizeof(f->detail), "%zu of %zu listeners: nothing refused, dropped or "
 			 "waiting, and no limit at somaxconn where that could be read", fine, all);
@@ -153,7 +153,7 @@ static void say_fine(struct doctor_finding *f, const struct doctor_host *host, s
 			snprintf(f->detail + strlen(f->detail), sizeof(f->detail) - strlen(f->detail),
 				 "; %zu queues were not looked at yet", hidden);
 	}
-	if (evidence_refuses(e, CAPABILITY_LOOK) || evidence_refuses(e, CAPABILITY_LISTENERS))
+	if (evidence_hides_listeners(e) || (hidden && *evidence_of_queues(e, text, sizeof(text))))
 		f->verdict = DOCTOR_UNKNOWN;
 }
 

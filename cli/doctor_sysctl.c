@@ -83,7 +83,7 @@ static bool some_are_hidden(const struct doctor_host *host, char *why, size_t si
 {
 	const struct evidence *e = listener_list_evidence(host->listeners);
 
-	if (!evidence_refuses(e, CAPABILITY_LISTENERS))
+	if (!evidence_hides_listeners(e))
 		return false;
 	evidence_reason(e, CAPABILITY_LISTENERS, why, size);
 	return true;
@@ -91,13 +91,16 @@ static bool some_are_hidden(const struct doctor_host *host, char *why, size_t si
 
 static void judge_no_limit(struct judged *j, size_t unknown)
 {
-	char why[96];
+	const struct evidence *e = listener_list_evidence(j->host->listeners);
+	char why[96] = "not looked at yet";
 
+	if (evidence_refuses(e, CAPABILITY_LOOK))
+		evidence_reason(e, CAPABILITY_LOOK, why, sizeof(why));
+	else if (evidence_refuses(e, CAPABILITY_LISTENERS))
+		evidence_reason(e, CAPABILITY_LISTENERS, why, sizeof(why));
 	if (unknown) {
-		evidence_reason(listener_list_evidence(j->host->listeners), CAPABILITY_LOOK, why,
-				sizeof(why));
 		say(j, DOCTOR_UNKNOWN, "no queue holds more, whatever listen() asks for; the limits of the "
-				       "%zu listeners here are not known (%s)", unknown, why);
+				       "listeners here, %zu of them, are not known (%s)", unknown, why);
 	} else if (some_are_hidden(j->host, why, sizeof(why))) {
 		say(j, DOCTOR_UNKNOWN, "no queue holds more, whatever listen() asks for; listeners from "
 				       "before the daemon cannot be found (%s)", why);

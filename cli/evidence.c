@@ -36,7 +36,7 @@ const struct sight_row sight_rows[SIGHTS] = {
 			 { "accept_queue_full", "client_reset" },
 			 true,
 			 { "ack_lost", "synack_lost", "segment_lost", "no_answer",
-			   "deferred_accept" },
+			   "deferred_accept", "unknown" },
 			 "a request that ends before its SYN-ACK is sent again has no record" },
 	[SIGHT_SYN_AGAIN] = { BIT(SYN_AGAIN), 0, 0, "when a SYN is sent again",
 			      { "syn_lost", "synack_lost", "slow_path" }, false, { "segment_lost" },
@@ -68,15 +68,24 @@ static const char *reason_of(const struct record *r, enum capability capability)
 	const char *keys[] = { names[capability].name, names[capability].older };
 
 	for (size_t i = 0; i < 2 && keys[i]; i++) {
-		const cJSON *reason = cJSON_GetObjectItemCaseSensitive(refused, keys[i]);
+		const cJSON *one = cJSON_GetObjectItemCaseSensitive(refused, keys[i]), *reason;
 
-		if (!reason)
-			reason = cJSON_GetObjectItemCaseSensitive(
-				cJSON_GetObjectItemCaseSensitive(capabilities, keys[i]), "error");
+		if (!one) /* a probe */
+			one = cJSON_GetObjectItemCaseSensitive(capabilities, keys[i]);
+		reason = cJSON_IsString(one) ? one : cJSON_GetObjectItemCaseSensitive(one, "error");
 		if (cJSON_IsString(reason) && *reason->valuestring)
 			return reason->valuestring;
 	}
 	return "";
+}
+
+static bool falls_back(const struct record *r)
+{
+	const cJSON *schema = cJSON_GetObjectItemCaseSensitive(r->json, "schema");
+	unsigned major, minor;
+
+	return cJSON_IsString(schema) && sscanf(schema->valuestring, "%u.%u", &major, &minor) == 2 &&
+	       (major > 1 || minor >= 5);
 }
 
 void evidence_take(struct evidence *e, const struct record *r)
@@ -84,7 +93,7 @@ void evidence_take(struct evidence *e, const struct record *r)
 	const cJSON *capabilities = cJSON_GetObjectItemCaseSensitive(r->json, "capabilities");
 	uint32_t granted = 0;
 
-	*e = (struct evidence){ .known = cJSON_IsObject(capabilities) };
+	*e = (struct evidence){ .known = cJSON_IsObject(capabilities), .falls_back = falls_back(r) };
 	for (int i = 0; i < CAPABILITIES; i++) {
 		const cJSON *item = named(capabilities, (enum capability)i);
 
@@ -107,6 +116,7 @@ void evidence_take(struct evidence *e, const struct record *r)
 
 void evidence_join(struct evidence *all, const struct evidence *one)
 {
+	all->falls_back = one->falls_back && (all->falls_back || !all->known);
 	all->known = all->known || one->known;
 	all->refused |= one->refused;
 	all->lacking |= one->lacking;
@@ -115,15 +125,26 @@ void evidence_join(struct evidence *all, const struct evidence *one)
 			memcpy(all->reasons[i], one->reasons[i], sizeof(all->reasons[i]));
 }
 
-bool evidence_counts_syns(const struct evidence *e)
+bool evidence_counts_syns(const struct evidence *e, bool looked_at)
 {
-	return !evidence_lacks(e, SIGHT_SYNS);
+	return !evidence_lacks(e, SIGHT_SYNS) &&
+	       (looked_at || !evidence_lacks(e, SIGHT_OLD_LISTENERS));
 }
 
 /* One by one, or by the looks. */
-bool evidence_counts_acks(const struct evidence *e)
+bool evidence_counts_acks(const struct evidence *e, bool looked_at)
 {
-	return !evidence_lacks(e, SIGHT_SYNS) || !evidence_lacks(e, SIGHT_ACKS);
+	return !evidence_lacks(e, SIGHT_ACKS) || evidence_counts_syns(e, looked_at);
+}
+
+bool evidence_counts_all(const struct evidence *e)
+{
+	return e->falls_back || evidence_counts_syns(e, false);
+}
+
+bool evidence_hides_listeners(const struct evidence *e)
+{
+	return !e->falls_back && evidence_refuses(e, CAPABILITY_LISTENERS);
 }
 
 const char *capability_name(enum capability capability)
@@ -160,14 +181,23 @@ const char *evidence_of_queues(const struct evidence *e, char *out, size_t size)
 	char look[96], old[96];
 	bool no_look = evidence_refuses(e, CAPABILITY_LOOK);
 	bool no_old = evidence_refuses(e, CAPABILITY_LISTENERS);
+	const char *counted = evidence_counts_syns(e, false) ? "" :
+			      evidence_counts_acks(e, false) ?
+							     "; refused SYNs are counted by namespace only" :
+							     "; refused handshakes are counted by namespace "
+							     "only";
 
 	evidence_reason(e, CAPABILITY_LOOK, look, sizeof(look));
 	evidence_reason(e, CAPABILITY_LISTENERS, old, sizeof(old));
-	snprintf(out, size, "%s%s%s%s%s%s", no_look ? "queues not shown: " : "", no_look ? look : "",
-		 !evidence_counts_acks(e) ? "; refused handshakes are counted by namespace only" :
-		 !evidence_counts_syns(e) ? "; refused SYNs are counted by namespace only" : "",
-		 no_look && no_old ? "; " : "",
-		 no_old ? "listeners from before the daemon not known: " : "", no_old ? old : "");
+	*out = '\0';
+	if (no_look)
+		snprintf(out, size, "queues not shown: %s%s", look, counted);
+	else if (no_old && e->falls_back)
+		snprintf(out, size, "queues of listeners from before the daemon not shown: %s%s", old,
+			 *counted ? "; what they refuse is counted by namespace only" : "");
+	if (evidence_hides_listeners(e))
+		snprintf(out + strlen(out), size - strlen(out),
+			 "%slisteners from before the daemon not known: %s", no_look ? "; " : "", old);
 	return out;
 }
 
@@ -175,7 +205,7 @@ const char *evidence_no_listeners(const struct evidence *e, char *out, size_t si
 {
 	char why[96];
 
-	if (evidence_refuses(e, CAPABILITY_LISTENERS))
+	if (evidence_hides_listeners(e))
 		snprintf(out, size,
 			 "no listeners known: those from before the daemon cannot be found here (%s)",
 			 evidence_reason(e, CAPABILITY_LISTENERS, why, sizeof(why)));

@@ -56,6 +56,8 @@ extern const struct sight_row sight_rows[SIGHTS];
 
 struct evidence {
 	bool known; /* somebody said what is granted */
+	/* Schema 1.5: /proc shows what listens, and the counters of a namespace what was refused in it. */
+	bool falls_back;
 	uint32_t refused; /* bits by enum capability; what nobody named is not among them */
 	uint32_t lacking; /* bits by enum sight */
 	char reasons[CAPABILITIES][48];
@@ -76,9 +78,16 @@ static inline bool evidence_refuses(const struct evidence *e, enum capability ca
 	return e->refused & 1U << capability;
 }
 
-/* Can a listener's refusals be counted: of SYNs, of final ACKs? Yes where nobody says no. */
-bool evidence_counts_syns(const struct evidence *e);
-bool evidence_counts_acks(const struct evidence *e);
+/*
+ * Can a listener's refusals be counted: of SYNs, of final ACKs? Yes where nobody says no. `looked_at`:
+ * its queues were.
+ */
+bool evidence_counts_syns(const struct evidence *e, bool looked_at);
+bool evidence_counts_acks(const struct evidence *e, bool looked_at);
+/* The refusals of all, if not whose they are? */
+bool evidence_counts_all(const struct evidence *e);
+/* Are listeners that are older than the daemon hidden from it? */
+bool evidence_hides_listeners(const struct evidence *e);
 
 const char *capability_name(enum capability capability);
 /* "queue_look: Operation not permitted" */

@@ -133,8 +133,8 @@ static void put_overflows(struct table *t, const struct style *style, const stru
 			  const struct record_listener *l)
 {
 	uint64_t ack = l->overflow_ack + l->overflow_cookie;
-	bool syn_known = l->overflow_syn || evidence_counts_syns(e);
-	bool ack_known = ack || evidence_counts_acks(e);
+	bool syn_known = l->overflow_syn || evidence_counts_syns(e, l->accept.known);
+	bool ack_known = ack || evidence_counts_acks(e, l->accept.known);
 	const char *unknown = style->utf8 && style->terminal ? "\u2013" : "-";
 	char text[64], syn_text[24], ack_text[24];
 

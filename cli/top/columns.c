@@ -39,14 +39,14 @@ static void put_counted(const struct top_cell *at, enum top_paint paint, uint64_
 		put_unknown(at);
 }
 
-static bool counts_syns(const struct top_cell *at)
+static bool counts_syns(const struct top_cell *at, const struct top_line *l)
 {
-	return evidence_counts_syns(top_evidence_of(at->context->model));
+	return evidence_counts_syns(top_evidence_of(at->context->model), l->has_queue);
 }
 
-static bool counts_acks(const struct top_cell *at)
+static bool counts_acks(const struct top_cell *at, const struct top_line *l)
 {
-	return evidence_counts_acks(top_evidence_of(at->context->model));
+	return evidence_counts_acks(top_evidence_of(at->context->model), l->has_queue);
 }
 
 static void put_duration(const struct top_cell *at, const struct top_line *l, uint64_t ns)
@@ -191,12 +191,12 @@ static void put_syn_queue(const struct top_cell *at, const struct top_line *l)
 
 static void put_refused_syn(const struct top_cell *at, const struct top_line *l)
 {
-	put_counted(at, TOP_BAD, top_line_count(l, SLOT_REFUSED_SYN), counts_syns(at));
+	put_counted(at, TOP_BAD, top_line_count(l, SLOT_REFUSED_SYN), counts_syns(at, l));
 }
 
 static void put_refused_ack(const struct top_cell *at, const struct top_line *l)
 {
-	put_counted(at, TOP_BAD, top_line_count(l, SLOT_REFUSED_ACK), counts_acks(at));
+	put_counted(at, TOP_BAD, top_line_count(l, SLOT_REFUSED_ACK), counts_acks(at, l));
 }
 
 static uint64_t refused(const struct top_line *l)
@@ -206,12 +206,13 @@ static uint64_t refused(const struct top_line *l)
 
 static void put_refused(const struct top_cell *at, const struct top_line *l)
 {
-	put_counted(at, TOP_BAD, refused(l), counts_syns(at) && counts_acks(at));
+	put_counted(at, TOP_BAD, refused(l),
+		    evidence_counts_all(top_evidence_of(at->context->model)));
 }
 
 static void put_cookies(const struct top_cell *at, const struct top_line *l)
 {
-	put_counted(at, TOP_WARN, top_line_count(l, SLOT_COOKIES), counts_syns(at));
+	put_counted(at, TOP_WARN, top_line_count(l, SLOT_COOKIES), counts_syns(at, l));
 }
 
 static void put_drops(const struct top_cell *at, const struct top_line *l)

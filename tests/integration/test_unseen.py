@@ -29,7 +29,7 @@ OPTIONAL = [name for name in GRANTED if name not in ("inet_sock_set_state", "tcp
 
 def without(*names, **changes):
     """A hello of a kernel that refuses these, and has no hooks unless they are named."""
-    refused = {name: "Operation not permitted" for name in names}
+    refused = {name: {"error": "Operation not permitted", "without": "Less."} for name in names}
     granted = {**GRANTED, "function_hooks": False, **dict.fromkeys(names, False)}
     return hello(capabilities=granted, refused=refused, **changes)
 

@@ -179,7 +179,7 @@ static void test_what_was_not_looked_at(void **state)
 {
 	(void)state;
 	expect_unseen(PROBE("queue_look"), UNSEEN(7, "a"), "net.core.somaxconn",
-		      "the limits of the 1 listeners here are not known (queue_look: No.)");
+		      "the limits of the listeners here, 1 of them, are not known (queue_look: No.)");
 	expect_unseen(PROBE("queue_look"), UNSEEN(7, "a"), "net.ipv4.tcp_max_syn_backlog",
 		      "not all known");
 	expect_unseen(PROBE("queue_look"), UNSEEN(7, "a"), "others",

@@ -106,6 +106,8 @@ static void test_reasons(void **state)
 	expect_reasons(HELLO("\"kfree_skb\":false,\"overflow_reason\":false",
 			     ",\"refused\":{\"overflow_reason\":\"Old.\"}"),
 		       SIGHT_ACKS, "kfree_skb: not granted, overflow_reason: Old.");
+	expect_reasons(HELLO("\"queue_look\":false", ",\"refused\":{\"queue_look\":{\"error\":\"No.\","
+			     "\"without\":\"Much.\"}}"), SIGHT_SYNS, "queue_look: No.");
 	expect_reasons("{\"v\":1,\"type\":\"probe\",\"capabilities\":{\"queue_look\":{\"ok\":false,"
 		       "\"error\":\"Here.\"}}}", SIGHT_SYNS, "queue_look: Here.");
 }
@@ -116,13 +118,52 @@ static void test_counting(void **state)
 					"\"overflow_reason\":true", ""));
 
 	(void)state;
-	assert_false(evidence_counts_syns(&e));
-	assert_true(evidence_counts_acks(&e));
+	assert_false(evidence_counts_syns(&e, true));
+	assert_true(evidence_counts_acks(&e, false));
 	/* The looks find them, without their clients. */
 	e = taken(HELLO("\"queue_look\":true,\"kfree_skb\":false", ""));
-	assert_true(evidence_counts_acks(&e));
+	assert_true(evidence_counts_acks(&e, true));
 	e = taken(HELLO("\"queue_look\":false,\"kfree_skb\":false", ""));
-	assert_false(evidence_counts_acks(&e));
+	assert_false(evidence_counts_acks(&e, true));
+	assert_false(evidence_counts_all(&e));
+	/* Those that are older than the daemon have no queue to look at. */
+	e = taken(HELLO("\"listener_iterator\":false", ",\"schema\":\"1.5\""));
+	assert_true(evidence_counts_syns(&e, true));
+	assert_false(evidence_counts_syns(&e, false));
+	assert_true(evidence_counts_all(&e));
+}
+
+static void expect_note(const char *capabilities, const char *schema, const char *queues,
+			const char *none)
+{
+	char line[300], text[320];
+	struct evidence e;
+
+	snprintf(line, sizeof(line), "{\"v\":1,\"type\":\"hello\",\"schema\":\"%s\",\"capabilities\":"
+		 "{%s}}", schema, capabilities);
+	e = taken(line);
+	assert_string_equal(evidence_of_queues(&e, text, sizeof(text)), queues);
+	assert_string_equal(evidence_no_listeners(&e, text, sizeof(text)), none);
+}
+
+/* From schema 1.5 on /proc shows who listens, though nobody can look at their queues. */
+static void test_notes(void **state)
+{
+	(void)state;
+	expect_note("\"queue_look\":true", "1.4", "", "no listeners");
+	expect_note("\"listener_iterator\":false", "1.4",
+		    "listeners from before the daemon not known: listener_iterator: not granted",
+		    "no listeners known: those from before the daemon cannot be found here "
+		    "(listener_iterator: not granted)");
+	expect_note("\"listener_iterator\":false", "1.5",
+		    "queues of listeners from before the daemon not shown: listener_iterator: not granted; "
+		    "what they refuse is counted by namespace only", "no listeners");
+	expect_note("\"listener_iterator\":false,\"function_hooks\":true", "1.5",
+		    "queues of listeners from before the daemon not shown: listener_iterator: not granted",
+		    "no listeners");
+	expect_note("\"listener_iterator\":false,\"queue_look\":false,\"kfree_skb\":false", "1.10",
+		    "queues not shown: queue_look: not granted; refused handshakes are counted by "
+		    "namespace only", "no listeners");
 }
 
 /* Two feeds that see everything, each in its own way, lack nothing together. */
@@ -250,6 +291,7 @@ int main(void)
 		cmocka_unit_test(test_what_is_lacking),
 		cmocka_unit_test(test_reasons),
 		cmocka_unit_test(test_counting),
+		cmocka_unit_test(test_notes),
 		cmocka_unit_test(test_several_feeds),
 		cmocka_unit_test(test_what_may_hide),
 		cmocka_unit_test(test_what_is_missing),
