@@ -105,7 +105,9 @@ static void judge_no_limit(struct judged *j, size_t unknown)
 		say(j, DOCTOR_UNKNOWN, "no queue holds more, whatever listen() asks for; listeners from "
 				       "before the daemon cannot be found (%s)", why);
 	} else {
-		say(j, DOCTOR_OK, "no queue holds more, whatever listen() asks for; nobody listens here");
+		say(j, DOCTOR_OK, "no queue holds more, whatever listen() asks for; %s",
+		    listener_list_is_filtered(j->host->listeners) ? "none of those asked for listens here" :
+								    "nobody listens here");
 	}
 }
 

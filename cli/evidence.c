@@ -28,7 +28,7 @@ const struct sight_row sight_rows[SIGHTS] = {
 			 false, BEHIND_A_REFUSED_SYN,
 			 "a refused SYN of a client elsewhere is counted by namespace at most" },
 	[SIGHT_OLD_LISTENERS] = { BIT(LISTENERS), BIT(FUNCTIONS), BIT(LOOK),
-				  "SYNs that listeners refuse which are older than the daemon",
+				  "SYNs refused by listeners that are older than the daemon",
 				  QUEUE_CAUSES, false, BEHIND_A_REFUSED_SYN,
 				  "a refused SYN of a client elsewhere is counted by namespace at most" },
 	[SIGHT_ACKS] = { BIT(DROP) | BIT(REASON), BIT(FUNCTIONS), 0,
@@ -137,9 +137,9 @@ bool evidence_counts_acks(const struct evidence *e, bool looked_at)
 	return !evidence_lacks(e, SIGHT_ACKS) || evidence_counts_syns(e, looked_at);
 }
 
-bool evidence_counts_all(const struct evidence *e)
+bool evidence_counts_all(const struct evidence *e, bool filtered)
 {
-	return e->falls_back || evidence_counts_syns(e, false);
+	return evidence_counts_syns(e, false) || (e->falls_back && !filtered);
 }
 
 bool evidence_hides_listeners(const struct evidence *e)

@@ -84,8 +84,8 @@ static inline bool evidence_refuses(const struct evidence *e, enum capability ca
  */
 bool evidence_counts_syns(const struct evidence *e, bool looked_at);
 bool evidence_counts_acks(const struct evidence *e, bool looked_at);
-/* The refusals of all, if not whose they are? */
-bool evidence_counts_all(const struct evidence *e);
+/* The refusals of all, if not whose they are? Those that nobody can assign pass no filter. */
+bool evidence_counts_all(const struct evidence *e, bool filtered);
 /* Are listeners that are older than the daemon hidden from it? */
 bool evidence_hides_listeners(const struct evidence *e);
 

@@ -279,6 +279,11 @@ const struct listener_entry *listener_list_at(const struct listener_list *list, 
 	return &list->entries[i];
 }
 
+bool listener_list_is_filtered(const struct listener_list *list)
+{
+	return !filter_is_empty(list->filter);
+}
+
 const struct evidence *listener_list_evidence(const struct listener_list *list)
 {
 	return &list->evidence;

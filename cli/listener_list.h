@@ -35,6 +35,8 @@ void listener_list_sort(struct listener_list *list, enum sort_key key);
 
 size_t listener_list_count(const struct listener_list *list);
 const struct listener_entry *listener_list_at(const struct listener_list *list, size_t i);
+/* Not all were asked for. */
+bool listener_list_is_filtered(const struct listener_list *list);
 const struct evidence *listener_list_evidence(const struct listener_list *list);
 /* In more than one network namespace. */
 bool listener_list_is_mixed(const struct listener_list *list);

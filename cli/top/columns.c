@@ -206,8 +206,7 @@ static uint64_t refused(const struct top_line *l)
 
 static void put_refused(const struct top_cell *at, const struct top_line *l)
 {
-	put_counted(at, TOP_BAD, refused(l),
-		    evidence_counts_all(top_evidence_of(at->context->model)));
+	put_counted(at, TOP_BAD, refused(l), top_counts_refusals(at->context->model));
 }
 
 static void put_cookies(const struct top_cell *at, const struct top_line *l)

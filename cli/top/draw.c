@@ -110,7 +110,7 @@ static const struct {
 /* None reported is none only where somebody counts. */
 static bool is_counted(const struct top_model *m, enum top_count count, uint64_t n)
 {
-	return n || count != TOP_COUNT_OVERFLOWED || evidence_counts_all(top_evidence_of(m));
+	return n || count != TOP_COUNT_OVERFLOWED || top_counts_refusals(m);
 }
 
 static unsigned draw_counts(struct top_canvas *c, unsigned row, const struct top_model *m,

@@ -109,6 +109,11 @@ const struct evidence *top_evidence_of(const struct top_model *m)
 	return &m->evidence;
 }
 
+bool top_counts_refusals(const struct top_model *m)
+{
+	return evidence_counts_all(&m->evidence, m->filtered || m->source_filter || *m->daemon_only);
+}
+
 const struct top_names *top_names_of(const struct top_model *m)
 {
 	return &m->names;

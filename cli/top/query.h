@@ -43,6 +43,8 @@ struct top_info {
 struct top_info top_info_of(const struct top_model *m);
 /* What the feed's host lets be seen. */
 const struct evidence *top_evidence_of(const struct top_model *m);
+/* Is a refusal that is not counted none? */
+bool top_counts_refusals(const struct top_model *m);
 /* The time of day, in nanoseconds since the epoch. */
 int64_t top_wall_ns(const struct top_model *m, uint64_t mono_ns);
 

@@ -7,6 +7,7 @@ import pytest
 
 from lib import env, schema
 from lib.explained import CODES, cause, example, explained, hello, text_of, timeout, write
+from lib.queues import Crowd
 from lib.traffic import connect
 
 pytestmark = pytest.mark.sanitize
@@ -122,7 +123,7 @@ def test_waiting_for_accept_is_not_promised(explain):
         assert says in causes[0]["advice"]
 
 
-@pytest.mark.parametrize("refused", ["queue_look", "all"])
+@pytest.mark.parametrize("refused", ["queue_look,function_hooks", "all"])
 def test_refused_evidence_of_a_daemon(lone, tmp_path, daemon, cli, refused):
     """TCPSHAKE_REFUSE: a client that nobody answers, and what it may have been."""
     daemon("--netns", lone.path, sock=tmp_path / "sock", env={**os.environ, "TCPSHAKE_REFUSE": refused})
@@ -139,3 +140,22 @@ def test_refused_evidence_of_a_daemon(lone, tmp_path, daemon, cli, refused):
         assert unseen >= {"queue_look", "kfree_skb", "tcp_send_reset", "neigh_timer_handler"}
     else:
         assert "may_hide" not in made[0] and "queue_look" in unseen
+
+
+def test_a_full_queue_that_nobody_sees(pair, keep, tmp_path, daemon, cli):
+    """The client's SYNs are refused, and explain says what it cannot rule out."""
+    pair.client.sysctl("net.ipv4.tcp_syn_retries", 1)
+    pair.client.sysctl("net.ipv4.tcp_syn_linear_timeouts", 0, optional=True)
+    crowd = Crowd(pair, 4, keep, 1)
+    daemon("--listener-interval", "200ms", sock=tmp_path / "sock", losses=True,
+           env={**os.environ, "TCPSHAKE_REFUSE": "queue_look,function_hooks"})
+    program = cli("explain", "--json", "-s", str(tmp_path / "sock"), "--port", str(crowd.port),
+                  "--duration", f"{5 * env.SLOW:g}s")
+    env.poll_until(lambda: "watching for" in program.stderr_text, 10, "a subscription")
+    crowd.fill()
+    crowd.begin(1)
+    *causes, summary = [json.loads(line) for line in program.end().splitlines()]
+    assert [c["code"] for c in causes] == ["no_answer"], causes
+    assert causes[0]["failed"] == causes[0]["certainty"]["probable"] == 1
+    assert causes[0]["may_hide"][0] == "accept_queue_full"
+    assert summary["unseen"][0]["refused"].keys() == {"queue_look"}

@@ -125,12 +125,13 @@ static void test_counting(void **state)
 	assert_true(evidence_counts_acks(&e, true));
 	e = taken(HELLO("\"queue_look\":false,\"kfree_skb\":false", ""));
 	assert_false(evidence_counts_acks(&e, true));
-	assert_false(evidence_counts_all(&e));
+	assert_false(evidence_counts_all(&e, false));
 	/* Those that are older than the daemon have no queue to look at. */
 	e = taken(HELLO("\"listener_iterator\":false", ",\"schema\":\"1.5\""));
 	assert_true(evidence_counts_syns(&e, true));
 	assert_false(evidence_counts_syns(&e, false));
-	assert_true(evidence_counts_all(&e));
+	assert_true(evidence_counts_all(&e, false));
+	assert_false(evidence_counts_all(&e, true));
 }
 
 static void expect_note(const char *capabilities, const char *schema, const char *queues,
