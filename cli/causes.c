@@ -46,7 +46,7 @@ const struct cause_row cause_rows[] = {
 	{ "syn_lost", "a SYN was lost", PAINT_WARN, CAUSE_BY_ROLE, SAW_SEGMENT,
 	  { SYN_RETRIES, DROPS,
 	    PLAIN("nft list ruleset", "a rule of this host that drops output looks like loss") },
-	  "No queue of this host refused it: look at the path, with captures at both ends." },
+	  "No queue was seen to refuse it: look at the path, with captures at both ends." },
 	{ "synack_lost", "a SYN-ACK was lost", PAINT_WARN, CAUSE_BY_ROLE, SAW_SEGMENT,
 	  { SYNACK_RETRIES, DROPS,
 	    PLAIN("net.ipv4.conf.*.rp_filter", "of the client: it may drop what comes back by "
@@ -55,28 +55,30 @@ const struct cause_row cause_rows[] = {
 	  "which may be another than that of the SYN." },
 	{ "ack_lost", "a final ACK was lost", PAINT_WARN, CAUSE_BY_ROLE, SAW_SEGMENT,
 	  { SYNACK_RETRIES, DROPS },
-	  "The client got the SYN-ACK and its ACK did not get back: look at the way from client to "
-	  "server, and at firewalls that keep state." },
-	{ "segment_lost", "a SYN-ACK or a final ACK was lost", PAINT_WARN, CAUSE_BY_ROLE, SAW_ABSENCE,
-	  { SYNACK_RETRIES, DROPS },
-	  "Which of the two was lost cannot be told from this side: capture at the other end, too." },
+	  "The client got the SYN-ACK and its ACK did not complete the handshake: look at the way from "
+	  "client to server, and at firewalls that keep state." },
+	{ "segment_lost", "a segment or its answer did not get through", PAINT_WARN, CAUSE_BY_ROLE,
+	  SAW_ABSENCE,
+	  { SYN_RETRIES, SYNACK_RETRIES, DROPS },
+	  "This side does not show which of the two was lost: capture at the other end, too." },
 	{ "no_answer", "no answer at all", PAINT_BAD, CAUSE_BY_DESTINATION, SAW_ABSENCE,
 	  { SYN_RETRIES, PLAIN("ip route get DESTINATION", "the way that the SYNs take"),
 	    PLAIN("nft list ruleset", "here and there: a rule that drops says nothing") },
-	  "Neither a RST nor an ICMP error came: a firewall drops the SYNs or their answers, or the "
-	  "host is down. More retries only make it take longer." },
-	{ "port_closed", "nobody listens there", PAINT_BAD, CAUSE_BY_DESTINATION, SAW_SEGMENT,
+	  "Neither a RST nor an ICMP error ended it: a firewall drops the segments or their answers, the "
+	  "host is down, or its queues are full. More retries only make it take longer." },
+	{ "port_closed", "the SYN was answered with a RST", PAINT_BAD, CAUSE_BY_DESTINATION, SAW_SEGMENT,
 	  { PLAIN("ss -ltn", "at the destination: which ports have a listener") },
-	  "The host is up and answered with a RST: start the service, or correct the address or the "
-	  "port." },
+	  "Nobody listens there, or, where it is only probable, a firewall sent the RST: start the "
+	  "service, correct the address or the port, or look for a rule that rejects." },
 	{ "filtered", "rejected on the way", PAINT_BAD, CAUSE_BY_DESTINATION, SAW_SEGMENT,
 	  { PLAIN("nft list ruleset", "a reject with tcp reset, here or on the way") },
-	  "A RST came that no kernel watched here has sent: look for a firewall that rejects." },
+	  "A RST came that no kernel watched here was seen to send: look for a firewall that rejects." },
 	{ "icmp_unreachable", "an ICMP error ended it", PAINT_BAD, CAUSE_BY_DESTINATION, SAW_SEGMENT,
 	  { PLAIN("ip route get DESTINATION", "the way that the SYNs take"),
-	    PLAIN("tcpdump icmp or icmp6", "who sends the error, and its code") },
+	    PLAIN("tcpdump icmp or icmp6", "who sends the error, and its code"),
+	    PLAIN("ip neigh show", "the next hop: if it does not answer, the error is the same") },
 	  "A router or the host itself says that it cannot be reached: whoever sent the ICMP error "
-	  "knows why." },
+	  "knows why. Where it is only probable, the next hop may not have answered instead." },
 	{ "neighbour_failed", "the next hop did not answer", PAINT_BAD, CAUSE_BY_DESTINATION,
 	  SAW_SEGMENT,
 	  { PLAIN("ip neigh show", "the next hop, FAILED or INCOMPLETE"),
@@ -99,20 +101,20 @@ const struct cause_row cause_rows[] = {
 	  SAW_SEGMENT,
 	  { PLAIN("setsockopt(TCP_DEFER_ACCEPT)", "of the listener: a final ACK without data is not "
 		  "enough"), SYNACK_RETRIES },
-	  "The client's ACK came without data: for clients that do not speak first this option only "
+	  "With this option the client's ACK has to bring data: for clients that do not speak first it only "
 	  "adds waiting." },
 	{ "client_reset", "the client gave up", PAINT_WARN, CAUSE_BY_ROLE, SAW_ABSENCE,
 	  { PLAIN("connect() timeout", "of the client"),
-	    PLAIN("tcpshake listeners", "whether this listener's queues were full") },
-	  "The client sent a RST instead of its final ACK: a port scan, a health check, or a client "
-	  "that would not wait." },
+	    PLAIN("tcpshake listeners", "whether its queues are full, where they can be looked at") },
+	  "The client sent a RST instead of its final ACK, or, where it is only probable, went silent: a "
+	  "port scan, a health check, or a client that would not wait." },
 	{ "peer_reset", "the peer sent a RST", PAINT_BAD, CAUSE_BY_DESTINATION, SAW_SEGMENT,
 	  { PLAIN("tcp_abort_on_overflow", "of the peer: a full accept queue answers with a RST") },
-	  "The RST did not answer the SYN alone: look at the peer's log, and at middleboxes that "
+	  "A RST came before the handshake was complete: look at the peer's log, and at middleboxes that "
 	  "keep state." },
 	{ "slow_path", "the round trip was slow", PAINT_WARN, CAUSE_BY_ROLE, SAW_ABSENCE,
 	  { PLAIN("ping, mtr", "whether the path is as slow without TCP"), DROPS },
-	  "Nothing was lost: distance, a full queue on the way, or a host too busy to answer. Keeping "
+	  "Nothing is known to have been lost: distance, a full queue on the way, or a host too busy to answer. Keeping "
 	  "connections open saves the handshake." },
 	{ "unknown", "no rule explains it", PAINT_BOLD, CAUSE_BY_ROLE, SAW_NOTHING,
 	  { PLAIN("tcpshake tail --json", "the records with their errno") },

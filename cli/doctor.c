@@ -45,8 +45,13 @@ static void keep_probe(struct doctor_view *v, const char *line, size_t len)
 
 static void take_probe(void *ctx, const struct record *r, const char *line, size_t len)
 {
-	if (strcmp(r->type_name, "probe") == 0)
-		keep_probe(ctx, line, len);
+	struct doctor_view *v = ctx;
+
+	if (strcmp(r->type_name, "probe") != 0)
+		return;
+	keep_probe(v, line, len);
+	/* What can be seen of listeners, before they are listed. */
+	listener_list_add(v->listeners, line, len);
 }
 
 static void take_listener(void *ctx, const struct record *r, const char *line, size_t len)

@@ -132,6 +132,31 @@ static bool judge(struct doctor *d, const struct doctor_host *host, const struct
 	return true;
 }
 
+/* Of those with nothing to say of: what was looked at, and no more. */
+static void say_fine(struct doctor_finding *f, const struct doctor_host *host, size_t fine, size_t all)
+{
+	const struct evidence *e = listener_list_evidence(host->listeners);
+	size_t hidden = 0;
+	char text[200];
+
+	for (size_t i = 0; i < all; i++)
+		hidden += !listener_list_at(host->listeners, i)->record.listener.accept.known;
+	if (!all) {
+		snprintf(f->detail, sizeof(f->detail), "%s", evidence_no_listeners(e, text, sizeof(text)));
+	} else if (*evidence_of_queues(e, text, sizeof(text))) {
+		snprintf(f->detail, sizeof(f->detail), "%zu of %zu listeners: nothing was seen to be "
+			 "refused; %s", fine, all, text);
+	} else {
+		snprintf(f->detail, sizeof(f->detail), "%zu of %zu listeners: nothing refused, dropped or "
+			 "waiting, and no limit at somaxconn where that could be read", fine, all);
+		if (hidden)
+			snprintf(f->detail + strlen(f->detail), sizeof(f->detail) - strlen(f->detail),
+				 "; %zu queues were not looked at yet", hidden);
+	}
+	if (evidence_hides_listeners(e) || (hidden && *evidence_of_queues(e, text, sizeof(text))))
+		f->verdict = DOCTOR_UNKNOWN;
+}
+
 void doctor_judge_listeners(struct doctor *d, const struct doctor_host *host)
 {
 	size_t all, fine = 0;
@@ -145,9 +170,5 @@ void doctor_judge_listeners(struct doctor *d, const struct doctor_host *host)
 	if (!fine && all)
 		return;
 	f = doctor_add(d, DOCTOR_LISTENER, "others", DOCTOR_OK);
-	if (all)
-		snprintf(f->detail, sizeof(f->detail), "%zu of %zu listeners: nothing refused, dropped or "
-			 "waiting, and no limit at somaxconn where that could be read", fine, all);
-	else
-		snprintf(f->detail, sizeof(f->detail), "nobody listens");
+	say_fine(f, host, fine, all);
 }

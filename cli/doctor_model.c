@@ -14,6 +14,10 @@ const char *const doctor_verdict_names[DOCTOR_VERDICTS] = {
 	[DOCTOR_MISSING] = "missing",	[DOCTOR_UNKNOWN] = "unknown",
 };
 
+/* They are older than BTF: where one is refused, something else forbids it. */
+#define TRACEPOINT \
+	"CAP_BPF and CAP_PERFMON, or root; every kernel with CONFIG_DEBUG_INFO_BTF=y has this tracepoint"
+
 /* How to get what a kernel does not grant. Where it refuses, rights may be what is missing. */
 static const struct {
 	const char *capability, *remedy;
@@ -21,12 +25,16 @@ static const struct {
 	{ "inet_sock_set_state", "Linux 5.10 or later with CONFIG_DEBUG_INFO_BTF=y, and CAP_BPF and "
 				 "CAP_PERFMON, or root" },
 	{ "tcp_retransmit_synack", "Linux 5.10 or later with CONFIG_DEBUG_INFO_BTF=y" },
-	{ "tcp_retransmit_skb", "Linux 5.10 or later with CONFIG_DEBUG_INFO_BTF=y" },
+	{ "tcp_retransmit_skb", TRACEPOINT },
 	{ "no_preemption", "nothing has to be done; tracefs must be readable (see mounts)" },
 	{ "listener_iterator", "Linux 5.15 or later" },
-	{ "queue_look", "CAP_BPF and CAP_PERFMON, or root" },
-	{ "kfree_skb", "a kernel that tells why it drops a packet: 5.17 or later, or 5.15.y" },
+	{ "queue_look", "CAP_BPF and CAP_PERFMON, or root, and a kernel that lets BPF_PROG_TEST_RUN run a "
+			"raw tracepoint's program: 5.10 or later" },
+	{ "kfree_skb", "a kernel that gives a reason for each packet it drops: 5.17 or later, or 5.15.y" },
 	{ "overflow_reason", "Linux 6.15 or later" },
+	{ "tcp_send_reset", TRACEPOINT },
+	{ "tcp_receive_reset", TRACEPOINT },
+	{ "neigh_timer_handler", TRACEPOINT },
 	{ "fetch_atomics", "Linux 5.12 or later" },
 	{ "function_hooks", "a kernel with BPF trampolines, as distributions build it: "
 			    "CONFIG_FUNCTION_TRACER and CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS" },

@@ -52,17 +52,23 @@ static const struct record_listener *listener_at(const struct doctor_host *host,
 	return &listener_list_at(host->listeners, i)->record.listener;
 }
 
-/* The listener of our namespace with the largest limit; how many have at least `at_least`. */
+/*
+ * The listener of our namespace with the largest limit; how many have at least `at_least`, of all
+ * whose limit is known, and how many there are besides.
+ */
 static const struct record_listener *largest(const struct doctor_host *host, uint64_t at_least,
-					     size_t *count, size_t *all)
+					     size_t *count, size_t *all, size_t *unknown)
 {
 	const struct record_listener *found = NULL;
 
-	*count = *all = 0;
+	*count = *all = *unknown = 0;
 	for (size_t i = 0; host->listeners && i < listener_list_count(host->listeners); i++) {
 		const struct record_listener *l = listener_at(host, i);
 
-		if (l->netns != host->netns || !l->accept.known)
+		if (l->netns != host->netns)
+			continue;
+		*unknown += !l->accept.known;
+		if (!l->accept.known)
 			continue;
 		++*all;
 		*count += l->accept.max >= at_least;
@@ -72,17 +78,50 @@ static const struct record_listener *largest(const struct doctor_host *host, uin
 	return found;
 }
 
+/* Whether somebody listens here that nobody can find; its reason. */
+static bool some_are_hidden(const struct doctor_host *host, char *why, size_t size)
+{
+	const struct evidence *e = listener_list_evidence(host->listeners);
+
+	if (!evidence_hides_listeners(e))
+		return false;
+	evidence_reason(e, CAPABILITY_LISTENERS, why, size);
+	return true;
+}
+
+static void judge_no_limit(struct judged *j, size_t unknown)
+{
+	const struct evidence *e = listener_list_evidence(j->host->listeners);
+	char why[96] = "not looked at yet";
+
+	if (evidence_refuses(e, CAPABILITY_LOOK))
+		evidence_reason(e, CAPABILITY_LOOK, why, sizeof(why));
+	else if (evidence_refuses(e, CAPABILITY_LISTENERS))
+		evidence_reason(e, CAPABILITY_LISTENERS, why, sizeof(why));
+	if (unknown) {
+		say(j, DOCTOR_UNKNOWN, "no queue holds more, whatever listen() asks for; the limits of the "
+				       "listeners here, %zu of them, are not known (%s)", unknown, why);
+	} else if (some_are_hidden(j->host, why, sizeof(why))) {
+		say(j, DOCTOR_UNKNOWN, "no queue holds more, whatever listen() asks for; listeners from "
+				       "before the daemon cannot be found (%s)", why);
+	} else {
+		say(j, DOCTOR_OK, "no queue holds more, whatever listen() asks for; %s",
+		    listener_list_is_filtered(j->host->listeners) ? "none of those asked for listens here" :
+								    "nobody listens here");
+	}
+}
+
 static void judge_somaxconn(struct judged *j)
 {
-	size_t at_it, all;
-	const struct record_listener *l = largest(j->host, j->value, &at_it, &all);
+	size_t at_it, all, unknown;
+	const struct record_listener *l = largest(j->host, j->value, &at_it, &all, &unknown);
 	char name[128];
 
 	if (!j->host->listeners) {
 		say(j, DOCTOR_UNKNOWN, "no queue holds more, whatever listen() asks for; listeners "
 				       "could not be asked for");
 	} else if (!l) {
-		say(j, DOCTOR_OK, "no queue holds more, whatever listen() asks for; nobody listens here");
+		judge_no_limit(j, unknown);
 	} else if (at_it) {
 		say(j, DOCTOR_NOTE, "%zu of %zu listeners are at it, such as %s: they hold at most this, "
 		    "and the kernel does not keep how much listen() asked for", at_it, all,
@@ -90,7 +129,7 @@ static void judge_somaxconn(struct judged *j)
 		advise(j, "where such a queue overflows (see listeners), raise it with sysctl -w, then let "
 			  "the application listen() again: only that applies it");
 	} else {
-		say(j, DOCTOR_OK, "no listener is at it: the largest limit is %llu, %s",
+		say(j, DOCTOR_OK, "no listener whose limit is known is at it: the largest limit is %llu, %s",
 		    (unsigned long long)l->accept.max, doctor_name_listener(l, name, sizeof(name)));
 	}
 }
@@ -99,8 +138,8 @@ static void judge_syn_backlog(struct judged *j)
 {
 	/* tcp_conn_request(): max_syn_backlog - qlen < max_syn_backlog >> 2 */
 	uint64_t cookies, usable = j->value - (j->value >> 2);
-	size_t over, all;
-	const struct record_listener *l = largest(j->host, usable + 1, &over, &all);
+	size_t over, all, unknown;
+	const struct record_listener *l = largest(j->host, usable + 1, &over, &all, &unknown);
 	char name[128];
 
 	if (!read_number(j->host, "net.ipv4.tcp_syncookies", &cookies))
@@ -115,8 +154,12 @@ static void judge_syn_backlog(struct judged *j)
 		    (unsigned long long)l->accept.max);
 		advise(j, "raise it above the largest limit, or set tcp_syncookies to 1");
 	} else
-		say(j, DOCTOR_OK, "without cookies a SYN queue takes strangers up to %llu, three quarters "
-		    "of this; no listener known has a larger limit", (unsigned long long)usable);
+		say(j, unknown || !j->host->listeners ? DOCTOR_UNKNOWN : DOCTOR_OK,
+		    "without cookies a SYN queue takes strangers up to %llu, three quarters of this; %s",
+		    (unsigned long long)usable,
+		    !j->host->listeners ? "listeners could not be asked for" :
+		    unknown ? "the limits of listeners are not all known" :
+		    "no listener known has a larger limit");
 }
 
 static void judge_syncookies(struct judged *j)

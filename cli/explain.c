@@ -84,6 +84,7 @@ static enum exit_status print(struct explain_view *v, const struct reader_report
 
 	sysctls_open(&sysctls);
 	from.host.ctx = &sysctls;
+	from.host.evidence = &t->evidence;
 	if (t->has_host && !t->mixed && sysctls_are_of(t->host, t->boot_id))
 		from.host.sysctl = read_sysctl;
 	if (v->options->json)

@@ -68,8 +68,12 @@ static void advise_accept_queue(const struct explain_cause *c, const struct expl
 	char wait[32] = "";
 
 	if (c->oldest_wait_ns == NS_UNKNOWN) {
-		buf_lit(b, "How long connections wait for accept() was not seen; tcpshake listeners "
-			   "tells. If accept() is stalled, no backlog is large enough; if not, ");
+		buf_lit(b, "How long connections wait for accept() was not seen; ");
+		if (host->evidence && evidence_refuses(host->evidence, CAPABILITY_LOOK))
+			buf_lit(b, "it cannot be where the queues cannot be looked at. ");
+		else
+			buf_lit(b, "tcpshake listeners shows it. ");
+		buf_lit(b, "If accept() is stalled, no backlog is large enough; if not, ");
 		advise_limit(c, host, b);
 		return;
 	}
@@ -81,7 +85,8 @@ static void advise_accept_queue(const struct explain_cause *c, const struct expl
 			   "larger backlog only lets more of them wait.");
 		return;
 	}
-	buf_lit(b, "accept() is not stalled (the longest wait seen was ");
+	buf_lit(b, "accept() is not stalled, as far as the queue was looked at (the longest wait seen "
+		   "was ");
 	buf_str(b, wait);
 	buf_lit(b, "), so bursts are larger than the queue: ");
 	advise_limit(c, host, b);

@@ -9,6 +9,7 @@
 
 /* Where values come from; `sysctl` is NULL if the feed is another host's. */
 struct explain_host {
+	const struct evidence *evidence; /* what was seen there; NULL: not known */
 	bool (*sysctl)(void *ctx, const struct explain_cause *c, const char *name, char *out,
 		       size_t size);
 	void *ctx;

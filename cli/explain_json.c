@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "explain_render.h"
+#include "explain_unseen.h"
 
 #include <stdint.h>
 #include <stdio.h>
@@ -123,6 +124,8 @@ static void put_cause(struct buf *b, const struct explain_cause *c, size_t rank,
 	put_string(b, "last", *c->last ? c->last : NULL);
 	put_string(b, "evidence", c->evidence);
 	put_looks(b, c, host);
+	if (host->evidence)
+		explain_may_hide_json(c, host->evidence, b);
 	explain_advice(c, host, &advice);
 	buf_mem(&advice, "", 1);
 	put_string(b, "advice", advice.failed ? NULL : advice.data);
@@ -146,5 +149,6 @@ void explain_json(const struct explain *e, const struct explain_source *from, st
 	put_string(b, "to", *t->to ? t->to : NULL);
 	put_number(b, "lost_records", t->lost_records);
 	put_number(b, "undiagnosed", t->undiagnosed);
+	explain_unseen_json(e, b);
 	buf_lit(b, "}\n");
 }

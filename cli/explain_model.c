@@ -372,7 +372,12 @@ static void add_hello(struct explain *e, const struct record *r)
 	struct explain_totals *t = &e->totals;
 	const char *host = r->hello.host ? r->hello.host : "";
 	const char *boot_id = r->hello.boot_id ? r->hello.boot_id : "";
+	struct evidence evidence;
 
+	evidence_take(&evidence, r);
+	evidence_join(&t->evidence, &evidence);
+	if (cJSON_GetObjectItemCaseSensitive(r->hello.filters, "slow"))
+		t->slow_wanted = true;
 	if (t->has_host && (strcmp(t->boot_id, boot_id) != 0 || strcmp(t->host, host) != 0))
 		t->mixed = true;
 	t->has_host = true;

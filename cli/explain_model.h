@@ -26,6 +26,7 @@
 
 #include "bpf/event.h"
 #include "causes.h"
+#include "evidence.h"
 #include "record.h"
 
 enum { ADDR_SIZE = 64, CODE_SIZE = 48, COMM_SIZE = 64, TS_SIZE = 40 };
@@ -72,6 +73,8 @@ struct explain_totals {
 	/* Whose feed it is; `mixed` if of several hosts or boots. */
 	bool has_host, mixed;
 	char host[ADDR_SIZE], boot_id[ADDR_SIZE]; /* boot_id: "" if not told */
+	struct evidence evidence; /* what was seen there; of several feeds what all of them saw */
+	bool slow_wanted; /* a daemon was asked to find what is slow (--slow) */
 };
 
 struct explain;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "explain_render.h"
+#include "explain_unseen.h"
 #include "line.h"
 #include "render_parts.h"
 
@@ -205,8 +206,11 @@ static void put_verdict(struct report *r)
 	const struct explain_totals *t = explain_totals(r->explain);
 	char lost[32], untimed[48] = "", some[48];
 
+	/* Nobody looks for what is slow unless asked to. */
 	if (!t->harmed) {
-		wrap(r, 0, "no handshake failed, was retransmitted or was slow: %llu seen",
+		wrap(r, 0, t->slow_wanted ?
+			   "no handshake failed, was retransmitted or was slow: %llu seen" :
+			   "no handshake failed or was retransmitted: %llu seen",
 		     (unsigned long long)t->handshakes);
 		return;
 	}
@@ -239,12 +243,54 @@ static void put_origin(struct report *r)
 		wrap(r, 0, "The recording does not say whose it is: no values of sysctls are shown.");
 }
 
+/* What nobody could see, as far as it matters for what is shown or missing here. */
+static void put_unseen(struct report *r)
+{
+	if (!explain_totals(r->explain)->evidence.known) {
+		wrap(r, 0, "The feed does not say what could be seen on its host (it has no hello): "
+			   "causes may hide behind others.");
+		return;
+	}
+	for (int i = 0; i < SIGHTS; i++) {
+		struct buf text = { 0 };
+
+		if (explain_unseen(r->explain, (enum sight)i, &text)) {
+			buf_mem(&text, "", 1);
+			if (!text.failed)
+				line_wrap(&r->line, PAINT_NONE, text.data, 0, r->width);
+			line_end(&r->line);
+		}
+		r->line.out->failed = r->line.out->failed || text.failed;
+		buf_free(&text);
+	}
+}
+
+/* Of a direction that nobody could see there is no number. */
+static void put_resets(struct report *r)
+{
+	const struct explain_totals *t = explain_totals(r->explain);
+	char sent[40] = "those sent not seen", received[40] = "those received not seen";
+	char lost[48] = "";
+
+	if (!t->resets_sent && !t->resets_received && !t->lost_resets)
+		return;
+	if (t->resets_sent || !evidence_lacks(&t->evidence, SIGHT_RESETS_SENT))
+		snprintf(sent, sizeof(sent), "%llu sent", (unsigned long long)t->resets_sent);
+	if (t->resets_received || !evidence_lacks(&t->evidence, SIGHT_RESETS_RECEIVED))
+		snprintf(received, sizeof(received), "%llu received",
+			 (unsigned long long)t->resets_received);
+	if (t->lost_resets)
+		snprintf(lost, sizeof(lost), ", %llu not reported", (unsigned long long)t->lost_resets);
+	wrap(r, 0, "resets: %s, %s%s; tcpshake tail --events reset shows them", sent,
+	     received, lost);
+}
+
 /* What stands between this report and the truth, and what it leaves out. */
 static void put_notes(struct report *r, const struct reader_report *report, size_t shown)
 {
 	const struct explain_totals *t = explain_totals(r->explain);
 	uint64_t skipped = report->bad + report->foreign + report->oversized + report->cut;
-	char text[64], lost[48] = "";
+	char text[64];
 
 	line_end(&r->line);
 	if (explain_count(r->explain) > shown)
@@ -253,20 +299,16 @@ static void put_notes(struct report *r, const struct reader_report *report, size
 	if (t->undiagnosed)
 		wrap(r, 0, "%s without a cause in the record: of a daemon before schema 1.2",
 		     plural(text, sizeof(text), t->undiagnosed, "handshake"));
-	if (t->lost_resets)
-		snprintf(lost, sizeof(lost), ", %llu not told", (unsigned long long)t->lost_resets);
-	if (t->resets_sent || t->resets_received || t->lost_resets)
-		wrap(r, 0, "resets: %llu sent, %llu received%s; tcpshake tail --events reset shows "
-			   "them", (unsigned long long)t->resets_sent,
-		     (unsigned long long)t->resets_received, lost);
+	put_resets(r);
 	if (t->lost_records > t->lost_resets)
-		wrap(r, 0, "%s lost, so the feed says: what is here is the least there was",
+		wrap(r, 0, "%s lost, so the feed says: these figures are lower bounds",
 		     plural(text, sizeof(text), t->lost_records - t->lost_resets, "record"));
 	if (report->missing)
 		wrap(r, 0, "%s missing, by the gaps in seq",
 		     plural(text, sizeof(text), report->missing, "record"));
 	if (skipped)
 		wrap(r, 0, "%s skipped", plural(text, sizeof(text), skipped, "line"));
+	put_unseen(r);
 }
 
 static bool several_namespaces(const struct explain *e)

@@ -15,6 +15,7 @@ struct listener_list {
 	/* Open addressing over the entries by netns and socket: index + 1, or 0. */
 	size_t *slots;
 	size_t slot_count; /* a power of two */
+	struct evidence evidence;
 	bool failed;
 };
 
@@ -164,6 +165,8 @@ void listener_list_add(struct listener_list *list, const char *line, size_t len)
 		return;
 	if (e.record.type == RECORD_HELLO)
 		listener_list_clear(list);
+	if (e.record.type == RECORD_HELLO || strcmp(e.record.type_name, "probe") == 0)
+		evidence_take(&list->evidence, &e.record);
 	if (e.record.type != RECORD_LISTENER || !is_wanted(list, &e.record)) {
 		record_free(&e.record);
 		return;
@@ -274,6 +277,16 @@ size_t listener_list_count(const struct listener_list *list)
 const struct listener_entry *listener_list_at(const struct listener_list *list, size_t i)
 {
 	return &list->entries[i];
+}
+
+bool listener_list_is_filtered(const struct listener_list *list)
+{
+	return !filter_is_empty(list->filter);
+}
+
+const struct evidence *listener_list_evidence(const struct listener_list *list)
+{
+	return &list->evidence;
 }
 
 bool listener_list_is_mixed(const struct listener_list *list)

@@ -3,11 +3,13 @@
  * The listeners as their records tell: what the view `listeners` shows. Pure.
  *
  * A socket is known by its netns and the `socket` of its records. The last record stands;
- * `closed` takes it out, and a `hello` all: a feed begins with every listener there is.
+ * `closed` takes it out, and a `hello` all: a feed begins with every listener there is. What
+ * else there may be is the evidence's matter, which a `hello` or a `probe` record brings.
  */
 #ifndef TCPSHAKE_LISTENER_LIST_H
 #define TCPSHAKE_LISTENER_LIST_H
 
+#include "evidence.h"
 #include "options.h"
 #include "record.h"
 
@@ -33,6 +35,9 @@ void listener_list_sort(struct listener_list *list, enum sort_key key);
 
 size_t listener_list_count(const struct listener_list *list);
 const struct listener_entry *listener_list_at(const struct listener_list *list, size_t i);
+/* Not all were asked for. */
+bool listener_list_is_filtered(const struct listener_list *list);
+const struct evidence *listener_list_evidence(const struct listener_list *list);
 /* In more than one network namespace. */
 bool listener_list_is_mixed(const struct listener_list *list);
 /* Memory ran out: something is missing. */

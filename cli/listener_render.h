@@ -8,7 +8,10 @@
 
 #include "common/buf.h"
 
-/* Sorted already. At most `rows` lines of listeners; one line says how many more there are. */
+/*
+ * Sorted already. At most `rows` lines of listeners; one line says how many more there are, and one
+ * sentence at the end what cannot be seen of them here, and why. What is not known is a dash.
+ */
 void listener_render(struct buf *b, const struct style *style, const struct listener_list *list,
 		     size_t rows);
 

@@ -5,6 +5,8 @@
 #include "live.h"
 #include "view.h"
 
+#include <string.h>
+
 #include "common/log.h"
 
 struct listeners {
@@ -23,7 +25,8 @@ static void take(void *view, const struct record *r, const char *line, size_t le
 {
 	struct listeners *v = view;
 
-	if (r->type == RECORD_LISTENER || r->type == RECORD_HELLO)
+	if (r->type == RECORD_LISTENER || r->type == RECORD_HELLO ||
+	    strcmp(r->type_name, "probe") == 0)
 		listener_list_add(v->list, line, len);
 }
 
@@ -54,6 +57,7 @@ enum exit_status listeners_run(const struct options *o)
 {
 	static const struct live_ops ops = {
 		.question = "listeners",
+		.first = "probe",
 		.clear = clear,
 		.record = take,
 		.draw = draw,

@@ -196,6 +196,8 @@ static int run_live(struct live *v, struct ask *a, struct signals *signals)
 		err = wait_for(v, a, signals, stop_at);
 	else if (!v->redrawn && ask_is_private(a))
 		err = wait_for(v, a, signals, now + v->ops->settle_ms * 1000000ULL);
+	if (!err && v->ops->first && !v->options->json)
+		err = ask_question(a, v->ops->first, take_answer, v);
 	for (uint64_t next = clock_mono_ns(); !err; next += INTERVAL_NS) {
 		err = ask_and_draw(v, a, signals);
 		if (err || !v->redrawn || clock_mono_ns() >= stop_at)

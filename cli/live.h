@@ -13,6 +13,7 @@
 #include "common/buf.h"
 
 struct live_ops {
+	const char *first; /* an `op` that is asked once, before all others; or NULL */
 	const char *question; /* the `op` */
 	unsigned settle_ms; /* what a daemon just started needs to have something to say */
 	void (*clear)(void *view); /* an answer follows */

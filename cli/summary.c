@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "summary.h"
+#include "evidence.h"
 #include "text.h"
 
 #include <linux/types.h>
@@ -38,6 +39,7 @@ struct summary {
 	bool has_totals;
 	uint64_t seen, filtered, limited, lost;
 	uint64_t refused_syns, refused_acks; /* by full queues */
+	struct evidence evidence; /* of all feeds */
 	struct tally causes[TALLIES]; /* proven, probable */
 	struct tally resets[TALLIES]; /* sent, received */
 };
@@ -137,9 +139,18 @@ static void add_reset(struct summary *s, const struct record *r)
 	add_tally(s->resets, r->reset.cause, !r->reset.sent);
 }
 
+static void add_hello(struct summary *s, const struct record *r)
+{
+	struct evidence one;
+
+	evidence_take(&one, r);
+	evidence_join(&s->evidence, &one);
+}
+
 void summary_add(struct summary *s, const struct record *r)
 {
 	static void (*const adders[])(struct summary *, const struct record *) = {
+		[RECORD_HELLO] = add_hello,
 		[RECORD_HANDSHAKE] = add_handshake,
 		[RECORD_LOSS] = add_loss,
 		[RECORD_BYE] = add_bye,
@@ -233,9 +244,18 @@ static int compare_tallies(const void *a, const void *b)
 	return na != nb ? (na < nb) - (na > nb) : strcmp(ta->word, tb->word);
 }
 
-static void put_tallies(const struct tally *tallies, const char *const titles[3], struct buf *b)
+/* None counted is none only if somebody counted. */
+static const char *tally_text(uint64_t count, bool counted, char *out, size_t size)
+{
+	snprintf(out, size, "%llu", (unsigned long long)count);
+	return count || counted ? out : "-";
+}
+
+static void put_tallies(const struct tally *tallies, const char *const titles[3],
+			const bool counted[2], struct buf *b)
 {
 	struct tally sorted[TALLIES];
+	char first[24], second[24];
 
 	if (!*tallies->word)
 		return;
@@ -243,8 +263,9 @@ static void put_tallies(const struct tally *tallies, const char *const titles[3]
 	qsort(sorted, TALLIES, sizeof(*sorted), compare_tallies);
 	put(b, "\n%-24s %9s %9s\n", titles[0], titles[1], titles[2]);
 	for (const struct tally *t = sorted; t < sorted + TALLIES && *t->word; t++)
-		put(b, "%-24s %9llu %9llu\n", t->word, (unsigned long long)t->counts[0],
-		    (unsigned long long)t->counts[1]);
+		put(b, "%-24s %9s %9s\n", t->word,
+		    tally_text(t->counts[0], counted[0], first, sizeof(first)),
+		    tally_text(t->counts[1], counted[1], second, sizeof(second)));
 }
 
 static void put_count(struct buf *b, const char *title, uint64_t count, const char *what)
@@ -281,8 +302,11 @@ void summary_print(const struct summary *s, const struct reader_report *report, 
 
 	put_counts(s, b);
 	put_latencies(s, b);
-	put_tallies(s->causes, (const char *[]){ "causes", "proven", "probable" }, b);
-	put_tallies(s->resets, (const char *[]){ "resets", "sent", "received" }, b);
+	put_tallies(s->causes, (const char *[]){ "causes", "proven", "probable" },
+		    (const bool[]){ true, true }, b);
+	put_tallies(s->resets, (const char *[]){ "resets", "sent", "received" },
+		    (const bool[]){ !evidence_lacks(&s->evidence, SIGHT_RESETS_SENT),
+				    !evidence_lacks(&s->evidence, SIGHT_RESETS_RECEIVED) }, b);
 	buf_lit(b, "\n");
 	start = b->len;
 	put_count(b, "retransmits", s->retransmitted, "handshakes sent a SYN or SYN-ACK again");

@@ -24,6 +24,31 @@ static void put_number(const struct top_cell *at, enum top_paint paint, uint64_t
 	put_text(at, n ? paint : TOP_DIM, top_number(n, at->width, text, sizeof(text)));
 }
 
+/* Nobody knows it here: no 0, and no empty queue. */
+static void put_unknown(const struct top_cell *at)
+{
+	put_text(at, TOP_DIM, at->canvas->utf8 ? "\u2013" : "-");
+}
+
+/* What is reported counts; none reported is none only where somebody counts. */
+static void put_counted(const struct top_cell *at, enum top_paint paint, uint64_t n, bool counted)
+{
+	if (n || counted)
+		put_number(at, paint, n);
+	else
+		put_unknown(at);
+}
+
+static bool counts_syns(const struct top_cell *at, const struct top_line *l)
+{
+	return evidence_counts_syns(top_evidence_of(at->context->model), l->has_queue);
+}
+
+static bool counts_acks(const struct top_cell *at, const struct top_line *l)
+{
+	return evidence_counts_acks(top_evidence_of(at->context->model), l->has_queue);
+}
+
 static void put_duration(const struct top_cell *at, const struct top_line *l, uint64_t ns)
 {
 	char text[32];
@@ -118,9 +143,15 @@ static void put_bar(const struct top_cell *at, const struct top_line *l)
 {
 	bool utf8 = at->canvas->utf8;
 	uint64_t most = top_line_count(l, SLOT_PEAK);
-	unsigned len = l->has_queue ? places(l->len, l->max, at->width) : 0;
-	unsigned peak = l->has_queue ? places(most, l->max, at->width) : 0;
+	unsigned len, peak;
 
+	/* An empty bar is an empty queue. */
+	if (!l->has_queue) {
+		top_put(at->canvas, at->row, at->column, at->width, TOP_DIM, utf8 ? "\u2013" : "-");
+		return;
+	}
+	len = places(l->len, l->max, at->width);
+	peak = places(most, l->max, at->width);
 	for (unsigned i = 1; i <= at->width; i++) {
 		enum top_paint paint = fill_paint(l, i <= len ? l->len : i == peak ? most : 0);
 		uint32_t sign = i <= len ? (utf8 ? 0x2588 : '#') : i == peak ? (utf8 ? 0x2502 : '|') :
@@ -134,14 +165,20 @@ static void put_queue(const struct top_cell *at, const struct top_line *l)
 {
 	char text[52], len[24], max[24];
 
+	if (!l->has_queue) {
+		put_unknown(at);
+		return;
+	}
 	snprintf(text, sizeof(text), "%s/%s", top_number(l->len, 5, len, sizeof(len)),
 		 top_number(l->max, 5, max, sizeof(max)));
-	put_text(at, fill_paint(l, l->len), l->has_queue ? text : "-");
+	put_text(at, fill_paint(l, l->len), text);
 }
 
 static void put_peak(const struct top_cell *at, const struct top_line *l)
 {
-	put_number(at, fill_paint(l, top_line_count(l, SLOT_PEAK)), top_line_count(l, SLOT_PEAK));
+	uint64_t peak = top_line_count(l, SLOT_PEAK);
+
+	put_counted(at, fill_paint(l, peak), peak, l->has_queue);
 }
 
 static void put_syn_queue(const struct top_cell *at, const struct top_line *l)
@@ -149,17 +186,17 @@ static void put_syn_queue(const struct top_cell *at, const struct top_line *l)
 	if (l->has_syn)
 		put_number(at, l->syn_len > l->syn_max / 2 ? TOP_WARN : TOP_PLAIN, l->syn_len);
 	else
-		put_text(at, TOP_DIM, "-");
+		put_unknown(at);
 }
 
 static void put_refused_syn(const struct top_cell *at, const struct top_line *l)
 {
-	put_number(at, TOP_BAD, top_line_count(l, SLOT_REFUSED_SYN));
+	put_counted(at, TOP_BAD, top_line_count(l, SLOT_REFUSED_SYN), counts_syns(at, l));
 }
 
 static void put_refused_ack(const struct top_cell *at, const struct top_line *l)
 {
-	put_number(at, TOP_BAD, top_line_count(l, SLOT_REFUSED_ACK));
+	put_counted(at, TOP_BAD, top_line_count(l, SLOT_REFUSED_ACK), counts_acks(at, l));
 }
 
 static uint64_t refused(const struct top_line *l)
@@ -169,12 +206,12 @@ static uint64_t refused(const struct top_line *l)
 
 static void put_refused(const struct top_cell *at, const struct top_line *l)
 {
-	put_number(at, TOP_BAD, refused(l));
+	put_counted(at, TOP_BAD, refused(l), top_counts_refusals(at->context->model));
 }
 
 static void put_cookies(const struct top_cell *at, const struct top_line *l)
 {
-	put_number(at, TOP_WARN, top_line_count(l, SLOT_COOKIES));
+	put_counted(at, TOP_WARN, top_line_count(l, SLOT_COOKIES), counts_syns(at, l));
 }
 
 static void put_drops(const struct top_cell *at, const struct top_line *l)
@@ -182,7 +219,7 @@ static void put_drops(const struct top_cell *at, const struct top_line *l)
 	if (l->has_drops)
 		put_number(at, TOP_PLAIN, l->drops);
 	else
-		put_text(at, TOP_DIM, "-");
+		put_unknown(at);
 }
 
 static void put_oldest(const struct top_cell *at, const struct top_line *l)
@@ -190,6 +227,10 @@ static void put_oldest(const struct top_cell *at, const struct top_line *l)
 	char text[32];
 	bool known = l->oldest_wait_ns != NS_UNKNOWN;
 
+	if (!l->waiting && !l->has_queue) {
+		put_unknown(at);
+		return;
+	}
 	put_text(at, !l->waiting ? TOP_DIM : known && l->oldest_wait_ns >= NSEC_PER_SEC ? TOP_WARN :
 		 TOP_PLAIN, !l->waiting ? "-" : known ? top_time(l->oldest_wait_ns, text, sizeof(text)) :
 		 "?");

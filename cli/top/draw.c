@@ -107,9 +107,16 @@ static const struct {
 
 #define METRICS (sizeof(metrics) / sizeof(metrics[0]))
 
-static unsigned draw_counts(struct top_canvas *c, unsigned row, const struct top_totals *t,
-			    double seconds)
+/* None reported is none only where somebody counts. */
+static bool is_counted(const struct top_model *m, enum top_count count, uint64_t n)
 {
+	return n || count != TOP_COUNT_OVERFLOWED || top_counts_refusals(m);
+}
+
+static unsigned draw_counts(struct top_canvas *c, unsigned row, const struct top_model *m,
+			    const struct top_totals *t, double seconds)
+{
+	const char *unknown = c->utf8 ? "\u2013" : "-";
 	bool wide = c->columns >= WIDE_COLUMNS;
 	unsigned per_row = wide ? METRICS : METRICS / 2, width = c->columns / per_row;
 	char text[32];
@@ -118,13 +125,14 @@ static unsigned draw_counts(struct top_canvas *c, unsigned row, const struct top
 		unsigned at = row + i / per_row, column = i % per_row * width;
 		unsigned end = column + width - (wide ? 4 : 2);
 		uint64_t n = t->counts[metrics[i].count];
+		bool counted = is_counted(m, metrics[i].count, n);
 
 		top_put(c, at, column, width, TOP_DIM,
 			width >= 30 ? metrics[i].long_name : metrics[i].name);
 		top_put_right(c, at, column, end - column - 8, n ? metrics[i].paint : TOP_DIM,
-			      top_number(n, 9, text, sizeof(text)));
+			      counted ? top_number(n, 9, text, sizeof(text)) : unknown);
 		top_put_right(c, at, end - 7, 7, n ? TOP_PLAIN : TOP_DIM,
-			      top_rate(n, seconds, text, sizeof(text)));
+			      counted ? top_rate(n, seconds, text, sizeof(text)) : unknown);
 	}
 	return METRICS / per_row;
 }
@@ -273,7 +281,7 @@ void top_draw(struct top_canvas *c, struct top_view *v)
 		top_draw_help(c, (struct top_area){ 2, 0, c->rows - 3, c->columns });
 		return;
 	}
-	row += draw_counts(c, row, &totals, span.seconds);
+	row += draw_counts(c, row, v->model, &totals, span.seconds);
 	if (c->rows >= 14)
 		row += draw_latencies(c, row, &totals);
 	if (heat)
@@ -294,7 +302,11 @@ int top_draw_report(struct top_canvas *c, struct top_view *v, unsigned columns)
 	for (enum top_table_id id = 0; id < TOP_TABLES; id++) {
 		struct top_line *lines;
 
-		heights[id] = (unsigned)top_lines_of(v->queries[id], v->model, id, &span, &lines) + 3;
+		size_t count = top_lines_of(v->queries[id], v->model, id, &span, &lines);
+		unsigned note = top_note_rows(v, id, columns);
+
+		/* Where something cannot be seen, it is said that there is nothing to show. */
+		heights[id] = (unsigned)count + 3 + note + (note && !count);
 		rows += heights[id];
 	}
 	err = top_canvas_resize(c, rows, columns);
@@ -305,7 +317,7 @@ int top_draw_report(struct top_canvas *c, struct top_view *v, unsigned columns)
 	v->report = true;
 	top_totals_of(v->model, &span, &totals);
 	draw_title(c, v, &totals);
-	row += draw_counts(c, row, &totals, span.seconds);
+	row += draw_counts(c, row, v->model, &totals, span.seconds);
 	row += draw_latencies(c, row, &totals);
 	top_draw_heat(c, v, (struct top_area){ row, 0, REPORT_HEAT, columns });
 	row += REPORT_HEAT + 1;

@@ -225,5 +225,5 @@ void top_draw_help(struct top_canvas *c, struct top_area area)
 				"came. Latencies are of established handshakes. @SYN and @ACK are segments that "
 				"a full queue refused; lost are records that did not reach this screen. A + after "
 				"a process means: and others of that name. A ? after a cause: probable, not "
-				"proven.");
+				"proven. A dash where a number should be: nobody can know it on that host.");
 }

@@ -164,16 +164,55 @@ static void draw_name(struct top_canvas *c, const struct top_view *v, enum top_t
 	top_put_right(c, area.row, area.column + used, area.columns - used - 2, TOP_DIM, text);
 }
 
-static void draw_nothing(struct top_canvas *c, enum top_table_id id, struct top_area area)
+/* What came, and no more: what nobody looked for is not said to be none. */
+static void draw_nothing(struct top_canvas *c, const struct top_view *v, enum top_table_id id,
+			 struct top_area area)
 {
 	static const char *const nothing[TOP_TABLES] = {
-		[TOP_LISTENERS] = "no listener",
-		[TOP_DESTINATIONS] = "nobody here connected to anywhere in this window",
-		[TOP_PROCESSES] = "no process connected or was connected to in this window",
-		[TOP_CAUSES] = "nothing failed, was retransmitted or was slow in this window",
+		[TOP_DESTINATIONS] = "no connection to anywhere was seen in this window",
+		[TOP_PROCESSES] = "no process was seen to connect or to be connected to in this window",
+		[TOP_CAUSES] = "no handshake of this window has a cause: none was seen to fail or to be "
+			       "sent again",
 	};
+	char text[200];
 
-	top_put(c, area.row, area.column, area.columns, TOP_DIM, nothing[id]);
+	top_put_wrapped(c, area.row, area.column, area.columns, area.rows, TOP_DIM,
+			id == TOP_LISTENERS ? evidence_no_listeners(top_evidence_of(v->model), text,
+								    sizeof(text)) :
+					      nothing[id]);
+}
+
+static const char *note_of(const struct top_view *v, enum top_table_id id, char *out, size_t size)
+{
+	const struct evidence *e = top_evidence_of(v->model);
+	char why[200];
+
+	*out = '\0';
+	if (id == TOP_LISTENERS)
+		evidence_of_queues(e, out, size);
+	if (id == TOP_CAUSES && evidence_lacks(e, SIGHT_SYNS))
+		snprintf(out, size, "a full queue's refused SYNs are not seen here (%s)",
+			 evidence_reasons(e, SIGHT_SYNS, why, sizeof(why)));
+	return out;
+}
+
+unsigned top_note_rows(const struct top_view *v, enum top_table_id id, unsigned columns)
+{
+	struct top_canvas none = { .rows = 0, .columns = columns };
+	char text[320];
+
+	if (!*note_of(v, id, text, sizeof(text)))
+		return 0;
+	return top_put_wrapped(&none, 0, 0, columns, 4, TOP_DIM, text);
+}
+
+static void draw_note(struct top_canvas *c, const struct top_view *v, enum top_table_id id,
+		      struct top_area area)
+{
+	char text[320];
+
+	top_put_wrapped(c, area.row, area.column, area.columns, area.rows, TOP_DIM,
+			note_of(v, id, text, sizeof(text)));
 }
 
 void top_draw_pane(struct top_canvas *c, struct top_view *v, enum top_table_id id,
@@ -183,7 +222,7 @@ void top_draw_pane(struct top_canvas *c, struct top_view *v, enum top_table_id i
 	struct top_line *lines;
 	size_t count = top_lines_of(v->queries[id], v->model, id, span, &lines);
 	struct layout l = lay_out(id, area.columns, info.mixed);
-	unsigned top = alone ? 1 : 2, evidence = 0;
+	unsigned top = alone ? 1 : 2, evidence = 0, note = top_note_rows(v, id, area.columns);
 	struct top_area body = area;
 
 	if (area.rows < top + 1)
@@ -194,6 +233,10 @@ void top_draw_pane(struct top_canvas *c, struct top_view *v, enum top_table_id i
 	top_sort(id, v->ui->sort[id], v->ui->reversed[id], lines, count);
 	body.row += top;
 	body.rows -= top + evidence;
+	/* It stands below the rows, where there is room for some. */
+	if (body.rows < note + 1)
+		note = 0;
+	body.rows -= note;
 	find_selected(v->ui, id, lines, count, body.rows);
 	if (!alone)
 		draw_name(c, v, id, area, count);
@@ -201,8 +244,11 @@ void top_draw_pane(struct top_canvas *c, struct top_view *v, enum top_table_id i
 	if (count)
 		draw_rows(c, v, id, span, &l, lines, body);
 	else
-		draw_nothing(c, id, body);
+		draw_nothing(c, v, id, body);
 	body.row += body.rows;
+	body.rows = note;
+	draw_note(c, v, id, body);
+	body.row += note;
 	body.rows = evidence;
 	if (evidence && count)
 		draw_evidence(c, v, &lines[v->ui->order[id].selected], body);

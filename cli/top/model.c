@@ -255,7 +255,8 @@ static void add_hello(struct top_model *m, const struct record *r)
 	copy_text(m->host, sizeof(m->host), h->host);
 	copy_text(m->kernel, sizeof(m->kernel), h->kernel);
 	copy_text(m->version, sizeof(m->version), h->version);
-	copy_text(m->evidence, sizeof(m->evidence), h->evidence);
+	copy_text(m->tier, sizeof(m->tier), h->evidence);
+	evidence_take(&m->evidence, r);
 	*m->daemon_only = '\0';
 	cJSON_ArrayForEach(item, h->filters)
 		if (cJSON_IsString(item))

@@ -4,6 +4,7 @@
 #define TCPSHAKE_TOP_PARTS_H
 
 #include "cells.h"
+#include "cli/evidence.h"
 #include "fact.h"
 #include "model.h"
 #include "table.h"
@@ -68,7 +69,8 @@ struct top_model {
 	uint64_t since_ns; /* of what `total` counts */
 	int64_t wall_offset_ns; /* from mono_ns to the time of day */
 	uint64_t wall_second; /* for which it was reckoned */
-	char host[64], kernel[64], version[32], evidence[32], boot_id[64];
+	char host[64], kernel[64], version[32], tier[32], boot_id[64];
+	struct evidence evidence; /* of the newest hello */
 	char daemon_only[120]; /* the filters of the daemon itself, "" for none */
 	char source_only[120]; /* and of this program's options */
 	bool failed; /* memory ran out: something is missing */

@@ -88,7 +88,7 @@ struct top_info top_info_of(const struct top_model *m)
 		.host = m->host,
 		.kernel = m->kernel,
 		.version = m->version,
-		.evidence = m->evidence,
+		.evidence = m->tier,
 		.daemon_only = m->daemon_only,
 		.source_only = m->source_only,
 		.since_ns = m->since_ns,
@@ -102,6 +102,16 @@ struct top_info top_info_of(const struct top_model *m)
 int64_t top_wall_ns(const struct top_model *m, uint64_t mono_ns)
 {
 	return (int64_t)mono_ns + m->wall_offset_ns;
+}
+
+const struct evidence *top_evidence_of(const struct top_model *m)
+{
+	return &m->evidence;
+}
+
+bool top_counts_refusals(const struct top_model *m)
+{
+	return evidence_counts_all(&m->evidence, m->filtered || m->source_filter || *m->daemon_only);
 }
 
 const struct top_names *top_names_of(const struct top_model *m)

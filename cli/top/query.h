@@ -4,6 +4,7 @@
 #define TCPSHAKE_TOP_QUERY_H
 
 #include "cells.h"
+#include "cli/evidence.h"
 #include "fact.h"
 #include "model.h"
 
@@ -40,6 +41,10 @@ struct top_info {
 };
 
 struct top_info top_info_of(const struct top_model *m);
+/* What the feed's host lets be seen. */
+const struct evidence *top_evidence_of(const struct top_model *m);
+/* Is a refusal that is not counted none? */
+bool top_counts_refusals(const struct top_model *m);
 /* The time of day, in nanoseconds since the epoch. */
 int64_t top_wall_ns(const struct top_model *m, uint64_t mono_ns);
 

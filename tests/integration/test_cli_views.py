@@ -392,3 +392,84 @@ def test_no_escape_reaches_the_terminal(tmp_path, recording, cli):
     for view in ("listeners", "tail"):
         text = ESCAPE.sub("", cli(view, "--from", str(evil), terminal=80).end())
         assert not re.search("[\x1b\x07\x9b]", text)
+
+
+# what nobody can see
+
+DENIED = "Operation not permitted"
+
+
+def blind_hello(*names, hooks=False):
+    """Of a kernel that refuses these."""
+    all_of_them = ("listener_iterator", "queue_look", "kfree_skb", "overflow_reason", "tcp_send_reset")
+    return example("hello-1.5", refused={name: {"error": DENIED, "without": "Less."} for name in names},
+                   capabilities={**dict.fromkeys(all_of_them, True), "function_hooks": hooks,
+                                 **dict.fromkeys(names, False)})
+
+
+def unseen(number, port, **overflows):
+    return sample(number, "0.0.0.0", port, "web", 0, 0, 0, backlog=None, accept_queue=None,
+                  syn_queue=None, drops=None,
+                  overflows={"syn": 0, "ack": 0, "cookie": 0, **overflows})
+
+
+def write(path, *records):
+    path.write_text("".join(json.dumps({**record, "seq": number}) + "\n"
+                            for number, record in enumerate(records, 1)))
+    return str(path)
+
+
+@pytest.mark.parametrize("hello,first,second,note", [
+    (blind_hello("queue_look"), "-/0", "2/3",
+     f"queues not shown: queue_look: {DENIED}; refused SYNs are counted by namespace only"),
+    (blind_hello("queue_look", hooks=True), "0/0", "2/3", f"queues not shown: queue_look: {DENIED}"),
+    (blind_hello("queue_look", "kfree_skb", "overflow_reason"), "-", "2/3",
+     f"queues not shown: queue_look: {DENIED}; refused handshakes are counted by namespace only"),
+    (blind_hello("listener_iterator"), "-/0", "2/3",
+     f"queues of listeners from before the daemon not shown: listener_iterator: {DENIED}; what they refuse "
+     "is counted by namespace only"),
+    (example("hello-1.2"), "0/0", "2/3", None)], ids=["look", "hooks", "acks", "older", "granted"])
+def test_queues_that_nobody_sees(tmp_path, cli, hello, first, second, note):
+    """Dashes, no empty bar, and one line that says why."""
+    path = write(tmp_path / "recording", hello, unseen(1, 80), unseen(2, 81, syn=2, ack=3))
+    text = cli("listeners", "--from", path, "--sort", "port").end()
+    rows = table(text)
+    assert rows[0] == ["0.0.0.0:80", "web/1001+1", "-", "-", "-", "-", "-", first, "-"]
+    assert rows[1][-2] == second
+    assert text.splitlines()[3:] == ([note] if note else [])
+    plain = ESCAPE.sub("", cli("listeners", "--from", path, "--once", terminal=100).end())
+    assert "\u2013" in plain and "\u2591" not in plain
+    top = cli("top", "--once", "--from", path).end()
+    line = next(line for line in top.splitlines() if line.startswith("0.0.0.0:80 "))
+    assert line.split()[2:6] == ["\u2013"] * 4 and "\u2591" not in line
+    assert note is None or note in top
+
+
+@pytest.mark.parametrize("hello,says", [
+    (blind_hello("queue_look"), "no listeners\n"),
+    (blind_hello("listener_iterator"), "no listeners\n"),  # /proc shows them
+    ({**blind_hello("listener_iterator"), "schema": "1.4"},
+     "no listeners known: those from before the daemon cannot be found here "
+     f"(listener_iterator: {DENIED})\n"),
+    (None, "no listeners known\n")], ids=["found", "by_proc", "refused", "no_hello"])
+def test_no_listeners(tmp_path, cli, hello, says):
+    path = write(tmp_path / "recording", *filter(None, [hello, example("handshake-active")]))
+    assert cli("listeners", "--from", path).end() == says
+
+
+@pytest.mark.parametrize("refused", ["queue_look,function_hooks", "all"])
+def test_refused_evidence_of_a_daemon(lone, daemon, cli, tmp_path, refused):
+    """The answer to a question has no hello: the daemon's probe says what it cannot see."""
+    d = daemon("--netns", lone.path, *FAST, sock=tmp_path / "sock",
+               env={**os.environ, "TCPSHAKE_REFUSE": refused})
+    with listener(lone, 4) as sock:
+        port = port_of(sock)
+        d.feed.wait_for(lambda all: [r for r in all if r["type"] == "listener" and
+                                     r["local"]["port"] == port], what="the listener")
+        text = cli("listeners", "--once", "-s", str(tmp_path / "sock")).end()
+        top = cli("top", "--once", "-s", str(tmp_path / "sock"), "--duration", "1s").end()
+    for shown, dash in ((text, "-"), (top, "\u2013")):
+        line = next(line for line in shown.splitlines() if line.startswith(f"0.0.0.0:{port} "))
+        assert line.split()[2:6] == [dash] * 4, shown
+        assert "queues not shown: queue_look: " in shown
+        assert ("refused handshakes are" if refused == "all" else "refused SYNs are") in shown

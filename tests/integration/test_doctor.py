@@ -56,10 +56,25 @@ def test_every_capability_has_a_remedy():
     daemon = (env.ROOT / "daemon" / "capabilities.c").read_text()
     model = (env.ROOT / "cli" / "doctor_model.c").read_text()
     names = re.findall(r'\[CAP_\w+\] = \{ "(\w+)"', daemon)
-    # not the two that are there wherever their siblings are, since 4.16
-    assert set(names) - set(re.findall(r'^\t\{ "(\w+)", ', model, re.M)) <= \
-        {"tcp_send_reset", "tcp_receive_reset", "neigh_timer_handler"}
+    assert set(names) <= set(re.findall(r'^\t\{ "(\w+)", ', model, re.M))
     assert len(names) > 10
+
+
+@pytest.mark.parametrize("refused", ["queue_look", "all"])
+def test_refused_evidence(doctor, daemon, lone, tmp_path, refused):
+    """Each name has its own reason, what it costs and a remedy; nothing rests on what was not seen."""
+    daemon(sock=tmp_path / "sock", env={**os.environ, "TCPSHAKE_REFUSE": refused})
+    with listener(lone, 4):
+        found = doctor("--socket", str(tmp_path / "sock"), "--netns", str(lone.inode), ns=lone)
+    kernel = {name: f for name, f in found.items() if f["about"] == "kernel"}
+    missing = {name: f for name, f in kernel.items() if f["verdict"] == "missing"}
+    assert "queue_look" in missing
+    if refused == "all":
+        assert set(kernel) - set(missing) == {"inet_sock_set_state", "tcp_retransmit_synack"}
+    for name, f in missing.items():
+        assert f["value"] and "; without it: " in f["detail"] and f["advice"], name
+    assert found["others"]["verdict"] == "unknown"
+    assert "somaxconn where" not in found["others"]["detail"]
 
 
 def test_values_are_this_namespace_s(doctor, lone):

@@ -140,6 +140,55 @@ static void test_somaxconn(void **state)
 	expect(at_100, lines, 4, "others", DOCTOR_OK, "3 of 4");
 }
 
+#define UNSEEN(netns, socket)                                                                 \
+	"{\"v\":1,\"type\":\"listener\",\"seq\":2,\"event\":\"sample\",\"netns\":" #netns     \
+	",\"socket\":\"" socket "\",\"local\":{\"addr\":\"::1\",\"port\":80},\"accept_queue\":null,"     \
+	"\"syn_queue\":null,\"drops\":null,\"backlog\":null}"
+#define PROBE(capability)                                                                     \
+	"{\"v\":1,\"type\":\"probe\",\"capabilities\":{\"" capability "\":{\"ok\":false,\"error\":"  \
+	"\"No.\"}}}"
+
+/* What the listeners are judged to be, after a probe. */
+static void expect_unseen(const char *probe, const char *line, const char *name, const char *says)
+{
+	static const struct setting settings[] = { { "net.core.somaxconn", "100" },
+						   { "net.ipv4.tcp_max_syn_backlog", "64" },
+						   { "net.ipv4.tcp_syncookies", "0" }, { 0 } };
+	static struct filter none;
+	struct listener_list *list = listener_list_new(&none);
+	struct doctor_host host = { .netns = OURS, .sysctl = get, .ports = get_ports,
+				    .ctx = (void *)(uintptr_t)settings, .listeners = list };
+	struct doctor d = { { 0 } };
+	const struct doctor_finding *f;
+
+	listener_list_add(list, probe, strlen(probe));
+	if (line)
+		listener_list_add(list, line, strlen(line));
+	doctor_judge_sysctls(&d, &host);
+	doctor_judge_listeners(&d, &host);
+	f = find(&d, name);
+	if (!strstr(f->detail, says))
+		fail_msg("%s: no '%s' in '%s'", name, says, f->detail);
+	assert_string_equal(doctor_verdict_names[f->verdict], "unknown");
+	doctor_free(&d);
+	listener_list_free(list);
+}
+
+/* No queue was looked at, no listener found: then nothing is fine. */
+static void test_what_was_not_looked_at(void **state)
+{
+	(void)state;
+	expect_unseen(PROBE("queue_look"), UNSEEN(7, "a"), "net.core.somaxconn",
+		      "the limits of the listeners here, 1 of them, are not known (queue_look: No.)");
+	expect_unseen(PROBE("queue_look"), UNSEEN(7, "a"), "net.ipv4.tcp_max_syn_backlog",
+		      "not all known");
+	expect_unseen(PROBE("queue_look"), UNSEEN(7, "a"), "others",
+		      "1 of 1 listeners: nothing was seen to be refused; queues not shown: queue_look: No.");
+	expect_unseen(PROBE("listener_iterator"), NULL, "net.core.somaxconn",
+		      "cannot be found (listener_iterator: No.)");
+	expect_unseen(PROBE("listener_iterator"), NULL, "others", "no listeners known");
+}
+
 static void test_listeners(void **state)
 {
 	const struct setting at_100[] = { { "net.core.somaxconn", "100" }, { 0 } };
@@ -252,7 +301,7 @@ int main(void)
 		cmocka_unit_test(test_missing),	    cmocka_unit_test(test_somaxconn),
 		cmocka_unit_test(test_listeners),   cmocka_unit_test(test_syn_backlog),
 		cmocka_unit_test(test_port_range),  cmocka_unit_test(test_ports_sum),
-		cmocka_unit_test(test_probe),
+		cmocka_unit_test(test_probe),	    cmocka_unit_test(test_what_was_not_looked_at),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -207,10 +207,116 @@ static void test_table(void **state)
 		"  17      1/16    40              36/2  1.20s\n"
 		"127.0.0.1:22                                   sshd/1      |...............   0/128 "
 		"   3     1/128     0               0/0      -\n"
-		"[2001:db8:1111:2222:3333:4444:5555:6666]:65535 -           ................       - "
+		"[2001:db8:1111:2222:3333:4444:5555:6666]:65535 -           -                      - "
 		"   -         -     -               0/0      -\n");
 	buf_free(&b);
 	listener_list_free(list);
+}
+
+#define UNSEEN(socket, port, overflows)                                                       \
+	LISTENER("sample", 7, socket, V4("0.0.0.0", port) ",\"backlog\":null,\"accept_queue\":null" \
+		 ",\"syn_queue\":null,\"drops\":null,\"overflows\":" overflows ",\"process\":" \
+		 OWNER(9, "web"))
+#define NO_LOOK                                                                               \
+	"{\"v\":1,\"type\":\"hello\",\"seq\":1,\"capabilities\":{\"listener_iterator\":true,"      \
+	"\"queue_look\":false,\"kfree_skb\":true,\"overflow_reason\":true},\"refused\":{"        \
+	"\"queue_look\":\"Operation not permitted\"}}"
+#define NOTHING                                                                               \
+	"{\"v\":1,\"type\":\"hello\",\"seq\":1,\"capabilities\":{\"listener_iterator\":false,"     \
+	"\"queue_iterator\":false,\"kfree_skb\":false}}"
+
+/* A queue that nobody can look at is shown as such, and why. */
+static void test_queues_not_seen(void **state)
+{
+	static const char *const looks[] = {
+		NO_LOOK, UNSEEN("1", 80, "{\"syn\":0,\"ack\":0,\"cookie\":0}"),
+		UNSEEN("2", 81, "{\"syn\":2,\"ack\":3,\"cookie\":0}"),
+	};
+	static const char *const nothing[] = {
+		NOTHING, UNSEEN("1", 80, "{\"syn\":0,\"ack\":0,\"cookie\":0}"),
+		UNSEEN("2", 81, "{\"syn\":0,\"ack\":3,\"cookie\":0}"),
+	};
+	struct filter none = { 0 };
+	struct listener_list *list = LIST_OF(&none, looks);
+	struct buf b = { 0 };
+
+	(void)state;
+	listener_list_sort(list, SORT_PORT);
+	listener_render(&b, &piped, list, SIZE_MAX);
+	assert_string_equal(text_of(&b),
+		"LISTEN     PROCESS ACCEPT-QUEUE LEN/MAX PEAK SYN-QUEUE DROPS OVERFLOWS-SYN/ACK OLDEST\n"
+		"0.0.0.0:80 web/9   -                  -    -         -     -               -/0      -\n"
+		"0.0.0.0:81 web/9   -                  -    -         -     -               2/3      -\n"
+		"queues not shown: queue_look: Operation not permitted; refused SYNs are counted by "
+		"namespace only\n");
+	listener_list_free(list);
+	buf_clear(&b);
+	list = LIST_OF(&none, nothing);
+	listener_list_sort(list, SORT_PORT);
+	listener_render(&b, &piped, list, SIZE_MAX);
+	assert_string_equal(text_of(&b),
+		"LISTEN     PROCESS ACCEPT-QUEUE LEN/MAX PEAK SYN-QUEUE DROPS OVERFLOWS-SYN/ACK OLDEST\n"
+		"0.0.0.0:80 web/9   -                  -    -         -     -                 -      -\n"
+		"0.0.0.0:81 web/9   -                  -    -         -     -               -/3      -\n"
+		"queues not shown: queue_look: not granted; refused handshakes are counted by namespace "
+		"only; listeners from before the daemon not known: listener_iterator: not granted\n");
+	listener_list_free(list);
+	buf_free(&b);
+}
+
+/* The sentence takes its lines from the table's; the dash is one where there is UTF-8. */
+static void test_queues_not_seen_on_a_terminal(void **state)
+{
+	static const char *const lines[] = {
+		NO_LOOK, UNSEEN("1", 80, "{}"), UNSEEN("2", 81, "{}"), UNSEEN("3", 82, "{}"),
+	};
+	struct filter none = { 0 };
+	struct listener_list *list = LIST_OF(&none, lines);
+	struct buf b = { 0 };
+	size_t rows = 0;
+	char *text;
+
+	(void)state;
+	listener_list_sort(list, SORT_PORT);
+	listener_render(&b, &screen, list, 4);
+	text = text_of(&b);
+	assert_non_null(strstr(text, "0.0.0.0:80 web/9   \u2013 "));
+	assert_non_null(strstr(text, "\u2013/0"));
+	assert_null(strstr(text, "\u2591"));
+	assert_non_null(strstr(text, "and 2 more; --once shows all\nqueues not shown: queue_look:"));
+	for (; *text; text++)
+		rows += *text == '\n';
+	assert_int_equal(rows, 5); /* with the titles */
+	listener_list_free(list);
+	buf_free(&b);
+}
+
+static void expect_none(const char *hello, const char *says)
+{
+	struct filter none = { 0 };
+	struct listener_list *list = list_of(&none, &hello, 1);
+	struct buf b = { 0 };
+
+	listener_render(&b, &piped, list, SIZE_MAX);
+	assert_string_equal(text_of(&b), says);
+	buf_free(&b);
+	listener_list_free(list);
+}
+
+/* Nobody listens only where all that listen could be found. */
+static void test_no_listeners(void **state)
+{
+	(void)state;
+	expect_none(NO_LOOK, "no listeners\n");
+	expect_none("{\"v\":1,\"type\":\"probe\",\"capabilities\":{\"listener_iterator\":{\"ok\":true}}}",
+		    "no listeners\n");
+	expect_none("{\"v\":1,\"type\":\"probe\",\"capabilities\":{\"listener_iterator\":{\"ok\":false,"
+		    "\"error\":\"No such device\"}}}",
+		    "no listeners known: those from before the daemon cannot be found here "
+		    "(listener_iterator: No such device)\n");
+	expect_none(NOTHING, "no listeners known: those from before the daemon cannot be found here "
+			     "(listener_iterator: not granted)\n");
+	expect_none("{\"v\":1,\"type\":\"hello\",\"seq\":1}", "no listeners known\n");
 }
 
 /* Columns of a line of UTF-8. */
@@ -247,7 +353,7 @@ static void test_table_on_a_terminal(void **state)
 	buf_clear(&b);
 	listener_list_clear(list);
 	listener_render(&b, &screen, list, 2);
-	assert_string_equal(text_of(&b), "no listeners\n");
+	assert_string_equal(text_of(&b), "no listeners known\n");
 	buf_free(&b);
 	listener_list_free(list);
 }
@@ -301,6 +407,9 @@ int main(void)
 		cmocka_unit_test(test_bar),
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_table_on_a_terminal),
+		cmocka_unit_test(test_queues_not_seen),
+		cmocka_unit_test(test_queues_not_seen_on_a_terminal),
+		cmocka_unit_test(test_no_listeners),
 		cmocka_unit_test(test_cells_that_do_not_fit),
 		cmocka_unit_test(test_drawing_in_place),
 	};

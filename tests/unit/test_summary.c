@@ -161,6 +161,21 @@ static void test_summary_of_causes(void **state)
 	free(got);
 }
 
+/* No RST was seen to come where none can be seen: that is no 0. */
+static void test_summary_of_what_was_not_seen(void **state)
+{
+	static const char *const lines[] = {
+		"{\"v\":1,\"type\":\"hello\",\"capabilities\":{\"tcp_receive_reset\":false}}",
+		RESET("sent", "port_closed", ",\"phase\":\"none\""),
+	};
+	struct reader_report report = { 0 };
+	char *got = sum_up(lines, sizeof(lines) / sizeof(lines[0]), &report);
+
+	(void)state;
+	assert_non_null(strstr(got, "port_closed                      1         -\n"));
+	free(got);
+}
+
 /* More words than anybody knows: none is dropped. */
 static void test_summary_of_many_causes(void **state)
 {
@@ -242,6 +257,7 @@ int main(void)
 		cmocka_unit_test(test_summary_of_little),
 		cmocka_unit_test(test_summary_of_many_losses),
 		cmocka_unit_test(test_summary_of_causes),
+		cmocka_unit_test(test_summary_of_what_was_not_seen),
 		cmocka_unit_test(test_summary_of_many_causes),
 	};
 

@@ -46,6 +46,7 @@ LEFT_OUT = {
     "test_manual.py": "a man page",
     "test_record.py": "files: user space",
     "test_explain.py": "recordings, and the CLI's view of them",
+    "test_unseen.py": "the same",
     "test_scenarios.py": "real programs under load, which a guest is too slow for",
     "test_socket.py": "subscribers that are slow, many or wrong: user space on both sides",
     "test_confusion.py": "600 handshakes at once; each kind alone is in test_causes.py",
