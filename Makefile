@@ -62,7 +62,7 @@ tab := $() $()
 .SECONDARY:
 DEMO_SECONDS ?= 120
 
-.PHONY: all helpers run demo test check unit integration sanitize bench fuzz vm lint fmt deps install uninstall clean help
+.PHONY: all helpers run demo test check unit integration refused sanitize bench fuzz vm lint fmt deps install uninstall clean help
 
 all: $(BUILD)/tcpshaked $(BUILD)/tcpshake ## build the daemon and the CLI
 
@@ -80,7 +80,7 @@ test: ## install what is missing, build, and pass every suite (needs root)
 	$(Q)tools/install-deps test
 	$(Q)$(MAKE) --no-print-directory WERROR=1 check
 
-check: lint unit integration sanitize ## every suite, with what is installed
+check: lint unit integration refused sanitize ## every suite, with what is installed
 
 unit: $(UNIT) $(FUZZERS:%=$(BUILD)/tests/replay-%) ## the unit tests, and the fuzzers' corpora once
 	$(Q)set -e; for t in $(UNIT); do $$t; done
@@ -92,6 +92,12 @@ helpers: all $(HELPERS) # what the integration tests run
 
 integration: helpers ## the integration tests: real traffic in network namespaces (needs root)
 	$(Q)TCPSHAKE_BUILD=$(abspath $(BUILD)) $(PYTHON) -m pytest -q -rsfE $(PYTEST_FLAGS) tests/integration
+
+# What does not depend on how many families there are is run for one of them.
+CORE := daemon active passive loss fastopen identity exact filters retransmits listeners overflow audit resets
+refused: helpers ## the core of the integration tests with everything refused that the daemon can do without (needs root)
+	$(Q)TCPSHAKE_BUILD=$(abspath $(BUILD)) TCPSHAKE_REFUSE=all $(PYTHON) -m pytest -q -rsfE -k 'not ipv6' \
+		$(PYTEST_FLAGS) $(CORE:%=tests/integration/test_%.py)
 
 sanitize: ## unit tests, daemon and CLI under ASan and UBSan
 	$(Q)$(MAKE) --no-print-directory SAN=1 unit

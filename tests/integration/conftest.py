@@ -9,7 +9,7 @@ from _pytest.runner import runtestprotocol
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
-from lib import cgroup, env, feed, netns  # noqa: E402
+from lib import cgroup, env, evidence, feed, netns  # noqa: E402
 from lib.audited import Audited  # noqa: E402
 from lib.blind import Blind  # noqa: E402
 from lib.cli import Cli  # noqa: E402
@@ -73,6 +73,10 @@ def pytest_collection_modifyitems(items):
         for item in items:
             if "test_schemas" not in item.nodeid:
                 item.add_marker(pytest.mark.skip(reason="needs root: namespaces and BPF"))
+    for item in items:
+        why = evidence.missing(item.path.name, item.originalname)
+        if why:
+            item.add_marker(pytest.mark.skip(reason=why))
 
 
 @pytest.fixture

@@ -27,8 +27,8 @@ class Watcher:
 
 @pytest.fixture
 def watchers(daemon):
-    if os.environ.get("TCPSHAKE_REFUSE"):
-        pytest.skip(evidence.reason("everything", "it refuses evidence by itself"))
+    if evidence.refuses():
+        pytest.skip("evidence: this run refuses some by itself")
     return [Watcher(name, daemon) for name in (None, *evidence.ONE_BY_ONE, "all")]
 
 
