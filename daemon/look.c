@@ -44,15 +44,19 @@ int look_open(struct look *l, const struct bpf_object *object)
 	void *sockets, *samples = NULL;
 	int err;
 
-	*l = (struct look){ .program = bpf_program__fd(bpf_object__find_program_by_name(object, "look")) };
+	*l = (struct look){ .program = -1 };
 	err = map_array(object, "look_sockets", sockets_size, &sockets);
 	err = err ? err : map_array(object, "look_samples", samples_size, &samples);
 	l->sockets = sockets;
 	l->samples = samples;
-	err = err ? err : run(l, 0);
 	if (err)
 		look_close(l);
 	return err;
+}
+
+int look_try(const struct look *l)
+{
+	return run(l, 0);
 }
 
 void look_close(struct look *l)

@@ -11,14 +11,17 @@
 struct bpf_object;
 
 struct look {
-	int program; /* its descriptor, the object's */
+	int program; /* its descriptor */
 	uint64_t *sockets; /* LOOK_BATCH of them */
 	struct listener_sample *samples;
 };
 
-/* Map the memory of the program, which is loaded, and run it once. 0 or a negative errno. */
+/* Map the memory that the program of this object uses, which is loaded. 0 or a negative errno. */
 int look_open(struct look *l, const struct bpf_object *object);
-void look_close(struct look *l); /* of what look_open() opened, or of zeros */
+/* Is the kernel willing to run the program? 0 or a negative errno. */
+int look_try(const struct look *l);
+/* What look_open() opened, or zeros; `program` is the caller's. */
+void look_close(struct look *l);
 
 /*
  * Look at these sockets, by the kernel's addresses. `fn` gets what was found of each that is in the kernel

@@ -391,10 +391,10 @@ static void put_daemon(const struct daemon *d, struct exposition *e)
 	exposition_start(e, "_total");
 	exposition_seconds(e, d->look_cpu_ns);
 	put_number(e, "tcpshake_looks", METRIC_COUNTER, "Looks at listeners and audit.", d->looks);
-	exposition_family(e, "handshake_bpf_run_seconds", METRIC_COUNTER, "seconds",
+	exposition_family(e, "tcpshake_bpf_run_seconds", METRIC_COUNTER, "seconds",
 			  "Time in each BPF program, while kernel.bpf_stats_enabled is set.");
 	source_costs(d->source, put_cost, e);
-	exposition_family(e, "handshake_bpf_runs", METRIC_COUNTER, NULL,
+	exposition_family(e, "tcpshake_bpf_runs", METRIC_COUNTER, NULL,
 			  "Runs of each BPF program, while kernel.bpf_stats_enabled is set.");
 	source_costs(d->source, put_runs, e);
 	exposition_family(e, "tcpshake_build_info", METRIC_GAUGE, NULL, "Always 1.");

@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/bpf.h>
 #include <linux/perf_event.h>
 #include <stdio.h>
@@ -64,42 +65,99 @@ void programs_know(const struct kernel_enums *enums)
 
 /* ---- load and attach ---- */
 
-int programs_load(struct programs *p, programs_elf *elf, const struct bpf_object *shared, const char *core)
+/* libbpf holds descriptors of all maps that an object knows: these few are what is needed. */
+static int keep(struct programs *p, const struct bpf_object *object)
+{
+	struct bpf_program *program;
+
+	bpf_object__for_each_program(program, object)
+	{
+		struct program *one = &p->program[p->count];
+
+		if (p->count == PROGRAMS_MAX)
+			return -E2BIG;
+		one->fd = fcntl(bpf_program__fd(program), F_DUPFD_CLOEXEC, 3);
+		if (one->fd < 0)
+			return -errno;
+		p->count++;
+		snprintf(one->name, sizeof(one->name), "%s", bpf_program__name(program));
+		snprintf(one->section, sizeof(one->section), "%s", bpf_program__section_name(program));
+	}
+	return 0;
+}
+
+int programs_load(struct programs *p, programs_elf *elf, const struct bpf_object *shared, const char *core,
+		  int (*opened)(const struct bpf_object *object, void *ctx), void *ctx)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = core);
 	size_t size;
 	const void *bytes = elf(&size);
+	struct bpf_object *object = bpf_object__open_mem(bytes, size, &opts);
 	int err;
 
-	p->object = bpf_object__open_mem(bytes, size, &opts);
-	if (!p->object)
+	if (!object)
 		return -errno;
-	err = share(p->object, shared);
-	err = err ? err : bpf_object__load(p->object);
+	err = share(object, shared);
+	err = err ? err : bpf_object__load(object);
+	err = err ? err : keep(p, object);
+	err = err || !opened ? err : opened(object, ctx);
+	bpf_object__close(object);
 	if (err)
 		programs_free(p);
 	return err;
 }
 
+bool programs_loaded(const struct programs *p)
+{
+	return p->count;
+}
+
 /* A classic tracepoint: libbpf would want tracefs to be mounted. */
-static struct bpf_link *attach_classic(struct bpf_program *program)
+static int attach_classic(int fd, const char *name)
 {
 	struct perf_event_attr attr = { .type = PERF_TYPE_TRACEPOINT, .size = sizeof(attr) };
-	struct bpf_link *link;
-	int fd, id = kernel_tracepoint(strchr(bpf_program__section_name(program), '/') + 1);
+	int event, link, id = kernel_tracepoint(name);
 
-	if (id < 0) {
-		errno = -id;
-		return NULL;
-	}
+	if (id < 0)
+		return id;
 	attr.config = (uint64_t)id;
-	fd = (int)syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
-	if (fd < 0)
-		return NULL;
-	link = bpf_program__attach_perf_event(program, fd);
-	if (!link)
-		close(fd);
+	event = (int)syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
+	if (event < 0)
+		return -errno;
+	link = bpf_link_create(fd, event, BPF_PERF_EVENT, NULL); /* 5.15: older kernels do not preempt programs */
+	if (link < 0)
+		link = -errno;
+	close(event);
 	return link;
+}
+
+/* The descriptor of its link, or a negative errno. */
+static int attach_one(const struct program *p)
+{
+	const char *name = strchr(p->section, '/') + 1;
+	int link;
+
+	if (strncmp(p->section, "tp/", strlen("tp/")) == 0)
+		return attach_classic(p->fd, name);
+	/* A tp_btf program has what it attaches to in itself. */
+	link = bpf_raw_tracepoint_open(strncmp(p->section, "raw_tp/", strlen("raw_tp/")) == 0 ? name : NULL, p->fd);
+	return link < 0 ? -errno : link;
+}
+
+int programs_attach(struct programs *p)
+{
+	int first = 0;
+
+	for (size_t i = 0; i < p->count; i++) {
+		int link = attach_one(&p->program[i]);
+
+		if (link >= 0) {
+			p->link = link;
+			return 0;
+		}
+		first = first ? first : link;
+	}
+	return first;
 }
 
 static struct bpf_link *attach(struct bpf_program *program)
@@ -108,23 +166,6 @@ static struct bpf_link *attach(struct bpf_program *program)
 	if (bpf_program__type(program) == BPF_PROG_TYPE_TRACING)
 		return bpf_program__attach_trace(program);
 	return bpf_program__attach(program);
-}
-
-int programs_attach(struct programs *p)
-{
-	struct bpf_program *program;
-	int first = 0;
-
-	bpf_object__for_each_program(program, p->object)
-	{
-		p->link = bpf_program__type(program) == BPF_PROG_TYPE_TRACEPOINT ? attach_classic(program) :
-											 attach(program);
-		if (p->link)
-			return 0;
-		if (!first)
-			first = -errno;
-	}
-	return first;
 }
 
 int programs_attach_all(struct bpf_object *object, struct bpf_link **links, size_t room)
@@ -147,13 +188,15 @@ int programs_attach_all(struct bpf_object *object, struct bpf_link **links, size
 
 void programs_detach(struct programs *p)
 {
-	bpf_link__destroy(p->link);
-	p->link = NULL;
+	if (p->link > 0)
+		close(p->link);
+	p->link = 0;
 }
 
 void programs_free(struct programs *p)
 {
 	programs_detach(p);
-	bpf_object__close(p->object);
-	p->object = NULL;
+	for (size_t i = 0; i < p->count; i++)
+		close(p->program[i].fd);
+	p->count = 0;
 }

@@ -6,15 +6,24 @@
 #ifndef TCPSHAKE_PROGRAMS_H
 #define TCPSHAKE_PROGRAMS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct bpf_object;
 struct bpf_link;
 struct kernel_enums;
 
+#define PROGRAMS_MAX 2
+
+/* What is kept of an object once it is loaded: no more than descriptors. All zero before. */
 struct programs {
-	struct bpf_object *object; /* NULL: not loaded */
-	struct bpf_link *link; /* NULL: not attached */
+	size_t count;
+	struct program {
+		char name[64];
+		char section[64]; /* "tp_btf/tcp_retransmit_skb": what it attaches to */
+		int fd;
+	} program[PROGRAMS_MAX];
+	int link; /* a descriptor; 0: not attached */
 };
 
 /* The bytes of an object, as a skeleton holds them. */
@@ -28,11 +37,16 @@ void programs_know(const struct kernel_enums *enums);
 
 /*
  * Load an object with the maps and the constants of `shared`, which is loaded, relocated by the BTF in the
- * file `core` (NULL: the kernel's). 0 or a negative errno; then nothing is left of it.
+ * file `core` (NULL: the kernel's). `opened` is called before the object is closed and may take more of it, or
+ * be NULL. 0 or a negative errno; then nothing is left of it.
  */
-int programs_load(struct programs *p, programs_elf *elf, const struct bpf_object *shared, const char *core);
+int programs_load(struct programs *p, programs_elf *elf, const struct bpf_object *shared, const char *core,
+		  int (*opened)(const struct bpf_object *object, void *ctx), void *ctx);
 
-/* Attach the first of its programs that the kernel takes. 0 or the negative errno of the first one. */
+/* Are there any? */
+bool programs_loaded(const struct programs *p);
+
+/* Attach the first of them that the kernel takes. 0 or the negative errno of the first one. */
 int programs_attach(struct programs *p);
 
 /* Attach every program of an object that is loaded; 0 or the first negative errno. */

@@ -227,10 +227,18 @@ static int foreseen(const struct source *s, int capability)
 	return 0;
 }
 
+static int open_look(const struct bpf_object *object, void *ctx)
+{
+	struct source *s = ctx;
+
+	return look_open(&s->look, object);
+}
+
 static void load_optional(struct source *s, int which)
 {
 	const struct optional *o = &optionals[which];
 	int *error = &s->capabilities[o->capability].error;
+	struct programs *p = &s->optional[which];
 
 	if (which == OPTIONAL_CLASSIC && (!s->preempts || s->capabilities[CAP_ATOMICS].error)) {
 		*error = capability_refused(s->capabilities[o->capability].name) ? -EPERM : 0; /* not needed */
@@ -238,9 +246,13 @@ static void load_optional(struct source *s, int which)
 	}
 	*error = foreseen(s, o->capability);
 	if (!*error)
-		*error = programs_load(&s->optional[which], o->elf, s->bpf->obj, s->core);
-	if (!*error && which == OPTIONAL_LOOK)
-		*error = look_open(&s->look, s->optional[which].object);
+		*error = programs_load(p, o->elf, s->bpf->obj, s->core, which == OPTIONAL_LOOK ? open_look : NULL, s);
+	if (!*error && which == OPTIONAL_LOOK) {
+		s->look.program = p->program[0].fd;
+		*error = look_try(&s->look);
+	}
+	if (*error)
+		programs_free(p);
 	log_debug("%s: %s", s->capabilities[o->capability].name,
 		  *error ? strerror(-*error) : "loaded");
 }
@@ -433,7 +445,7 @@ static void attach_optional(struct source *s, int which)
 {
 	int *error = &s->capabilities[optionals[which].capability].error;
 
-	if (!optionals[which].attached || !s->optional[which].object)
+	if (!optionals[which].attached || !programs_loaded(&s->optional[which]))
 		return;
 	*error = programs_attach(&s->optional[which]);
 	if (*error)
@@ -442,7 +454,7 @@ static void attach_optional(struct source *s, int which)
 
 static bool has(const struct source *s, int which)
 {
-	return s->optional[which].object;
+	return programs_loaded(&s->optional[which]);
 }
 
 /* What the daemon could not attach to. */

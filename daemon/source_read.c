@@ -17,10 +17,10 @@
 #include "holders.h"
 
 /* Read an iterator's output to its end, and hand on each record of `size` bytes. */
-static int read_records(const struct bpf_link *link, size_t size,
+static int read_records(int link, size_t size,
 			void (*fn)(void *ctx, const void *record), void *ctx)
 {
-	int fd = bpf_iter_create(bpf_link__fd(link)), err = 0;
+	int fd = bpf_iter_create(link), err = 0;
 	char buffer[8192] __attribute__((aligned(8)));
 	size_t have = 0, used;
 	ssize_t n;
@@ -86,22 +86,18 @@ static int scan_proc(struct source *s, uint32_t pid)
 int source_scan_listeners(struct source *s, uint32_t pid)
 {
 	union bpf_iter_link_info info = { .task.pid = pid };
-	LIBBPF_OPTS(bpf_iter_attach_opts, opts, .link_info = &info,
-		    .link_info_len = sizeof(info));
-	struct bpf_program *program;
-	struct bpf_link *link;
-	int err;
+	LIBBPF_OPTS(bpf_link_create_opts, opts, .iter_info = &info, .iter_info_len = sizeof(info));
+	int program = s->optional[OPTIONAL_FILES].program[0].fd, link, err;
 
 	if (s->capabilities[CAP_FILES].error)
 		return scan_proc(s, pid);
-	program = bpf_object__find_program_by_name(s->optional[OPTIONAL_FILES].object, "listener_files");
-	link = bpf_program__attach_iter(program, pid ? &opts : NULL);
-	if (!link && pid) /* one process only: 6.1, f0d74c4da1f0 "bpf: Parameterize task iterators." */
-		link = bpf_program__attach_iter(program, NULL);
-	if (!link)
+	link = bpf_link_create(program, 0, BPF_TRACE_ITER, pid ? &opts : NULL);
+	if (link < 0 && pid) /* one process only: 6.1, f0d74c4da1f0 "bpf: Parameterize task iterators." */
+		link = bpf_link_create(program, 0, BPF_TRACE_ITER, NULL);
+	if (link < 0)
 		return -errno;
 	err = read_records(link, sizeof(struct event_listener), on_listener_file, s);
-	bpf_link__destroy(link);
+	close(link);
 	return err;
 }
 
@@ -176,26 +172,28 @@ int source_counters(const struct source *s, struct counters *sum)
 	return 0;
 }
 
+static void cost_of(int fd, const char *name, void (*fn)(void *ctx, const struct program_cost *cost), void *ctx)
+{
+	struct bpf_prog_info info = {};
+	struct program_cost cost = { .name = name };
+	__u32 len = sizeof(info);
+
+	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len))
+		return; /* it is not loaded */
+	cost.run_ns = info.run_time_ns;
+	cost.runs = info.run_cnt;
+	cost.misses = info.recursion_misses; /* stays 0 before 5.12 */
+	fn(ctx, &cost);
+}
+
 /* Call `fn` for each program of an object that is loaded. */
 static void each_program_of(const struct bpf_object *object,
 			    void (*fn)(void *ctx, const struct program_cost *cost), void *ctx)
 {
 	struct bpf_program *program = NULL;
 
-	while (object && (program = bpf_object__next_program(object, program))) {
-		struct bpf_prog_info info = {};
-		struct program_cost cost = {};
-		__u32 len = sizeof(info);
-		int fd = bpf_program__fd(program);
-
-		if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len))
-			continue;
-		cost.name = bpf_program__name(program);
-		cost.run_ns = info.run_time_ns;
-		cost.runs = info.run_cnt;
-		cost.misses = info.recursion_misses; /* stays 0 before 5.12 */
-		fn(ctx, &cost);
-	}
+	while (object && (program = bpf_object__next_program(object, program)))
+		cost_of(bpf_program__fd(program), bpf_program__name(program), fn, ctx);
 }
 
 static void each_program(const struct source *s,
@@ -205,7 +203,8 @@ static void each_program(const struct source *s,
 	each_program_of(functions_object(s->functions), fn, ctx);
 	each_program_of(s->accept ? s->accept->obj : NULL, fn, ctx);
 	for (int which = 0; which < OPTIONALS; which++)
-		each_program_of(s->optional[which].object, fn, ctx);
+		for (size_t i = 0; i < s->optional[which].count; i++)
+			cost_of(s->optional[which].program[i].fd, s->optional[which].program[i].name, fn, ctx);
 }
 
 /* Nearly all that `syscall_exit` misses are other calls than accept(): that is no count of lost events. */

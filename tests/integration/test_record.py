@@ -133,7 +133,7 @@ def test_killed(form, lone, daemon, cli, tmp_path):
 
     def recorded():
         connect(lone, 4, ("127.0.0.1", 9))[0].close()
-        return path.exists() and b"refused" in unpack(path)
+        return path.exists() and b'"outcome":"refused"' in unpack(path)
     env.poll_until(recorded, 20, "a handshake in the file", interval=0.1)
     program.process.kill()
     program.process.wait()

@@ -50,7 +50,7 @@ INSTEAD = {"kfree_skb": ("function_hooks",)}
 
 # What is right to say, though vaguer, of a handshake with the first cause; never as proven.
 VAGUE = {
-    "accept_queue_full": ("no_answer",),
+    "accept_queue_full": ("no_answer", "unknown"),
     "syn_queue_full": ("no_answer",),
     "syn_queue_three_quarters": ("no_answer",),
     "syn_lost": ("no_answer", "segment_lost"),

@@ -144,6 +144,8 @@ class Feed:
         except (OSError, ValueError):
             pass  # closed under its hands, by the test
         self._chunks.put(b"")
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.close()
 
     def _parse(self):
         rest = b""
@@ -248,6 +250,8 @@ class Program:
             self.process.kill()
             self.process.wait()
         self._log.join(1)
+        if not self._log.is_alive():
+            self.process.stderr.close()  # a failed test keeps its programs, and hundreds may
 
     def error_line(self):
         """The one line on stderr, that says which program speaks."""
