@@ -153,11 +153,16 @@ int programs_attach(struct programs *p)
 
 		if (link >= 0) {
 			p->link = link;
-			return 0;
+			return first;
 		}
 		first = first ? first : link;
 	}
 	return first;
+}
+
+bool programs_attached(const struct programs *p)
+{
+	return p->link > 0;
 }
 
 static struct bpf_link *attach(struct bpf_program *program)

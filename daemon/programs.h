@@ -46,8 +46,12 @@ int programs_load(struct programs *p, programs_elf *elf, const struct bpf_object
 /* Are there any? */
 bool programs_loaded(const struct programs *p);
 
-/* Attach the first of them that the kernel takes. 0 or the negative errno of the first one. */
+/*
+ * Attach the first of them that the kernel takes, and take note that one is. 0, or the negative errno of the
+ * first one, in whose stead another may be attached that sees less.
+ */
 int programs_attach(struct programs *p);
+bool programs_attached(const struct programs *p);
 
 /* Attach every program of an object that is loaded; 0 or the first negative errno. */
 int programs_attach_all(struct bpf_object *object, struct bpf_link **links, size_t room);

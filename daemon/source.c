@@ -448,7 +448,7 @@ static void attach_optional(struct source *s, int which)
 	if (!optionals[which].attached || !programs_loaded(&s->optional[which]))
 		return;
 	*error = programs_attach(&s->optional[which]);
-	if (*error)
+	if (!programs_attached(&s->optional[which]))
 		programs_free(&s->optional[which]);
 }
 
@@ -470,7 +470,7 @@ static uint32_t unattached(const struct source *s)
 		untold |= UNTOLD_RESET_RECEIVED;
 	if (!source_tells_acks(s))
 		untold |= UNTOLD_REFUSED_ACK;
-	if (!has(s, OPTIONAL_DROP) && !functions_tell_acks(s->functions))
+	if (s->capabilities[CAP_KFREE].error && !functions_tell_acks(s->functions))
 		untold |= UNTOLD_REQUEST_RESET | UNTOLD_REFUSED_COOKIE;
 	if (!has(s, OPTIONAL_RETRANSMIT))
 		untold |= UNTOLD_SYN_RETRANSMIT;
@@ -505,7 +505,7 @@ int source_attach(struct source *s)
 	for (int which = OPTIONAL_CLASSIC + 1; which < OPTIONALS; which++)
 		attach_optional(s, which);
 	s->untold |= unattached(s);
-	s->settings.acks_by_drop = has(s, OPTIONAL_DROP) && !s->capabilities[CAP_REASON].error;
+	s->settings.acks_by_drop = !s->capabilities[CAP_KFREE].error && !s->capabilities[CAP_REASON].error;
 	return write_settings(s);
 }
 
