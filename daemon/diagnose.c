@@ -352,10 +352,6 @@ static bool syn_again(const struct evidence *e, struct cause *cause)
 		return say(cause, CAUSE_NO_ANSWER, false,
 			   "SYN sent %s, and answered at last: the others or their answers were lost, or a "
 			   "queue of the server dropped them, which this host does not show", when);
-	if (!told(e, UNTOLD_RESET_SENT)) /* with which it would be answered */
-		return say(cause, CAUSE_SEGMENT_LOST, false,
-			   "SYN sent %s: it or its answer was lost, or an older connection between the same ports "
-			   "answered, which this host does not show", when);
 	if (e->server_began_ns == NS_UNKNOWN || !start_ns || !last_ns || e->gap)
 		return say(cause, CAUSE_SEGMENT_LOST, false,
 			   "SYN sent %s: it or its answer was lost on the way%s", when,
@@ -371,6 +367,10 @@ static bool syn_again(const struct evidence *e, struct cause *cause)
 				    answer_came_at_once(e)),
 			   "SYN sent %s: the server answered before the last one, but no SYN-ACK came",
 			   when);
+	if (!told(e, UNTOLD_RESET_SENT)) /* with which the client would have answered an older one */
+		return say(cause, CAUSE_SEGMENT_LOST, false,
+			   "SYN sent %s: it or its answer was lost, or an older connection between the same ports "
+			   "answered, which this host does not show", when);
 	return say(cause, CAUSE_SYN_LOST,
 		   whole(e) && e->server_done && e->none_refused &&
 			   beyond_trip(there_ns, back_ns) && beyond_trip(there_ns, e->reach_ns),

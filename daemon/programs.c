@@ -132,7 +132,7 @@ static int attach_classic(int fd, const char *name)
 }
 
 /* The descriptor of its link, or a negative errno. */
-static int attach_one(const struct program *p)
+static int attach_raw(const struct program *p)
 {
 	const char *name = strchr(p->section, '/') + 1;
 	int link;
@@ -149,7 +149,7 @@ int programs_attach(struct programs *p)
 	int first = 0;
 
 	for (size_t i = 0; i < p->count; i++) {
-		int link = attach_one(&p->program[i]);
+		int link = attach_raw(&p->program[i]);
 
 		if (link >= 0) {
 			p->link = link;
@@ -165,7 +165,7 @@ bool programs_attached(const struct programs *p)
 	return p->link > 0;
 }
 
-static struct bpf_link *attach(struct bpf_program *program)
+struct bpf_link *programs_attach_one(struct bpf_program *program)
 {
 	/* libbpf forgets how, once the type of a program is changed. */
 	if (bpf_program__type(program) == BPF_PROG_TYPE_TRACING)
@@ -184,7 +184,7 @@ int programs_attach_all(struct bpf_object *object, struct bpf_link **links, size
 			continue;
 		if (count == room)
 			return -E2BIG;
-		links[count] = attach(program);
+		links[count] = programs_attach_one(program);
 		if (!links[count++])
 			return -errno;
 	}

@@ -11,6 +11,7 @@
 
 struct bpf_object;
 struct bpf_link;
+struct bpf_program;
 struct kernel_enums;
 
 #define PROGRAMS_MAX 2
@@ -53,7 +54,9 @@ bool programs_loaded(const struct programs *p);
 int programs_attach(struct programs *p);
 bool programs_attached(const struct programs *p);
 
-/* Attach every program of an object that is loaded; 0 or the first negative errno. */
+/* Attach one that libbpf has loaded; NULL and errno if the kernel refuses. */
+struct bpf_link *programs_attach_one(struct bpf_program *program);
+/* Attach every program of an object that was to be loaded; 0 or the first negative errno. */
 int programs_attach_all(struct bpf_object *object, struct bpf_link **links, size_t room);
 
 void programs_detach(struct programs *p);

@@ -486,12 +486,19 @@ static uint32_t unattached(const struct source *s)
 /* State changes by the classic tracepoint where it is needed and there, else by the other. */
 static int attach_required(struct source *s)
 {
+	bool slots = !s->capabilities[CAP_ATOMICS].error;
+	struct bpf_program *const programs[REQUIRED_LINKS] = {
+		slots ? s->bpf->progs.state_slots : s->bpf->progs.state_hash,
+		s->bpf->progs.retransmit_synack,
+	};
+
 	attach_optional(s, OPTIONAL_CLASSIC);
-	if (has(s, OPTIONAL_CLASSIC)) {
-		bpf_program__set_autoload(s->bpf->progs.state_slots, false);
-		bpf_program__set_autoload(s->bpf->progs.state_hash, false);
+	for (int i = has(s, OPTIONAL_CLASSIC); i < REQUIRED_LINKS; i++) {
+		s->links[i] = programs_attach_one(programs[i]);
+		if (!s->links[i])
+			return -errno;
 	}
-	return programs_attach_all(s->bpf->obj, s->links, REQUIRED_LINKS);
+	return 0;
 }
 
 int source_attach(struct source *s)

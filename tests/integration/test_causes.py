@@ -245,6 +245,7 @@ def test_filters_make_no_time_outs(pair, keep, daemon):
 
 PATH = env.ROOT / "docs" / "causes.md"
 MATRIX = env.ROOT / "docs" / "causes-matrix.txt"
+REFUSALS_FOUND = env.ROOT / "docs" / "causes-refusals.txt"  # by write_refusals
 
 
 def document():
@@ -253,7 +254,7 @@ def document():
     rows = "".join(f"| {c.happens} | {side(c.client)} | {side(c.server)} | {c.advice} |\n"
                    for c in CASES)
     return (pathlib.Path(__file__).parent / "causes.md.in").read_text().replace(
-        "@CASES@", rows).replace("@MATRIX@", MATRIX.read_text() if MATRIX.exists() else "")
+        "@CASES@", rows).replace("@REFUSALS@", REFUSALS_FOUND.read_text()).replace("@MATRIX@", MATRIX.read_text() if MATRIX.exists() else "")
 
 
 def test_documentation():

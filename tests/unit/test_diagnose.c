@@ -302,6 +302,10 @@ static void syn_lost(void **state)
 	handshake.flags = HANDSHAKE_STRAY; /* an old connection took the first one */
 	is_cause(CAUSE_UNKNOWN, false);
 	begin_syn_lost();
+	evidence.untold = UNTOLD_RESET_SENT; /* or an old connection did, of which only a RST would show */
+	is_cause(CAUSE_SEGMENT_LOST, false);
+	assert_non_null(strstr(cause.detail, "older connection"));
+	begin_syn_lost();
 	evidence.gap = true;
 	is_cause(CAUSE_SEGMENT_LOST, false);
 	begin_syn_lost();
