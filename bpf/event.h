@@ -363,7 +363,8 @@ struct settings {
 	__u8 acks_by_function; /* functions.bpf.c reports refused final ACKs, so the tracepoints must not */
 	__u8 resets_by_function; /* … and RSTs without a full socket */
 	__u8 acks_by_drop; /* the reason of its drop reports a refused final ACK */
-	__u8 pad[5];
+	__u8 look; /* the number of the running look, or of the last one */
+	__u8 pad[4];
 };
 
 #define PORT_BITMAP_BYTES 8192
@@ -404,13 +405,41 @@ struct listener_sample {
 	__u8 gone;
 	__u8 syncookies; /* tcp_syncookies of the namespace */
 	__u8 deferred; /* TCP_DEFER_ACCEPT */
-	__u8 pad;
+	__u8 quiet; /* as the request said that it was: nothing else is filled in but `socket` */
 };
 
 _Static_assert(sizeof(struct listener_sample) == 144, "listener_sample");
 
 /* How many listeners one run of the program looks at. */
 #define LOOK_BATCH 256
+
+/* Which listener to look at, and how it was. */
+struct look_request {
+	__u64 socket;
+	__u32 netns;
+	__u32 drops;
+	__u32 accept_max;
+	__u16 local_port;
+	__u8 quiet; /* it was empty, and all that it dropped is explained: if that is so still, say no more */
+	__u8 pad;
+};
+
+_Static_assert(sizeof(struct look_request) == 24, "look_request");
+
+/*
+ * In which look's time a connection was last accepted at a port, by a hash of namespace and port, so that a look
+ * need not ask about each port's peak. Another port's connection looks like one here; none is overlooked.
+ */
+#define ACCEPTED_SLOTS 65536
+
+struct accepted_ports {
+	__u8 look[ACCEPTED_SLOTS]; /* struct settings: look */
+};
+
+static inline __u32 accepted_slot(__u32 netns, __u16 local_port)
+{
+	return (netns * 2654435761U + local_port * 40503U) % ACCEPTED_SLOTS;
+}
 
 /* What the running kernel does not tell. */
 enum untold {

@@ -26,6 +26,13 @@ struct {
 	__type(value, struct service);
 } services SEC(".maps") __weak;
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct accepted_ports);
+} accepted_ports SEC(".maps") __weak;
+
 static __always_inline struct service_key service_of(__u32 netns, __u16 local_port,
 						      __u16 family)
 {
@@ -106,7 +113,13 @@ static __always_inline void listener_forget(struct event_listener *e)
 static __always_inline void service_accepted(struct service_key key, __u32 depth)
 {
 	struct service *s = bpf_map_lookup_elem(&services, &key);
+	const struct settings *now = settings_now();
+	struct accepted_ports *ports;
+	__u32 zero = 0;
 
+	ports = bpf_map_lookup_elem(&accepted_ports, &zero);
+	if (ports && now)
+		ports->look[accepted_slot(key.netns, key.local_port)] = now->look;
 	if (s && s->accept_peak < depth)
 		s->accept_peak = depth;
 }

@@ -13,8 +13,8 @@ struct {
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, LOOK_BATCH);
 	__type(key, __u32);
-	__type(value, __u64);
-} look_sockets SEC(".maps");
+	__type(value, struct look_request);
+} look_requests SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -82,19 +82,54 @@ static __always_inline void look_at_queues(struct listener_sample *sample, struc
 	take_peak(sample);
 }
 
+/* Was a connection accepted at this port since the look before? */
+static __always_inline bool accepted_lately(__u32 netns, __u16 local_port)
+{
+	const struct settings *now = settings_now();
+	struct accepted_ports *ports;
+	__u32 zero = 0;
+	__u8 look;
+
+	ports = bpf_map_lookup_elem(&accepted_ports, &zero);
+	if (!ports || !now)
+		return true;
+	look = ports->look[accepted_slot(netns, local_port)];
+	return look == now->look || look == (__u8)(now->look - 1);
+}
+
+/* Is it the same listener, as quiet as it was? Then its place in the table need not be looked up. */
+static __always_inline bool is_quiet(const struct look_request *r)
+{
+	struct inet_connection_sock *icsk = (struct inet_connection_sock *)r->socket;
+	struct sock *sk = (struct sock *)r->socket;
+
+	return r->quiet && BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_LISTEN &&
+	       BPF_CORE_READ(sk, __sk_common.skc_num) == r->local_port &&
+	       BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum) == r->netns &&
+	       !BPF_CORE_READ(sk, sk_ack_backlog) &&
+	       BPF_CORE_READ(sk, sk_max_ack_backlog) == r->accept_max &&
+	       !BPF_CORE_READ(icsk, icsk_accept_queue.qlen.counter) &&
+	       (__u32)BPF_CORE_READ(sk, sk_drops.counter) == r->drops &&
+	       !accepted_lately(r->netns, r->local_port);
+}
+
 /* One listener: a function of its own, which the verifier takes once and not in each turn of the loop. */
 __noinline int look_at(__u32 index)
 {
-	__u64 *socket = bpf_map_lookup_elem(&look_sockets, &index);
+	struct look_request *request = bpf_map_lookup_elem(&look_requests, &index);
 	struct listener_sample *sample = bpf_map_lookup_elem(&look_samples, &index);
 	struct listener_state *state;
 	struct listener_key key = {};
 	__u16 local_port;
 	struct sock *sk;
 
-	if (!socket || !sample)
+	if (!request || !sample)
 		return 0;
-	key.socket = *socket;
+	sample->quiet = is_quiet(request);
+	key.socket = request->socket;
+	sample->socket = key.socket;
+	if (sample->quiet)
+		return 0;
 	sample->socket = 0; /* nothing was found yet */
 	state = bpf_map_lookup_elem(&listeners, &key);
 	if (!state)

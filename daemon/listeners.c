@@ -13,7 +13,8 @@
 struct listeners {
 	struct listener *port[BUCKETS];
 	struct listener *socket[BUCKETS];
-	size_t count;
+	struct listener **all;
+	size_t count, room;
 	size_t orphans_next; /* the bucket to go on with */
 };
 
@@ -26,9 +27,9 @@ void listeners_free(struct listeners *l)
 {
 	if (!l)
 		return;
-	for (size_t i = 0; i < BUCKETS; i++)
-		while (l->socket[i])
-			listeners_remove(l, l->socket[i]);
+	while (l->count)
+		listeners_remove(l, l->all[l->count - 1]);
+	free(l->all);
 	free(l);
 }
 
@@ -103,15 +104,31 @@ void listeners_remove(struct listeners *l, struct listener *gone)
 	while (*p != gone)
 		p = &(*p)->next_socket;
 	*p = gone->next_socket;
+	l->all[gone->place] = l->all[--l->count];
+	l->all[gone->place]->place = gone->place;
 	free(gone);
-	l->count--;
+}
+
+static bool make_room(struct listeners *l)
+{
+	size_t room = l->room ? 2 * l->room : 64;
+	struct listener **all;
+
+	if (l->count < l->room)
+		return true;
+	all = realloc(l->all, room * sizeof(*all));
+	if (!all)
+		return false;
+	l->all = all;
+	l->room = room;
+	return true;
 }
 
 static struct listener *listener_add(struct listeners *l, const struct event_listener *e)
 {
 	uint64_t socket = e->socket ? e->socket : e->inode;
 	struct listener **bucket = &l->socket[socket_bucket(socket)];
-	struct listener *p = calloc(1, sizeof(*p));
+	struct listener *p = make_room(l) ? calloc(1, sizeof(*p)) : NULL;
 
 	if (!p)
 		return NULL;
@@ -125,7 +142,8 @@ static struct listener *listener_add(struct listeners *l, const struct event_lis
 	p->next_socket = *bucket;
 	*bucket = p;
 	port_link(l, p);
-	l->count++;
+	p->place = (uint32_t)l->count;
+	l->all[l->count++] = p;
 	return p;
 }
 
@@ -354,14 +372,6 @@ size_t listeners_count(const struct listeners *l)
 
 void listeners_each(struct listeners *l, void (*fn)(void *ctx, struct listener *listener), void *ctx)
 {
-	for (size_t i = 0; i < BUCKETS; i++) {
-		struct listener *p = l->socket[i];
-
-		while (p) {
-			struct listener *next = p->next_socket;
-
-			fn(ctx, p);
-			p = next;
-		}
-	}
+	for (size_t i = l->count; i-- > 0;) /* where one is removed, the last comes, which had its turn */
+		fn(ctx, l->all[i]);
 }

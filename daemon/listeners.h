@@ -28,13 +28,15 @@ struct refused {
 	uint64_t cookie; /* of which the request was in a SYN cookie */
 };
 
+/* What a look at a quiet one asks about comes first: thousands of them share few cache lines then. */
 struct listener {
 	struct listener *next; /* of the same bucket of ports */
 	struct listener *next_socket; /* of the same bucket of sockets */
 	uint64_t socket; /* the kernel's address of it: unique while it lives; its inode where /proc alone shows it */
 	uint64_t inode; /* as /proc shows it; 0: it has none */
-	uint64_t cgroup_id;
+	uint32_t place; /* among all listeners */
 	uint32_t netns;
+	uint32_t quiet_drops, quiet_max; /* if `quiet`: of `sample` */
 	uint16_t port; /* 0: not bound yet */
 	bool v6only;
 	bool seen; /* by the scan under way */
@@ -42,6 +44,8 @@ struct listener {
 	bool sampled; /* `sample` holds a look */
 	bool told; /* a record said what `told_…` holds */
 	bool changed; /* its port or its owners, since then */
+	bool quiet; /* empty, and nothing is left to say of it, by the last look */
+	uint64_t cgroup_id;
 	uint8_t addr[16];
 	uint32_t told_backlog;
 	uint32_t owner_count;
@@ -117,7 +121,7 @@ bool listeners_any(const struct listeners *l, uint32_t netns, uint16_t port);
 
 size_t listeners_count(const struct listeners *l);
 
-/* Call `fn` for each; it may remove the one it is called with. */
+/* Call `fn` for each, the newest first; it may remove the one it is called with. */
 void listeners_each(struct listeners *l, void (*fn)(void *ctx, struct listener *listener), void *ctx);
 
 #endif

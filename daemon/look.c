@@ -18,7 +18,7 @@ static size_t pages(size_t size)
 	return (size + page - 1) / page * page;
 }
 
-static const size_t sockets_size = LOOK_BATCH * sizeof(uint64_t);
+static const size_t requests_size = LOOK_BATCH * sizeof(struct look_request);
 static const size_t samples_size = LOOK_BATCH * sizeof(struct listener_sample);
 
 static int map_array(const struct bpf_object *object, const char *name, size_t size, void **memory)
@@ -41,13 +41,13 @@ static int run(const struct look *l, size_t count)
 
 int look_open(struct look *l, const struct bpf_object *object)
 {
-	void *sockets, *samples = NULL;
+	void *requests, *samples = NULL;
 	int err;
 
 	*l = (struct look){ .program = -1 };
-	err = map_array(object, "look_sockets", sockets_size, &sockets);
+	err = map_array(object, "look_requests", requests_size, &requests);
 	err = err ? err : map_array(object, "look_samples", samples_size, &samples);
-	l->sockets = sockets;
+	l->requests = requests;
 	l->samples = samples;
 	if (err)
 		look_close(l);
@@ -61,27 +61,26 @@ int look_try(const struct look *l)
 
 void look_close(struct look *l)
 {
-	if (l->sockets)
-		munmap(l->sockets, pages(sockets_size));
+	if (l->requests)
+		munmap(l->requests, pages(requests_size));
 	if (l->samples)
 		munmap(l->samples, pages(samples_size));
 	*l = (struct look){ .program = -1 };
 }
 
-int look_at(struct look *l, const uint64_t *sockets, size_t count,
-	    void (*fn)(void *ctx, const struct listener_sample *sample), void *ctx)
+int look_at(struct look *l, const struct look_request *requests, size_t count, look_fn *fn, void *ctx)
 {
 	for (size_t done = 0, n; done < count; done += n) {
 		int err;
 
 		n = count - done < LOOK_BATCH ? count - done : LOOK_BATCH;
-		memcpy(l->sockets, sockets + done, n * sizeof(*sockets));
+		memcpy(l->requests, requests + done, n * sizeof(*requests));
 		err = run(l, n);
 		if (err)
 			return err;
 		for (size_t i = 0; i < n; i++)
-			if (l->samples[i].socket)
-				fn(ctx, &l->samples[i]);
+			if (l->samples[i].socket && !l->samples[i].quiet)
+				fn(ctx, done + i, &l->samples[i]);
 	}
 	return 0;
 }

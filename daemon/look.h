@@ -12,7 +12,7 @@ struct bpf_object;
 
 struct look {
 	int program; /* its descriptor */
-	uint64_t *sockets; /* LOOK_BATCH of them */
+	struct look_request *requests; /* LOOK_BATCH of them */
 	struct listener_sample *samples;
 };
 
@@ -24,10 +24,10 @@ int look_try(const struct look *l);
 void look_close(struct look *l);
 
 /*
- * Look at these sockets, by the kernel's addresses. `fn` gets what was found of each that is in the kernel
- * side's table of listeners. 0 or a negative errno.
+ * Look at these listeners. `fn` gets what was found of each, with its place among the requests, but for those that
+ * are quiet still, and those that are not in the kernel side's table. 0 or a negative errno.
  */
-int look_at(struct look *l, const uint64_t *sockets, size_t count,
-	    void (*fn)(void *ctx, const struct listener_sample *sample), void *ctx);
+typedef void look_fn(void *ctx, size_t index, const struct listener_sample *sample);
+int look_at(struct look *l, const struct look_request *requests, size_t count, look_fn *fn, void *ctx);
 
 #endif

@@ -29,7 +29,8 @@ void queues_free(struct queues *q)
 	if (!q)
 		return;
 	books_free(&q->books);
-	free(q->sockets);
+	free(q->requests);
+	free(q->looked);
 	free(q->group);
 	free(q->views);
 	free(q->findings);
@@ -179,7 +180,7 @@ static void reconcile(struct queues *q, struct listener **group, size_t count, u
 		return;
 	busy = book_openings_moved(b, q->source) || ++b->idle >= q->idle_intervals;
 	for (size_t i = 0; i < count; i++) {
-		busy |= !is_quiet(group[i]);
+		busy |= !group[i]->quiet && !is_quiet(group[i]);
 		if (b->files.fd[0] < 0)
 			open_book(b, group[i]);
 	}
@@ -205,23 +206,25 @@ static int by_netns(const void *a, const void *b)
 {
 	const struct listener *const *x = a, *const *y = b;
 
-	return (*x)->netns < (*y)->netns ? -1 : (*x)->netns > (*y)->netns;
+	return (*x)->netns > (*y)->netns ? -1 : (*x)->netns < (*y)->netns;
 }
 
 static bool make_room(struct queues *q, size_t room)
 {
 	if (room <= q->room)
 		return true;
-	free(q->sockets);
+	free(q->requests);
+	free(q->looked);
 	free(q->group);
 	free(q->views);
 	free(q->findings);
 	q->room = 2 * room;
-	q->sockets = calloc(q->room, sizeof(*q->sockets));
+	q->requests = calloc(q->room, sizeof(*q->requests));
+	q->looked = calloc(q->room, sizeof(*q->looked));
 	q->group = calloc(q->room, sizeof(*q->group));
 	q->views = calloc(q->room, sizeof(*q->views));
 	q->findings = calloc(OVERFLOW_FINDINGS(q->room), sizeof(*q->findings));
-	if (q->sockets && q->group && q->views && q->findings)
+	if (q->requests && q->looked && q->group && q->views && q->findings)
 		return true;
 	q->room = 0;
 	return false;
@@ -267,6 +270,15 @@ unsigned int queues_has_address(struct queues *q, uint32_t netns, const uint8_t 
 	return count;
 }
 
+/* It mostly is: the newest listeners come first, and the newest namespaces have the largest numbers. */
+static bool is_sorted(const struct queues *q)
+{
+	for (size_t i = 1; i < q->count; i++)
+		if (q->group[i]->netns > q->group[i - 1]->netns)
+			return false;
+	return true;
+}
+
 /* All namespaces, or only one (`netns` not 0). */
 static void reconcile_all(struct queues *q, uint32_t netns, uint64_t now_ns)
 {
@@ -276,7 +288,8 @@ static void reconcile_all(struct queues *q, uint32_t netns, uint64_t now_ns)
 	listeners_each(q->listeners, collect, q);
 	if (!q->count)
 		return;
-	qsort(q->group, q->count, sizeof(*q->group), by_netns);
+	if (!is_sorted(q))
+		qsort(q->group, q->count, sizeof(*q->group), by_netns);
 	for (size_t i = 0, n; i < q->count; i += n) {
 		for (n = 1; i + n < q->count && q->group[i + n]->netns == q->group[i]->netns; n++)
 			;
@@ -308,6 +321,7 @@ static void last_look(struct queues *q, struct listener *p, const struct event_l
 	last.drops = e->drops;
 	last.accept_len = last.accept_peak = e->accept_len;
 	last.accept_max = e->backlog;
+	p->quiet = false;
 	listeners_sample(q->listeners, p, &last);
 	if (!is_quiet(p))
 		reconcile_all(q, p->netns, e->mono_ns);
@@ -338,19 +352,17 @@ void queues_listener(struct queues *q, const struct event_listener *e)
 	}
 }
 
-static void on_sample(void *ctx, const struct listener_sample *sample)
+static void on_sample(void *ctx, size_t index, const struct listener_sample *sample)
 {
 	struct queues *q = ctx;
-	struct listener *p = listeners_find(q->listeners, sample->socket);
+	struct listener *p = q->looked[index];
 
 	if (sample->gone) {
 		source_forget_listener(q->source, sample->socket);
-		if (p)
-			forget(q, p, sample->mono_ns);
+		forget(q, p, sample->mono_ns);
 		return;
 	}
-	if (!p)
-		return; /* its LISTENER_OPENED is still in the ring */
+	p->quiet = false;
 	listeners_sample(q->listeners, p, sample);
 	q->reasons = source_tells_acks(q->source);
 	p->refused.cookie = sample->state.cookie_drops;
@@ -361,7 +373,7 @@ static void on_sample(void *ctx, const struct listener_sample *sample)
 /* The moment that a record of it is about. */
 static uint64_t when(const struct queues *q, const struct listener *p)
 {
-	return p->sampled ? p->sample.mono_ns : q->last_ns;
+	return p->sample.mono_ns > q->last_ns ? p->sample.mono_ns : q->last_ns;
 }
 
 /* Not before the first look, if there will be one. */
@@ -374,9 +386,13 @@ static void tell_if_worth_it(void *ctx, struct listener *p)
 {
 	struct queues *q = ctx;
 	const struct listener_sample *s = &p->sample;
-	bool changed = (p->told && s->accept_max != p->told_backlog) ||
-		       (p->changed && (p->told || p->fresh));
-	bool busy = s->accept_len || s->syn_len || p->peak || s->drops != p->told_drops;
+	bool changed, busy;
+
+	if (p->quiet && p->told && !p->changed)
+		return;
+	changed = (p->told && s->accept_max != p->told_backlog) ||
+		  (p->changed && (p->told || p->fresh));
+	busy = s->accept_len || s->syn_len || p->peak || s->drops != p->told_drops;
 
 	if (!can_report(q, p))
 		return;
@@ -392,12 +408,29 @@ static void tell_if_worth_it(void *ctx, struct listener *p)
 	p->peak = 0;
 }
 
-static void collect_socket(void *ctx, struct listener *p)
+/* Is there nothing to say of it as long as it stays as it was at the last look? */
+static bool stays_quiet(const struct listener *p)
+{
+	return p->sampled && is_quiet(p) && !p->sample.accept_peak && !p->peak_window && !p->peak_before &&
+	       p->told && p->sample.drops == p->told_drops && p->sample.accept_max == p->told_backlog;
+}
+
+static void collect_request(void *ctx, struct listener *p)
 {
 	struct queues *q = ctx;
 
-	if (listener_has_address(p))
-		q->sockets[q->count++] = p->socket;
+	if (!listener_has_address(p))
+		return;
+	if (!p->quiet && stays_quiet(p)) {
+		p->quiet = true;
+		p->quiet_drops = p->sample.drops;
+		p->quiet_max = p->sample.accept_max;
+	}
+	q->looked[q->count] = p;
+	q->requests[q->count++] = (struct look_request){
+		.socket = p->socket, .netns = p->netns, .drops = p->quiet_drops,
+		.accept_max = p->quiet_max, .local_port = p->port, .quiet = p->quiet,
+	};
 }
 
 /* Where nobody can look at the queues, listeners stay without a sample. */
@@ -412,8 +445,8 @@ static void look(struct queues *q)
 		return;
 	if (!make_room(q, listeners_count(q->listeners) + 1))
 		return;
-	listeners_each(q->listeners, collect_socket, q);
-	err = source_look(q->source, q->sockets, q->count, on_sample, q);
+	listeners_each(q->listeners, collect_request, q);
+	err = source_look(q->source, q->requests, q->count, on_sample, q);
 	if (err)
 		log_debug("cannot look at the listeners' queues: %s", strerror(-err));
 }

@@ -20,7 +20,8 @@ struct queues {
 	struct identity *identity;
 	struct queues_output output;
 	struct books books;
-	uint64_t *sockets; /* of all listeners */
+	struct look_request *requests; /* of all listeners that can be looked at */
+	struct listener **looked; /* … in the same order */
 	struct listener **group; /* the listeners of all namespaces, sorted by namespace */
 	size_t count, room;
 	struct overflow_view *views;

@@ -78,7 +78,7 @@ void source_free(struct source *s)
 	free(s);
 }
 
-static int write_settings(const struct source *s)
+int source_write_settings(const struct source *s)
 {
 	uint32_t zero = 0;
 
@@ -214,7 +214,7 @@ static int load_required(struct source *s, const struct filter *filter)
 		return err;
 	s->settings.cgroup_id = filter->stream.cgroup_id;
 	err = handshake_bpf__load(bpf);
-	return err ? err : write_settings(s);
+	return err ? err : source_write_settings(s);
 }
 
 /* Why one is not even tried: 0, or a negative errno. */
@@ -317,7 +317,7 @@ static int load_functions(struct source *s)
 		s->untold &= ~(uint32_t)UNTOLD_NO_SOCKET;
 	if (functions_tell_acks(s->functions))
 		s->untold &= ~(uint32_t)UNTOLD_REQUEST_RESET;
-	return write_settings(s);
+	return source_write_settings(s);
 }
 
 void source_probe_accept(struct source *s)
@@ -513,13 +513,13 @@ int source_attach(struct source *s)
 		attach_optional(s, which);
 	s->untold |= unattached(s);
 	s->settings.acks_by_drop = !s->capabilities[CAP_KFREE].error && !s->capabilities[CAP_REASON].error;
-	return write_settings(s);
+	return source_write_settings(s);
 }
 
 void source_set_cgroup(struct source *s, uint64_t cgroup_id)
 {
 	s->settings.cgroup_id = cgroup_id;
-	write_settings(s);
+	source_write_settings(s);
 }
 
 void source_detach(struct source *s)

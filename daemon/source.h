@@ -102,12 +102,9 @@ int source_drain(struct source *s);
 /* Hand every listener that a process (`pid`, or any for 0) holds open to the handler. */
 int source_scan_listeners(struct source *s, uint32_t pid);
 
-/*
- * Look at the queues of these listeners, by the addresses of their sockets. `fn` gets those that the
- * kernel side's table has. 0 or a negative errno.
- */
-int source_look(struct source *s, const uint64_t *sockets, size_t count,
-		void (*fn)(void *ctx, const struct listener_sample *sample), void *ctx);
+/* Look at the queues of these listeners (look.h). 0 or a negative errno. */
+int source_look(struct source *s, const struct look_request *requests, size_t count,
+		void (*fn)(void *ctx, size_t index, const struct listener_sample *sample), void *ctx);
 /* Take what is gone out of that table, and the books of a port without listeners. */
 void source_forget_listener(struct source *s, uint64_t socket);
 void source_forget_service(struct source *s, uint32_t netns, uint16_t port);

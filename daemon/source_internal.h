@@ -69,6 +69,9 @@ struct source {
 	struct capability capabilities[CAPABILITIES];
 };
 
+/* Hand s->settings on to the programs. 0 or a negative errno. */
+int source_write_settings(const struct source *s);
+
 /* Before and after the programs are loaded, and at the end (NULL-safe): the histograms' maps. */
 void latencies_prepare(struct source *s);
 int latencies_begin(struct source *s);

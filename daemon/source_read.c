@@ -101,12 +101,16 @@ int source_scan_listeners(struct source *s, uint32_t pid)
 	return err;
 }
 
-int source_look(struct source *s, const uint64_t *sockets, size_t count,
-		void (*fn)(void *ctx, const struct listener_sample *sample), void *ctx)
+int source_look(struct source *s, const struct look_request *requests, size_t count,
+		void (*fn)(void *ctx, size_t index, const struct listener_sample *sample), void *ctx)
 {
 	int err = s->capabilities[CAP_LOOK].error;
 
-	return err ? err : look_at(&s->look, sockets, count, fn, ctx);
+	if (err)
+		return err;
+	s->settings.look++; /* what is accepted from here on is of this look's time */
+	err = source_write_settings(s);
+	return err ? err : look_at(&s->look, requests, count, fn, ctx);
 }
 
 void source_forget_listener(struct source *s, uint64_t socket)
