@@ -109,17 +109,25 @@ static __always_inline void listener_forget(struct event_listener *e)
 	bpf_map_delete_elem(&listeners, &key);
 }
 
-/* A child is ESTABLISHED: its arrival made the accept queue that deep. */
-static __always_inline void service_accepted(struct service_key key, __u32 depth)
+/* A frame of its own: its caller's is as large as the verifier of 6.1 takes. */
+static __noinline int mark_accepted(__u32 netns, __u16 local_port)
 {
-	struct service *s = bpf_map_lookup_elem(&services, &key);
 	const struct settings *now = settings_now();
 	struct accepted_ports *ports;
 	__u32 zero = 0;
 
 	ports = bpf_map_lookup_elem(&accepted_ports, &zero);
 	if (ports && now)
-		ports->look[accepted_slot(key.netns, key.local_port)] = now->look;
+		ports->look[accepted_slot(netns, local_port)] = now->look;
+	return 0;
+}
+
+/* A child is ESTABLISHED: its arrival made the accept queue that deep. */
+static __always_inline void service_accepted(struct service_key key, __u32 depth)
+{
+	struct service *s = bpf_map_lookup_elem(&services, &key);
+
+	mark_accepted(key.netns, key.local_port);
 	if (s && s->accept_peak < depth)
 		s->accept_peak = depth;
 }
