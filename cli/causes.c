@@ -66,9 +66,9 @@ const struct cause_row cause_rows[] = {
 	    PLAIN("nft list ruleset", "here and there: a rule that drops says nothing") },
 	  "Neither a RST nor an ICMP error ended it: a firewall drops the segments or their answers, the "
 	  "host is down, or its queues are full. More retries only make it take longer." },
-	{ "port_closed", "the SYN was answered with a RST", PAINT_BAD, CAUSE_BY_DESTINATION, SAW_SEGMENT,
+	{ "port_closed", "the connection was refused", PAINT_BAD, CAUSE_BY_DESTINATION, SAW_SEGMENT,
 	  { PLAIN("ss -ltn", "at the destination: which ports have a listener") },
-	  "Nobody listens there, or, where it is only probable, a firewall sent the RST: start the "
+	  "Nobody listens there, or, where it is only probable, a firewall refused it: start the "
 	  "service, correct the address or the port, or look for a rule that rejects." },
 	{ "filtered", "rejected on the way", PAINT_BAD, CAUSE_BY_DESTINATION, SAW_SEGMENT,
 	  { PLAIN("nft list ruleset", "a reject with tcp reset, here or on the way") },
