@@ -258,6 +258,89 @@ static void test_anybody_at_a_port(void **state)
 	listeners_free(l);
 }
 
+/* /proc shows a socket by its inode: what an event says later of the same one is said of it. */
+static void test_found_by_its_inode(void **state)
+{
+	struct event_listener found = event(LISTENER_FOUND, 0, "::", 80, 10), gone = event(LISTENER_CLOSED, 0xffff8801, "::", 80, 10);
+	struct listeners *l = listeners_new();
+	struct listener *p;
+
+	(void)state;
+	found.inode = gone.inode = 4711;
+	p = listeners_put(l, &found);
+	assert_false(listener_has_address(p));
+	assert_int_equal(owner(l, 7, "fd00::1", 80), 10);
+	found.pid = 11; /* a second holder */
+	assert_ptr_equal(listeners_put(l, &found), p);
+	assert_int_equal(p->owner_count, 2);
+	assert_ptr_equal(listeners_of(l, &gone), p);
+	gone.inode = 4712; /* another socket of this port */
+	assert_null(listeners_of(l, &gone));
+	listeners_remove(l, p);
+
+	/* The other way round: it opened, at no port yet, and /proc shows which one it got. */
+	apply(l, (gone = event(LISTENER_OPENED, 0xffff8801, "::", 0, 10), gone.inode = 4711, gone));
+	found.local_port = 4000;
+	p = listeners_put(l, &found);
+	assert_true(listener_has_address(p));
+	assert_int_equal(listeners_count(l), 1);
+	assert_int_equal(owner(l, 7, "fd00::1", 4000), 10);
+	listeners_free(l);
+}
+
+/* A listener that no process holds any more is there all the same. */
+static void test_found_without_a_holder(void **state)
+{
+	struct event_listener found = event(LISTENER_FOUND, 0, "::", 80, 0);
+	struct listeners *l = listeners_new();
+
+	(void)state;
+	found.inode = 4711;
+	assert_int_equal(listeners_put(l, &found)->owner_count, 0);
+	listeners_free(l);
+}
+
+struct visit {
+	struct listeners *l;
+	unsigned int seen, removed;
+};
+
+static void remove_even(void *ctx, struct listener *p)
+{
+	struct visit *v = ctx;
+
+	v->seen++;
+	if (p->port % 2 == 0) {
+		listeners_remove(v->l, p);
+		v->removed++;
+	}
+}
+
+static void count_one(void *ctx, struct listener *p)
+{
+	struct visit *v = ctx;
+
+	v->seen += p->port;
+}
+
+/* Each has its turn once, though others are removed meanwhile. */
+static void test_removed_while_each_has_its_turn(void **state)
+{
+	struct visit v = { .l = listeners_new() };
+
+	(void)state;
+	for (uint16_t port = 1; port <= 200; port++)
+		apply(v.l, event(LISTENER_OPENED, port, "::", port, 10));
+	listeners_each(v.l, remove_even, &v);
+	assert_int_equal(v.seen, 200);
+	assert_int_equal(v.removed, 100);
+	assert_int_equal(listeners_count(v.l), 100);
+	v.seen = 0;
+	listeners_each(v.l, count_one, &v);
+	assert_int_equal(v.seen, 100 * 100); /* the sum of the odd ones */
+	listeners_free(v.l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -272,6 +355,9 @@ int main(void)
 		cmocka_unit_test(test_orphans),
 		cmocka_unit_test(test_peak_of_a_window),
 		cmocka_unit_test(test_anybody_at_a_port),
+		cmocka_unit_test(test_found_by_its_inode),
+		cmocka_unit_test(test_found_without_a_holder),
+		cmocka_unit_test(test_removed_while_each_has_its_turn),
 	};
 
 	return cmocka_run_group_tests_name("listeners", tests, NULL, NULL);
