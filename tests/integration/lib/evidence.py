@@ -43,6 +43,7 @@ NEEDED_BY = {
             "test_off_by_default", "test_syn", "test_answer_to_a_repeated_syn",
             "test_failed_send_is_counted_only")),
     ],
+    "no_preemption": ["test_identity.py::test_caller_that_connects_in_many_threads"],
     "accept_syscall": ["test_accept_wait.py", "test_daemon.py::test_no_tracefs"],
 }
 # What stands in for it: hooks see what these see, and a kernel without drop reasons has its own tests.
