@@ -41,7 +41,7 @@ static __always_inline void emit_overflow(struct event_overflow *e)
 }
 
 /*
- * Where no reason of the drop is reported, the SYN-ACK that goes out again tells of it: once,
+ * Where no reason of the drop is reported, the SYN-ACK that goes out again shows it: once,
  * as it goes out as often to a client that is gone.
  */
 static __always_inline void overflow_retransmitted(struct sock *sk, struct request_sock *req)

@@ -7,7 +7,7 @@
 
 /*
  * tcp_rcv_state_process() ends a connection with tcp_reset(), as if a RST had come, for data that
- * comes in FIN_WAIT after the application has closed: tcp_receive_reset fires, nothing tells which.
+ * comes in FIN_WAIT after the application has closed: tcp_receive_reset fires, and nothing shows which.
  */
 static __always_inline bool data_after_close(struct sock *sk, unsigned char state)
 {

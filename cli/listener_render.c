@@ -128,7 +128,7 @@ static void put_drops(struct table *t, const struct style *style, const struct r
 		table_number(t, l->drops ? PAINT_BAD : PAINT_NONE, l->drops);
 }
 
-/* What is reported counts, whoever reports it; none reported is none only where they are counted. */
+/* Each report counts. That there is none means none only where refusals are counted. */
 static void put_overflows(struct table *t, const struct style *style, const struct evidence *e,
 			  const struct record_listener *l)
 {

@@ -51,7 +51,7 @@ static void tell_book(struct queues *q, struct book *b, struct listener *p,
 	}
 }
 
-/* For whoever asks whose SYNs those were. */
+/* For the causes, which ask whose SYNs those were. */
 static void tell_refused(struct queues *q, const struct listener *p,
 			 const struct overflow_finding *f, uint64_t now_ns)
 {
@@ -124,13 +124,15 @@ static void tell_doubt(struct queues *q, const struct book *b, size_t count, siz
 
 static size_t find(struct queues *q, struct book *b, size_t count)
 {
+	/* Where hooks report each SYN, one that is left may have its event on the way: it is not reported twice. */
+	bool partial = q->partial && !source_tells_syns(q->source);
 	size_t found = 0;
 
 	if (!b->known)
 		return q->blind ? 0 : overflow_guess(q->views, count, q->findings);
 	if (count && !q->blind)
 		found = overflow_reconcile(&b->left, q->views, count, q->reasons, q->findings);
-	if (!count || q->blind || q->partial) /* what is left is of listeners that nobody looks at */
+	if (!count || q->blind || partial) /* what is left is of listeners that nobody looks at */
 		found += overflow_unseen(&b->left, &b->reported, &b->unseen, q->findings + found);
 	return found;
 }

@@ -223,7 +223,7 @@ static int foreseen(const struct source *s, int capability)
 	if (capability_refused(s->capabilities[capability].name))
 		return -EPERM;
 	if (capability == CAP_KFREE && s->core && !s->enums.number[KERNEL_NO_SOCKET].known)
-		return -EINVAL; /* no tracepoint without a reason tells anything */
+		return -EINVAL; /* without a reason the tracepoint shows nothing */
 	return 0;
 }
 

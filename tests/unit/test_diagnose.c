@@ -327,7 +327,7 @@ static void syn_lost_or_refused(void **state)
 	evidence.untold = UNTOLD_QUEUES | UNTOLD_SYN_RETRANSMIT;
 	evidence.syns.count = 0;
 	is_cause(CAUSE_NO_ANSWER, false);
-	evidence.server_began_ns = NS_UNKNOWN; /* the server is elsewhere: no look here would tell */
+	evidence.server_began_ns = NS_UNKNOWN; /* the server is elsewhere: no look here would show it */
 	is_cause(CAUSE_SEGMENT_LOST, false);
 	assert_non_null(strstr(cause.detail, "or the server dropped it"));
 }
