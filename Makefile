@@ -39,7 +39,7 @@ COMMON := $(call objects,$(wildcard common/*.c))
 DAEMON := $(call objects,$(wildcard daemon/*.c))
 CLI := $(call objects,$(wildcard cli/*.c cli/top/*.c))
 # What unit tests link: everything but main() and what only runs on a kernel.
-UNTESTABLE := $(call objects,daemon/main.c daemon/flow.c daemon/verdict.c daemon/measures.c daemon/durations.c daemon/latencies.c daemon/loop.c daemon/queues.c daemon/functions.c daemon/kernel_btf.c daemon/books.c daemon/control.c daemon/source.c daemon/source_read.c daemon/reports.c cli/main.c cli/top/screen.c cli/top/guard.c)
+UNTESTABLE := $(call objects,daemon/main.c daemon/flow.c daemon/verdict.c daemon/measures.c daemon/durations.c daemon/latencies.c daemon/loop.c daemon/queues.c daemon/kernel_btf.c daemon/books.c daemon/control.c daemon/source.c daemon/source_read.c daemon/reports.c cli/main.c cli/top/screen.c cli/top/guard.c)
 TESTABLE := $(filter-out $(UNTESTABLE),$(COMMON) $(DAEMON) $(CLI))
 # Each is an object of its own, so that the kernel can refuse it alone.
 BPF := $(patsubst bpf/%.bpf.c,%,$(wildcard bpf/*.bpf.c))
@@ -209,7 +209,7 @@ $(BUILD)/%.o: %.c
 	$(call say,CC   $<)
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -c -o $@ $<
 
-$(call objects,$(addprefix daemon/,source.c source_read.c latencies.c capabilities.c functions.c)): $(BPF:%=$(BUILD)/bpf/%.skel.h)
+$(call objects,$(addprefix daemon/,source.c source_read.c latencies.c capabilities.c)): $(BPF:%=$(BUILD)/bpf/%.skel.h)
 $(BUILD)/daemon/kernel_btf.o: $(BUILD)/bpf/core_types.h
 
 $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c

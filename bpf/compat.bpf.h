@@ -76,6 +76,10 @@ extern void *bpf_rdonly_cast(const void *obj, __u32 type) __ksym __weak;
 /* Numbers of types: what the programs are relocated by is not all of the kernel's BTF. */
 const volatile __u32 sock_type __weak = 0, tcp_sock_type __weak = 0;
 
+/* Numbers of counters, of the enum LINUX_MIB_…, which has no name by which a relocation could find it, and TCP_MIB_…. */
+const volatile __u32 mib_listen_overflows __weak = 0, mib_listen_drops __weak = 0, mib_reqq_full_drop __weak = 0;
+const volatile __u32 mib_out_rsts __weak = 0;
+
 /* arm64's (35d0e6fb4d21 "arm64: syscallno is secretly an int, make it official"). */
 struct pt_regs___arm64 {
 	__u64 pstate;

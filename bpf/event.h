@@ -360,8 +360,8 @@ struct stream_filter {
 /* What may change while programs run. */
 struct settings {
 	__u64 cgroup_id; /* that the filter asks for: what is at its path may be removed and made anew */
-	__u8 acks_by_function; /* functions.bpf.c reports refused final ACKs, so the tracepoints must not */
-	__u8 resets_by_function; /* … and RSTs without a full socket */
+	__u8 acks_by_function; /* refused_ack.bpf.c reports refused final ACKs, so the tracepoints must not */
+	__u8 resets_by_function; /* reset_answer.bpf.c: … and RSTs without a full socket */
 	__u8 acks_by_drop; /* the reason of its drop reports a refused final ACK */
 	__u8 look; /* the number of the running look, or of the last one */
 	__u8 pad[4];

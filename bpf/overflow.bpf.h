@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Final ACKs that a full accept queue refused. (A refused SYN fires no tracepoint: functions.bpf.c
- * tells it, or the daemon finds it in the listeners' drop counts.)
+ * Final ACKs that a full accept queue refused. (A refused SYN fires no tracepoint:
+ * refused_syn.bpf.c reports it, or the daemon finds it in the listeners' drop counts.)
  *
  * The kernel accepts while len <= max, so a queue is full at max + 1. A child that could not be
  * made for another reason takes the same path: only a full queue makes it an overflow. Another
@@ -12,6 +12,13 @@
 
 #include "listener.bpf.h"
 #include "packet.bpf.h"
+
+static __always_inline struct listener_state *listener_state_of(struct sock *sk)
+{
+	struct listener_key key = { (__u64)sk };
+
+	return bpf_map_lookup_elem(&listeners, &key);
+}
 
 /* Fill in what the listener tells. False if its queue shows no overflow. */
 static __always_inline bool store_queue(struct event_overflow *e, struct sock *listener)
@@ -112,8 +119,7 @@ static __always_inline bool is_ack(struct sk_buff *skb)
  */
 static __always_inline void dropped_unnamed(struct sk_buff *skb, struct sock *sk)
 {
-	struct listener_key key = { (__u64)sk };
-	struct listener_state *state = bpf_map_lookup_elem(&listeners, &key);
+	struct listener_state *state = listener_state_of(sk);
 
 	if (state && is_ack(skb))
 		count(state->unnamed);
@@ -128,7 +134,6 @@ static __always_inline void overflow_dropped(struct sk_buff *skb, __u32 reason, 
 {
 	struct event_overflow e = {};
 	struct listener_state *state;
-	struct listener_key key = { (__u64)sk };
 	unsigned char listening = 0;
 
 	if (!sk || acks_by_function())
@@ -148,7 +153,7 @@ static __always_inline void overflow_dropped(struct sk_buff *skb, __u32 reason, 
 		dropped_unnamed(skb, sk);
 		return;
 	}
-	state = bpf_map_lookup_elem(&listeners, &key);
+	state = listener_state_of(sk);
 	if (!store_queue(&e, sk)) {
 		if (state)
 			count(state->failed);

@@ -38,6 +38,8 @@ static const struct {
 	{ "fetch_atomics", "Linux 5.12 or later" },
 	{ "function_hooks", "a kernel with BPF trampolines, as distributions build it: "
 			    "CONFIG_FUNCTION_TRACER and CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS" },
+	{ "ack_hooks", "as function_hooks" },
+	{ "reset_hooks", "as function_hooks" },
 	{ "accept_function", "as function_hooks" },
 	{ "accept_syscall", "x86-64 or arm64; elsewhere tracefs (see mounts) and a kernel with "
 			    "CONFIG_FTRACE_SYSCALLS" },

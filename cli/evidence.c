@@ -21,6 +21,7 @@ static const struct {
 	[CAPABILITY_SYN_AGAIN] = { "tcp_retransmit_skb", NULL },
 	[CAPABILITY_NEIGHBOUR] = { "neigh_timer_handler", NULL },
 	[CAPABILITY_FUNCTIONS] = { "function_hooks", NULL },
+	[CAPABILITY_ACK_HOOKS] = { "ack_hooks", "function_hooks" },
 };
 
 const struct sight_row sight_rows[SIGHTS] = {
@@ -31,7 +32,7 @@ const struct sight_row sight_rows[SIGHTS] = {
 				  "SYNs refused by listeners that are older than the daemon",
 				  QUEUE_CAUSES, false, BEHIND_A_REFUSED_SYN,
 				  "a refused SYN of a client elsewhere is counted by namespace at most" },
-	[SIGHT_ACKS] = { BIT(DROP) | BIT(REASON), BIT(FUNCTIONS), 0,
+	[SIGHT_ACKS] = { BIT(DROP) | BIT(REASON), BIT(ACK_HOOKS), 0,
 			 "each final ACK that a full queue refuses, each RST to a pending request",
 			 { "accept_queue_full", "client_reset" },
 			 true,

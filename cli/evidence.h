@@ -23,6 +23,7 @@ enum capability {
 	CAPABILITY_SYN_AGAIN, /* tcp_retransmit_skb */
 	CAPABILITY_NEIGHBOUR, /* neigh_timer_handler */
 	CAPABILITY_FUNCTIONS, /* function_hooks */
+	CAPABILITY_ACK_HOOKS, /* ack_hooks; older daemons say function_hooks of all of them */
 	CAPABILITIES,
 };
 

@@ -80,6 +80,7 @@ static int keep(struct programs *p, const struct bpf_object *object)
 		if (one->fd < 0)
 			return -errno;
 		p->count++;
+		one->link = 0;
 		snprintf(one->name, sizeof(one->name), "%s", bpf_program__name(program));
 		snprintf(one->section, sizeof(one->section), "%s", bpf_program__section_name(program));
 	}
@@ -144,25 +145,61 @@ static int attach_raw(const struct program *p)
 	return link < 0 ? -errno : link;
 }
 
+static int attach(struct program *p)
+{
+	int link = attach_raw(p);
+
+	p->link = link < 0 ? 0 : link;
+	return link < 0 ? link : 0;
+}
+
 int programs_attach(struct programs *p)
 {
 	int first = 0;
 
 	for (size_t i = 0; i < p->count; i++) {
-		int link = attach_raw(&p->program[i]);
+		int err = attach(&p->program[i]);
 
-		if (link >= 0) {
-			p->link = link;
+		if (!err)
 			return first;
-		}
-		first = first ? first : link;
+		first = first ? first : err;
 	}
 	return first;
 }
 
+int programs_attach_each(struct programs *p)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < p->count && !err; i++)
+		err = attach(&p->program[i]);
+	if (err)
+		programs_detach(p);
+	return err;
+}
+
 bool programs_attached(const struct programs *p)
 {
-	return p->link > 0;
+	for (size_t i = 0; i < p->count; i++)
+		if (p->program[i].link > 0)
+			return true;
+	return false;
+}
+
+/* The smallest program says so in no time. Type 1 is no function: who may hook functions gets EINVAL. */
+int programs_hooks_refused(void)
+{
+	const struct bpf_insn program[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0 },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_TRACE_FEXIT, .attach_btf_id = 1);
+	int fd = bpf_prog_load(BPF_PROG_TYPE_TRACING, "probe", "GPL", program,
+			       sizeof(program) / sizeof(*program), &opts);
+
+	if (fd >= 0)
+		close(fd);
+	return fd == -EPERM ? -EPERM : 0;
 }
 
 struct bpf_link *programs_attach_one(struct bpf_program *program)
@@ -193,9 +230,11 @@ int programs_attach_all(struct bpf_object *object, struct bpf_link **links, size
 
 void programs_detach(struct programs *p)
 {
-	if (p->link > 0)
-		close(p->link);
-	p->link = 0;
+	for (size_t i = 0; i < p->count; i++) {
+		if (p->program[i].link > 0)
+			close(p->program[i].link);
+		p->program[i].link = 0;
+	}
 }
 
 void programs_free(struct programs *p)

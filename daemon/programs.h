@@ -14,7 +14,7 @@ struct bpf_link;
 struct bpf_program;
 struct kernel_enums;
 
-#define PROGRAMS_MAX 2
+#define PROGRAMS_MAX 4
 
 /* What is kept of an object once it is loaded: no more than descriptors. All zero before. */
 struct programs {
@@ -23,8 +23,8 @@ struct programs {
 		char name[64];
 		char section[64]; /* "tp_btf/tcp_retransmit_skb": what it attaches to */
 		int fd;
+		int link; /* a descriptor; 0: not attached */
 	} program[PROGRAMS_MAX];
-	int link; /* a descriptor; 0: not attached */
 };
 
 /* The bytes of an object, as a skeleton holds them. */
@@ -52,7 +52,13 @@ bool programs_loaded(const struct programs *p);
  * first one, in whose stead another may be attached that sees less.
  */
 int programs_attach(struct programs *p);
+/* Attach every one of them, or none: 0 or a negative errno. */
+int programs_attach_each(struct programs *p);
+/* Is one of them attached? */
 bool programs_attached(const struct programs *p);
+
+/* -EPERM if the kernel refuses every hook into a function, which it says at once; 0: it may be worth trying. */
+int programs_hooks_refused(void);
 
 /* Attach one that libbpf has loaded; NULL and errno if the kernel refuses. */
 struct bpf_link *programs_attach_one(struct bpf_program *program);

@@ -19,9 +19,11 @@
 #include "classic.skel.h"
 #include "drop.skel.h"
 #include "files.skel.h"
-#include "functions.h"
 #include "look.skel.h"
 #include "neighbour.skel.h"
+#include "refused_ack.skel.h"
+#include "refused_syn.skel.h"
+#include "reset_answer.skel.h"
 #include "reset_received.skel.h"
 #include "reset_sent.skel.h"
 #include "retransmit.skel.h"
@@ -68,7 +70,6 @@ void source_free(struct source *s)
 	source_detach(s);
 	ring_buffer__free(s->ring);
 	look_close(&s->look);
-	functions_free(s->functions);
 	for (int which = 0; which < OPTIONALS; which++)
 		programs_free(&s->optional[which]);
 	handshake_bpf__destroy(s->bpf);
@@ -118,20 +119,30 @@ static int on_event(void *ctx, void *data, size_t size)
 	return 0;
 }
 
+/* When the programs of an object are attached. */
+enum attached {
+	ATTACH_NEVER, /* it is run when it is wanted */
+	ATTACH_LATER, /* with the rest: the first that the kernel takes */
+	ATTACH_NOW, /* each of them, before any event is counted */
+};
+
 /* What a kernel may refuse, each an object of its own, in the order they are loaded in. */
 static const struct optional {
 	programs_elf *elf;
 	int capability;
-	bool attached; /* else it is run when it is wanted */
+	enum attached attached;
 } optionals[OPTIONALS] = {
-	[OPTIONAL_CLASSIC] = { classic_bpf__elf_bytes, CAP_UNPREEMPTED, true },
-	[OPTIONAL_RETRANSMIT] = { retransmit_bpf__elf_bytes, CAP_RETRANSMIT_SYN, true },
-	[OPTIONAL_RESET_SENT] = { reset_sent_bpf__elf_bytes, CAP_RESET_SENT, true },
-	[OPTIONAL_RESET_RECEIVED] = { reset_received_bpf__elf_bytes, CAP_RESET_RECEIVED, true },
-	[OPTIONAL_NEIGHBOUR] = { neighbour_bpf__elf_bytes, CAP_NEIGHBOUR, true },
-	[OPTIONAL_DROP] = { drop_bpf__elf_bytes, CAP_KFREE, true },
-	[OPTIONAL_FILES] = { files_bpf__elf_bytes, CAP_FILES, false },
-	[OPTIONAL_LOOK] = { look_bpf__elf_bytes, CAP_LOOK, false },
+	[OPTIONAL_CLASSIC] = { classic_bpf__elf_bytes, CAP_UNPREEMPTED, ATTACH_LATER },
+	[OPTIONAL_RETRANSMIT] = { retransmit_bpf__elf_bytes, CAP_RETRANSMIT_SYN, ATTACH_LATER },
+	[OPTIONAL_RESET_SENT] = { reset_sent_bpf__elf_bytes, CAP_RESET_SENT, ATTACH_LATER },
+	[OPTIONAL_RESET_RECEIVED] = { reset_received_bpf__elf_bytes, CAP_RESET_RECEIVED, ATTACH_LATER },
+	[OPTIONAL_NEIGHBOUR] = { neighbour_bpf__elf_bytes, CAP_NEIGHBOUR, ATTACH_LATER },
+	[OPTIONAL_DROP] = { drop_bpf__elf_bytes, CAP_KFREE, ATTACH_LATER },
+	[OPTIONAL_FILES] = { files_bpf__elf_bytes, CAP_FILES, ATTACH_NEVER },
+	[OPTIONAL_LOOK] = { look_bpf__elf_bytes, CAP_LOOK, ATTACH_NEVER },
+	[OPTIONAL_REFUSED_SYN] = { refused_syn_bpf__elf_bytes, CAP_FUNCTIONS, ATTACH_NOW },
+	[OPTIONAL_REFUSED_ACK] = { refused_ack_bpf__elf_bytes, CAP_ACK_HOOKS, ATTACH_NOW },
+	[OPTIONAL_RESET_ANSWER] = { reset_answer_bpf__elf_bytes, CAP_RESET_HOOKS, ATTACH_NOW },
 };
 
 /* How large the ring buffer is, another size for tests and hosts that are short of memory, and when to wake its reader. */
@@ -186,6 +197,10 @@ static void set_constants(struct source *s, const struct filter *filter)
 	constants->sock_type = s->enums.sock;
 	constants->tcp_sock_type = s->enums.tcp_sock;
 	constants->overflow_reason_refused = capability_refused("overflow_reason");
+	constants->mib_listen_overflows = s->enums.number[KERNEL_LISTEN_OVERFLOWS].value;
+	constants->mib_listen_drops = s->enums.number[KERNEL_LISTEN_DROPS].value;
+	constants->mib_reqq_full_drop = s->enums.number[KERNEL_REQQ_FULL_DROP].value;
+	constants->mib_out_rsts = s->enums.number[KERNEL_OUT_RSTS].value;
 }
 
 /* Load what the daemon does not run without, and the maps of all. */
@@ -217,14 +232,46 @@ static int load_required(struct source *s, const struct filter *filter)
 	return err ? err : source_write_settings(s);
 }
 
-/* Why one is not even tried: 0, or a negative errno. */
-static int foreseen(const struct source *s, int capability)
+static bool has(const struct source *s, int which)
 {
-	if (capability_refused(s->capabilities[capability].name))
+	return programs_loaded(&s->optional[which]);
+}
+
+/* Does another kind of evidence leave something to it? */
+static bool needed(const struct source *s, int which)
+{
+	switch (which) {
+	case OPTIONAL_CLASSIC:
+		return s->preempts && !s->capabilities[CAP_ATOMICS].error;
+	case OPTIONAL_REFUSED_ACK:
+		return !has(s, OPTIONAL_DROP) || s->capabilities[CAP_REASON].error;
+	case OPTIONAL_RESET_ANSWER:
+		return s->untold & UNTOLD_NO_SOCKET;
+	}
+	return true;
+}
+
+/* The counters by which hooks into functions see what these do. */
+static bool counters_known(const struct source *s)
+{
+	for (int n = 0; n < KERNEL_NAMES; n++)
+		if (n != KERNEL_NO_SOCKET && n != KERNEL_OVERFLOW_REASON && !s->enums.number[n].known)
+			return false;
+	return true;
+}
+
+/* Why one is not even tried: 0, or a negative errno. */
+static int foreseen(const struct source *s, int which)
+{
+	const struct optional *o = &optionals[which];
+
+	if (capability_refused(s->capabilities[o->capability].name))
 		return -EPERM;
-	if (capability == CAP_KFREE && s->core && !s->enums.number[KERNEL_NO_SOCKET].known)
+	if (which == OPTIONAL_DROP && s->core && !s->enums.number[KERNEL_NO_SOCKET].known)
 		return -EINVAL; /* without a reason the tracepoint shows nothing */
-	return 0;
+	if (o->attached != ATTACH_NOW || !needed(s, which))
+		return 0;
+	return counters_known(s) ? programs_hooks_refused() : -ENOENT;
 }
 
 static int open_look(const struct bpf_object *object, void *ctx)
@@ -234,27 +281,48 @@ static int open_look(const struct bpf_object *object, void *ctx)
 	return look_open(&s->look, object);
 }
 
+/* What has to be done at once with what was loaded. */
+static int begin_optional(struct source *s, int which)
+{
+	struct programs *p = &s->optional[which];
+
+	if (optionals[which].attached == ATTACH_NOW)
+		return programs_attach_each(p);
+	if (which != OPTIONAL_LOOK)
+		return 0;
+	s->look.program = p->program[0].fd;
+	return look_try(&s->look);
+}
+
 static void load_optional(struct source *s, int which)
 {
 	const struct optional *o = &optionals[which];
-	int *error = &s->capabilities[o->capability].error;
 	struct programs *p = &s->optional[which];
+	int err = foreseen(s, which);
 
-	if (which == OPTIONAL_CLASSIC && (!s->preempts || s->capabilities[CAP_ATOMICS].error)) {
-		*error = capability_refused(s->capabilities[o->capability].name) ? -EPERM : 0; /* not needed */
-		return;
+	if (!err && needed(s, which)) {
+		err = programs_load(p, o->elf, s->bpf->obj, s->core, which == OPTIONAL_LOOK ? open_look : NULL, s);
+		err = err ? err : begin_optional(s, which);
 	}
-	*error = foreseen(s, o->capability);
-	if (!*error)
-		*error = programs_load(p, o->elf, s->bpf->obj, s->core, which == OPTIONAL_LOOK ? open_look : NULL, s);
-	if (!*error && which == OPTIONAL_LOOK) {
-		s->look.program = p->program[0].fd;
-		*error = look_try(&s->look);
-	}
-	if (*error)
+	if (err)
 		programs_free(p);
+	s->capabilities[o->capability].error = err;
 	log_debug("%s: %s", s->capabilities[o->capability].name,
-		  *error ? strerror(-*error) : "loaded");
+		  err ? strerror(-err) : has(s, which) ? "loaded" : "not needed");
+}
+
+/* What the hooks see the tracepoints must not report again. */
+static int load_optionals(struct source *s)
+{
+	for (int which = 0; which < OPTIONALS; which++)
+		load_optional(s, which);
+	s->settings.acks_by_function = has(s, OPTIONAL_REFUSED_ACK);
+	s->settings.resets_by_function = has(s, OPTIONAL_RESET_ANSWER);
+	if (has(s, OPTIONAL_RESET_ANSWER))
+		s->untold &= ~(uint32_t)UNTOLD_NO_SOCKET;
+	if (has(s, OPTIONAL_REFUSED_ACK))
+		s->untold &= ~(uint32_t)UNTOLD_REQUEST_RESET;
+	return source_write_settings(s);
 }
 
 static void unload_accept(struct source *s)
@@ -276,7 +344,7 @@ static int try_accept(struct source *s, bool function, bool all_calls)
 	struct accept_bpf *a;
 	int err;
 
-	if (capability_refused(capability->name) || (function && functions_refused()))
+	if (capability_refused(capability->name) || (function && programs_hooks_refused()))
 		return capability->error = -EPERM;
 	a = accept_bpf__open_opts(&opts);
 	if (!a)
@@ -300,24 +368,6 @@ static int load_accept(struct source *s, bool function)
 	int err = try_accept(s, function, false);
 
 	return err && !function ? try_accept(s, false, true) : err;
-}
-
-/* Refusals by the functions they happen in, from here on. */
-static int load_functions(struct source *s)
-{
-	int err = capability_refused(s->capabilities[CAP_FUNCTIONS].name) ? -EPERM : functions_refused();
-
-	if (!err)
-		s->functions = functions_new(s->bpf->obj, s->core, &s->enums,
-					     s->untold & UNTOLD_NO_SOCKET, &err);
-	s->capabilities[CAP_FUNCTIONS].error = err;
-	s->settings.acks_by_function = functions_tell_acks(s->functions);
-	s->settings.resets_by_function = functions_tell_resets(s->functions);
-	if (functions_tell_resets(s->functions))
-		s->untold &= ~(uint32_t)UNTOLD_NO_SOCKET;
-	if (functions_tell_acks(s->functions))
-		s->untold &= ~(uint32_t)UNTOLD_REQUEST_RESET;
-	return source_write_settings(s);
 }
 
 void source_probe_accept(struct source *s)
@@ -404,11 +454,9 @@ static int load_all(struct source *s, const struct filter *filter)
 	s->capabilities[CAP_REASON].error = capability_refused("overflow_reason") ? -EPERM :
 					    s->untold & UNTOLD_REQUEST_RESET	  ? -ENOENT :
 										    0;
-	err = load_functions(s);
+	err = load_optionals(s);
 	if (err)
 		return err;
-	for (int which = 0; which < OPTIONALS; which++)
-		load_optional(s, which);
 	if (s->accept_wait == ACCEPT_WAIT_AUTO || s->accept_wait == ACCEPT_WAIT_FUNCTION)
 		load_accept(s, true);
 	else if (s->accept_wait == ACCEPT_WAIT_SYSCALL)
@@ -422,7 +470,7 @@ int source_load(struct source *s, const struct filter *filter, enum accept_wait 
 	int err;
 
 	if (accept_wait == ACCEPT_WAIT_AUTO &&
-	    (capability_refused(s->capabilities[CAP_ACCEPT_FUNCTION].name) || functions_refused())) {
+	    (capability_refused(s->capabilities[CAP_ACCEPT_FUNCTION].name) || programs_hooks_refused())) {
 		s->capabilities[CAP_ACCEPT_FUNCTION].error = -EPERM;
 		accept_wait = ACCEPT_WAIT_OFF; /* nobody would read what is kept for it */
 	}
@@ -445,16 +493,11 @@ static void attach_optional(struct source *s, int which)
 {
 	int *error = &s->capabilities[optionals[which].capability].error;
 
-	if (!optionals[which].attached || !programs_loaded(&s->optional[which]))
+	if (optionals[which].attached != ATTACH_LATER || !has(s, which))
 		return;
 	*error = programs_attach(&s->optional[which]);
 	if (!programs_attached(&s->optional[which]))
 		programs_free(&s->optional[which]);
-}
-
-static bool has(const struct source *s, int which)
-{
-	return programs_loaded(&s->optional[which]);
 }
 
 /* What the daemon could not attach to. */
@@ -470,7 +513,7 @@ static uint32_t unattached(const struct source *s)
 		untold |= UNTOLD_RESET_RECEIVED;
 	if (!source_tells_acks(s))
 		untold |= UNTOLD_REFUSED_ACK;
-	if (s->capabilities[CAP_KFREE].error && !functions_tell_acks(s->functions))
+	if (s->capabilities[CAP_KFREE].error && !has(s, OPTIONAL_REFUSED_ACK))
 		untold |= UNTOLD_REQUEST_RESET | UNTOLD_REFUSED_COOKIE;
 	if (!has(s, OPTIONAL_RETRANSMIT))
 		untold |= UNTOLD_SYN_RETRANSMIT;
@@ -531,7 +574,6 @@ void source_detach(struct source *s)
 	}
 	for (int which = 0; which < OPTIONALS; which++)
 		programs_detach(&s->optional[which]);
-	functions_detach(s->functions);
 	if (s->accept)
 		unload_accept(s);
 }

@@ -24,6 +24,8 @@ enum {
 	CAP_REASON,
 	CAP_ATOMICS,
 	CAP_FUNCTIONS,
+	CAP_ACK_HOOKS,
+	CAP_RESET_HOOKS,
 	CAP_ACCEPT_FUNCTION,
 	CAP_ACCEPT_SYSCALL,
 	CAPABILITIES,
@@ -39,6 +41,9 @@ enum {
 	OPTIONAL_DROP,
 	OPTIONAL_FILES,
 	OPTIONAL_LOOK,
+	OPTIONAL_REFUSED_SYN,
+	OPTIONAL_REFUSED_ACK,
+	OPTIONAL_RESET_ANSWER,
 	OPTIONALS,
 };
 
@@ -53,7 +58,6 @@ struct source {
 	struct settings settings;
 	struct accept_bpf *accept; /* NULL unless accept() is seen */
 	struct bpf_link *accept_links[2];
-	struct functions *functions; /* NULL unless functions can be hooked */
 	bool attached;
 	enum accept_wait accept_wait;
 	struct ring_buffer *ring;

@@ -13,7 +13,6 @@
 #include "common/log.h"
 #include "accept.skel.h"
 #include "expire.h"
-#include "functions.h"
 #include "holders.h"
 
 /* Read an iterator's output to its end, and hand on each record of `size` bytes. */
@@ -204,7 +203,6 @@ static void each_program(const struct source *s,
 			 void (*fn)(void *ctx, const struct program_cost *cost), void *ctx)
 {
 	each_program_of(s->bpf->obj, fn, ctx);
-	each_program_of(functions_object(s->functions), fn, ctx);
 	each_program_of(s->accept ? s->accept->obj : NULL, fn, ctx);
 	for (int which = 0; which < OPTIONALS; which++)
 		for (size_t i = 0; i < s->optional[which].count; i++)
@@ -266,7 +264,7 @@ bool source_request_pending(const struct source *s, const struct event_handshake
 
 bool source_tells_acks(const struct source *s)
 {
-	return functions_tell_acks(s->functions) ||
+	return programs_loaded(&s->optional[OPTIONAL_REFUSED_ACK]) ||
 	       (!s->capabilities[CAP_KFREE].error && !s->capabilities[CAP_REASON].error);
 }
 
@@ -277,12 +275,12 @@ bool source_bounds_acks(const struct source *s)
 
 bool source_tells_syns(const struct source *s)
 {
-	return s->functions && s->attached;
+	return programs_loaded(&s->optional[OPTIONAL_REFUSED_SYN]) && s->attached;
 }
 
 const char *source_evidence(const struct source *s)
 {
-	return s->functions ? "functions" : "tracepoints";
+	return programs_loaded(&s->optional[OPTIONAL_REFUSED_SYN]) ? "functions" : "tracepoints";
 }
 
 const struct capability *source_capabilities(const struct source *s, size_t *count)

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from lib import env, kernel, netns
+from lib import env, netns
 from lib.audited import Audited
 from lib.feed import nested
 from lib.queues import Crowd, ask, pending, reset
@@ -257,7 +257,7 @@ def test_scan(pair, ip, keep, audited):
     env.poll_until(lambda: books.moved(pair.server, "OutRsts") >= 120)
     books.check()
     assert books.sum(pair.server, "OutRsts") == 120
-    if kernel.reset_reasons() or books.d.feed.all[0]["capabilities"]["function_hooks"]:
+    if books.d.feed.all[0]["capabilities"]["reset_hooks"]:
         assert books.sum(pair.server, "OutRsts", "observed") == 120
 
 
@@ -273,7 +273,7 @@ def test_pending_requests_reset(pair, ip, keep, audited, retransmitted):
     books.check()
     for name in ("AttemptFails", "EmbryonicRsts"):
         assert books.sum(pair.server, name) == 5
-        if kernel.overflow_reason() or books.d.feed.all[0]["capabilities"]["function_hooks"]:
+        if books.d.feed.all[0]["capabilities"]["ack_hooks"]:
             assert books.sum(pair.server, name, "observed") == 5
 
 

@@ -21,9 +21,9 @@ FAST = ("--listener-interval", "200ms")
 def able(d, names):
     """Does this kernel tell it, as the daemon says? Function hooks stand in for a reason."""
     has = dict(d.feed.all[0]["capabilities"])
-    has["overflow_reason"] |= has["function_hooks"]
-    has["stages"] = has["function_hooks"] or has["kfree_skb"]
-    has["closed_ports"] = (kernel.reset_reasons() or has["function_hooks"] or
+    has["overflow_reason"] |= has["ack_hooks"]
+    has["stages"] = has["ack_hooks"] or has["kfree_skb"]
+    has["closed_ports"] = (has["reset_hooks"] or
                            kernel.has("SKB_DROP_REASON_NO_SOCKET"))
     return all(has.get(name, True) for name in names)
 

@@ -403,7 +403,7 @@ def blind_hello(*names, hooks=False):
     """Of a kernel that refuses these."""
     all_of_them = ("listener_iterator", "queue_look", "kfree_skb", "overflow_reason", "tcp_send_reset")
     return example("hello-1.5", refused={name: {"error": DENIED, "without": "Less."} for name in names},
-                   capabilities={**dict.fromkeys(all_of_them, True), "function_hooks": hooks,
+                   capabilities={**dict.fromkeys(all_of_them, True), "function_hooks": hooks, "ack_hooks": hooks,
                                  **dict.fromkeys(names, False)})
 
 

@@ -26,7 +26,7 @@ def able(d, name):
 
 def knows_acks(d):
     """Is each refused final ACK told by itself? Else whether it was one is only probable."""
-    return able(d, "function_hooks") or (able(d, "kfree_skb") and able(d, "overflow_reason"))
+    return able(d, "ack_hooks") or (able(d, "kfree_skb") and able(d, "overflow_reason"))
 
 
 def settle_acks(d, books, crowd, **subset):
@@ -330,7 +330,7 @@ def test_cookie_ack(pair, ip, keep, watch):
     for sock in late:
         sock.send(b"x")
     books.wait_kernel("ListenOverflows", 3)
-    if able(d, "function_hooks") or able(d, "kfree_skb"):
+    if able(d, "ack_hooks") or able(d, "kfree_skb"):
         records = books.settle("ListenOverflows", stage="ack", action="dropped", **ACCEPT)
         check_place(records, crowd, 6)
         assert all("remote" in record for record in records)

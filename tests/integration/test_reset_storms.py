@@ -19,8 +19,7 @@ FLAGS = ("--listener-interval", "300ms", "--remote", "10.9.0.0/24")  # not of ot
 
 
 def tells_closed_ports(d):
-    return (kernel.reset_reasons() or d.feed.all[0]["capabilities"]["function_hooks"] or
-            kernel.has("SKB_DROP_REASON_NO_SOCKET"))
+    return (d.feed.all[0]["capabilities"]["reset_hooks"] or kernel.has("SKB_DROP_REASON_NO_SOCKET"))
 
 
 def scan(pair):

@@ -24,14 +24,14 @@ def explain(cli, tmp_path):
 GRANTED = dict.fromkeys(
     ("inet_sock_set_state", "tcp_retransmit_synack", "no_preemption", "listener_iterator", "queue_look",
      "kfree_skb", "tcp_send_reset", "tcp_receive_reset", "tcp_retransmit_skb", "neigh_timer_handler",
-     "overflow_reason", "fetch_atomics", "function_hooks", "accept_function", "accept_syscall"), True)
+     "overflow_reason", "fetch_atomics", "function_hooks", "ack_hooks", "reset_hooks", "accept_function", "accept_syscall"), True)
 OPTIONAL = [name for name in GRANTED if name not in ("inet_sock_set_state", "tcp_retransmit_synack")]
 
 
 def without(*names, **changes):
     """A hello of a kernel that refuses these, and has no hooks unless they are named."""
     refused = {name: {"error": "Operation not permitted", "without": "Less."} for name in names}
-    granted = {**GRANTED, "function_hooks": False, **dict.fromkeys(names, False)}
+    granted = {**GRANTED, "function_hooks": False, "ack_hooks": False, **dict.fromkeys(names, False)}
     return hello(capabilities=granted, refused=refused, **changes)
 
 

@@ -77,6 +77,10 @@ static void test_what_is_lacking(void **state)
 				       "\"listener_iterator\":false,\"function_hooks\":true", "")), 0);
 	assert_int_equal(lacking(HELLO("\"kfree_skb\":true,\"overflow_reason\":false,"
 				       "\"function_hooks\":false", "")), LACKS(ACKS));
+	/* From 1.5 on each kind of hook is named by itself. */
+	assert_int_equal(lacking(HELLO("\"kfree_skb\":false,\"function_hooks\":true,\"ack_hooks\":false", "")),
+			 LACKS(ACKS));
+	assert_int_equal(lacking(HELLO("\"kfree_skb\":false,\"function_hooks\":false,\"ack_hooks\":true", "")), 0);
 	assert_int_equal(lacking(HELLO("\"listener_iterator\":false", "")), LACKS(OLD_LISTENERS));
 	assert_int_equal(lacking(HELLO("\"listener_iterator\":false,\"queue_look\":false", "")),
 			 LACKS(SYNS));

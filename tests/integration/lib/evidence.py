@@ -47,7 +47,7 @@ NEEDED_BY = {
     "accept_syscall": ["test_accept_wait.py", "test_daemon.py::test_no_tracefs"],
 }
 # What stands in for it: hooks see what these see, and a kernel without drop reasons has its own tests.
-INSTEAD = {"kfree_skb": ("function_hooks",)}
+INSTEAD = {"kfree_skb": ("ack_hooks",)}
 
 # What is right to say, though vaguer, of a handshake with the first cause; never as proven.
 VAGUE = {
