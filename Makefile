@@ -25,7 +25,7 @@ WARN := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes $(if $(W
 SANITIZE := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined \
 	-fno-omit-frame-pointer)
 DEFS := -DTCPSHAKE_VERSION='"$(VERSION)"'
-ALL_CFLAGS = -std=gnu11 $(CFLAGS) $(WARN) $(SANITIZE) $(DEFS) -I. -I$(BUILD)/bpf -Idaemon -MMD -MP
+ALL_CFLAGS = -std=gnu11 $(CFLAGS) $(WARN) $(SANITIZE) $(DEFS) -I. -I$(BUILD) -MMD -MP
 BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -Wall -Wextra -Wshadow $(if $(WERROR),-Werror) \
 	-Ivmlinux -Ibpf -MMD -MP
 
@@ -191,7 +191,7 @@ $(O)/fuzz/fuzzed.a: $(FUZZED)
 $(O)/fuzz/%.o: %.c
 	$(call say,FUZZ $<)
 	$(Q)mkdir -p $(@D) && $(CLANG) -std=gnu11 $(WARN) $(DEFS) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link \
-		-I. -Idaemon -MMD -MP -c -o $@ $<
+		-I. -MMD -MP -c -o $@ $<
 
 $(BUILD)/tests/%: tests/integration/%.c
 	$(call say,CC   $@)
@@ -209,8 +209,8 @@ $(BUILD)/%.o: %.c
 	$(call say,CC   $<)
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -c -o $@ $<
 
-$(call objects,$(addprefix daemon/,source.c source_read.c latencies.c capabilities.c functions.c)): $(BPF:%=$(BUILD)/bpf/%.skel.h)
-$(BUILD)/daemon/kernel_btf.o: $(BUILD)/bpf/core_types.h
+$(call objects,$(addprefix daemon/,source.c source_read.c latencies.c capabilities.c functions.c)): $(BPF:%=$(BUILD)/generated/%.skel.h)
+$(BUILD)/daemon/kernel_btf.o: $(BUILD)/generated/core_types.h
 
 $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c
 	$(call say,BPF  $<)
@@ -220,14 +220,14 @@ $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c
 $(BUILD)/bpf/%.linked.o: $(BUILD)/bpf/%.bpf.o
 	$(Q)$(BPFTOOL) gen object $@ $<
 
-$(BUILD)/bpf/%.skel.h: $(BUILD)/bpf/%.linked.o
+$(BUILD)/generated/%.skel.h: $(BUILD)/bpf/%.linked.o
 	$(call say,SKEL $@)
-	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf >$@
+	$(Q)mkdir -p $(@D) && $(BPFTOOL) gen skeleton $< name $*_bpf >$@
 
 # The names of all types that the programs know, the kernel's among them.
-$(BUILD)/bpf/core_types.h: $(BPF:%=$(BUILD)/bpf/%.linked.o)
+$(BUILD)/generated/core_types.h: $(BPF:%=$(BUILD)/bpf/%.linked.o)
 	$(call say,GEN  $@)
-	$(Q)for object in $^; do $(BPFTOOL) btf dump file $$object format raw || exit; done >$@.types
+	$(Q)mkdir -p $(@D) && for object in $^; do $(BPFTOOL) btf dump file $$object format raw || exit; done >$@.types
 	$(Q)awk -F "'" '/^\[[0-9]+\] (STRUCT|UNION|ENUM|ENUM64|TYPEDEF) / && $$2 != "(anon)" \
 		{ sub(/___.*/, "", $$2); print "\t\"" $$2 "\"," }' $@.types | LC_ALL=C sort -u | \
 		{ echo 'static const char *const core_types[] = {'; cat; echo '};'; } >$@

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #define _GNU_SOURCE
-#include "ask.h"
-#include "connect.h"
-#include "private.h"
-#include "text.h"
+#include "cli/ask.h"
+#include "cli/connect.h"
+#include "cli/private.h"
+#include "cli/text.h"
 
 #include <errno.h>
 #include <poll.h>

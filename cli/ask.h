@@ -8,9 +8,9 @@
 
 #include <sys/types.h>
 
-#include "options.h"
-#include "output.h"
-#include "record.h"
+#include "cli/options.h"
+#include "cli/output.h"
+#include "cli/record.h"
 
 struct ask;
 

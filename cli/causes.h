@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "line.h"
+#include "cli/line.h"
 
 /* Whose matter a cause is. */
 enum cause_by {

@@ -3,13 +3,13 @@
  * The view `doctor`: what tcpshaked can see here and what it misses, and what on this host
  * decides handshakes. It looks once. Where no daemon can be asked it says as much as it can.
  */
-#include "ask.h"
-#include "doctor_host.h"
-#include "doctor_model.h"
-#include "private.h"
-#include "sysctl.h"
-#include "text.h"
-#include "view.h"
+#include "cli/ask.h"
+#include "cli/doctor_host.h"
+#include "cli/doctor_model.h"
+#include "cli/private.h"
+#include "cli/sysctl.h"
+#include "cli/text.h"
+#include "cli/view.h"
 
 #include <errno.h>
 #include <stdio.h>

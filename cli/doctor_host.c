@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "doctor_host.h"
+#include "cli/doctor_host.h"
 
 #include <fcntl.h>
 #include <linux/capability.h>

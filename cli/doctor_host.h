@@ -5,7 +5,7 @@
 
 #include <sys/types.h>
 
-#include "doctor_model.h"
+#include "cli/doctor_model.h"
 
 /* Of process `pid`; 0 is ourselves. */
 void doctor_look_at_host(struct doctor *d, pid_t pid);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* What the listeners asked for, got and lost, against the somaxconn of their own namespace. */
-#include "doctor_model.h"
+#include "cli/doctor_model.h"
 
 #include <linux/types.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "doctor_model.h"
+#include "cli/doctor_model.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -10,9 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "listener_list.h"
-#include "ports.h"
-#include "terminal.h"
+#include "cli/listener_list.h"
+#include "cli/ports.h"
+#include "cli/terminal.h"
 
 #include "common/buf.h"
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "doctor_model.h"
-#include "line.h"
-#include "record.h"
+#include "cli/doctor_model.h"
+#include "cli/line.h"
+#include "cli/record.h"
 
 #include <stdio.h>
 

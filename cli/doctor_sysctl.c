@@ -4,7 +4,7 @@
  * inet_csk_listen_start() for the backlog, tcp_conn_request() for the SYN queue and cookies,
  * tcp_write_timeout() and reqsk_timer_handler() for the retries, __inet_hash_connect() for ports.
  */
-#include "doctor_model.h"
+#include "cli/doctor_model.h"
 
 #include <arpa/inet.h>
 #include <stdarg.h>

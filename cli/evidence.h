@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "record.h"
+#include "cli/record.h"
 
 /* The capabilities that a sentence of this program rests on. */
 enum capability {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* The view `explain`: why handshakes failed or were slow, worst first, when the feed has ended. */
-#include "explain_model.h"
-#include "explain_render.h"
-#include "reader.h"
-#include "sysctl.h"
-#include "terminal.h"
-#include "text.h"
-#include "view.h"
+#include "cli/explain_model.h"
+#include "cli/explain_render.h"
+#include "cli/reader.h"
+#include "cli/sysctl.h"
+#include "cli/terminal.h"
+#include "cli/text.h"
+#include "cli/view.h"
 
 #include <errno.h>
 #include <linux/types.h>

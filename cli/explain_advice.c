@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "explain_advice.h"
+#include "cli/explain_advice.h"
 
 #include <stdio.h>
 #include <stdlib.h>

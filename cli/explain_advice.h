@@ -3,7 +3,7 @@
 #ifndef TCPSHAKE_EXPLAIN_ADVICE_H
 #define TCPSHAKE_EXPLAIN_ADVICE_H
 
-#include "explain_model.h"
+#include "cli/explain_model.h"
 
 #include "common/buf.h"
 

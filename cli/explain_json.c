@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "explain_render.h"
-#include "explain_unseen.h"
+#include "cli/explain_render.h"
+#include "cli/explain_unseen.h"
 
 #include <stdint.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* The first half of the model: what each record says is kept. The second is explain_rank.c. */
 #define _GNU_SOURCE
-#include "explain_model.h"
-#include "explain_parts.h"
+#include "cli/explain_model.h"
+#include "cli/explain_parts.h"
 
 #include <stdio.h>
 #include <stdlib.h>

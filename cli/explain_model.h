@@ -25,9 +25,9 @@
 #include <stdint.h>
 
 #include "bpf/event.h"
-#include "causes.h"
-#include "evidence.h"
-#include "record.h"
+#include "cli/causes.h"
+#include "cli/evidence.h"
+#include "cli/record.h"
 
 enum { ADDR_SIZE = 64, CODE_SIZE = 48, COMM_SIZE = 64, TS_SIZE = 40 };
 

@@ -3,8 +3,8 @@
 #ifndef TCPSHAKE_EXPLAIN_PARTS_H
 #define TCPSHAKE_EXPLAIN_PARTS_H
 
-#include "explain_model.h"
-#include "keyset.h"
+#include "cli/explain_model.h"
+#include "cli/keyset.h"
 
 #define NO_CAUSE UINT32_MAX
 #define USUAL_SAMPLES 15

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* The second half of the model: places made one, handshakes counted, causes ranked. */
 #define _GNU_SOURCE
-#include "explain_model.h"
-#include "explain_parts.h"
+#include "cli/explain_model.h"
+#include "cli/explain_parts.h"
 
 #include <stdlib.h>
 #include <string.h>

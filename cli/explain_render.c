@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "explain_render.h"
-#include "explain_unseen.h"
-#include "line.h"
-#include "render_parts.h"
+#include "cli/explain_render.h"
+#include "cli/explain_unseen.h"
+#include "cli/line.h"
+#include "cli/render_parts.h"
 
 #include <stdarg.h>
 #include <stdio.h>

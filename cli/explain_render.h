@@ -3,10 +3,10 @@
 #ifndef TCPSHAKE_EXPLAIN_RENDER_H
 #define TCPSHAKE_EXPLAIN_RENDER_H
 
-#include "explain_advice.h"
-#include "explain_model.h"
-#include "reader.h"
-#include "terminal.h"
+#include "cli/explain_advice.h"
+#include "cli/explain_model.h"
+#include "cli/reader.h"
+#include "cli/terminal.h"
 
 #include "common/buf.h"
 

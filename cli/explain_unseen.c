@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "explain_unseen.h"
+#include "cli/explain_unseen.h"
 
 #include <stdint.h>
 #include <string.h>

@@ -3,8 +3,8 @@
 #ifndef TCPSHAKE_EXPLAIN_UNSEEN_H
 #define TCPSHAKE_EXPLAIN_UNSEEN_H
 
-#include "evidence.h"
-#include "explain_model.h"
+#include "cli/evidence.h"
+#include "cli/explain_model.h"
 
 #include "common/buf.h"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #define _GNU_SOURCE
-#include "input.h"
-#include "connect.h"
-#include "private.h"
+#include "cli/input.h"
+#include "cli/connect.h"
+#include "cli/private.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -9,8 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "options.h"
-#include "unpack.h"
+#include "cli/options.h"
+#include "cli/unpack.h"
 
 struct input;
 struct lines;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #define _GNU_SOURCE
-#include "ledger.h"
-#include "table.h"
+#include "cli/ledger.h"
+#include "cli/table.h"
 
 #include <linux/types.h>
 #include <stdio.h>

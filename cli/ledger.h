@@ -6,8 +6,8 @@
 #ifndef TCPSHAKE_LEDGER_H
 #define TCPSHAKE_LEDGER_H
 
-#include "record.h"
-#include "terminal.h"
+#include "cli/record.h"
+#include "cli/terminal.h"
 
 #include "common/buf.h"
 

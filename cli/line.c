@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "line.h"
-#include "text.h"
+#include "cli/line.h"
+#include "cli/text.h"
 
 static const char *const sgr[PAINTS] = {
 	[PAINT_DIM] = "\033[2m",   [PAINT_BOLD] = "\033[1m", [PAINT_GOOD] = "\033[32m",

@@ -6,7 +6,7 @@
 #ifndef TCPSHAKE_LINE_H
 #define TCPSHAKE_LINE_H
 
-#include "terminal.h"
+#include "cli/terminal.h"
 
 #include "common/buf.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #define _GNU_SOURCE
-#include "listener_list.h"
+#include "cli/listener_list.h"
 
 #include <linux/types.h>
 #include <stdlib.h>

@@ -9,9 +9,9 @@
 #ifndef TCPSHAKE_LISTENER_LIST_H
 #define TCPSHAKE_LISTENER_LIST_H
 
-#include "evidence.h"
-#include "options.h"
-#include "record.h"
+#include "cli/evidence.h"
+#include "cli/options.h"
+#include "cli/record.h"
 
 struct listener_list;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "listener_render.h"
-#include "render.h"
-#include "table.h"
+#include "cli/listener_render.h"
+#include "cli/render.h"
+#include "cli/table.h"
 
 #include <linux/types.h>
 #include <stdio.h>

@@ -3,8 +3,8 @@
 #ifndef TCPSHAKE_LISTENER_RENDER_H
 #define TCPSHAKE_LISTENER_RENDER_H
 
-#include "listener_list.h"
-#include "terminal.h"
+#include "cli/listener_list.h"
+#include "cli/terminal.h"
 
 #include "common/buf.h"
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* The view `listeners`: the queues of every listening socket, how full and since when. */
-#include "listener_list.h"
-#include "listener_render.h"
-#include "live.h"
-#include "view.h"
+#include "cli/listener_list.h"
+#include "cli/listener_render.h"
+#include "cli/live.h"
+#include "cli/view.h"
 
 #include <string.h>
 

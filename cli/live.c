@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "live.h"
-#include "ask.h"
-#include "output.h"
-#include "reader.h"
-#include "text.h"
+#include "cli/live.h"
+#include "cli/ask.h"
+#include "cli/output.h"
+#include "cli/reader.h"
+#include "cli/text.h"
 
 #include <errno.h>
 #include <stdio.h>

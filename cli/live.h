@@ -7,8 +7,8 @@
 #ifndef TCPSHAKE_LIVE_H
 #define TCPSHAKE_LIVE_H
 
-#include "options.h"
-#include "record.h"
+#include "cli/options.h"
+#include "cli/record.h"
 
 #include "common/buf.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "output.h"
+#include "cli/output.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #define _GNU_SOURCE
-#include "private.h"
-#include "signals.h"
+#include "cli/private.h"
+#include "cli/signals.h"
 
 #include <errno.h>
 #include <fcntl.h>

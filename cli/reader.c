@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "reader.h"
-#include "input.h"
-#include "replay.h"
-#include "signals.h"
-#include "text.h"
-#include "unpack.h"
+#include "cli/reader.h"
+#include "cli/input.h"
+#include "cli/replay.h"
+#include "cli/signals.h"
+#include "cli/text.h"
+#include "cli/unpack.h"
 
 #include <errno.h>
 #include <limits.h>

@@ -7,9 +7,9 @@
 #ifndef TCPSHAKE_READER_H
 #define TCPSHAKE_READER_H
 
-#include "options.h"
-#include "output.h"
-#include "record.h"
+#include "cli/options.h"
+#include "cli/output.h"
+#include "cli/record.h"
 
 struct reader_ops {
 	/* A record that the filter lets pass, and its line without newline. */

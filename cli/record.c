@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "record.h"
+#include "cli/record.h"
 
 #include <arpa/inet.h>
 #include <linux/types.h>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* The view `record`: the feed to a file, to be shown later with --from; a summary at the end. */
-#include "reader.h"
-#include "recording.h"
-#include "summary.h"
-#include "view.h"
+#include "cli/reader.h"
+#include "cli/recording.h"
+#include "cli/summary.h"
+#include "cli/view.h"
 
 #include <stdio.h>
 #include <string.h>

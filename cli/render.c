@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "render.h"
-#include "causes.h"
-#include "line.h"
-#include "render_parts.h"
+#include "cli/render.h"
+#include "cli/causes.h"
+#include "cli/line.h"
+#include "cli/render_parts.h"
 
 #include <linux/types.h>
 #include <stdio.h>

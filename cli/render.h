@@ -8,8 +8,8 @@
 #ifndef TCPSHAKE_RENDER_H
 #define TCPSHAKE_RENDER_H
 
-#include "record.h"
-#include "terminal.h"
+#include "cli/record.h"
+#include "cli/terminal.h"
 
 #include "common/buf.h"
 

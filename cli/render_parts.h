@@ -3,8 +3,8 @@
 #ifndef TCPSHAKE_RENDER_PARTS_H
 #define TCPSHAKE_RENDER_PARTS_H
 
-#include "line.h"
-#include "record.h"
+#include "cli/line.h"
+#include "cli/record.h"
 
 /* "255.255.255.255:65535", ":65535", "unreachable", "999.9 ms", "python3/1234567" */
 enum {

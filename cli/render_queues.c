@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Listeners, overflows, audits and accepts as lines. Words that do not fit go on the next line. */
-#include "render.h"
-#include "render_parts.h"
+#include "cli/render.h"
+#include "cli/render_parts.h"
 
 #include <linux/types.h>
 #include <stdarg.h>

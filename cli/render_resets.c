@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Resets and retransmits as lines, in the columns of the handshakes. */
-#include "render.h"
-#include "render_parts.h"
+#include "cli/render.h"
+#include "cli/render_parts.h"
 
 #include <linux/types.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "replay.h"
+#include "cli/replay.h"
 
 /* Beyond this a double is no uint64_t any more. */
 #define FAR_NS 9e18

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* The view `stats`: the daemon's totals, and the last audit against the kernel's counters. */
-#include "ledger.h"
-#include "live.h"
-#include "view.h"
+#include "cli/ledger.h"
+#include "cli/live.h"
+#include "cli/view.h"
 
 #include <stdint.h>
 

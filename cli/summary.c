@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "summary.h"
-#include "evidence.h"
-#include "text.h"
+#include "cli/summary.h"
+#include "cli/evidence.h"
+#include "cli/text.h"
 
 #include <linux/types.h>
 #include <stdarg.h>

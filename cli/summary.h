@@ -3,8 +3,8 @@
 #ifndef TCPSHAKE_SUMMARY_H
 #define TCPSHAKE_SUMMARY_H
 
-#include "reader.h"
-#include "record.h"
+#include "cli/reader.h"
+#include "cli/record.h"
 
 #include "common/buf.h"
 

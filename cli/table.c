@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "table.h"
-#include "text.h"
+#include "cli/table.h"
+#include "cli/text.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -8,7 +8,7 @@
 #ifndef TCPSHAKE_TABLE_H
 #define TCPSHAKE_TABLE_H
 
-#include "line.h"
+#include "cli/line.h"
 
 struct table_column {
 	const char *title;

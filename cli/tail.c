@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* The view `tail`: a line a record, as it comes, and a summary at the end. */
-#include "reader.h"
-#include "render.h"
-#include "summary.h"
-#include "terminal.h"
-#include "text.h"
-#include "view.h"
+#include "cli/reader.h"
+#include "cli/render.h"
+#include "cli/summary.h"
+#include "cli/terminal.h"
+#include "cli/text.h"
+#include "cli/view.h"
 
 #include <stdio.h>
 #include <unistd.h>

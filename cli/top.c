@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* The view `top`: the loop between the feed, the keys and the screen. */
-#include "signals.h"
-#include "terminal.h"
-#include "top/draw.h"
-#include "top/feed.h"
-#include "top/guard.h"
-#include "top/screen.h"
-#include "top/stderr.h"
-#include "view.h"
+#include "cli/signals.h"
+#include "cli/terminal.h"
+#include "cli/top/draw.h"
+#include "cli/top/feed.h"
+#include "cli/top/guard.h"
+#include "cli/top/screen.h"
+#include "cli/top/stderr.h"
+#include "cli/view.h"
 
 #include <errno.h>
 #include <limits.h>

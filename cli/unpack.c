@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "unpack.h"
+#include "cli/unpack.h"
 
 #include <errno.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "audit.h"
+#include "daemon/audit.h"
 
-#include "parts.h"
+#include "daemon/parts.h"
 
 /*
  * Each rule bounds the difference (kernel - observed, since the beginning) that it explains.

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "common/buf.h"
-#include "netstat.h"
+#include "daemon/netstat.h"
 
 /* Counters that are audited, by their number in enum netstat_counter. */
 #define AUDIT_COUNTERS NETSTAT_AUDITED

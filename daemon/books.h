@@ -3,12 +3,12 @@
 #ifndef TCPSHAKE_BOOKS_H
 #define TCPSHAKE_BOOKS_H
 
-#include "audit.h"
-#include "listeners.h"
-#include "locals.h"
-#include "netstat.h"
-#include "overflow.h"
-#include "source.h"
+#include "daemon/audit.h"
+#include "daemon/listeners.h"
+#include "daemon/locals.h"
+#include "daemon/netstat.h"
+#include "daemon/overflow.h"
+#include "daemon/source.h"
 
 struct book {
 	struct book *next;

@@ -6,7 +6,7 @@
 #ifndef TCPSHAKE_BTF_PICK_H
 #define TCPSHAKE_BTF_PICK_H
 
-#include "btf_index.h"
+#include "daemon/btf_index.h"
 #include "common/buf.h"
 
 /*

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* What a kernel may grant: what it is needed for, and what it costs to do without. */
-#include "capabilities.h"
+#include "daemon/capabilities.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/log.h"
-#include "source_internal.h"
+#include "daemon/source_internal.h"
 
 const struct capability all_capabilities[CAPABILITIES] = {
 	[CAP_STATE] = { "inet_sock_set_state", "every handshake", "tcpshaked does not run",

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "container.h"
+#include "daemon/container.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -8,8 +8,8 @@
 
 #include <event2/event.h>
 
-#include "queues.h"
-#include "sinks.h"
+#include "daemon/queues.h"
+#include "daemon/sinks.h"
 
 struct control;
 

@@ -2,8 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "correlate_internal.h"
-#include "record.h"
+#include "daemon/correlate_internal.h"
+#include "daemon/record.h"
 
 #define HOLD_NS (100 * 1000000ULL)
 #define HOLD_MAX_NS (1500 * 1000000ULL) /* for a far server's end */

@@ -15,8 +15,8 @@
 #include <stdint.h>
 
 #include "bpf/event.h"
-#include "diagnose.h"
-#include "refusals.h"
+#include "daemon/diagnose.h"
+#include "daemon/refusals.h"
 
 struct correlate;
 

@@ -4,8 +4,8 @@
 #define TCPSHAKE_CORRELATE_INTERNAL_H
 
 #include "common/clock.h"
-#include "correlate.h"
-#include "track.h"
+#include "daemon/correlate.h"
+#include "daemon/track.h"
 
 #define FORGET_NS (150 * NSEC_PER_SEC) /* longer than any retransmission timer */
 #define SLOP_NS (5 * 1000000ULL) /* between a look and the moment it is dated */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Unanswered SYNs: were they refused, and is that certain? */
-#include "correlate_internal.h"
+#include "daemon/correlate_internal.h"
 
 struct served {
 	const struct correlate *c;

@@ -5,17 +5,17 @@
 
 #include <event2/event.h>
 
-#include "control.h"
-#include "correlate.h"
-#include "identity.h"
-#include "listeners.h"
-#include "metrics.h"
-#include "options.h"
-#include "pace.h"
-#include "queues.h"
-#include "sinks.h"
-#include "source.h"
-#include "tally.h"
+#include "daemon/control.h"
+#include "daemon/correlate.h"
+#include "daemon/identity.h"
+#include "daemon/listeners.h"
+#include "daemon/metrics.h"
+#include "daemon/options.h"
+#include "daemon/pace.h"
+#include "daemon/queues.h"
+#include "daemon/sinks.h"
+#include "daemon/source.h"
+#include "daemon/tally.h"
 
 struct daemon {
 	struct options options;

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "bpf/event.h"
-#include "overflow.h"
+#include "daemon/overflow.h"
 
 /* Append only: cause_names, the schema and `tcpshake explain` follow. */
 enum cause_code {

@@ -14,7 +14,7 @@
 
 #include "common/buf.h"
 #include "common/filter.h"
-#include "record.h"
+#include "daemon/record.h"
 
 struct feed;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* From the kernel side's events, and from requests, to records. */
-#include "daemon.h"
+#include "daemon/daemon.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -8,8 +8,8 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "reports.h"
-#include "segment_record.h"
+#include "daemon/reports.h"
+#include "daemon/segment_record.h"
 
 #define RESCAN_MIN_S 1
 #define RESCAN_MAX_S 64

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #define _GNU_SOURCE
-#include "functions.h"
+#include "daemon/functions.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -11,9 +11,9 @@
 #include <unistd.h>
 
 #include "bpf/event.h"
-#include "functions.skel.h"
-#include "programs.h"
-#include "share.h"
+#include "generated/functions.skel.h"
+#include "daemon/programs.h"
+#include "daemon/share.h"
 
 #define FUNCTION_LINKS 10
 

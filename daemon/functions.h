@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-#include "kernel_enums.h"
+#include "daemon/kernel_enums.h"
 
 struct bpf_object;
 struct functions;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #define _GNU_SOURCE
-#include "identity.h"
+#include "daemon/identity.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,7 +10,7 @@
 
 #include "common/cgroup.h"
 #include "common/log.h"
-#include "container.h"
+#include "daemon/container.h"
 
 /* Direct-mapped: a collision costs a look-up, nothing else. */
 #define CACHE_SIZE 1024

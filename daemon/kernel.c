@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #define _GNU_SOURCE
-#include "kernel.h"
+#include "daemon/kernel.h"
 
 #include <bpf/bpf.h>
 #include <errno.h>

@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-#include "btf_index.h"
+#include "daemon/btf_index.h"
 
 /* 0 if atomics return values, or the negative errno of the refusal. */
 int kernel_fetch_atomics(void);

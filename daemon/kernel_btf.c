@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #define _GNU_SOURCE
-#include "kernel_btf.h"
+#include "daemon/kernel_btf.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,9 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "btf_pick.h"
+#include "daemon/btf_pick.h"
 #include "common/log.h"
-#include "core_types.h"
+#include "generated/core_types.h"
 
 #define VMLINUX "/sys/kernel/btf/vmlinux"
 

@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-#include "btf_index.h"
+#include "daemon/btf_index.h"
 
 struct kernel_btf {
 	void *data;

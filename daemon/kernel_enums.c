@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "kernel_enums.h"
+#include "daemon/kernel_enums.h"
 
 #include <ctype.h>
 #include <linux/bpf.h>

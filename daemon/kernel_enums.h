@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "btf_index.h"
+#include "daemon/btf_index.h"
 
 enum kernel_name {
 	KERNEL_LISTEN_OVERFLOWS, /* LINUX_MIB_LISTENOVERFLOWS */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* The kernel side's latency histograms: their slots, what they hold, whose they are. */
-#include "source_internal.h"
+#include "daemon/source_internal.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "latency_use.h"
+#include "daemon/latency_use.h"
 
 struct latencies {
 	uint32_t shards;

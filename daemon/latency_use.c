@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "latency_use.h"
+#include "daemon/latency_use.h"
 
 void latency_use_update(struct latency_use *u, uint64_t count)
 {

@@ -3,7 +3,7 @@
  * What the metrics say. Names and units are Prometheus's conventions; docs/metrics.md lists them
  * with the bounds of their cardinality.
  */
-#include "daemon.h"
+#include "daemon/daemon.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -13,8 +13,8 @@
 #include "common/addr.h"
 #include "common/clock.h"
 #include "common/names.h"
-#include "queue_record.h"
-#include "segment_record.h"
+#include "daemon/queue_record.h"
+#include "daemon/segment_record.h"
 
 #define LISTENERS_MAX 256 /* with series of their own */
 #define NAMESPACES_MAX 64

@@ -5,7 +5,7 @@
 
 #include <event2/event.h>
 
-#include "exposition.h"
+#include "daemon/exposition.h"
 
 struct metrics;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "options.h"
+#include "daemon/options.h"
 
 #include <getopt.h>
 #include <stdio.h>
@@ -11,7 +11,7 @@
 #include "common/duration.h"
 #include "common/log.h"
 #include "common/names.h"
-#include "record.h"
+#include "daemon/record.h"
 
 static int set_output(struct options *o, const char *value)
 {

@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 #include "common/filter.h"
-#include "metrics.h"
-#include "source.h"
+#include "daemon/metrics.h"
+#include "daemon/source.h"
 
 #define DEFAULT_SOCKET "/run/tcpshake/tcpshaked.sock"
 

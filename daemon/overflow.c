@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "overflow.h"
+#include "daemon/overflow.h"
 
 struct report {
 	struct overflow_finding *finding;

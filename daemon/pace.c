@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "pace.h"
+#include "daemon/pace.h"
 
 /*
  * The cost is smoothed over about eight looks and begins at nothing, so that one that was dear by chance changes

@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #include "common/buf.h"
-#include "listeners.h"
+#include "daemon/listeners.h"
 
 /* Values. Addresses: 16 bytes, v4-mapped; ports: host byte order. */
 void put_endpoint(struct buf *b, const uint8_t *addr, uint16_t port);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "programs.h"
+#include "daemon/programs.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -12,9 +12,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "kernel.h"
-#include "kernel_enums.h"
-#include "share.h"
+#include "daemon/kernel.h"
+#include "daemon/kernel_enums.h"
+#include "daemon/share.h"
 
 /* ---- what a program attaches to, found without libbpf's walk over the kernel's BTF ---- */
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "queue_record.h"
+#include "daemon/queue_record.h"
 
 #include <stdio.h>
 
 #include "common/addr.h"
-#include "parts.h"
+#include "daemon/parts.h"
 
 static const char *const change_names[CHANGES] = {
 	[CHANGE_OPENED] = "opened",

@@ -4,9 +4,9 @@
 #define TCPSHAKE_QUEUE_RECORD_H
 
 #include "common/buf.h"
-#include "identity.h"
-#include "listeners.h"
-#include "overflow.h"
+#include "daemon/identity.h"
+#include "daemon/listeners.h"
+#include "daemon/overflow.h"
 
 enum listener_change {
 	CHANGE_OPENED,

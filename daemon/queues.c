@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "queues_internal.h"
+#include "daemon/queues_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "queue_record.h"
+#include "daemon/queue_record.h"
 
 #define IDLE_INTERVALS 10 /* after so many, an idle namespace's counters are read all the same */
 

@@ -6,12 +6,12 @@
 #ifndef TCPSHAKE_QUEUES_H
 #define TCPSHAKE_QUEUES_H
 
-#include "identity.h"
-#include "correlate.h"
-#include "exposition.h"
-#include "listeners.h"
-#include "record.h"
-#include "source.h"
+#include "daemon/identity.h"
+#include "daemon/correlate.h"
+#include "daemon/exposition.h"
+#include "daemon/listeners.h"
+#include "daemon/record.h"
+#include "daemon/source.h"
 
 struct queues;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Refusals that no event reports: what the listeners and the namespaces counted, from looks to records. */
-#include "queues_internal.h"
+#include "daemon/queues_internal.h"
 
 #include <string.h>
 

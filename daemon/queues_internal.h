@@ -3,9 +3,9 @@
 #ifndef TCPSHAKE_QUEUES_INTERNAL_H
 #define TCPSHAKE_QUEUES_INTERNAL_H
 
-#include "books.h"
-#include "queue_record.h"
-#include "queues.h"
+#include "daemon/books.h"
+#include "daemon/queue_record.h"
+#include "daemon/queues.h"
 
 #define CLIENT_CACHE 64
 

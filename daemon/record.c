@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "record.h"
+#include "daemon/record.h"
 
 #include <stdbool.h>
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 #include "common/addr.h"
 #include "common/clock.h"
 #include "common/names.h"
-#include "parts.h"
+#include "daemon/parts.h"
 
 const char *const record_type_names[RECORD_TYPES] = {
 	[RECORD_HELLO] = "hello",	[RECORD_HANDSHAKE] = "handshake",

@@ -12,9 +12,9 @@
 
 #include "bpf/event.h"
 #include "common/buf.h"
-#include "diagnose.h"
-#include "identity.h"
-#include "listeners.h"
+#include "daemon/diagnose.h"
+#include "daemon/identity.h"
+#include "daemon/listeners.h"
 
 enum record_type {
 	RECORD_HELLO,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "refusals.h"
+#include "daemon/refusals.h"
 
 #include <string.h>
 

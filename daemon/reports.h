@@ -4,9 +4,9 @@
 #define TCPSHAKE_REPORTS_H
 
 #include "common/filter.h"
-#include "feed.h"
-#include "source.h"
-#include "tally.h"
+#include "daemon/feed.h"
+#include "daemon/source.h"
+#include "daemon/tally.h"
 
 /* `subscription` is the reader's own filter, NULL where there is none. */
 void report_hello(struct buf *b, const struct source *source, const struct filter *filter,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "segment_record.h"
+#include "daemon/segment_record.h"
 
-#include "parts.h"
-#include "record.h"
+#include "daemon/parts.h"
+#include "daemon/record.h"
 
 static const char *const direction_names[DIRECTIONS] = {
 	[RESET_SENT] = "sent",

@@ -5,7 +5,7 @@
 
 #include "bpf/event.h"
 #include "common/buf.h"
-#include "listeners.h"
+#include "daemon/listeners.h"
 
 const char *reset_cause_name(enum reset_cause cause);
 

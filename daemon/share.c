@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "share.h"
+#include "daemon/share.h"
 
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>

@@ -5,7 +5,7 @@
 
 #include <event2/event.h>
 
-#include "feed.h"
+#include "daemon/feed.h"
 
 struct sinks;
 struct sink;

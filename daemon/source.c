@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #define _GNU_SOURCE
-#include "source_internal.h"
+#include "daemon/source_internal.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -13,19 +13,19 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "kernel.h"
-#include "accept.skel.h"
-#include "capabilities.h"
-#include "classic.skel.h"
-#include "drop.skel.h"
-#include "files.skel.h"
-#include "functions.h"
-#include "look.skel.h"
-#include "neighbour.skel.h"
-#include "reset_received.skel.h"
-#include "reset_sent.skel.h"
-#include "retransmit.skel.h"
-#include "share.h"
+#include "daemon/kernel.h"
+#include "generated/accept.skel.h"
+#include "daemon/capabilities.h"
+#include "generated/classic.skel.h"
+#include "generated/drop.skel.h"
+#include "generated/files.skel.h"
+#include "daemon/functions.h"
+#include "generated/look.skel.h"
+#include "generated/neighbour.skel.h"
+#include "generated/reset_received.skel.h"
+#include "generated/reset_sent.skel.h"
+#include "generated/retransmit.skel.h"
+#include "daemon/share.h"
 
 /* The daemon says itself what failed and what to do; libbpf's words are for -v. */
 static int libbpf_message(enum libbpf_print_level level, const char *format, va_list args)

@@ -3,12 +3,12 @@
 #ifndef TCPSHAKE_SOURCE_INTERNAL_H
 #define TCPSHAKE_SOURCE_INTERNAL_H
 
-#include "kernel_btf.h"
-#include "kernel_enums.h"
-#include "look.h"
-#include "programs.h"
-#include "source.h"
-#include "handshake.skel.h"
+#include "daemon/kernel_btf.h"
+#include "daemon/kernel_enums.h"
+#include "daemon/look.h"
+#include "daemon/programs.h"
+#include "daemon/source.h"
+#include "generated/handshake.skel.h"
 
 enum {
 	CAP_STATE,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "source_internal.h"
+#include "daemon/source_internal.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -11,10 +11,10 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "accept.skel.h"
-#include "expire.h"
-#include "functions.h"
-#include "holders.h"
+#include "generated/accept.skel.h"
+#include "daemon/expire.h"
+#include "daemon/functions.h"
+#include "daemon/holders.h"
 
 /* Read an iterator's output to its end, and hand on each record of `size` bytes. */
 static int read_records(int link, size_t size,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "tally.h"
+#include "daemon/tally.h"
 
 void tally_event(struct tallies *t, enum record_type type)
 {

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "bpf/event.h"
-#include "record.h"
+#include "daemon/record.h"
 
 struct tally {
 	uint64_t made; /* records of no event of the type: of looks and intervals, inferred */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #define _GNU_SOURCE
-#include "canvas.h"
+#include "cli/top/canvas.h"
 #include "cli/text.h"
 
 #include <errno.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #define _GNU_SOURCE
-#include "columns.h"
+#include "cli/top/columns.h"
 #include "cli/causes.h"
 
 #include <stdio.h>

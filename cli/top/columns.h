@@ -3,8 +3,8 @@
 #ifndef TCPSHAKE_TOP_COLUMNS_H
 #define TCPSHAKE_TOP_COLUMNS_H
 
-#include "canvas.h"
-#include "query.h"
+#include "cli/top/canvas.h"
+#include "cli/top/query.h"
 
 /* What a cell may need beside its line. */
 struct top_context {

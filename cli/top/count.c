@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* What a fact counts for: its second, all time, and in each of them its rows. */
-#include "parts.h"
+#include "cli/top/parts.h"
 
 #include <stdio.h>
 #include <string.h>

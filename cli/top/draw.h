@@ -3,10 +3,10 @@
 #ifndef TCPSHAKE_TOP_DRAW_H
 #define TCPSHAKE_TOP_DRAW_H
 
-#include "canvas.h"
-#include "columns.h"
-#include "query.h"
-#include "ui.h"
+#include "cli/top/canvas.h"
+#include "cli/top/columns.h"
+#include "cli/top/query.h"
+#include "cli/top/ui.h"
 
 struct top_view {
 	const struct top_model *model; /* while paused, a copy of what it was */

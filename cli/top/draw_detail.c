@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* One row looked at closely, and the help. */
-#include "draw.h"
+#include "cli/top/draw.h"
 
 #include <stdio.h>
 #include <string.h>

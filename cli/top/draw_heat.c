@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* The map of latencies: time from left to right, latency upwards, the more the denser. */
-#include "draw.h"
+#include "cli/top/draw.h"
 
 #include <stdio.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* The panes: tables with titles, one row of each chosen. */
-#include "draw.h"
+#include "cli/top/draw.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -14,8 +14,8 @@
 #include "bpf/event.h"
 #include "common/filter.h"
 #include "cli/record.h"
-#include "paths.h"
-#include "table.h"
+#include "cli/top/paths.h"
+#include "cli/top/table.h"
 
 enum top_kind { TOP_HANDSHAKE, TOP_OVERFLOW, TOP_LOSS, TOP_AUDIT };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "feed.h"
+#include "cli/top/feed.h"
 #include "cli/connect.h"
 #include "cli/input.h"
 #include "cli/text.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #define _GNU_SOURCE
-#include "guard.h"
+#include "cli/top/guard.h"
 
 #include <errno.h>
 #include <signal.h>

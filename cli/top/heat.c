@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* The map of time × latency × count. */
-#include "parts.h"
-#include "query.h"
+#include "cli/top/parts.h"
+#include "cli/top/query.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* The model of top: records become facts. count.c counts them, query.c answers. */
 #define _GNU_SOURCE
-#include "parts.h"
+#include "cli/top/parts.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Numbers as the screen has them: short, and with their units. */
-#include "columns.h"
+#include "cli/top/columns.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -3,11 +3,11 @@
 #ifndef TCPSHAKE_TOP_PARTS_H
 #define TCPSHAKE_TOP_PARTS_H
 
-#include "cells.h"
+#include "cli/top/cells.h"
 #include "cli/evidence.h"
-#include "fact.h"
-#include "model.h"
-#include "table.h"
+#include "cli/top/fact.h"
+#include "cli/top/model.h"
+#include "cli/top/table.h"
 
 #include "common/clock.h"
 #include "common/histogram.h"

@@ -3,7 +3,7 @@
 #ifndef TCPSHAKE_TOP_PATHS_H
 #define TCPSHAKE_TOP_PATHS_H
 
-#include "table.h"
+#include "cli/top/table.h"
 
 #define TOP_PATHS_MAX 4096
 

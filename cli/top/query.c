@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "query.h"
-#include "parts.h"
+#include "cli/top/query.h"
+#include "cli/top/parts.h"
 
 #include <stdlib.h>
 #include <string.h>

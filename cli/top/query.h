@@ -3,10 +3,10 @@
 #ifndef TCPSHAKE_TOP_QUERY_H
 #define TCPSHAKE_TOP_QUERY_H
 
-#include "cells.h"
+#include "cli/top/cells.h"
 #include "cli/evidence.h"
-#include "fact.h"
-#include "model.h"
+#include "cli/top/fact.h"
+#include "cli/top/model.h"
 
 /* The seconds [first, end), or all that came. */
 struct top_span {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #define _GNU_SOURCE
-#include "screen.h"
-#include "ui.h"
+#include "cli/top/screen.h"
+#include "cli/top/ui.h"
 
 #include <errno.h>
 #include <fcntl.h>

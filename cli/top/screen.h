@@ -4,7 +4,7 @@
 #define TCPSHAKE_TOP_SCREEN_H
 
 #include "cli/terminal.h"
-#include "canvas.h"
+#include "cli/top/canvas.h"
 
 /* 0, or -1 after one line on stderr. The canvas gets the terminal's size. */
 int top_screen_open(enum color_mode color, struct top_canvas *c);

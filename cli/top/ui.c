@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Keys: a table of what each does. */
-#include "ui.h"
-#include "columns.h"
+#include "cli/top/ui.h"
+#include "cli/top/columns.h"
 
 #include <stdio.h>
 #include <string.h>

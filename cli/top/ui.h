@@ -4,8 +4,8 @@
 #define TCPSHAKE_TOP_UI_H
 
 #include "common/filter.h"
-#include "cells.h"
-#include "model.h"
+#include "cli/top/cells.h"
+#include "cli/top/model.h"
 
 enum top_mode { TOP_MAIN, TOP_DETAIL_MODE, TOP_HELP };
 

@@ -18,7 +18,7 @@
 #include "cli/reader.h"
 #include "cli/render.h"
 #include "cli/summary.h"
-#include "fuzz.h"
+#include "tests/fuzz/fuzz.h"
 
 static const struct style styles[] = {
 	{ .columns = 80, .rows = 24 },

@@ -9,7 +9,7 @@
 
 #include "common/log.h"
 #include "daemon/control.h"
-#include "fuzz.h"
+#include "tests/fuzz/fuzz.h"
 
 static char path[64];
 static struct event_base *base;

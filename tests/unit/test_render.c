@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "cli/text.h"
-#include "rendering.h"
+#include "tests/unit/rendering.h"
 
 static void test_in_a_pipe(void **state)
 {
