@@ -36,10 +36,15 @@ LIBS_UNIT = $(shell $(PKG_CONFIG) --libs libcjson libevent_core libevent_extra z
 
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 COMMON := $(call objects,$(wildcard common/*.c))
-DAEMON := $(call objects,$(wildcard daemon/*.c))
+DAEMON := $(call objects,$(wildcard daemon/*.c daemon/*/*.c))
 CLI := $(call objects,$(wildcard cli/*.c cli/top/*.c))
 # What unit tests link: everything but main() and what only runs on a kernel.
-UNTESTABLE := $(call objects,daemon/main.c daemon/flow.c daemon/verdict.c daemon/measures.c daemon/durations.c daemon/latencies.c daemon/loop.c daemon/queues.c daemon/functions.c daemon/kernel_btf.c daemon/books.c daemon/control.c daemon/source.c daemon/source_read.c daemon/reports.c cli/main.c cli/top/screen.c cli/top/guard.c)
+UNTESTABLE := $(call objects,daemon/main.c daemon/loop.c $(wildcard daemon/events/*.c) \
+	$(addprefix daemon/kernel/,btf.c functions.c latencies.c source.c source_read.c) \
+	$(addprefix daemon/metrics/,measures.c durations.c) \
+	$(addprefix daemon/queues/,books.c queues.c) \
+	daemon/output/control.c daemon/records/reports.c \
+	cli/main.c cli/top/screen.c cli/top/guard.c)
 TESTABLE := $(filter-out $(UNTESTABLE),$(COMMON) $(DAEMON) $(CLI))
 # Each is an object of its own, so that the kernel can refuse it alone.
 BPF := $(patsubst bpf/%.bpf.c,%,$(wildcard bpf/*.bpf.c))
@@ -174,12 +179,12 @@ $(BUILD)/tests/testable.a: $(TESTABLE)
 
 # The targets of the fuzzers: with a main() that runs files, and with libFuzzer's.
 $(FUZZERS:%=$(BUILD)/tests/replay-%): $(BUILD)/tests/replay-%: $(BUILD)/tests/fuzz/%.o \
-		$(BUILD)/tests/fuzz/replay.o $(BUILD)/daemon/control.o $(BUILD)/tests/testable.a
+		$(BUILD)/tests/fuzz/replay.o $(BUILD)/daemon/output/control.o $(BUILD)/tests/testable.a
 	$(call say,LINK $@)
 	$(Q)$(CC) $(CFLAGS) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(LIBS_UNIT)
 
 FUZZ_FLAGS := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
-FUZZED := $(patsubst $(BUILD)/%.o,$(O)/fuzz/%.o,$(filter-out %/capabilities.o,$(TESTABLE)) $(BUILD)/daemon/control.o)
+FUZZED := $(patsubst $(BUILD)/%.o,$(O)/fuzz/%.o,$(filter-out %/capabilities.o,$(TESTABLE)) $(BUILD)/daemon/output/control.o)
 
 $(FUZZERS:%=$(O)/fuzz/%): $(O)/fuzz/%: $(O)/fuzz/tests/fuzz/%.o $(O)/fuzz/fuzzed.a
 	$(call say,LINK $@)
@@ -209,8 +214,8 @@ $(BUILD)/%.o: %.c
 	$(call say,CC   $<)
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -c -o $@ $<
 
-$(call objects,$(addprefix daemon/,source.c source_read.c latencies.c capabilities.c functions.c)): $(BPF:%=$(BUILD)/generated/%.skel.h)
-$(BUILD)/daemon/kernel_btf.o: $(BUILD)/generated/core_types.h
+$(call objects,$(addprefix daemon/kernel/,source.c source_read.c latencies.c capabilities.c functions.c)): $(BPF:%=$(BUILD)/generated/%.skel.h)
+$(BUILD)/daemon/kernel/btf.o: $(BUILD)/generated/core_types.h
 
 $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c
 	$(call say,BPF  $<)

@@ -6,7 +6,7 @@
 
 #define BIT(capability) (1U << CAPABILITY_##capability)
 #define QUEUE_CAUSES { "accept_queue_full", "syn_queue_full", "syn_queue_three_quarters" }
-/* What a client says whose SYN was refused: daemon/diagnose.c. */
+/* What a client says whose SYN was refused: daemon/cause/diagnose.c. */
 #define BEHIND_A_REFUSED_SYN { "no_answer", "application_cancelled", "syn_lost", "segment_lost" }
 
 static const struct {

@@ -10,7 +10,7 @@
 #include "common/clock.h"
 #include "common/duration.h"
 #include "common/log.h"
-#include "daemon/reports.h"
+#include "daemon/records/reports.h"
 
 #define DRAIN_MS 25 /* how long a record of a quiet host waits at most */
 #define TICK_S 1 /* losses, the clocks' offset, owners that went away */

@@ -9,10 +9,10 @@
 #include <sys/capability.h>
 #include <unistd.h>
 
-#include "daemon/capabilities.h"
+#include "daemon/kernel/capabilities.h"
 #include "common/clock.h"
 #include "common/log.h"
-#include "daemon/reports.h"
+#include "daemon/records/reports.h"
 
 static bool has_capability(cap_value_t value)
 {

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "common/log.h"
-#include "daemon/control.h"
+#include "daemon/output/control.h"
 #include "tests/fuzz/fuzz.h"
 
 static char path[64];

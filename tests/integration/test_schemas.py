@@ -153,7 +153,7 @@ def test_filter_keys_are_those_of_the_c_table():
 
 def c_strings(directories):
     text = "".join(path.read_text() for directory in directories
-                   for path in sorted((env.ROOT / directory).glob("*.[ch]")))
+                   for path in sorted((env.ROOT / directory).rglob("*.[ch]")))
     text = re.sub(r"/\*.*?\*/|//[^\n]*", "", text, flags=re.S)
     return set(re.findall(r'"([^"\n]*?)"', text.replace('\\"', "")))
 
