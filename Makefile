@@ -37,14 +37,14 @@ LIBS_UNIT = $(shell $(PKG_CONFIG) --libs libcjson libevent_core libevent_extra z
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 COMMON := $(call objects,$(wildcard common/*.c))
 DAEMON := $(call objects,$(wildcard daemon/*.c daemon/*/*.c))
-CLI := $(call objects,$(wildcard cli/*.c cli/top/*.c))
+CLI := $(call objects,$(wildcard cli/*.c cli/*/*.c cli/*/*/*.c))
 # What unit tests link: everything but main() and what only runs on a kernel.
 UNTESTABLE := $(call objects,daemon/main.c daemon/loop.c $(wildcard daemon/events/*.c) \
 	$(addprefix daemon/kernel/,btf.c functions.c latencies.c source.c source_read.c) \
 	$(addprefix daemon/metrics/,measures.c durations.c) \
 	$(addprefix daemon/queues/,books.c queues.c) \
 	daemon/output/control.c daemon/records/reports.c \
-	cli/main.c cli/top/screen.c cli/top/guard.c)
+	cli/main.c $(wildcard cli/top/terminal/*.c))
 TESTABLE := $(filter-out $(UNTESTABLE),$(COMMON) $(DAEMON) $(CLI))
 # Each is an object of its own, so that the kernel can refuse it alone.
 BPF := $(patsubst bpf/%.bpf.c,%,$(wildcard bpf/*.bpf.c))

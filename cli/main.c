@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* tcpshake: shows the TCP handshakes that tcpshaked sees. */
 #include "cli/options.h"
-#include "cli/top/guard.h"
+#include "cli/top/terminal/guard.h"
 #include "cli/view.h"
 
 #include <fcntl.h>

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "cli/text.h"
+#include "cli/text/text.h"
 #include "tests/unit/rendering.h"
 
 static void test_in_a_pipe(void **state)
