@@ -25,7 +25,7 @@ WARN := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes $(if $(W
 SANITIZE := $(if $(SAN),-fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined \
 	-fno-omit-frame-pointer)
 DEFS := -DTCPSHAKE_VERSION='"$(VERSION)"'
-ALL_CFLAGS = -std=gnu11 $(CFLAGS) $(WARN) $(SANITIZE) $(DEFS) -I. -I$(BUILD)/bpf -Idaemon -MMD -MP
+ALL_CFLAGS = -std=gnu11 $(CFLAGS) $(WARN) $(SANITIZE) $(DEFS) -I. -I$(BUILD) -MMD -MP
 BPF_CFLAGS := -g -O2 -target bpf -mcpu=v3 -Wall -Wextra -Wshadow $(if $(WERROR),-Werror) \
 	-Ivmlinux -Ibpf -MMD -MP
 
@@ -36,10 +36,15 @@ LIBS_UNIT = $(shell $(PKG_CONFIG) --libs libcjson libevent_core libevent_extra z
 
 objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 COMMON := $(call objects,$(wildcard common/*.c))
-DAEMON := $(call objects,$(wildcard daemon/*.c))
-CLI := $(call objects,$(wildcard cli/*.c cli/top/*.c))
+DAEMON := $(call objects,$(wildcard daemon/*.c daemon/*/*.c))
+CLI := $(call objects,$(wildcard cli/*.c cli/*/*.c cli/*/*/*.c))
 # What unit tests link: everything but main() and what only runs on a kernel.
-UNTESTABLE := $(call objects,daemon/main.c daemon/flow.c daemon/verdict.c daemon/measures.c daemon/durations.c daemon/latencies.c daemon/loop.c daemon/queues.c daemon/kernel_btf.c daemon/books.c daemon/control.c daemon/source.c daemon/source_read.c daemon/reports.c cli/main.c cli/top/screen.c cli/top/guard.c)
+UNTESTABLE := $(call objects,daemon/main.c daemon/loop.c $(wildcard daemon/events/*.c) \
+	$(addprefix daemon/kernel/,btf.c latencies.c source.c source_read.c) \
+	$(addprefix daemon/metrics/,measures.c durations.c) \
+	$(addprefix daemon/queues/,books.c queues.c) \
+	daemon/output/control.c daemon/records/reports.c \
+	cli/main.c $(wildcard cli/top/terminal/*.c))
 TESTABLE := $(filter-out $(UNTESTABLE),$(COMMON) $(DAEMON) $(CLI))
 # Each is an object of its own, so that the kernel can refuse it alone.
 BPF := $(patsubst bpf/%.bpf.c,%,$(wildcard bpf/*.bpf.c))
@@ -174,12 +179,12 @@ $(BUILD)/tests/testable.a: $(TESTABLE)
 
 # The targets of the fuzzers: with a main() that runs files, and with libFuzzer's.
 $(FUZZERS:%=$(BUILD)/tests/replay-%): $(BUILD)/tests/replay-%: $(BUILD)/tests/fuzz/%.o \
-		$(BUILD)/tests/fuzz/replay.o $(BUILD)/daemon/control.o $(BUILD)/tests/testable.a
+		$(BUILD)/tests/fuzz/replay.o $(BUILD)/daemon/output/control.o $(BUILD)/tests/testable.a
 	$(call say,LINK $@)
 	$(Q)$(CC) $(CFLAGS) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(LIBS_UNIT)
 
 FUZZ_FLAGS := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
-FUZZED := $(patsubst $(BUILD)/%.o,$(O)/fuzz/%.o,$(filter-out %/capabilities.o,$(TESTABLE)) $(BUILD)/daemon/control.o)
+FUZZED := $(patsubst $(BUILD)/%.o,$(O)/fuzz/%.o,$(filter-out %/capabilities.o,$(TESTABLE)) $(BUILD)/daemon/output/control.o)
 
 $(FUZZERS:%=$(O)/fuzz/%): $(O)/fuzz/%: $(O)/fuzz/tests/fuzz/%.o $(O)/fuzz/fuzzed.a
 	$(call say,LINK $@)
@@ -191,7 +196,7 @@ $(O)/fuzz/fuzzed.a: $(FUZZED)
 $(O)/fuzz/%.o: %.c
 	$(call say,FUZZ $<)
 	$(Q)mkdir -p $(@D) && $(CLANG) -std=gnu11 $(WARN) $(DEFS) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link \
-		-I. -Idaemon -MMD -MP -c -o $@ $<
+		-I. -MMD -MP -c -o $@ $<
 
 $(BUILD)/tests/%: tests/integration/%.c
 	$(call say,CC   $@)
@@ -209,8 +214,8 @@ $(BUILD)/%.o: %.c
 	$(call say,CC   $<)
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -c -o $@ $<
 
-$(call objects,$(addprefix daemon/,source.c source_read.c latencies.c capabilities.c)): $(BPF:%=$(BUILD)/bpf/%.skel.h)
-$(BUILD)/daemon/kernel_btf.o: $(BUILD)/bpf/core_types.h
+$(call objects,$(addprefix daemon/kernel/,source.c source_read.c latencies.c capabilities.c)): $(BPF:%=$(BUILD)/generated/%.skel.h)
+$(BUILD)/daemon/kernel/btf.o: $(BUILD)/generated/core_types.h
 
 $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c
 	$(call say,BPF  $<)
@@ -220,14 +225,14 @@ $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c
 $(BUILD)/bpf/%.linked.o: $(BUILD)/bpf/%.bpf.o
 	$(Q)$(BPFTOOL) gen object $@ $<
 
-$(BUILD)/bpf/%.skel.h: $(BUILD)/bpf/%.linked.o
+$(BUILD)/generated/%.skel.h: $(BUILD)/bpf/%.linked.o
 	$(call say,SKEL $@)
-	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf >$@
+	$(Q)mkdir -p $(@D) && $(BPFTOOL) gen skeleton $< name $*_bpf >$@
 
 # The names of all types that the programs know, the kernel's among them.
-$(BUILD)/bpf/core_types.h: $(BPF:%=$(BUILD)/bpf/%.linked.o)
+$(BUILD)/generated/core_types.h: $(BPF:%=$(BUILD)/bpf/%.linked.o)
 	$(call say,GEN  $@)
-	$(Q)for object in $^; do $(BPFTOOL) btf dump file $$object format raw || exit; done >$@.types
+	$(Q)mkdir -p $(@D) && for object in $^; do $(BPFTOOL) btf dump file $$object format raw || exit; done >$@.types
 	$(Q)awk -F "'" '/^\[[0-9]+\] (STRUCT|UNION|ENUM|ENUM64|TYPEDEF) / && $$2 != "(anon)" \
 		{ sub(/___.*/, "", $$2); print "\t\"" $$2 "\"," }' $@.types | LC_ALL=C sort -u | \
 		{ echo 'static const char *const core_types[] = {'; cat; echo '};'; } >$@

@@ -28,7 +28,7 @@ struct {
 /*
  * The SYN-ACK timer doubles from TCP_TIMEOUT_INIT up to TCP_RTO_MAX; a duplicate SYN does not
  * move it. num_timeout is read before the kernel counts this one. Kept for twice that time: what is
- * still here when the timer has run out did not complete, says the daemon (correlate.c).
+ * still here when the timer has run out did not complete, says the daemon (cause/correlate.c).
  */
 static __always_inline __u64 request_expiry(struct request_sock *req, __u64 now)
 {

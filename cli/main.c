@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* tcpshake: shows the TCP handshakes that tcpshaked sees. */
-#include "options.h"
-#include "top/guard.h"
-#include "view.h"
+#include "cli/options.h"
+#include "cli/top/terminal/guard.h"
+#include "cli/view.h"
 
 #include <fcntl.h>
 #include <stdio.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "options.h"
-#include "record.h"
+#include "cli/options.h"
+#include "cli/feed/parsed_record.h"
 
 #include <getopt.h>
 #include <stddef.h>

@@ -8,7 +8,7 @@
 
 #include "common/completion.h"
 #include "common/filter.h"
-#include "terminal.h"
+#include "cli/text/terminal.h"
 
 #define DEFAULT_SOCKET "/run/tcpshake/tcpshaked.sock"
 

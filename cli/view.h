@@ -3,7 +3,7 @@
 #ifndef TCPSHAKE_VIEW_H
 #define TCPSHAKE_VIEW_H
 
-#include "options.h"
+#include "cli/options.h"
 
 struct view {
 	const char *name;

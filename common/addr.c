@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "addr.h"
+#include "common/addr.h"
 
 bool addr_is_wildcard(const uint8_t *addr)
 {

@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "buf.h"
+#include "common/buf.h"
 
 static inline bool addr_is_ipv4(const uint8_t *addr)
 {

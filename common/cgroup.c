@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #define _GNU_SOURCE
-#include "cgroup.h"
+#include "common/cgroup.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "filter.h"
+#include "common/filter.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -9,10 +9,10 @@
 #include <sys/vfs.h>
 #include <linux/magic.h>
 
-#include "buf.h"
-#include "cgroup.h"
-#include "duration.h"
-#include "names.h"
+#include "common/buf.h"
+#include "common/cgroup.h"
+#include "common/duration.h"
+#include "common/names.h"
 
 enum { KEY_PORT, KEY_REMOTE, KEY_NETNS, KEY_CGROUP, KEY_ROLE, KEY_OUTCOME, KEY_SLOW };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "histogram.h"
+#include "common/histogram.h"
 
 #define SUB_BUCKETS (1u << HISTOGRAM_SUB_BITS)
 

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The daemon's state, and its parts: main.c starts it, loop.c runs it, flow.c makes records. */
+/* The daemon's state, and its parts: main.c starts it, loop.c runs it, events/ makes records. */
 #ifndef TCPSHAKE_DAEMON_H
 #define TCPSHAKE_DAEMON_H
 
 #include <event2/event.h>
 
-#include "control.h"
-#include "correlate.h"
-#include "identity.h"
-#include "listeners.h"
-#include "metrics.h"
-#include "options.h"
-#include "pace.h"
-#include "queues.h"
-#include "sinks.h"
-#include "source.h"
-#include "tally.h"
+#include "daemon/output/control.h"
+#include "daemon/cause/correlate.h"
+#include "daemon/host/identity.h"
+#include "daemon/queues/listeners.h"
+#include "daemon/metrics/http.h"
+#include "daemon/command_line.h"
+#include "daemon/queues/pace.h"
+#include "daemon/queues/queues.h"
+#include "daemon/output/sinks.h"
+#include "daemon/kernel/source.h"
+#include "daemon/records/tally.h"
 
 struct daemon {
 	struct options options;
@@ -54,7 +54,7 @@ struct daemon {
 	int exit_code;
 };
 
-/* flow.c: from the kernel side's events, and from requests, to records */
+/* events/flow.c: from the kernel side's events, and from requests, to records */
 
 struct source_handler flow_source_handler(struct daemon *d);
 struct control_handler flow_control_handler(struct daemon *d);
@@ -83,7 +83,7 @@ void flow_hello(struct daemon *d, struct record *r);
 /* A record of each listener, as it was at the last look. */
 void flow_tell_listeners(struct daemon *d);
 
-/* verdict.c: handshakes, with the cause of those that need one */
+/* events/verdict.c: handshakes, with the cause of those that need one */
 
 unsigned int verdict_is_local(void *ctx, uint32_t netns, const uint8_t *addr); /* a correlate_local_fn */
 bool verdict_one_sided(const struct filter *filter);
@@ -93,7 +93,7 @@ void verdict_release(struct daemon *d, uint64_t now_ns);
 /* Infer the end of requests that are gone. */
 void verdict_expire(struct daemon *d, uint64_t now_ns);
 
-/* measures.c and durations.c: the metrics */
+/* metrics/measures.c and metrics/durations.c: the metrics */
 
 void measures_put(void *ctx, struct exposition *e); /* a metrics_fn */
 void durations_put(const struct daemon *d, struct exposition *e);

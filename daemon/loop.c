@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* What happens when: timers, signals, the end. */
-#include "daemon.h"
+#include "daemon/daemon.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -10,7 +10,7 @@
 #include "common/clock.h"
 #include "common/duration.h"
 #include "common/log.h"
-#include "reports.h"
+#include "daemon/records/reports.h"
 
 #define DRAIN_MS 25 /* how long a record of a quiet host waits at most */
 #define TICK_S 1 /* losses, the clocks' offset, owners that went away */

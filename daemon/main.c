@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* tcpshaked: from the command line to the loop. */
-#include "daemon.h"
+#include "daemon/daemon.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -9,10 +9,10 @@
 #include <sys/capability.h>
 #include <unistd.h>
 
-#include "capabilities.h"
+#include "daemon/kernel/capabilities.h"
 #include "common/clock.h"
 #include "common/log.h"
-#include "reports.h"
+#include "daemon/records/reports.h"
 
 static bool has_capability(cap_value_t value)
 {

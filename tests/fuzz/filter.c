@@ -12,7 +12,7 @@
 
 #include "cli/options.h"
 #include "common/duration.h"
-#include "fuzz.h"
+#include "tests/fuzz/fuzz.h"
 
 static const char *const views[] = { "tail", "listeners", "stats", "explain", "record", "doctor" };
 

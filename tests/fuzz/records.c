@@ -10,15 +10,15 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "cli/explain_model.h"
-#include "cli/explain_render.h"
-#include "cli/ledger.h"
-#include "cli/listener_list.h"
-#include "cli/listener_render.h"
-#include "cli/reader.h"
-#include "cli/render.h"
-#include "cli/summary.h"
-#include "fuzz.h"
+#include "cli/explain/model.h"
+#include "cli/explain/render.h"
+#include "cli/stats/ledger.h"
+#include "cli/listeners/listener_list.h"
+#include "cli/listeners/render.h"
+#include "cli/feed/reader.h"
+#include "cli/tail/render.h"
+#include "cli/tail/summary.h"
+#include "tests/fuzz/fuzz.h"
 
 static const struct style styles[] = {
 	{ .columns = 80, .rows = 24 },

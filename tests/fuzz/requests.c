@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "common/log.h"
-#include "daemon/control.h"
-#include "fuzz.h"
+#include "daemon/output/control.h"
+#include "tests/fuzz/fuzz.h"
 
 static char path[64];
 static struct event_base *base;

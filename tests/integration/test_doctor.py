@@ -53,8 +53,8 @@ def test_it_says_what_the_probe_says(doctor):
 
 def test_every_capability_has_a_remedy():
     """What the daemon may find missing, doctor knows how to get."""
-    daemon = (env.ROOT / "daemon" / "capabilities.c").read_text()
-    model = (env.ROOT / "cli" / "doctor_model.c").read_text()
+    daemon = (env.ROOT / "daemon" / "kernel" / "capabilities.c").read_text()
+    model = (env.ROOT / "cli" / "doctor" / "model.c").read_text()
     names = re.findall(r'\[CAP_\w+\] = \{ "(\w+)"', daemon)
     assert set(names) <= set(re.findall(r'^\t\{ "(\w+)", ', model, re.M))
     assert len(names) > 10

@@ -130,7 +130,7 @@ def test_words_are_those_of_the_c_tables(name):
 
 def test_causes_are_those_that_explain_knows():
     """In the same order: both are append-only."""
-    source = (env.ROOT / "cli" / "causes.c").read_text()
+    source = (env.ROOT / "cli" / "explain" / "causes.c").read_text()
     rows = re.search(r"cause_rows\[\] = \{(.*?)^\};", source, re.S | re.M).group(1)
     common = json.loads((env.SCHEMAS / "common.schema.json").read_text())
     assert common["$defs"]["cause_code"]["enum"] == re.findall(r'^\t\{ "(\w+)"', rows, re.M)
@@ -153,7 +153,7 @@ def test_filter_keys_are_those_of_the_c_table():
 
 def c_strings(directories):
     text = "".join(path.read_text() for directory in directories
-                   for path in sorted((env.ROOT / directory).glob("*.[ch]")))
+                   for path in sorted((env.ROOT / directory).rglob("*.[ch]")))
     text = re.sub(r"/\*.*?\*/|//[^\n]*", "", text, flags=re.S)
     return set(re.findall(r'"([^"\n]*?)"', text.replace('\\"', "")))
 

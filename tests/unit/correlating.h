@@ -12,8 +12,8 @@
 #include <cmocka.h>
 
 #include "bpf/outcome.h"
-#include "daemon/correlate.h"
-#include "daemon/track.h"
+#include "daemon/cause/correlate.h"
+#include "daemon/cause/track.h"
 
 #define MS 1000000ULL
 #define SECOND (1000 * MS)

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/holders.h"
+#include "daemon/host/holders.h"
 
 #define HEADER                                                                                     \
 	"  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  "          \

@@ -3,8 +3,8 @@
 #ifndef TCPSHAKE_TEST_RENDERING_H
 #define TCPSHAKE_TEST_RENDERING_H
 
-#include "cli/render.h"
-#include "cli/summary.h"
+#include "cli/tail/render.h"
+#include "cli/tail/summary.h"
 
 #define TS "\"ts\":\"2026-11-20T10:47:46.123456789Z\","
 #define V4                                                                                    \

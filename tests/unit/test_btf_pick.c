@@ -13,7 +13,7 @@
 
 #include <cmocka.h>
 
-#include "daemon/btf_pick.h"
+#include "daemon/kernel/btf_pick.h"
 
 #define INFO(kind, vlen) ((uint32_t)(kind) << 24 | (vlen))
 

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "cli/explain_advice.h"
+#include "cli/explain/advice.h"
 
 /* As in schemas/common.schema.json, which test_schemas.py holds against causes.c. */
 static const char *const codes[] = {

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "daemon/container.h"
+#include "daemon/host/container.h"
 
 #define ID "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define UID_DASH "b0d3f6a1-1c2d-4e5f-8a9b-0c1d2e3f4a5b"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* correlate: what was seen of a connection on both sides, joined. */
-#include "correlating.h"
+#include "tests/unit/correlating.h"
 
 /* ---- joins ---- */
 

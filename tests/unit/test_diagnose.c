@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "bpf/outcome.h"
-#include "daemon/diagnose.h"
+#include "daemon/cause/diagnose.h"
 
 #define MS 1000000ULL
 #define SECOND (1000 * MS)

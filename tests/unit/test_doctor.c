@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "cli/doctor_model.h"
+#include "cli/doctor/model.h"
 
 #define OURS 7
 #define LISTENER(netns, socket, max, rest)                                                   \

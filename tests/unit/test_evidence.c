@@ -10,10 +10,10 @@
 
 #include <cmocka.h>
 
-#include "cli/causes.h"
-#include "cli/evidence.h"
-#include "cli/explain_model.h"
-#include "cli/explain_unseen.h"
+#include "cli/explain/causes.h"
+#include "cli/feed/evidence.h"
+#include "cli/explain/model.h"
+#include "cli/explain/unseen.h"
 
 #define HELLO(capabilities, rest) \
 	"{\"v\":1,\"type\":\"hello\",\"capabilities\":{" capabilities "}" rest "}"

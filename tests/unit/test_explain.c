@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-#include "cli/explain_model.h"
-#include "cli/keyset.h"
+#include "cli/explain/model.h"
+#include "cli/explain/keyset.h"
 
 #define SECOND 1000000000ULL
 

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "daemon/exposition.h"
+#include "daemon/metrics/exposition.h"
 
 static void assert_text(struct exposition *e, const char *wanted)
 {

@@ -18,7 +18,7 @@
 
 #include <cmocka.h>
 
-#include "daemon/feed.h"
+#include "daemon/output/feed.h"
 
 static void make_record(struct record *r, enum record_type type)
 {

@@ -10,7 +10,7 @@
 #include <arpa/inet.h>
 #include <cmocka.h>
 
-#include "daemon/record.h"
+#include "daemon/records/record.h"
 
 static struct event_handshake handshake(const char *local, uint16_t local_port, const char *remote,
 					uint16_t remote_port)

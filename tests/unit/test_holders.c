@@ -17,7 +17,7 @@
 
 #include <cmocka.h>
 
-#include "holding.h"
+#include "tests/unit/holding.h"
 
 #define NOBODY 65534
 

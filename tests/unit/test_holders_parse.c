@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "holding.h"
+#include "tests/unit/holding.h"
 
 static enum holders_line parse(const char *line, uint16_t family, struct holder *h)
 {

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "holding.h"
+#include "tests/unit/holding.h"
 
 static int listen_at(int family, const char *addr, uint16_t *port)
 {

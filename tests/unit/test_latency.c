@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "bpf/event.h"
-#include "daemon/latency_use.h"
+#include "daemon/kernel/latency_use.h"
 
 #define LAST (LATENCY_BUCKETS - 1)
 #define FIRST_NS (1ULL << LATENCY_MIN_BITS)

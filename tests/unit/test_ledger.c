@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-#include "cli/ledger.h"
-#include "cli/render.h"
+#include "cli/stats/ledger.h"
+#include "cli/tail/render.h"
 
 #define TS "\"ts\":\"2026-11-20T10:47:46.123456789Z\","
 #define RECORD(type, rest) "{\"v\":1,\"type\":\"" type "\",\"seq\":2," TS rest "}"

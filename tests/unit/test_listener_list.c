@@ -10,10 +10,10 @@
 
 #include <cmocka.h>
 
-#include "cli/listener_list.h"
-#include "cli/listener_render.h"
-#include "cli/live.h"
-#include "cli/table.h"
+#include "cli/listeners/listener_list.h"
+#include "cli/listeners/render.h"
+#include "cli/feed/live.h"
+#include "cli/text/table.h"
 
 #define V4(addr, port)                                                                        \
 	"\"family\":\"ipv4\",\"local\":{\"addr\":\"" addr "\",\"port\":" #port "}"

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "daemon/locals.h"
+#include "daemon/host/locals.h"
 
 static bool have(const struct locals *l, const char *text)
 {

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "daemon/metrics.h"
+#include "daemon/metrics/http.h"
 
 static void test_good(void **state)
 {

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "daemon/netstat.h"
+#include "daemon/host/netstat.h"
 
 static void test_parse(void **state)
 {

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "daemon/overflow.h"
+#include "daemon/queues/overflow.h"
 
 #define VIEWS 3
 

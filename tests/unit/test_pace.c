@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "daemon/pace.h"
+#include "daemon/queues/pace.h"
 
 #define MS 1000000ULL
 #define SECOND (1000 * MS)

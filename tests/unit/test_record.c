@@ -11,7 +11,7 @@
 #include <linux/types.h>
 
 #include "bpf/event.h"
-#include "cli/record.h"
+#include "cli/feed/parsed_record.h"
 
 #define COMMON "\"v\":1,\"seq\":7,\"ts\":\"2026-11-20T10:47:46.123456789Z\",\"mono_ns\":123,"
 #define ENDS                                                                                  \

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* correlate: whose SYNs a listener refused, of which only the number is told. */
-#include "correlating.h"
+#include "tests/unit/correlating.h"
 
 /* ---- refusals that are told by their number ---- */
 

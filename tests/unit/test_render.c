@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-#include "cli/text.h"
-#include "rendering.h"
+#include "cli/text/text.h"
+#include "tests/unit/rendering.h"
 
 static void test_in_a_pipe(void **state)
 {

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "rendering.h"
+#include "tests/unit/rendering.h"
 
 static void test_causes(void **state)
 {

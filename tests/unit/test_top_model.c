@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "topping.h"
+#include "tests/unit/topping.h"
 
 static struct top_model *begin(void)
 {

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "topping.h"
+#include "tests/unit/topping.h"
 
 #define NOW (200 * SECOND)
 

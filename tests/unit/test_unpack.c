@@ -13,9 +13,9 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "cli/recording.h"
-#include "cli/replay.h"
-#include "cli/unpack.h"
+#include "cli/feed/recording.h"
+#include "cli/feed/replay.h"
+#include "cli/feed/unpack.h"
 #include "common/buf.h"
 
 static char path[64];

@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/top/draw.h"
-#include "cli/top/model.h"
-#include "cli/top/query.h"
+#include "cli/top/draw/draw.h"
+#include "cli/top/model/model.h"
+#include "cli/top/model/query.h"
 
 #define SECOND 1000000000ULL
 

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* The view `explain`: why handshakes failed or were slow, worst first, when the feed has ended. */
+#include "cli/explain/model.h"
+#include "cli/explain/render.h"
+#include "cli/feed/reader.h"
+#include "cli/doctor/sysctl.h"
+#include "cli/text/terminal.h"
+#include "cli/text/text.h"
+#include "cli/view.h"
+
+#include <errno.h>
+#include <linux/types.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/duration.h"
+#include "common/log.h"
+
+#define LIVE_DURATION_NS (10 * NSEC_PER_SEC)
+#define MOST_ON_TERMINAL 10 /* the worst come first, and would be the first to scroll away */
+
+struct explain_view {
+	const struct options *options;
+	struct explain *model;
+	struct style style;
+	struct output out;
+};
+
+static void take(void *view, const struct record *r, const char *line, size_t len)
+{
+	struct explain_view *v = view;
+	char text[32];
+
+	(void)line;
+	(void)len;
+	explain_add(v->model, r);
+	/* It is silent until its end: somebody should know what is being waited for. */
+	if (r->type == RECORD_HELLO && !v->options->from)
+		log_info("watching for %s; Ctrl-C ends it sooner",
+			 duration_format(v->options->duration_ns, text, sizeof(text)));
+}
+
+static void resized(void *view)
+{
+	struct explain_view *v = view;
+
+	terminal_resize(&v->style);
+}
+
+static bool read_sysctl(void *ctx, const struct explain_cause *c, const char *name, char *out,
+			size_t size)
+{
+	return sysctls_read(ctx, name, c->netns, c->process.known ? c->process.pid : 0, out, size);
+}
+
+static void put_json(struct explain_view *v, const struct explain_source *from)
+{
+	struct buf text = { 0 };
+	size_t start = 0;
+
+	explain_json(v->model, from, &text);
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.data[i] != '\n')
+			continue;
+		if (v->style.terminal)
+			text_append_json(&v->out.buf, text.data + start, i - start);
+		else
+			buf_mem(&v->out.buf, text.data + start, i - start);
+		buf_lit(&v->out.buf, "\n");
+		start = i + 1;
+	}
+	v->out.buf.failed = v->out.buf.failed || text.failed;
+	buf_free(&text);
+}
+
+static enum exit_status print(struct explain_view *v, const struct reader_report *report)
+{
+	const struct explain_totals *t = explain_totals(v->model);
+	struct explain_source from = { .recorded = v->options->from,
+				       .most = v->style.terminal ? MOST_ON_TERMINAL : SIZE_MAX };
+	struct sysctls sysctls;
+	int err;
+
+	sysctls_open(&sysctls);
+	from.host.ctx = &sysctls;
+	from.host.evidence = &t->evidence;
+	if (t->has_host && !t->mixed && sysctls_are_of(t->host, t->boot_id))
+		from.host.sysctl = read_sysctl;
+	if (v->options->json)
+		put_json(v, &from);
+	else
+		explain_render(v->model, &from, report, &v->style, &v->out.buf);
+	sysctls_close(&sysctls);
+	if (v->out.buf.failed) {
+		log_error("out of memory");
+		return STATUS_FAILED;
+	}
+	errno = 0;
+	err = fwrite(v->out.buf.data, 1, v->out.buf.len, stdout) != v->out.buf.len || fflush(stdout);
+	/* `tcpshake explain | head` has what it wanted. */
+	if (!err || errno == EPIPE)
+		return STATUS_OK;
+	log_error("cannot write to standard output: %s", strerror(errno));
+	return STATUS_FAILED;
+}
+
+enum exit_status explain_run(const struct options *o)
+{
+	static const struct reader_ops ops = { .record = take, .resized = resized };
+	struct options options = *o;
+	struct explain_view v = { .options = &options, .model = explain_new() };
+	struct reader_report report = { 0 };
+	enum exit_status status = STATUS_FAILED;
+
+	if (!o->from && !o->duration_ns)
+		options.duration_ns = LIVE_DURATION_NS;
+	terminal_detect(&v.style, o->color);
+	if (v.model)
+		status = reader_run(&options, &v.out, &ops, &v, &report);
+	if (!v.model || explain_finish(v.model) < 0) {
+		log_error("out of memory");
+		status = STATUS_FAILED;
+	} else if (!v.out.closed && (report.lines || status == STATUS_OK)) {
+		enum exit_status printed = print(&v, &report);
+
+		status = status == STATUS_OK ? printed : status;
+	}
+	buf_free(&v.out.buf);
+	explain_free(v.model);
+	return status;
+}

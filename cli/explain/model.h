@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What harmed handshakes, worst first: records in, ranked causes out. Pure.
+ *
+ * A handshake is harmed if it failed, was retransmitted or its record has a cause. Both sides of
+ * one connection (records with the same `conn` and different roles) are one handshake; of two
+ * causes that of the higher weight (causes.h) counts, then the proven one, then the passive
+ * side's, which knows the listener.
+ *
+ * Causes are counted by code and by what is to be looked at: the listener, the destination, or
+ * the process that connects. Their rank: handshakes that failed, then time lost, then handshakes
+ * harmed, then segments refused.
+ *
+ * Time lost is the latency of a handshake that failed, what one that was retransmitted waited for
+ * timers, and of one that was merely slow what it took beyond the usual there: the median of the
+ * last ordinary handshakes of the same place in the same feed. Where that is not known it counts as
+ * untimed, not as 0.
+ */
+#ifndef TCPSHAKE_EXPLAIN_MODEL_H
+#define TCPSHAKE_EXPLAIN_MODEL_H
+
+#include <linux/types.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bpf/event.h"
+#include "cli/explain/causes.h"
+#include "cli/feed/evidence.h"
+#include "cli/feed/parsed_record.h"
+
+enum { ADDR_SIZE = 64, CODE_SIZE = 48, COMM_SIZE = 64, TS_SIZE = 40 };
+
+/* Of a queue: what it did not take. One handshake may be refused several times. */
+struct explain_refused {
+	uint64_t syn, ack;
+	uint64_t cookie; /* answered with a SYN cookie instead */
+	uint64_t proven, probable; /* of all three */
+};
+
+struct explain_process {
+	bool known;
+	uint64_t pid, uid; /* uid: or COUNT_UNKNOWN */
+	char comm[COMM_SIZE];
+};
+
+struct explain_cause {
+	char code[CODE_SIZE];
+	const struct cause_row *row; /* NULL: a newer daemon's code */
+	enum cause_by by; /* not CAUSE_BY_ROLE */
+	uint64_t netns; /* 0: not told */
+	bool has_at; /* never by source; by listener only if there is one */
+	char addr[ADDR_SIZE];
+	uint16_t port;
+	struct explain_process process; /* the newest */
+	uint64_t handshakes, proven, probable, failed;
+	uint64_t outcomes[OUTCOMES + 1]; /* the last: a newer daemon's */
+	uint64_t time_lost_ns, untimed;
+	struct explain_refused refused;
+	char first[TS_SIZE], last[TS_SIZE]; /* "" if no record had a time */
+	char *evidence; /* the newest sentence, or NULL */
+	/* Of the listener, as far as the feed had records of it. */
+	uint64_t limit; /* or COUNT_UNKNOWN */
+	uint64_t oldest_wait_ns; /* the longest wait seen in its queue, or NS_UNKNOWN */
+};
+
+struct explain_totals {
+	uint64_t handshakes, harmed, failed, time_lost_ns, untimed;
+	uint64_t undiagnosed; /* harmed, without a cause in the record */
+	uint64_t lost_records, lost_resets; /* the second are of the first */
+	uint64_t resets_sent, resets_received;
+	char from[TS_SIZE], to[TS_SIZE];
+	/* Whose feed it is; `mixed` if of several hosts or boots. */
+	bool has_host, mixed;
+	char host[ADDR_SIZE], boot_id[ADDR_SIZE]; /* boot_id: "" if not told */
+	struct evidence evidence; /* what was seen there; of several feeds what all of them saw */
+	bool slow_wanted; /* a daemon was asked to find what is slow (--slow) */
+};
+
+struct explain;
+
+struct explain *explain_new(void);
+void explain_free(struct explain *e);
+
+void explain_add(struct explain *e, const struct record *r);
+/* Count and rank; nothing may be added after it. Memory ran out (now or before) if negative. */
+int explain_finish(struct explain *e);
+
+size_t explain_count(const struct explain *e);
+const struct explain_cause *explain_at(const struct explain *e, size_t rank); /* from 0 */
+const struct explain_totals *explain_totals(const struct explain *e);
+
+#endif

@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* The second half of the model: places made one, handshakes counted, causes ranked. */
+#define _GNU_SOURCE
+#include "cli/explain/model.h"
+#include "cli/explain/model_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct explain_cause *causes_of(const struct explain *e)
+{
+	return e->causes.items;
+}
+
+/* ---- which listener a place is ---- */
+
+static bool is_ipv6(const char *addr)
+{
+	return strchr(addr, ':');
+}
+
+/* Whether a listener at `listening` takes what comes to `addr`; a wildcard or that address. */
+static bool takes(const char *listening, bool v6only, const char *addr)
+{
+	if (strcmp(listening, addr) == 0)
+		return true;
+	if (strcmp(listening, "0.0.0.0") == 0)
+		return !is_ipv6(addr);
+	return strcmp(listening, "::") == 0 && (is_ipv6(addr) || !v6only);
+}
+
+/* The listener of that namespace that the kernel would choose: the most specific one. */
+static const struct place_key *listener_at(const struct explain *e, const struct place_key *place)
+{
+	static const char *const wildcards[] = { NULL, "0.0.0.0", "::" };
+
+	for (size_t i = 0; i < sizeof(wildcards) / sizeof(wildcards[0]); i++) {
+		struct place_key key = *place;
+		const struct listener_facts *facts;
+		size_t number;
+
+		if (wildcards[i]) {
+			memset(key.addr, 0, sizeof(key.addr));
+			memcpy(key.addr, wildcards[i], strlen(wildcards[i]));
+		}
+		number = keyset_find(&e->listener_keys, &key);
+		if (number == KEYSET_NONE)
+			continue;
+		facts = (const struct listener_facts *)e->listeners.items + number;
+		if (takes(key.addr, facts->v6only, place->addr))
+			return keyset_at(&e->listener_keys, number);
+	}
+	return NULL;
+}
+
+/*
+ * A client of another namespace saw the address, not whose it is: the listener is the one that
+ * refused for the same reason on that port. If there are several, nobody knows.
+ */
+static const struct place_key *refuser_of(const struct explain *e, const struct cause_key *key)
+{
+	const struct place_key *found = NULL;
+
+	for (size_t i = 0; i < e->causes.count; i++) {
+		const struct cause_key *other = keyset_at(&e->cause_keys, i);
+		const struct place_key *place;
+
+		if (other->active || other->by != CAUSE_BY_LISTENER || !*other->place.addr ||
+		    other->place.port != key->place.port || strcmp(other->code, key->code) != 0)
+			continue;
+		place = listener_at(e, &other->place);
+		if (!place || !takes(place->addr, false, key->place.addr))
+			continue;
+		if (found && found != place)
+			return NULL;
+		found = place;
+	}
+	return found;
+}
+
+static struct cause_key settled(const struct explain *e, const struct cause_key *from)
+{
+	struct cause_key key = *from;
+	const struct place_key *place = NULL;
+
+	if (key.by == CAUSE_BY_LISTENER && *key.place.addr) {
+		place = listener_at(e, &key.place);
+		if (!place && key.active)
+			place = refuser_of(e, &key);
+	}
+	if (place)
+		key.place = *place;
+	key.active = 0;
+	return key;
+}
+
+/* ---- making two causes one ---- */
+
+static void merge(struct explain_cause *into, struct explain_cause *from)
+{
+	bool newer = strcmp(from->last, into->last) > 0;
+
+	if (from->evidence && (newer || !into->evidence)) {
+		free(into->evidence);
+		into->evidence = from->evidence;
+		from->evidence = NULL;
+	}
+	if (from->process.known && (newer || !into->process.known))
+		into->process = from->process;
+	if (*from->first && (!*into->first || strcmp(from->first, into->first) < 0))
+		memcpy(into->first, from->first, sizeof(into->first));
+	if (newer)
+		memcpy(into->last, from->last, sizeof(into->last));
+	into->refused.syn += from->refused.syn;
+	into->refused.ack += from->refused.ack;
+	into->refused.cookie += from->refused.cookie;
+	into->refused.proven += from->refused.proven;
+	into->refused.probable += from->refused.probable;
+}
+
+static void set_facts(const struct explain *e, struct explain_cause *c, const struct cause_key *key)
+{
+	size_t number = keyset_find(&e->listener_keys, &key->place);
+	const struct listener_facts *facts = e->listeners.items;
+
+	if (c->by != CAUSE_BY_LISTENER || number == KEYSET_NONE)
+		return;
+	facts += number;
+	c->limit = facts->limit;
+	c->oldest_wait_ns = facts->oldest_wait_ns;
+	if (!c->process.known)
+		c->process = facts->owner;
+}
+
+/* Replace the causes by those of settled places; `numbers` says which became which. */
+static void settle(struct explain *e, uint32_t *numbers)
+{
+	struct keyset keys = { .key_size = sizeof(struct cause_key) };
+	struct array settled_causes = { 0 };
+	struct explain_cause *old = causes_of(e), *c;
+
+	for (size_t i = 0; i < e->causes.count; i++) {
+		struct cause_key key = settled(e, keyset_at(&e->cause_keys, i));
+		size_t number = keyset_put(&keys, &key);
+
+		c = NULL;
+		if (number == settled_causes.count)
+			c = explain_append(e, &settled_causes, sizeof(*c));
+		else if (number == KEYSET_NONE)
+			e->failed = true;
+		if (c) {
+			*c = old[i];
+			old[i].evidence = NULL;
+			memcpy(c->addr, key.place.addr, sizeof(c->addr));
+			c->netns = key.place.netns;
+			set_facts(e, c, &key);
+		} else if (!e->failed) {
+			merge((struct explain_cause *)settled_causes.items + number, &old[i]);
+		}
+		numbers[i] = e->failed ? 0 : (uint32_t)number;
+	}
+	for (size_t i = 0; i < e->causes.count; i++)
+		free(old[i].evidence);
+	free(old);
+	keyset_free(&e->cause_keys);
+	e->cause_keys = keys;
+	e->causes = settled_causes;
+}
+
+/* ---- counting ---- */
+
+static int compare_u64(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* The median; NS_UNKNOWN if nothing ordinary came from there. */
+static uint64_t usual_latency(const struct usual *usual)
+{
+	uint64_t sorted[USUAL_SAMPLES];
+	size_t count = usual->count < USUAL_SAMPLES ? usual->count : USUAL_SAMPLES;
+
+	if (!count)
+		return NS_UNKNOWN;
+	memcpy(sorted, usual->latency, count * sizeof(*sorted));
+	qsort(sorted, count, sizeof(*sorted), compare_u64);
+	return sorted[(count - 1) / 2];
+}
+
+static uint64_t time_lost(const struct explain *e, const struct harm *h)
+{
+	uint64_t usual;
+
+	if (!h->slow || h->lost_ns == NS_UNKNOWN)
+		return h->lost_ns;
+	usual = usual_latency((const struct usual *)e->usuals.items + h->usual);
+	if (usual == NS_UNKNOWN)
+		return NS_UNKNOWN;
+	return h->lost_ns > usual ? h->lost_ns - usual : 0;
+}
+
+static void count_harm(struct explain *e, const struct harm *h, const uint32_t *numbers)
+{
+	struct explain_totals *t = &e->totals;
+	uint64_t lost = time_lost(e, h);
+	struct explain_cause *c;
+
+	t->harmed++;
+	t->failed += h->failed;
+	t->untimed += lost == NS_UNKNOWN;
+	t->time_lost_ns += lost == NS_UNKNOWN ? 0 : lost;
+	if (h->cause == NO_CAUSE) {
+		t->undiagnosed++;
+		return;
+	}
+	c = causes_of(e) + numbers[h->cause];
+	c->handshakes++;
+	*(h->proven ? &c->proven : &c->probable) += 1;
+	c->failed += h->failed;
+	c->outcomes[h->outcome]++;
+	c->untimed += lost == NS_UNKNOWN;
+	c->time_lost_ns += lost == NS_UNKNOWN ? 0 : lost;
+}
+
+/* ---- ranking ---- */
+
+static uint64_t refused(const struct explain_cause *c)
+{
+	return c->refused.syn + c->refused.ack;
+}
+
+static int compare_causes(const void *a, const void *b)
+{
+	const struct explain_cause *x = a, *y = b;
+	const uint64_t keys[][2] = {
+		{ x->failed, y->failed },	  { x->time_lost_ns, y->time_lost_ns },
+		{ x->handshakes, y->handshakes }, { refused(x), refused(y) },
+		{ x->refused.cookie, y->refused.cookie },
+	};
+	int order;
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (keys[i][0] != keys[i][1])
+			return keys[i][0] < keys[i][1] ? 1 : -1;
+	/* The same feed is always told the same way. */
+	order = strcmp(x->code, y->code);
+	if (!order)
+		order = strcmp(x->addr, y->addr);
+	if (!order)
+		order = strcmp(x->process.comm, y->process.comm);
+	if (!order)
+		order = x->port != y->port ? (x->port > y->port) - (x->port < y->port)
+					   : (x->netns > y->netns) - (x->netns < y->netns);
+	return order;
+}
+
+/* Where all handshakes were counted at their other side there is nothing left to tell. */
+static void drop_empty(struct explain *e)
+{
+	struct explain_cause *c = causes_of(e);
+	size_t kept = 0;
+
+	for (size_t i = 0; i < e->causes.count; i++) {
+		if (c[i].handshakes || refused(&c[i]) || c[i].refused.cookie) {
+			if (kept != i) {
+				c[kept] = c[i];
+				c[i].evidence = NULL;
+			}
+			kept++;
+		} else {
+			free(c[i].evidence);
+			c[i].evidence = NULL;
+		}
+	}
+	e->causes.count = kept;
+}
+
+int explain_finish(struct explain *e)
+{
+	const struct harm *harms = e->harms.items;
+	uint32_t *numbers;
+
+	if (e->finished)
+		return e->failed ? -1 : 0;
+	e->finished = true;
+	numbers = calloc(e->causes.count + 1, sizeof(*numbers));
+	if (!numbers || e->failed) {
+		free(numbers);
+		e->failed = true;
+		return -1;
+	}
+	settle(e, numbers);
+	for (size_t i = 0; !e->failed && i < e->harms.count; i++)
+		count_harm(e, &harms[i], numbers);
+	free(numbers);
+	if (e->failed)
+		return -1;
+	drop_empty(e);
+	if (e->causes.count)
+		qsort(e->causes.items, e->causes.count, sizeof(struct explain_cause),
+		      compare_causes);
+	return 0;
+}
+
+size_t explain_count(const struct explain *e)
+{
+	return e->causes.count;
+}
+
+const struct explain_cause *explain_at(const struct explain *e, size_t rank)
+{
+	return causes_of(e) + rank;
+}
+
+const struct explain_totals *explain_totals(const struct explain *e)
+{
+	return &e->totals;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The ranked causes as a report for people, or as JSON. Pure. */
+#ifndef TCPSHAKE_EXPLAIN_RENDER_H
+#define TCPSHAKE_EXPLAIN_RENDER_H
+
+#include "cli/explain/advice.h"
+#include "cli/explain/model.h"
+#include "cli/feed/reader.h"
+#include "cli/text/terminal.h"
+
+#include "common/buf.h"
+
+struct explain_source {
+	struct explain_host host;
+	bool recorded; /* the feed is a recording */
+	size_t most; /* causes to show to a person; SIZE_MAX: all */
+};
+
+void explain_render(const struct explain *e, const struct explain_source *from,
+		    const struct reader_report *report, const struct style *style, struct buf *b);
+/* A line a cause, and one that sums up. */
+void explain_json(const struct explain *e, const struct explain_source *from, struct buf *b);
+
+#endif

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "cli/feed/live.h"
+#include "cli/feed/ask.h"
+#include "cli/text/output.h"
+#include "cli/feed/reader.h"
+#include "cli/text/text.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+
+#define INTERVAL_NS NSEC_PER_SEC
+#define NEVER UINT64_MAX
+
+struct live {
+	const struct options *options;
+	const struct live_ops *ops;
+	void *view;
+	struct style style;
+	struct output out;
+	bool redrawn; /* in place, again and again */
+	size_t lines; /* of what stands on the terminal now */
+	uint64_t drawn_at;
+};
+
+size_t live_replace(struct buf *b, const struct buf *text, size_t before)
+{
+	char up[32];
+	size_t lines = 0;
+
+	if (before) {
+		snprintf(up, sizeof(up), "\033[%zuA\r", before);
+		buf_str(b, up);
+	}
+	for (size_t i = 0, end; i < text->len; i = end + 1, lines++) {
+		const char *newline = memchr(text->data + i, '\n', text->len - i);
+
+		end = newline ? (size_t)(newline - text->data) : text->len;
+		buf_mem(b, text->data + i, end - i);
+		buf_lit(b, "\033[K\n");
+	}
+	buf_lit(b, "\033[J");
+	return lines;
+}
+
+static void put_json(struct live *v)
+{
+	struct buf text = { 0 };
+	size_t start = 0;
+
+	v->ops->json(v->view, &text);
+	for (size_t i = 0; i < text.len; i++) {
+		if (text.data[i] != '\n')
+			continue;
+		if (v->style.terminal)
+			text_append_json(&v->out.buf, text.data + start, i - start);
+		else
+			buf_mem(&v->out.buf, text.data + start, i - start);
+		buf_lit(&v->out.buf, "\n");
+		start = i + 1;
+	}
+	v->out.buf.failed = v->out.buf.failed || text.failed;
+	buf_free(&text);
+}
+
+static void draw(struct live *v)
+{
+	struct buf text = { 0 };
+
+	if (v->options->json) {
+		put_json(v);
+		return;
+	}
+	if (!v->redrawn) {
+		v->ops->draw(v->view, &v->out.buf, &v->style, SIZE_MAX);
+		return;
+	}
+	/* Less the line of the cursor. */
+	v->ops->draw(v->view, &text, &v->style, v->style.rows > 2 ? v->style.rows - 1 : 1);
+	v->lines = live_replace(&v->out.buf, &text, v->lines);
+	v->out.buf.failed = v->out.buf.failed || text.failed;
+	v->drawn_at = clock_mono_ns();
+	buf_free(&text);
+}
+
+/* Where lines were wrapped nobody knows how many there are. */
+static void start_over(struct live *v)
+{
+	terminal_resize(&v->style);
+	if (!v->redrawn || !v->lines)
+		return;
+	buf_lit(&v->out.buf, "\033[H\033[2J");
+	v->lines = 0;
+}
+
+static void take_answer(void *ctx, const struct record *r, const char *line, size_t len)
+{
+	struct live *v = ctx;
+
+	v->ops->record(v->view, r, line, len);
+}
+
+/* Records of a pipe come over time: `ssh host tcpshaked | tcpshake listeners --from -`. */
+static void take_recorded(void *ctx, const struct record *r, const char *line, size_t len)
+{
+	struct live *v = ctx;
+
+	v->ops->record(v->view, r, line, len);
+	if (v->redrawn && clock_mono_ns() - v->drawn_at >= INTERVAL_NS)
+		draw(v);
+}
+
+static void take_resize(void *ctx)
+{
+	struct live *v = ctx;
+
+	start_over(v);
+	if (v->redrawn && v->lines)
+		draw(v);
+}
+
+static enum exit_status run_recording(struct live *v)
+{
+	static const struct reader_ops ops = { .record = take_recorded, .resized = take_resize };
+	struct reader_report report = { 0 };
+	enum exit_status status;
+
+	v->drawn_at = clock_mono_ns();
+	status = reader_run(v->options, &v->out, &ops, v, &report);
+	if (!v->out.closed && (report.lines || status == STATUS_OK)) {
+		draw(v);
+		if (v->out.buf.len && !v->out.buf.failed)
+			fwrite(v->out.buf.data, 1, v->out.buf.len, stdout);
+		fflush(stdout);
+	}
+	return status;
+}
+
+/* 0 to go on; -EINTR at a good end; another negative errno after one line on stderr. */
+static int flush(struct live *v, struct signals *signals)
+{
+	int err = output_flush(&v->out, signals);
+
+	if (v->out.closed)
+		return -EINTR;
+	if (err && err != -EINTR)
+		log_error("cannot write to standard output: %s", strerror(-err));
+	return err;
+}
+
+static int ask_and_draw(struct live *v, struct ask *a, struct signals *signals)
+{
+	int err;
+
+	v->ops->clear(v->view);
+	err = ask_question(a, v->ops->question, take_answer, v);
+	if (err)
+		return err;
+	draw(v);
+	return flush(v, signals);
+}
+
+static int wait_for(struct live *v, struct ask *a, struct signals *signals, uint64_t until_ns)
+{
+	int ready;
+
+	while ((ready = ask_wait(a, until_ns)) > 0) {
+		signals->resized = false;
+		start_over(v);
+		if (v->redrawn && v->lines == 0 && v->drawn_at)
+			draw(v);
+		ready = flush(v, signals);
+		if (ready)
+			return ready;
+	}
+	return ready;
+}
+
+static uint64_t min_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static int run_live(struct live *v, struct ask *a, struct signals *signals)
+{
+	uint64_t now = clock_mono_ns(), duration = v->options->duration_ns;
+	uint64_t stop_at = duration && duration < NEVER - now ? now + duration : NEVER;
+	int err = 0;
+
+	/* Once: after having watched for as long as was asked, or as it takes. */
+	if (!v->redrawn && duration)
+		err = wait_for(v, a, signals, stop_at);
+	else if (!v->redrawn && ask_is_private(a))
+		err = wait_for(v, a, signals, now + v->ops->settle_ms * 1000000ULL);
+	if (!err && v->ops->first && !v->options->json)
+		err = ask_question(a, v->ops->first, take_answer, v);
+	for (uint64_t next = clock_mono_ns(); !err; next += INTERVAL_NS) {
+		err = ask_and_draw(v, a, signals);
+		if (err || !v->redrawn || clock_mono_ns() >= stop_at)
+			break;
+		err = wait_for(v, a, signals, min_u64(next + INTERVAL_NS, stop_at));
+	}
+	return err;
+}
+
+static enum exit_status run_asking(struct live *v)
+{
+	struct signals signals = { 0 };
+	enum exit_status status = STATUS_FAILED;
+	struct ask *a;
+	int err = signals_init(&signals);
+
+	if (err) {
+		log_error("cannot take signals: %s", strerror(-err));
+		return STATUS_FAILED;
+	}
+	a = ask_open(v->options, &signals);
+	if (a) {
+		err = run_live(v, a, &signals);
+		if (err == 0 || err == -EINTR)
+			status = STATUS_OK;
+	} else if (signals.stops) {
+		status = STATUS_OK;
+	}
+	ask_close(a);
+	close(signals.fd);
+	return status;
+}
+
+enum exit_status live_run(const struct options *o, const struct live_ops *ops, void *view)
+{
+	struct live v = { .options = o, .ops = ops, .view = view };
+	enum exit_status status;
+
+	terminal_detect(&v.style, o->color);
+	v.redrawn = v.style.motion && !o->once && !o->json;
+	/* What is printed once is for reading or for a file: plain, unless colour was asked for. */
+	if (!v.redrawn && o->color != COLOR_ALWAYS)
+		v.style.color = false;
+	status = o->from ? run_recording(&v) : run_asking(&v);
+	buf_free(&v.out.buf);
+	return status;
+}

@@ -1,0 +1,429 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "cli/feed/parsed_record.h"
+
+#include <arpa/inet.h>
+#include <linux/types.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bpf/event.h"
+#include "common/names.h"
+
+/* cJSON keeps numbers as doubles: above this they are no longer exact. */
+#define EXACT_MAX 9007199254740992.0
+
+static const cJSON *member(const cJSON *object, const char *key)
+{
+	return cJSON_GetObjectItemCaseSensitive(object, key);
+}
+
+static const char *get_string(const cJSON *object, const char *key)
+{
+	return cJSON_GetStringValue(member(object, key));
+}
+
+static bool get_u64(const cJSON *object, const char *key, uint64_t *value)
+{
+	const cJSON *item = member(object, key);
+
+	if (!cJSON_IsNumber(item) || !(item->valuedouble >= 0 && item->valuedouble <= EXACT_MAX))
+		return false;
+	*value = (uint64_t)item->valuedouble;
+	return (double)*value == item->valuedouble;
+}
+
+static uint64_t get_ns(const cJSON *object, const char *key)
+{
+	uint64_t ns;
+
+	return get_u64(object, key, &ns) ? ns : NS_UNKNOWN;
+}
+
+uint64_t record_count_of(const cJSON *object, const char *key)
+{
+	uint64_t count;
+
+	return get_u64(object, key, &count) ? count : 0;
+}
+
+static uint64_t get_count_or_unknown(const cJSON *object, const char *key)
+{
+	uint64_t count;
+
+	return get_u64(object, key, &count) ? count : COUNT_UNKNOWN;
+}
+
+static bool get_endpoint(const cJSON *object, const char *key, struct endpoint *e)
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+	const cJSON *item = member(object, key);
+	uint64_t port;
+
+	e->addr = get_string(item, "addr");
+	if (!e->addr || !get_u64(item, "port", &port) || port > UINT16_MAX)
+		return false;
+	e->port = (uint16_t)port;
+	e->ipv6 = strchr(e->addr, ':');
+	if (inet_pton(AF_INET, e->addr, e->bytes + 12) == 1) {
+		memcpy(e->bytes, mapped, sizeof(mapped));
+		e->numeric = true;
+	} else {
+		e->numeric = inet_pton(AF_INET6, e->addr, e->bytes) == 1;
+	}
+	return true;
+}
+
+static struct owner get_owner(const cJSON *json)
+{
+	const cJSON *process = member(json, "process");
+	struct owner owner = {
+		.comm = get_string(process, "comm"),
+		.uid = get_count_or_unknown(process, "uid"),
+	};
+
+	owner.known = get_u64(process, "pid", &owner.pid) && owner.comm;
+	return owner;
+}
+
+static struct cause get_cause(const cJSON *json)
+{
+	const cJSON *cause = member(json, "cause");
+
+	return (struct cause){
+		.code = get_string(cause, "code"),
+		.certainty = get_string(cause, "certainty"),
+		.detail = get_string(cause, "detail"),
+	};
+}
+
+static struct queue get_queue(const cJSON *json, const char *key)
+{
+	const cJSON *item = member(json, key);
+	struct queue queue = { .peak = record_count_of(item, "peak") };
+
+	queue.known = get_u64(item, "len", &queue.len) && get_u64(item, "max", &queue.max);
+	return queue;
+}
+
+static unsigned get_flags(const cJSON *json)
+{
+	static const struct {
+		const char *key;
+		unsigned flag;
+	} keys[] = {
+		{ "fastopen", HANDSHAKE_FASTOPEN },
+		{ "syncookie", HANDSHAKE_SYNCOOKIE },
+		{ "simultaneous", HANDSHAKE_SIMULTANEOUS },
+		{ "partial", HANDSHAKE_PARTIAL },
+	};
+	unsigned flags = 0;
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (cJSON_IsTrue(member(json, keys[i].key)))
+			flags |= keys[i].flag;
+	return flags;
+}
+
+static bool parse_handshake(const cJSON *json, struct record *r)
+{
+	struct record_handshake *h = &r->handshake;
+	const cJSON *queue = member(json, "accept_queue");
+	struct owner owner = get_owner(json);
+
+	h->role_name = get_string(json, "role");
+	h->outcome_name = get_string(json, "outcome");
+	if (!h->role_name || !h->outcome_name || !get_endpoint(json, "local", &h->local) ||
+	    !get_endpoint(json, "remote", &h->remote))
+		return false;
+	h->role = name_index(role_names, ROLES, h->role_name, strlen(h->role_name));
+	h->outcome = name_index(outcome_names, OUTCOMES, h->outcome_name, strlen(h->outcome_name));
+	h->errno_name = get_string(json, "errno_name");
+	h->latency_ns = get_ns(json, "latency_ns");
+	h->retransmit_wait_ns = get_ns(json, "retransmit_wait_ns");
+	h->retransmits = record_count_of(json, "retransmits");
+	h->flags = get_flags(json);
+	h->has_queue = get_u64(queue, "len", &h->queue_len) &&
+		       get_u64(queue, "max", &h->queue_max);
+	h->has_process = owner.known;
+	h->pid = owner.pid;
+	h->uid = owner.uid;
+	h->comm = owner.comm;
+	h->cgroup_path = get_string(member(json, "cgroup"), "path");
+	h->container_id = get_string(member(json, "container"), "id");
+	h->conn = get_string(json, "conn");
+	h->netns = record_count_of(json, "netns");
+	h->inferred = cJSON_IsTrue(member(json, "inferred"));
+	h->cause = get_cause(json);
+	return true;
+}
+
+static bool parse_hello(const cJSON *json, struct record *r)
+{
+	r->hello = (struct record_hello){
+		.version = get_string(json, "version"),
+		.host = get_string(json, "host"),
+		.boot_id = get_string(json, "boot_id"),
+		.kernel = get_string(json, "kernel"),
+		.evidence = get_string(json, "evidence"),
+		.filters = member(json, "filters"),
+		.subscription = member(json, "subscription"),
+	};
+	return true;
+}
+
+static bool parse_loss(const cJSON *json, struct record *r)
+{
+	r->loss.what = get_string(json, "what");
+	r->loss.why = get_string(json, "why");
+	return r->loss.what && r->loss.why && get_u64(json, "count", &r->loss.count);
+}
+
+static bool parse_stats(const cJSON *json, struct record *r)
+{
+	r->stats.uptime_ns = get_ns(json, "uptime_ns");
+	r->stats.totals = member(json, "totals");
+	r->stats.outcomes = member(json, "outcomes");
+	return true;
+}
+
+static bool parse_bye(const cJSON *json, struct record *r)
+{
+	const cJSON *handshake = member(member(json, "totals"), "handshake");
+	struct record_bye *bye = &r->bye;
+
+	parse_stats(json, r);
+	bye->reason = get_string(json, "reason");
+	bye->has_totals = get_u64(handshake, "seen", &bye->seen) &&
+			  get_u64(handshake, "filtered", &bye->filtered) &&
+			  get_u64(handshake, "lost", &bye->lost);
+	bye->limited = record_count_of(handshake, "limited");
+	return true;
+}
+
+static bool parse_end(const cJSON *json, struct record *r)
+{
+	r->end.ok = cJSON_IsTrue(member(json, "ok"));
+	r->end.error = get_string(json, "error");
+	return true;
+}
+
+static bool parse_listener(const cJSON *json, struct record *r)
+{
+	static const char *const events[] = {
+		[LISTEN_OPENED] = "opened",
+		[LISTEN_CLOSED] = "closed",
+		[LISTEN_CHANGED] = "changed",
+		[LISTEN_SAMPLE] = "sample",
+	};
+	struct record_listener *l = &r->listener;
+	const cJSON *overflows = member(json, "overflows");
+
+	l->event_name = get_string(json, "event");
+	l->socket = get_string(json, "socket");
+	if (!l->event_name || !l->socket || !get_u64(json, "netns", &l->netns) ||
+	    !get_endpoint(json, "local", &l->local))
+		return false;
+	l->event = name_index(events, 4, l->event_name, strlen(l->event_name));
+	l->v6only = cJSON_IsTrue(member(json, "v6only"));
+	l->owner = get_owner(json);
+	l->owners = (uint64_t)cJSON_GetArraySize(member(json, "processes")) +
+		    record_count_of(json, "processes_more");
+	l->backlog = get_count_or_unknown(json, "backlog");
+	l->accept = get_queue(json, "accept_queue");
+	l->syn = get_queue(json, "syn_queue");
+	l->drops = get_count_or_unknown(json, "drops");
+	l->overflow_syn = record_count_of(overflows, "syn");
+	l->overflow_ack = record_count_of(overflows, "ack");
+	l->overflow_cookie = record_count_of(overflows, "cookie");
+	l->waiting = member(json, "oldest_wait_ns");
+	l->oldest_wait_ns = get_ns(json, "oldest_wait_ns");
+	l->container_id = get_string(member(json, "container"), "id");
+	return true;
+}
+
+static bool parse_overflow(const cJSON *json, struct record *r)
+{
+	struct record_overflow *o = &r->overflow;
+
+	o->stage = get_string(json, "stage");
+	o->queue = get_string(json, "queue");
+	o->action = get_string(json, "action");
+	if (!o->stage || !o->queue || !o->action || !get_u64(json, "count", &o->count) ||
+	    !get_u64(json, "netns", &o->netns))
+		return false;
+	o->evidence = get_string(json, "evidence");
+	o->cause = get_cause(json);
+	o->has_listener = get_endpoint(json, "listener", &o->listener);
+	o->has_remote = get_endpoint(json, "remote", &o->remote);
+	o->owner = get_owner(json);
+	o->accept = get_queue(json, "accept_queue");
+	o->interval_ns = get_ns(json, "interval_ns");
+	return true;
+}
+
+static bool parse_audit(const cJSON *json, struct record *r)
+{
+	r->audit.interval_ns = get_ns(json, "interval_ns");
+	r->audit.counters = member(json, "counters");
+	r->audit.balanced = cJSON_IsTrue(member(json, "balanced"));
+	return get_u64(json, "netns", &r->audit.netns) && cJSON_IsArray(r->audit.counters);
+}
+
+bool record_counter_of(const cJSON *item, struct record_counter *c)
+{
+	const cJSON *kernel = member(item, "kernel"), *observed = member(item, "observed");
+	const cJSON *difference = member(item, "difference");
+
+	c->name = get_string(item, "name");
+	c->rule = get_string(item, "rule");
+	if (!c->name || !cJSON_IsNumber(kernel) || !cJSON_IsNumber(observed) ||
+	    !cJSON_IsNumber(difference))
+		return false;
+	c->kernel = kernel->valuedouble;
+	c->observed = observed->valuedouble;
+	c->difference = difference->valuedouble;
+	return true;
+}
+
+static bool parse_accept(const cJSON *json, struct record *r)
+{
+	r->accept.wait_ns = get_ns(json, "wait_ns");
+	r->accept.evidence = get_string(json, "evidence");
+	r->accept.owner = get_owner(json);
+	return get_endpoint(json, "local", &r->accept.local) &&
+	       get_endpoint(json, "remote", &r->accept.remote);
+}
+
+static bool parse_reset(const cJSON *json, struct record *r)
+{
+	struct record_reset *s = &r->reset;
+
+	s->direction = get_string(json, "direction");
+	s->phase = get_string(json, "phase");
+	s->cause = get_string(json, "cause");
+	s->reason = get_string(json, "reason");
+	s->detail = get_string(json, "detail");
+	s->owner = get_owner(json);
+	if (!s->direction || !s->phase || !s->cause)
+		return false;
+	s->sent = strcmp(s->direction, "sent") == 0;
+	return get_endpoint(json, "local", &s->local) && get_endpoint(json, "remote", &s->remote);
+}
+
+static bool parse_retransmit(const cJSON *json, struct record *r)
+{
+	struct record_retransmit *s = &r->retransmit;
+
+	s->segment = get_string(json, "segment");
+	s->elapsed_ns = get_ns(json, "elapsed_ns");
+	s->acked = cJSON_IsTrue(member(json, "acked"));
+	s->owner = get_owner(json);
+	if (!s->segment || !get_u64(json, "attempt", &s->attempt))
+		return false;
+	s->syn_ack = strcmp(s->segment, "syn_ack") == 0;
+	return get_endpoint(json, "local", &s->local) && get_endpoint(json, "remote", &s->remote);
+}
+
+static const struct {
+	const char *name;
+	enum record_type type;
+	bool (*parse)(const cJSON *json, struct record *r);
+	const char *needs;
+} types[] = {
+	{ "handshake", RECORD_HANDSHAKE, parse_handshake, "role, outcome, local and remote" },
+	{ "hello", RECORD_HELLO, parse_hello, "" },
+	{ "loss", RECORD_LOSS, parse_loss, "what, why and count" },
+	{ "bye", RECORD_BYE, parse_bye, "" },
+	{ "end", RECORD_END, parse_end, "" },
+	{ "listener", RECORD_LISTENER, parse_listener, "event, netns, socket and local" },
+	{ "overflow", RECORD_OVERFLOW, parse_overflow, "stage, queue, action, count and netns" },
+	{ "audit", RECORD_AUDIT, parse_audit, "netns and counters" },
+	{ "accept", RECORD_ACCEPT, parse_accept, "local and remote" },
+	{ "stats", RECORD_STATS, parse_stats, "" },
+	{ "reset", RECORD_RESET, parse_reset, "direction, phase, cause, local and remote" },
+	{ "retransmit", RECORD_RETRANSMIT, parse_retransmit,
+	  "segment, attempt, local and remote" },
+};
+
+/* All of the line and nothing else, as an object; NULL if it is none. */
+static cJSON *parse_object(const char *line, size_t len)
+{
+	const char *end = NULL;
+	cJSON *json = cJSON_ParseWithLengthOpts(line, len, &end, false);
+
+	while (json && end < line + len && (*end == ' ' || *end == '\t' || *end == '\r'))
+		end++;
+	if (json && end == line + len && cJSON_IsObject(json))
+		return json;
+	cJSON_Delete(json);
+	return NULL;
+}
+
+static enum record_status check_version(const cJSON *json, char *error, size_t size)
+{
+	const cJSON *v = member(json, "v");
+
+	if (!cJSON_IsNumber(v)) {
+		snprintf(error, size, "it has no \"v\", so it is no tcpshake record");
+		return RECORD_BAD;
+	}
+	if (v->valuedouble != RECORD_VERSION) {
+		snprintf(error, size,
+			 "it has record format version %g, and this program knows version %d",
+			 v->valuedouble, RECORD_VERSION);
+		return RECORD_FOREIGN;
+	}
+	return RECORD_GOOD;
+}
+
+static enum record_status parse_type(struct record *r, char *error, size_t size)
+{
+	r->type_name = get_string(r->json, "type");
+	if (!r->type_name) {
+		snprintf(error, size, "it has no \"type\", so it is no tcpshake record");
+		return RECORD_BAD;
+	}
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		if (strcmp(types[i].name, r->type_name) != 0)
+			continue;
+		r->type = types[i].type;
+		if (types[i].parse(r->json, r))
+			return RECORD_GOOD;
+		snprintf(error, size, "it lacks what a %s record needs: %s", types[i].name,
+			 types[i].needs);
+		return RECORD_BAD;
+	}
+	return RECORD_GOOD;
+}
+
+enum record_status record_parse(const char *line, size_t len, struct record *r, char *error,
+				size_t size)
+{
+	struct record parsed = { .json = parse_object(line, len) };
+	enum record_status status;
+
+	if (!parsed.json) {
+		snprintf(error, size, "it is no JSON object");
+		return RECORD_BAD;
+	}
+	status = check_version(parsed.json, error, size);
+	if (status == RECORD_GOOD)
+		status = parse_type(&parsed, error, size);
+	if (status != RECORD_GOOD) {
+		cJSON_Delete(parsed.json);
+		return status;
+	}
+	parsed.ts = get_string(parsed.json, "ts");
+	parsed.seq = record_count_of(parsed.json, "seq");
+	parsed.mono_ns = record_count_of(parsed.json, "mono_ns");
+	parsed.netns = record_count_of(parsed.json, "netns");
+	parsed.cgroup_path = get_string(member(parsed.json, "cgroup"), "path");
+	*r = parsed;
+	return RECORD_GOOD;
+}
+
+void record_free(struct record *r)
+{
+	cJSON_Delete(r->json);
+	memset(r, 0, sizeof(*r));
+}

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * One line of the feed as a plain struct, for every view. Pure.
+ *
+ * What a record lacks is NULL, NS_UNKNOWN or false. Words of newer daemons (a record type, an
+ * outcome) are kept as text beside a number of -1, so that nothing they say is lost. Strings
+ * are the feed's own and may hold anything: text/text.h is for showing them.
+ */
+#ifndef TCPSHAKE_PARSED_RECORD_H
+#define TCPSHAKE_PARSED_RECORD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cjson/cJSON.h>
+
+#define RECORD_VERSION 1
+
+enum record_type {
+	RECORD_OTHER, /* of a newer daemon */
+	RECORD_HELLO,
+	RECORD_HANDSHAKE,
+	RECORD_LOSS,
+	RECORD_BYE,
+	RECORD_END,
+	RECORD_LISTENER,
+	RECORD_OVERFLOW,
+	RECORD_AUDIT,
+	RECORD_ACCEPT,
+	RECORD_STATS,
+	RECORD_RESET,
+	RECORD_RETRANSMIT,
+};
+
+#define COUNT_UNKNOWN UINT64_MAX
+
+struct endpoint {
+	const char *addr;
+	uint16_t port;
+	bool numeric; /* `bytes` are valid: `addr` is an address as inet_pton(3) knows it */
+	bool ipv6; /* `addr` has colons */
+	uint8_t bytes[16]; /* network byte order, v4-mapped */
+};
+
+struct owner {
+	bool known;
+	uint64_t pid;
+	uint64_t uid; /* or COUNT_UNKNOWN */
+	const char *comm;
+};
+
+struct queue {
+	bool known;
+	uint64_t len, max, peak;
+};
+
+/* Words as they came; all NULL if there is none. */
+struct cause {
+	const char *code, *certainty, *detail;
+};
+
+struct record_handshake {
+	const char *conn; /* the same on both sides, or NULL */
+	uint64_t netns; /* 0: not told */
+	int role; /* enum role, or -1 */
+	int outcome; /* enum outcome, or -1 */
+	const char *role_name;
+	const char *outcome_name;
+	const char *errno_name;
+	struct endpoint local, remote;
+	uint64_t latency_ns; /* or NS_UNKNOWN */
+	uint64_t retransmit_wait_ns; /* or NS_UNKNOWN */
+	uint64_t retransmits;
+	unsigned flags; /* enum handshake_flag */
+	bool has_queue;
+	uint64_t queue_len, queue_max;
+	bool has_process;
+	uint64_t pid;
+	uint64_t uid; /* or COUNT_UNKNOWN */
+	const char *comm;
+	const char *cgroup_path;
+	const char *container_id;
+	bool inferred; /* no event told its end */
+	struct cause cause;
+};
+
+struct record_hello {
+	const char *version;
+	const char *host;
+	const char *boot_id;
+	const char *kernel;
+	const char *evidence;
+	const cJSON *filters; /* the daemon's own, or NULL */
+	const cJSON *subscription; /* this feed's own, or NULL */
+};
+
+struct record_loss {
+	const char *what;
+	const char *why;
+	uint64_t count;
+};
+
+/* Of handshakes, by the kernel's count: seen = delivered + filtered + limited + lost. */
+struct record_bye {
+	const char *reason;
+	bool has_totals;
+	uint64_t seen, filtered, limited, lost;
+};
+
+/* What `bye` and `stats` both have: objects by type of record, and by role; or NULL. */
+struct record_stats {
+	uint64_t uptime_ns; /* or NS_UNKNOWN */
+	const cJSON *totals;
+	const cJSON *outcomes;
+};
+
+enum listen_event { LISTEN_OPENED, LISTEN_CLOSED, LISTEN_CHANGED, LISTEN_SAMPLE };
+
+struct record_listener {
+	int event; /* enum listen_event, or -1 */
+	const char *event_name;
+	uint64_t netns;
+	struct endpoint local;
+	bool v6only;
+	const char *socket; /* with the netns: which one */
+	struct owner owner;
+	uint64_t owners; /* all that hold it, as far as known */
+	uint64_t backlog; /* or COUNT_UNKNOWN */
+	struct queue accept;
+	struct queue syn; /* `peak` is 0 */
+	uint64_t drops; /* or COUNT_UNKNOWN */
+	uint64_t overflow_syn, overflow_ack, overflow_cookie;
+	bool waiting; /* there is somebody in the accept queue */
+	uint64_t oldest_wait_ns; /* or NS_UNKNOWN */
+	const char *container_id;
+};
+
+struct record_overflow {
+	const char *stage, *queue, *action, *evidence;
+	uint64_t count;
+	struct cause cause;
+	uint64_t netns;
+	bool has_listener, has_remote;
+	struct endpoint listener, remote;
+	struct owner owner;
+	struct queue accept;
+	uint64_t interval_ns; /* or NS_UNKNOWN */
+};
+
+struct record_audit {
+	uint64_t netns;
+	uint64_t interval_ns; /* or NS_UNKNOWN */
+	const cJSON *counters; /* an array; for record_counter_of() */
+	bool balanced;
+};
+
+struct record_counter {
+	const char *name;
+	double kernel, observed, difference; /* integers, as JSON has them */
+	const char *rule; /* or NULL */
+};
+
+struct record_accept {
+	struct endpoint local, remote;
+	uint64_t wait_ns; /* or NS_UNKNOWN */
+	const char *evidence;
+	struct owner owner;
+};
+
+struct record_reset {
+	bool sent;
+	const char *direction, *phase, *cause;
+	const char *reason, *detail; /* or NULL */
+	struct endpoint local, remote;
+	struct owner owner;
+};
+
+struct record_retransmit {
+	const char *segment;
+	bool syn_ack; /* else a SYN, or a newer daemon's word */
+	uint64_t attempt;
+	uint64_t elapsed_ns; /* or NS_UNKNOWN */
+	bool acked;
+	struct endpoint local, remote;
+	struct owner owner;
+};
+
+struct record_end {
+	bool ok;
+	const char *error;
+};
+
+struct record {
+	enum record_type type;
+	const char *type_name;
+	const char *ts;
+	uint64_t seq; /* 0 if it has none */
+	uint64_t mono_ns; /* 0 if it has none */
+	uint64_t netns; /* 0 if it is about none */
+	const char *cgroup_path; /* or NULL */
+	struct record_stats stats; /* of RECORD_STATS and RECORD_BYE */
+	union {
+		struct record_handshake handshake;
+		struct record_hello hello;
+		struct record_loss loss;
+		struct record_bye bye;
+		struct record_end end;
+		struct record_listener listener;
+		struct record_overflow overflow;
+		struct record_audit audit;
+		struct record_accept accept;
+		struct record_reset reset;
+		struct record_retransmit retransmit;
+	};
+	cJSON *json; /* owns the strings */
+};
+
+enum record_status {
+	RECORD_GOOD,
+	RECORD_BAD, /* no JSON object, or not what its type promises */
+	RECORD_FOREIGN, /* a version of the format that this program does not know */
+};
+
+/*
+ * Parse one line. If it is RECORD_GOOD, `r` is to be given to record_free(); if not, `error`
+ * says why in one line and `r` is untouched.
+ */
+enum record_status record_parse(const char *line, size_t len, struct record *r, char *error,
+				size_t size);
+void record_free(struct record *r);
+
+/* One item of an audit's counters; false if it is none. */
+bool record_counter_of(const cJSON *item, struct record_counter *c);
+/* A count in an object of the record; 0 if it is not there. */
+uint64_t record_count_of(const cJSON *object, const char *key);
+
+#endif

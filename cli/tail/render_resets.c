@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Resets and retransmits as lines, in the columns of the handshakes. */
+#include "cli/tail/render.h"
+#include "cli/tail/render_parts.h"
+
+#include <linux/types.h>
+#include <stdio.h>
+
+#include "bpf/event.h"
+#include "common/duration.h"
+
+/* Ordinary ends of connections are no news; the rest is in bold. */
+static enum paint reset_paint(const char *cause)
+{
+	static const struct {
+		const char *cause;
+		enum paint paint;
+	} paints[] = {
+		{ "port_closed", PAINT_BAD },	   { "refused", PAINT_BAD },
+		{ "abort_on_overflow", PAINT_BAD }, { "invalid", PAINT_WARN },
+		{ "abort", PAINT_WARN },	   { "peer", PAINT_WARN },
+		{ "no_connection", PAINT_NONE },   { "late", PAINT_NONE },
+	};
+
+	for (size_t i = 0; i < sizeof(paints) / sizeof(paints[0]); i++)
+		if (strcmp(paints[i].cause, cause) == 0)
+			return paints[i].paint;
+	return PAINT_BOLD;
+}
+
+void render_reset(struct line *l, const struct record *r)
+{
+	const struct record_reset *s = &r->reset;
+	struct buf extras = { 0 }, spare = { 0 };
+	struct line e = { .out = &extras, .style = l->style };
+	struct line none = { .out = &spare, .style = l->style };
+	size_t end;
+
+	render_time(l, r);
+	if (render_is_wide(l->style))
+		line_cell(l, PAINT_NONE, s->sent ? "RST out" : "RST in", ROLE_WIDTH + 1);
+	/* There is no latency: the cause has both columns. The arrow says who sent it. */
+	end = l->columns + OUTCOME_WIDTH + 1 + LATENCY_WIDTH;
+	if (!render_is_wide(l->style))
+		line_put(l, PAINT_NONE, "RST ");
+	line_put(l, reset_paint(s->cause), s->cause);
+	line_pad(l, end);
+	line_put(l, PAINT_NONE, " ");
+	render_endpoints(l, &s->local, s->sent ? ROLE_ACTIVE : ROLE_PASSIVE, &s->remote);
+	render_extra(&e, PAINT_NONE, "phase", s->phase);
+	if (s->reason)
+		render_extra(&e, PAINT_NONE, "reason", s->reason);
+	render_rest(l, &s->owner, &e, &none);
+	render_detail(l, s->detail);
+	line_end(l);
+}
+
+void render_retransmit(struct line *l, const struct record *r)
+{
+	const struct record_retransmit *s = &r->retransmit;
+	struct buf extras = { 0 }, spare = { 0 };
+	struct line e = { .out = &extras, .style = l->style };
+	struct line none = { .out = &spare, .style = l->style };
+	bool syn = strcmp(s->segment, "syn") == 0;
+	const char *segment = s->syn_ack ? "SYN-ACK" : syn ? "SYN" : s->segment;
+	char text[32] = "-";
+
+	render_time(l, r);
+	if (render_is_wide(l->style))
+		line_cell(l, PAINT_NONE, segment, ROLE_WIDTH + 1);
+	else
+		render_extra(&e, PAINT_NONE, NULL, segment);
+	line_cell(l, PAINT_WARN, "retransmit", OUTCOME_WIDTH + 1);
+	if (s->elapsed_ns != NS_UNKNOWN)
+		duration_format(s->elapsed_ns, text, sizeof(text));
+	line_cell_right(l, PAINT_BOLD, text, LATENCY_WIDTH);
+	line_put(l, PAINT_NONE, " ");
+	render_endpoints(l, &s->local, s->syn_ack ? ROLE_PASSIVE : ROLE_ACTIVE, &s->remote);
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)s->attempt);
+	render_extra(&e, PAINT_WARN, "attempt", text);
+	if (s->acked)
+		render_extra(&e, PAINT_BAD, NULL, "acked");
+	render_rest(l, &s->owner, &e, &none);
+	line_end(l);
+}

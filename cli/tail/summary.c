@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "cli/tail/summary.h"
+#include "cli/feed/evidence.h"
+#include "cli/text/text.h"
+
+#include <linux/types.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "bpf/event.h"
+#include "common/duration.h"
+#include "common/histogram.h"
+#include "common/names.h"
+
+/* Of five things lost for five reasons; more are a newer daemon's and share the last entry. */
+#define LOSSES 32
+#define WORD 24
+
+struct loss {
+	char what[WORD], why[WORD];
+	uint64_t count;
+};
+
+/* Of some twenty words; more are a newer daemon's and share the last entry. */
+#define TALLIES 40
+
+struct tally {
+	char word[WORD + 1];
+	uint64_t counts[2];
+};
+
+struct summary {
+	/* The last row and column: words of a newer daemon. */
+	uint64_t counts[OUTCOMES + 1][ROLES + 1];
+	struct histogram latency[ROLES]; /* of established ones */
+	uint64_t retransmitted;
+	struct loss losses[LOSSES];
+	bool has_totals;
+	uint64_t seen, filtered, limited, lost;
+	uint64_t refused_syns, refused_acks; /* by full queues */
+	struct evidence evidence; /* of all feeds */
+	struct tally causes[TALLIES]; /* proven, probable */
+	struct tally resets[TALLIES]; /* sent, received */
+};
+
+struct summary *summary_new(void)
+{
+	return calloc(1, sizeof(struct summary));
+}
+
+void summary_free(struct summary *s)
+{
+	free(s);
+}
+
+/* The words are kept as they are shown; what does not fit is a word that nobody uses. */
+static void copy_word(char *out, size_t size, const char *word)
+{
+	struct buf text = { 0 };
+
+	text_append(&text, word, false);
+	buf_mem(&text, "", 1);
+	snprintf(out, size, "%s", text.failed ? "?" : text.data);
+	buf_free(&text);
+}
+
+static void add_tally(struct tally *tallies, const char *word, int column)
+{
+	struct tally *t = tallies;
+	char name[sizeof(t->word)];
+
+	copy_word(name, sizeof(name), word);
+	while (t < tallies + TALLIES - 1 && *t->word && strcmp(t->word, name) != 0)
+		t++;
+	memcpy(t->word, t < tallies + TALLIES - 1 ? name : "other", t < tallies + TALLIES - 1 ?
+	       sizeof(name) : sizeof("other"));
+	t->counts[column]++;
+}
+
+static void add_handshake(struct summary *s, const struct record *r)
+{
+	const struct record_handshake *h = &r->handshake;
+	bool proven = h->cause.certainty && strcmp(h->cause.certainty, "proven") == 0;
+
+	if (h->cause.code)
+		add_tally(s->causes, h->cause.code, !proven);
+	s->counts[h->outcome < 0 ? OUTCOMES : h->outcome][h->role < 0 ? ROLES : h->role]++;
+	s->retransmitted += h->retransmits > 0;
+	if (h->outcome == OUTCOME_ESTABLISHED && h->role >= 0 && h->latency_ns != NS_UNKNOWN)
+		histogram_record(&s->latency[h->role], h->latency_ns);
+}
+
+static void add_loss(struct summary *s, const struct record *r)
+{
+	struct loss loss;
+
+	copy_word(loss.what, sizeof(loss.what), r->loss.what);
+	copy_word(loss.why, sizeof(loss.why), r->loss.why);
+	for (size_t i = 0; i < LOSSES; i++) {
+		struct loss *l = &s->losses[i];
+
+		if (l->count && (strcmp(l->what, loss.what) || strcmp(l->why, loss.why)) &&
+		    i + 1 < LOSSES)
+			continue;
+		if (i + 1 == LOSSES)
+			loss = (struct loss){ .what = "other", .why = "other reasons" };
+		memcpy(l->what, loss.what, WORD);
+		memcpy(l->why, loss.why, WORD);
+		l->count += r->loss.count;
+		return;
+	}
+}
+
+/* A recording may hold several feeds. */
+static void add_bye(struct summary *s, const struct record *r)
+{
+	s->has_totals = s->has_totals || r->bye.has_totals;
+	s->seen += r->bye.seen;
+	s->filtered += r->bye.filtered;
+	s->limited += r->bye.limited;
+	s->lost += r->bye.lost;
+}
+
+static void add_overflow(struct summary *s, const struct record *r)
+{
+	const struct record_overflow *o = &r->overflow;
+
+	if (strcmp(o->action, "cookie") == 0)
+		return;
+	if (strcmp(o->stage, "ack") == 0)
+		s->refused_acks += o->count;
+	else
+		s->refused_syns += o->count;
+}
+
+static void add_reset(struct summary *s, const struct record *r)
+{
+	add_tally(s->resets, r->reset.cause, !r->reset.sent);
+}
+
+static void add_hello(struct summary *s, const struct record *r)
+{
+	struct evidence one;
+
+	evidence_take(&one, r);
+	evidence_join(&s->evidence, &one);
+}
+
+void summary_add(struct summary *s, const struct record *r)
+{
+	static void (*const adders[])(struct summary *, const struct record *) = {
+		[RECORD_HELLO] = add_hello,
+		[RECORD_HANDSHAKE] = add_handshake,
+		[RECORD_LOSS] = add_loss,
+		[RECORD_BYE] = add_bye,
+		[RECORD_OVERFLOW] = add_overflow,
+		[RECORD_RESET] = add_reset,
+		[RECORD_RETRANSMIT] = NULL, /* and what is not listed */
+	};
+
+	if (adders[r->type])
+		adders[r->type](s, r);
+}
+
+static void __attribute__((format(printf, 2, 3))) put(struct buf *b, const char *format, ...)
+{
+	char text[160];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	buf_str(b, text);
+}
+
+static uint64_t count_role(const struct summary *s, unsigned role)
+{
+	uint64_t sum = 0;
+
+	for (unsigned outcome = 0; outcome <= OUTCOMES; outcome++)
+		sum += s->counts[outcome][role];
+	return sum;
+}
+
+static void put_row(struct buf *b, const char *title, const uint64_t *counts, unsigned columns)
+{
+	put(b, "%-12s", title);
+	for (unsigned role = 0; role < columns; role++)
+		put(b, " %9llu", (unsigned long long)counts[role]);
+	put(b, "\n");
+}
+
+static void put_counts(const struct summary *s, struct buf *b)
+{
+	uint64_t all[ROLES + 1];
+	unsigned columns;
+
+	for (unsigned role = 0; role <= ROLES; role++)
+		all[role] = count_role(s, role);
+	if (!(all[ROLE_ACTIVE] | all[ROLE_PASSIVE] | all[ROLES])) {
+		put(b, "no handshakes\n");
+		return;
+	}
+	columns = all[ROLES] ? ROLES + 1 : ROLES;
+	put(b, "%-12s %9s %9s%s\n", "handshakes", role_names[ROLE_ACTIVE], role_names[ROLE_PASSIVE],
+	    columns > ROLES ? "     other" : "");
+	for (unsigned outcome = 0; outcome <= OUTCOMES; outcome++) {
+		const uint64_t *counts = s->counts[outcome];
+
+		if (counts[ROLE_ACTIVE] | counts[ROLE_PASSIVE] | counts[ROLES])
+			put_row(b, outcome < OUTCOMES ? outcome_names[outcome] : "other", counts,
+				columns);
+	}
+	put_row(b, "all", all, columns);
+}
+
+static void put_latencies(const struct summary *s, struct buf *b)
+{
+	static const double quantiles[] = { 0.5, 0.9, 0.99, 1 };
+	char text[32];
+
+	if (!s->latency[ROLE_ACTIVE].count && !s->latency[ROLE_PASSIVE].count)
+		return;
+	put(b, "\n%-12s %9s %9s %9s %9s\n", "latency", "p50", "p90", "p99", "max");
+	for (unsigned role = 0; role < ROLES; role++) {
+		if (!s->latency[role].count)
+			continue;
+		put(b, "%-12s", role_names[role]);
+		for (size_t q = 0; q < sizeof(quantiles) / sizeof(quantiles[0]); q++)
+			put(b, " %9s", duration_format(histogram_quantile(&s->latency[role],
+									  quantiles[q]),
+						       text, sizeof(text)));
+		put(b, "\n");
+	}
+}
+
+/* The most frequent first. */
+static int compare_tallies(const void *a, const void *b)
+{
+	const struct tally *ta = a, *tb = b;
+	uint64_t na = ta->counts[0] + ta->counts[1], nb = tb->counts[0] + tb->counts[1];
+
+	return na != nb ? (na < nb) - (na > nb) : strcmp(ta->word, tb->word);
+}
+
+/* None counted is none only if somebody counted. */
+static const char *tally_text(uint64_t count, bool counted, char *out, size_t size)
+{
+	snprintf(out, size, "%llu", (unsigned long long)count);
+	return count || counted ? out : "-";
+}
+
+static void put_tallies(const struct tally *tallies, const char *const titles[3],
+			const bool counted[2], struct buf *b)
+{
+	struct tally sorted[TALLIES];
+	char first[24], second[24];
+
+	if (!*tallies->word)
+		return;
+	memcpy(sorted, tallies, sizeof(sorted));
+	qsort(sorted, TALLIES, sizeof(*sorted), compare_tallies);
+	put(b, "\n%-24s %9s %9s\n", titles[0], titles[1], titles[2]);
+	for (const struct tally *t = sorted; t < sorted + TALLIES && *t->word; t++)
+		put(b, "%-24s %9s %9s\n", t->word,
+		    tally_text(t->counts[0], counted[0], first, sizeof(first)),
+		    tally_text(t->counts[1], counted[1], second, sizeof(second)));
+}
+
+static void put_count(struct buf *b, const char *title, uint64_t count, const char *what)
+{
+	if (count)
+		put(b, "%-12s %9llu %s\n", title, (unsigned long long)count, what);
+}
+
+/* What stands between this summary and the truth; nothing if nothing does. */
+static void put_doubts(const struct summary *s, const struct reader_report *report, struct buf *b)
+{
+	for (size_t i = 0; i < LOSSES; i++) {
+		const struct loss *l = &s->losses[i];
+		char what[2 * WORD + 8];
+
+		snprintf(what, sizeof(what), "%s: %s", l->what, l->why);
+		put_count(b, "lost", l->count, what);
+	}
+	put_count(b, "missing", report->missing, "records, by the gaps in seq");
+	put_count(b, "skipped", report->bad, "lines that are no records");
+	put_count(b, "skipped", report->foreign, "records of another format version");
+	put_count(b, "skipped", report->oversized, "lines too long");
+	put_count(b, "skipped", report->cut, "last line, cut off");
+}
+
+void summary_print(const struct summary *s, const struct reader_report *report, struct buf *b)
+{
+	char limited[40] = "";
+	size_t start;
+
+	if (s->limited)
+		snprintf(limited, sizeof(limited), "%llu over the rate, ",
+			 (unsigned long long)s->limited);
+
+	put_counts(s, b);
+	put_latencies(s, b);
+	put_tallies(s->causes, (const char *[]){ "causes", "proven", "probable" },
+		    (const bool[]){ true, true }, b);
+	put_tallies(s->resets, (const char *[]){ "resets", "sent", "received" },
+		    (const bool[]){ !evidence_lacks(&s->evidence, SIGHT_RESETS_SENT),
+				    !evidence_lacks(&s->evidence, SIGHT_RESETS_RECEIVED) }, b);
+	buf_lit(b, "\n");
+	start = b->len;
+	put_count(b, "retransmits", s->retransmitted, "handshakes sent a SYN or SYN-ACK again");
+	put_count(b, "overflow", s->refused_syns, "SYNs that a full queue refused");
+	put_count(b, "overflow", s->refused_acks, "final ACKs that a full queue refused");
+	put_doubts(s, report, b);
+	if (s->has_totals)
+		put(b, "%-12s %9llu seen, %llu filtered, %s%llu lost\n", "kernel",
+		    (unsigned long long)s->seen, (unsigned long long)s->filtered, limited,
+		    (unsigned long long)s->lost);
+	/* No blank line at the very end. */
+	if (b->len == start && start)
+		b->len--;
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* The view `tail`: a line a record, as it comes, and a summary at the end. */
+#include "cli/feed/reader.h"
+#include "cli/tail/render.h"
+#include "cli/tail/summary.h"
+#include "cli/text/terminal.h"
+#include "cli/text/text.h"
+#include "cli/view.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "common/log.h"
+
+struct tail {
+	const struct options *options;
+	struct style style;
+	struct output out;
+	struct summary *summary;
+	bool titled; /* the header was written */
+};
+
+static void tail_json(struct tail *t, const char *line, size_t len)
+{
+	if (t->style.terminal)
+		text_append_json(&t->out.buf, line, len);
+	else
+		buf_mem(&t->out.buf, line, len);
+	buf_lit(&t->out.buf, "\n");
+}
+
+static void tail_record(void *view, const struct record *r, const char *line, size_t len)
+{
+	struct tail *t = view;
+
+	summary_add(t->summary, r);
+	if (t->options->json) {
+		tail_json(t, line, len);
+		return;
+	}
+	/* Below the hello: it says whose records these are. */
+	if (!t->titled && t->style.terminal && r->type != RECORD_HELLO) {
+		render_header(&t->out.buf, &t->style);
+		t->titled = true;
+	}
+	render_record(&t->out.buf, &t->style, r);
+}
+
+static void tail_resized(void *view)
+{
+	struct tail *t = view;
+	bool was_wide = render_is_wide(&t->style);
+
+	terminal_resize(&t->style);
+	if (render_is_wide(&t->style) != was_wide)
+		t->titled = false;
+}
+
+/* To standard output only where a person reads it: in a pipe that is for records. */
+static void tail_summary(struct tail *t, const struct reader_report *report)
+{
+	FILE *to = t->style.terminal && !t->options->json ? stdout : stderr;
+	struct buf text = { 0 };
+
+	/* Off the line that the terminal's "^C" may stand on. */
+	if (isatty(fileno(to)))
+		buf_lit(&text, "\n");
+	summary_print(t->summary, report, &text);
+	fwrite(text.data, 1, text.failed ? 0 : text.len, to);
+	fflush(to);
+	buf_free(&text);
+}
+
+enum exit_status tail_run(const struct options *o)
+{
+	static const struct reader_ops ops = { .record = tail_record, .resized = tail_resized };
+	struct tail t = { .options = o, .summary = summary_new() };
+	struct reader_report report = { 0 };
+	enum exit_status status;
+
+	if (!t.summary) {
+		log_error("out of memory");
+		return STATUS_FAILED;
+	}
+	terminal_detect(&t.style, o->color);
+	status = reader_run(o, &t.out, &ops, &t, &report);
+	/* Where nothing was read there is nothing to sum up; why was said already. */
+	if (!o->no_summary && !t.out.closed && (report.lines || status == STATUS_OK))
+		tail_summary(&t, &report);
+	buf_free(&t.out.buf);
+	summary_free(t.summary);
+	return status;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Standard output: buffered by the pass, and never a reason to miss a signal. */
+#ifndef TCPSHAKE_OUTPUT_H
+#define TCPSHAKE_OUTPUT_H
+
+#include <stdbool.h>
+
+#include "common/buf.h"
+#include "cli/feed/signals.h"
+
+struct output {
+	struct buf buf; /* append to it; output_flush() writes and empties it */
+	bool closed; /* the reader went away: what is appended is dropped */
+};
+
+/*
+ * Write all that is buffered. 0, also once the reader is gone; -EINTR when a second request to
+ * stop came while the reader did not read; or another negative errno.
+ */
+int output_flush(struct output *o, struct signals *signals);
+
+#endif

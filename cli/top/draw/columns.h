@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The columns of each pane: what they show and what they sort by. Pure. */
+#ifndef TCPSHAKE_TOP_COLUMNS_H
+#define TCPSHAKE_TOP_COLUMNS_H
+
+#include "cli/top/draw/canvas.h"
+#include "cli/top/model/query.h"
+
+/* What a cell may need beside its line. */
+struct top_context {
+	const struct top_model *model;
+	uint64_t now_ns;
+	double seconds; /* of the window */
+};
+
+/* A place on the canvas, and who asks. */
+struct top_cell {
+	struct top_canvas *canvas;
+	unsigned row, column, width;
+	const struct top_context *context;
+};
+
+struct top_column {
+	const char *title;
+	unsigned width; /* at least, of the one that takes the rest */
+	unsigned from; /* columns of a pane that has it */
+	bool right; /* aligned */
+	bool flexible; /* takes what is left */
+	bool mixed; /* only with several network namespaces */
+	bool ascending; /* by nature: names */
+	void (*put)(const struct top_cell *at, const struct top_line *l);
+	/* What it sorts by; `name` where that is NULL. */
+	uint64_t (*value)(const struct top_line *l);
+};
+
+#define TOP_PANE_COLUMNS 14
+
+struct top_pane {
+	const char *title;
+	unsigned sort; /* the column that it is sorted by at first */
+	struct top_column columns[TOP_PANE_COLUMNS]; /* up to one without a title */
+};
+
+extern const struct top_pane top_panes[TOP_TABLES];
+
+unsigned top_column_count(enum top_table_id id);
+/* The name of a row, in two parts: "10.0.0.1" and ":443". */
+void top_line_name(enum top_table_id id, const struct top_line *l, char *head, size_t size,
+		   char *tail, size_t tail_size);
+void top_sort(enum top_table_id id, unsigned column, bool reversed, struct top_line *lines,
+	      size_t count);
+
+/* ---- numbers ---- */
+
+/* "123456", then "1234k", "123M": at most `digits` characters, and five of them are enough. */
+const char *top_number(uint64_t n, unsigned digits, char *out, size_t size);
+/* "0/s", "1.2/s", "123/s", "12.3k/s" */
+const char *top_rate(uint64_t n, double seconds, char *out, size_t size);
+/* "35.5us": as common/duration.h has it, without its space. */
+const char *top_time(uint64_t ns, char *out, size_t size);
+/* "now", "12 s", "3 m", "2 h" */
+const char *top_age(uint64_t from_ns, uint64_t now_ns, char *out, size_t size);
+
+#endif

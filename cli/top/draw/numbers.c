@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Numbers as the screen has them: short, and with their units. */
+#include "cli/top/draw/columns.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/duration.h"
+
+const char *top_number(uint64_t n, unsigned digits, char *out, size_t size)
+{
+	static const char units[] = " kMGTPE";
+	unsigned unit = 0;
+	uint64_t limit = 1;
+
+	for (unsigned i = 0; i < digits; i++)
+		limit *= 10;
+	if (n < limit) {
+		snprintf(out, size, "%llu", (unsigned long long)n);
+		return out;
+	}
+	/* Cut, not rounded: it never says more than there was. */
+	for (limit /= 10; n >= limit && unit < 6; unit++)
+		n /= 1000;
+	snprintf(out, size, "%llu%c", (unsigned long long)n, units[unit]);
+	return out;
+}
+
+const char *top_rate(uint64_t n, double seconds, char *out, size_t size)
+{
+	double rate = seconds > 0 ? (double)n / seconds : 0;
+
+	if (!n)
+		snprintf(out, size, "0/s");
+	else if (rate < 0.095)
+		snprintf(out, size, "<0.1/s");
+	else if (rate < 9.95)
+		snprintf(out, size, "%.1f/s", rate);
+	else if (rate < 9999.5)
+		snprintf(out, size, "%.0f/s", rate);
+	else if (rate < 99950)
+		snprintf(out, size, "%.1fk/s", rate / 1e3);
+	else if (rate < 999500)
+		snprintf(out, size, "%.0fk/s", rate / 1e3);
+	else
+		snprintf(out, size, "%.1fM/s", rate / 1e6);
+	return out;
+}
+
+const char *top_time(uint64_t ns, char *out, size_t size)
+{
+	char *space;
+
+	duration_format(ns, out, size);
+	space = strchr(out, ' ');
+	if (space)
+		memmove(space, space + 1, strlen(space));
+	return out;
+}
+
+const char *top_age(uint64_t from_ns, uint64_t now_ns, char *out, size_t size)
+{
+	uint64_t s = now_ns > from_ns ? (now_ns - from_ns) / NSEC_PER_SEC : 0;
+
+	if (!s)
+		snprintf(out, size, "now");
+	else
+		snprintf(out, size, s < 100 ? "%llus" : s < 6000 ? "%llum" : "%lluh",
+			 (unsigned long long)(s < 100 ? s : s < 6000 ? s / 60 : s / 3600));
+	return out;
+}

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What `top` knows: records in, numbers out. Pure: the time is passed in.
+ *
+ * Time is the records' own (`mono_ns`), in whole seconds. A window of N seconds at the time T is
+ * the records of the N whole seconds before the second of T: of T = 100.3 s and N = 10 those with
+ * 90 s <= mono_ns < 100 s. A record that comes late counts in its own second. "Since start" is all
+ * that came, up to the last record.
+ *
+ * Memory is bounded. Of each table's rows there are at most TOP_ROWS_MAX - 1; when all are taken,
+ * those that were idle for longer than the longest window go, and what they counted goes to
+ * "other", as does what comes when none is idle. Likewise, of one second and table at most
+ * TOP_SECOND_CELLS different numbers are kept; the rest is counted in that second's "other".
+ */
+#ifndef TCPSHAKE_TOP_MODEL_H
+#define TCPSHAKE_TOP_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/filter.h"
+#include "cli/feed/parsed_record.h"
+
+enum top_table_id {
+	TOP_LISTENERS, /* of passive handshakes and refusals */
+	TOP_DESTINATIONS, /* of active handshakes */
+	TOP_PROCESSES, /* by name */
+	TOP_CAUSES,
+	TOP_TABLES,
+};
+
+enum top_count {
+	TOP_COUNT_ACTIVE,
+	TOP_COUNT_PASSIVE,
+	TOP_COUNT_FAILED,
+	TOP_COUNT_RETRANSMITTED,
+	TOP_COUNT_OVERFLOWED, /* segments refused by full queues */
+	TOP_COUNT_COOKIES,
+	TOP_COUNT_LOST, /* records */
+	TOP_COUNT_LIMITED, /* records above a rate that somebody set */
+	TOP_COUNT_BALANCED, /* audits */
+	TOP_COUNT_UNBALANCED,
+	TOP_COUNTS,
+};
+
+enum top_window { TOP_1S, TOP_10S, TOP_1M, TOP_5M, TOP_START, TOP_WINDOWS };
+
+/* 1, 10, 60 and 300; 0: since start. */
+extern const unsigned top_window_seconds[TOP_WINDOWS];
+extern const char *const top_window_names[TOP_WINDOWS];
+
+struct top_model;
+
+struct top_model *top_model_new(void);
+void top_model_free(struct top_model *m);
+/* One that stays as it is while the other goes on. NULL if memory is out. */
+struct top_model *top_model_copy(struct top_model *m);
+/* Forget everything: another feed, or the same from its beginning. */
+void top_model_clear(struct top_model *m);
+
+/* `now_ns`: when it came, on the feed's clock; for records without a time of their own. */
+void top_model_add(struct top_model *m, const struct record *r, uint64_t now_ns);
+
+/* What is not wanted at all; `filter` must outlive the model. */
+void top_model_set_source_filter(struct top_model *m, const struct filter *filter);
+/*
+ * Show only these, of what came and what comes. What came before the oldest record still kept
+ * (top_frame's `since_ns` tells) is not counted any more. NULL: everything.
+ */
+void top_model_set_filter(struct top_model *m, const struct filter *filter);
+
+/* mono_ns of the newest record; 0 if there is none. */
+uint64_t top_model_newest_ns(const struct top_model *m);
+
+#endif

@@ -1,0 +1,415 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/cause/correlate_internal.h"
+#include "daemon/records/record.h"
+
+#define HOLD_NS (100 * 1000000ULL)
+#define HOLD_MAX_NS (1500 * 1000000ULL) /* for a far server's end */
+#define HELD_MAX 8192
+#define FORGET_ENDED_NS (5 * NSEC_PER_SEC)
+
+struct correlate *correlate_new(correlate_local_fn local, void *ctx, bool one_sided)
+{
+	const uintptr_t mask = _Alignof(struct correlate) - 1;
+	void *memory = calloc(1, sizeof(struct correlate) + mask); /* which leaves it untouched */
+	struct correlate *c = (struct correlate *)(((uintptr_t)memory + mask) & ~mask);
+
+	if (!memory)
+		return NULL;
+	c->memory = memory;
+	c->local = local;
+	c->ctx = ctx;
+	c->one_sided = one_sided;
+	return c;
+}
+
+void correlate_free(struct correlate *c)
+{
+	if (!c)
+		return;
+	tracks_free(&c->tracks);
+	free(c->held);
+	free(c->memory);
+}
+
+uint64_t correlate_lost(const struct correlate *c)
+{
+	return c->tracks.lost;
+}
+
+void correlate_incomplete(struct correlate *c, uint64_t now_ns)
+{
+	c->incomplete_ns = now_ns + FORGET_NS;
+}
+
+#define ends_key(e)                                                                                \
+	record_connection((e)->local_addr, (e)->local_port, (e)->remote_addr, (e)->remote_port, 0)
+
+/* NULL if there is no room: then nothing is complete for a while. */
+static struct track *get(struct correlate *c, uint64_t key, uint32_t client_isn, uint64_t now_ns)
+{
+	struct track *t = tracks_get(&c->tracks, key, client_isn, now_ns);
+
+	if (!t)
+		correlate_incomplete(c, now_ns);
+	return t;
+}
+
+/* ---- what happens ---- */
+
+static void set_server(struct track *t, const uint8_t *addr, uint16_t port)
+{
+	memcpy(t->server_addr, addr, sizeof(t->server_addr));
+	t->server_port = port;
+}
+
+static void syn_retransmit(struct correlate *c, struct track *t, const struct event_retransmit *e)
+{
+	set_server(t, e->remote_addr, e->remote_port);
+	if (!t->syn.count && e->start_ns != NS_UNKNOWN)
+		series_add(&t->syn, e->start_ns);
+	t->gap |= e->start_ns == NS_UNKNOWN || e->attempt != t->syn.count;
+	series_add(&t->syn, e->mono_ns);
+	t->unanswered = t->syn.count - 1;
+	if (!t->gap)
+		syns_claim(c, t);
+}
+
+/* A request that ran out is begun anew by the next SYN: the first counts. */
+static void server_began(struct track *t, uint64_t ns)
+{
+	if (ns < t->server_began_ns)
+		t->server_began_ns = ns;
+}
+
+static void synack_retransmit(struct correlate *c, struct track *t, const struct event_retransmit *e)
+{
+	uint64_t timer_ns = track_timer_ns(e->timeouts);
+
+	if (t->client_done_ns == NS_UNKNOWN) /* before others take its place there */
+		tracks_client(&c->tracks, t->key, e->client_isn, &t->client_done_ns, &t->client_trip_ns);
+	if (t->synack.count && e->start_ns > t->synack.first_ns + SLOP_NS)
+		t->synack = (struct series){ .count = 0 }; /* another SYN began it anew */
+	if (!t->synack.count)
+		series_add(&t->synack, e->start_ns);
+	t->gap |= e->attempt != t->synack.count;
+	series_add(&t->synack, e->mono_ns);
+	server_began(t, e->start_ns);
+	t->server_netns = e->header.netns;
+	set_server(t, e->local_addr, e->local_port);
+	memcpy(t->client_addr, e->remote_addr, sizeof(t->client_addr));
+	t->client_port = e->remote_port;
+	t->acked |= e->acked;
+	t->deferred |= e->deferred;
+	t->attempt = e->attempt;
+	t->timeouts = e->timeouts;
+	t->retries = e->retries;
+	t->last_ns = e->mono_ns;
+	t->due_ns = e->mono_ns + timer_ns + timer_ns / 8 + NSEC_PER_SEC;
+	syns_note_foreign(c, e->header.netns, e->local_port, e->remote_addr, e->mono_ns);
+}
+
+void correlate_retransmit(struct correlate *c, const struct event_retransmit *e)
+{
+	struct track *t = get(c, ends_key(e), e->client_isn, e->mono_ns);
+
+	if (t && e->segment == SEGMENT_SYN)
+		syn_retransmit(c, t, e);
+	else if (t)
+		synack_retransmit(c, t, e);
+}
+
+void correlate_overflow(struct correlate *c, const struct event_overflow *e)
+{
+	uint64_t key = ends_key(e);
+	struct track *t = tracks_find(&c->tracks, key);
+
+	/* A segment after the final ACK may be the one refused: its number is a bit higher. */
+	if (!t || e->client_isn - t->client_isn > 0xffff)
+		t = get(c, key, e->client_isn, e->mono_ns);
+	if (!t)
+		return;
+	t->server_netns = e->header.netns;
+	set_server(t, e->local_addr, e->local_port);
+	t->len = e->accept_queue_len;
+	t->max = e->accept_queue_max;
+	if (e->stage == STAGE_SYN) {
+		t->syns_proven = (t->syns_refused == 0 || t->syns_proven) && e->proven;
+		t->syns_refused++;
+		t->syn_code = e->code;
+	} else {
+		t->acks_proven = (t->acks_refused == 0 || t->acks_proven) && e->proven;
+		t->acks_refused++;
+	}
+}
+
+/* An attempt whose SYN was answered by nothing, and did not go out twice, or that is looked at. */
+static struct track *begin_client(struct correlate *c, uint64_t key, const struct event_handshake *e)
+{
+	struct track *t;
+
+	if (e->latency_ns == NS_UNKNOWN || e->flags & (HANDSHAKE_PARTIAL | HANDSHAKE_SIMULTANEOUS))
+		return NULL;
+	t = get(c, key, e->client_isn, e->end_ns);
+	if (t) {
+		set_server(t, e->remote_addr, e->remote_port);
+		series_add(&t->syn, e->end_ns - e->latency_ns);
+	}
+	return t;
+}
+
+static void client_ended(struct correlate *c, uint64_t key, const struct event_handshake *e,
+			 bool wanted)
+{
+	bool done = e->outcome == OUTCOME_ESTABLISHED;
+	struct track *t;
+
+	if (done)
+		tracks_done(&c->tracks, key, e);
+	t = tracks_of(&c->tracks, key, e->client_isn);
+	if ((!t || !t->syn.count) && !e->retransmits &&
+	    (t || (done ? wanted : e->outcome == OUTCOME_CANCELLED || e->outcome == OUTCOME_TIMEOUT)))
+		t = begin_client(c, key, e);
+	if (!t)
+		return;
+	t->touched_ns = e->end_ns;
+	t->client_ended = true;
+	if (done)
+		t->client_done_ns = e->end_ns;
+	t->gap |= (t->syn.count || e->retransmits) && e->retransmits + 1U != t->syn.count;
+	t->unanswered = done && t->syn.count ? t->syn.count - 1 : t->syn.count;
+	if (!t->gap)
+		syns_claim(c, t);
+}
+
+static void server_ended(struct correlate *c, uint64_t key, const struct event_handshake *e)
+{
+	struct track *t;
+
+	if (!tracks_was_done(&c->tracks, key, e->client_isn))
+		syns_note_foreign(c, e->header.netns, e->local_port, e->remote_addr, e->end_ns);
+	t = tracks_find(&c->tracks, key);
+	if (!t || (!(e->flags & HANDSHAKE_NO_ISN) && t->client_isn != e->client_isn))
+		return;
+	t->touched_ns = e->end_ns;
+	t->due_ns = 0;
+	t->server_netns = e->header.netns;
+	t->server_done = e->outcome == OUTCOME_ESTABLISHED;
+	t->server_trip_ns = e->rtt_ns;
+	if (e->latency_ns != NS_UNKNOWN)
+		server_began(t, e->end_ns - e->latency_ns);
+}
+
+void correlate_expect(struct correlate *c, const struct event_handshake *e)
+{
+	c->expected = e;
+	c->expected_key = ends_key(e);
+	tracks_expect(&c->tracks, c->expected_key);
+}
+
+void correlate_handshake(struct correlate *c, const struct event_handshake *e, bool wanted)
+{
+	uint64_t key = c->expected == e ? c->expected_key : ends_key(e);
+
+	c->expected = NULL;
+	if (e->role == ROLE_ACTIVE)
+		client_ended(c, key, e, wanted);
+	else
+		server_ended(c, key, e);
+}
+
+/* ---- what it comes to ---- */
+
+static void fill_times(struct transmissions *out, const struct series *s)
+{
+	out->count = s->count;
+	for (unsigned int i = 0; i < series_known(s); i++)
+		out->after_ns[i] = series_ns(s, i) - s->first_ns;
+}
+
+static void client_evidence(struct correlate *c, struct track *t, uint64_t now_ns,
+			    struct evidence *out)
+{
+	out->server_began_ns = t->server_began_ns;
+	out->trip_ns = t->server_trip_ns;
+	out->none_refused = syns_none_refused(c, t);
+	if (t->syns_refused) /* told one by one */
+		out->syn = (struct refusal_evidence){
+			.count = t->syns_refused,
+			.proven = t->syns_proven,
+			.code = t->syn_code,
+			.queue_known = t->syn_code == CODE_ACCEPT_QUEUE_FULL,
+			.len = t->len,
+			.max = t->max,
+		};
+	else if (t->syn.count && !t->gap)
+		syns_refused(c, t, now_ns, &out->syn);
+}
+
+static void server_evidence(const struct correlate *c, const struct track *t, struct evidence *out)
+{
+	out->exhausted = t->timeouts + 1U >= t->retries;
+	out->client_waited = !c->one_sided && t->syn.count && out->client_done_ns == NS_UNKNOWN;
+	out->ack = (struct refusal_evidence){ .count = t->acks_refused, .proven = t->acks_proven,
+					      .code = CODE_ACCEPT_QUEUE_FULL, .queue_known = t->len,
+					      .len = t->len, .max = t->max };
+}
+
+void correlate_evidence(struct correlate *c, const struct event_handshake *e, uint64_t now_ns,
+			struct evidence *out)
+{
+	uint64_t key = ends_key(e);
+	struct track *t = e->flags & HANDSHAKE_NO_ISN ? tracks_find(&c->tracks, key) :
+							tracks_of(&c->tracks, key, e->client_isn);
+
+	*out = (struct evidence){ .handshake = e,
+				  .server_began_ns = NS_UNKNOWN,
+				  .client_done_ns = NS_UNKNOWN,
+				  .trip_ns = NS_UNKNOWN,
+				  .reach_ns = NS_UNKNOWN,
+				  .complete = e->end_ns >= c->incomplete_ns };
+	out->remote_is_here = c->local(c->ctx, 0, e->remote_addr);
+	if (e->role == ROLE_PASSIVE)
+		tracks_client(&c->tracks, key, e->client_isn, &out->client_done_ns, &out->trip_ns);
+	if (!t)
+		return;
+	if (out->client_done_ns == NS_UNKNOWN)
+		out->client_done_ns = t->client_done_ns;
+	if (e->role == ROLE_PASSIVE && out->trip_ns == NS_UNKNOWN)
+		out->trip_ns = t->client_trip_ns;
+	fill_times(&out->syns, &t->syn);
+	fill_times(&out->synacks, &t->synack);
+	out->gap = t->gap;
+	out->reach_ns = syns_reach_ns(t);
+	out->server_done = t->server_done;
+	out->acked = t->acked;
+	out->deferred = t->deferred;
+	if (e->role == ROLE_ACTIVE)
+		client_evidence(c, t, now_ns, out);
+	else
+		server_evidence(c, t, out);
+}
+
+/* ---- waiting for the other side ---- */
+
+bool correlate_hold(struct correlate *c, const struct event_handshake *e)
+{
+	bool waits = e->role == ROLE_ACTIVE &&
+		     (e->outcome == OUTCOME_ESTABLISHED || e->outcome == OUTCOME_TIMEOUT ||
+		      e->outcome == OUTCOME_CANCELLED);
+	struct held *more;
+
+	if (c->held_count == HELD_MAX)
+		return false;
+	if (c->held_count == c->held_room) {
+		more = realloc(c->held, (c->held_room * 2 + 64) * sizeof(*more));
+		if (!more)
+			return false;
+		c->held = more;
+		c->held_room = c->held_room * 2 + 64;
+	}
+	c->held[c->held_count++] = (struct held){ *e, e->end_ns + (waits ? HOLD_NS : 0) };
+	return true;
+}
+
+bool correlate_holds(const struct correlate *c, uint64_t now_ns)
+{
+	for (size_t i = 0; i < c->held_count; i++)
+		if (c->held[i].until_ns <= now_ns)
+			return true;
+	return false;
+}
+
+uint64_t correlate_due(const struct correlate *c, uint64_t now_ns)
+{
+	uint64_t newest = 0;
+
+	for (size_t i = 0; i < c->held_count; i++)
+		if (c->held[i].until_ns <= now_ns && c->held[i].event.role == ROLE_ACTIVE &&
+		    c->held[i].event.end_ns > newest)
+			newest = c->held[i].event.end_ns;
+	return newest;
+}
+
+/*
+ * Until when is it worth waiting? A far server ends later, and whether a refusal is proven shows
+ * when all SYNs of its time have been answered or sent again.
+ */
+static uint64_t worth_until(struct correlate *c, const struct held *h)
+{
+	const struct event_handshake *e = &h->event;
+	struct track *t = tracks_of(&c->tracks, ends_key(e), e->client_isn);
+	uint64_t until_ns = h->until_ns;
+
+	if (e->role != ROLE_ACTIVE || !t || !t->syn.count)
+		return until_ns;
+	if (e->outcome == OUTCOME_ESTABLISHED && !t->server_done && e->latency_ns != NS_UNKNOWN)
+		until_ns += e->latency_ns < HOLD_MAX_NS ? e->latency_ns : HOLD_MAX_NS;
+	for (unsigned int i = 0; i < t->unanswered && i < EVIDENCE_TIMES && !t->syns_refused; i++) {
+		const struct refusals *r = refusals_get(&c->refusals, t->claim[i]);
+
+		if (r && r->told.proven && !r->doubtful && r->told.to_ns + MATURE_NS > until_ns)
+			until_ns = r->told.to_ns + MATURE_NS;
+	}
+	return until_ns;
+}
+
+void correlate_release(struct correlate *c, uint64_t now_ns, correlate_fn fn, void *ctx)
+{
+	size_t kept = 0;
+
+	c->reckoning++;
+	for (size_t i = 0; i < c->held_count; i++) {
+		if (c->held[i].until_ns <= now_ns && worth_until(c, &c->held[i]) <= now_ns)
+			fn(ctx, &c->held[i].event);
+		else
+			c->held[kept++] = c->held[i];
+	}
+	c->held_count = kept;
+}
+
+/* ---- requests that nobody saw end ---- */
+
+static void infer_end(const struct track *t, const struct correlate_inference *infer)
+{
+	bool exhausted = t->timeouts + 1U >= t->retries;
+	struct event_handshake e = {
+		.header = { .kind = EVENT_HANDSHAKE, .len = sizeof(e), .netns = t->server_netns },
+		.role = ROLE_PASSIVE,
+		.outcome = exhausted || infer->reset_is_told ? OUTCOME_TIMEOUT : OUTCOME_RESET,
+		.end_ns = t->last_ns + track_timer_ns(t->timeouts),
+		.rtt_ns = NS_UNKNOWN,
+		.local_port = t->server_port,
+		.remote_port = t->client_port,
+		.client_isn = t->client_isn,
+		.retransmits = t->attempt,
+	};
+
+	memcpy(e.local_addr, t->server_addr, sizeof(e.local_addr));
+	memcpy(e.remote_addr, t->client_addr, sizeof(e.remote_addr));
+	e.latency_ns = e.end_ns - t->synack.first_ns;
+	e.retransmit_wait_ns = e.outcome == OUTCOME_TIMEOUT ? e.latency_ns : NS_UNKNOWN;
+	if (infer->pending(infer->ctx, &e))
+		infer->fn(infer->ctx, &e);
+}
+
+void correlate_expire(struct correlate *c, uint64_t now_ns, const struct correlate_inference *infer)
+{
+	struct track *t = tracks_next(&c->tracks, NULL);
+
+	while (t) {
+		struct track *next = tracks_next(&c->tracks, t);
+		bool goes_on = t->syn.count && !t->client_ended;
+
+		if (t->due_ns && t->due_ns < now_ns) {
+			infer_end(t, infer);
+			t->due_ns = 0;
+			t->touched_ns = now_ns;
+		}
+		if (!t->due_ns && t->touched_ns + (goes_on ? FORGET_NS : FORGET_ENDED_NS) < now_ns)
+			tracks_remove(&c->tracks, t);
+		t = next;
+	}
+}

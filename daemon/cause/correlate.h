@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What was seen of one connection at different times and on either side, kept until it ends, so
+ * that it can be diagnosed. Pure: time comes with the events and as an argument.
+ *
+ * A connection is found by its two ends, in either order, and the client's first sequence number.
+ * Only those get an entry of which something went wrong; of the others only the moment is kept
+ * when the client was ESTABLISHED, in a table that the newest overwrite.
+ */
+#ifndef TCPSHAKE_CORRELATE_H
+#define TCPSHAKE_CORRELATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bpf/event.h"
+#include "daemon/cause/diagnose.h"
+#include "daemon/cause/refusals.h"
+
+struct correlate;
+
+/* How many of the known network namespaces have the address; of `netns` only, if that is not 0. */
+typedef unsigned int (*correlate_local_fn)(void *ctx, uint32_t netns, const uint8_t *addr);
+
+/* `one_sided`: handshakes are filtered so that of a connection one side may be missing. */
+struct correlate *correlate_new(correlate_local_fn local, void *ctx, bool one_sided);
+void correlate_free(struct correlate *c);
+
+/* ---- what happens ---- */
+
+void correlate_retransmit(struct correlate *c, const struct event_retransmit *e);
+void correlate_overflow(struct correlate *c, const struct event_overflow *e);
+/* `wanted`: a cause is wanted for it (diagnose_wanted()). */
+void correlate_handshake(struct correlate *c, const struct event_handshake *e, bool wanted);
+/* The same is to come for it, a little later: the less time it takes then. */
+void correlate_expect(struct correlate *c, const struct event_handshake *e);
+void correlate_refusals(struct correlate *c, const struct syn_refusals *r);
+/* A namespace's listeners were looked at: what they refused before `now_ns` is told. */
+void correlate_looked(struct correlate *c, uint32_t netns, uint64_t now_ns);
+
+/* Events were lost: for a while, what was not seen may have happened all the same. */
+void correlate_incomplete(struct correlate *c, uint64_t now_ns);
+/* Clients that gave up since `since_ns` were filtered away: their SYNs may have been refused. */
+void correlate_hidden(struct correlate *c, uint64_t since_ns);
+
+/* ---- what it comes to ---- */
+
+/* Everything known of this handshake, but for what the kernel does not tell at all and `slow_ns`. */
+void correlate_evidence(struct correlate *c, const struct event_handshake *e, uint64_t now_ns,
+			struct evidence *out);
+
+/*
+ * Keep it for correlate_release(), which hands it on when its time has come: at once, or after the
+ * other side's end may be expected. False: there is no room.
+ */
+bool correlate_hold(struct correlate *c, const struct event_handshake *e);
+
+/* Is there any whose time may have come? */
+bool correlate_holds(const struct correlate *c, uint64_t now_ns);
+
+/* When the newest client's side ended whose time has come; 0: there is none. */
+uint64_t correlate_due(const struct correlate *c, uint64_t now_ns);
+
+typedef void (*correlate_fn)(void *ctx, const struct event_handshake *e);
+
+/* Hand them on, UINT64_MAX: all. `fn` must not hold others. */
+void correlate_release(struct correlate *c, uint64_t now_ns, correlate_fn fn, void *ctx);
+
+/* How the end of a request is inferred. */
+struct correlate_inference {
+	bool reset_is_told; /* this kernel tells of a client's RST: one that is gone was dropped */
+	/* Did no event tell its end, not even one that was lost or filtered away? */
+	bool (*pending)(void *ctx, const struct event_handshake *e);
+	correlate_fn fn; /* gets a passive handshake with outcome timeout or reset */
+	void *ctx;
+};
+
+/* Forget what is over, and infer the end of requests whose SYN-ACK did not go out again. */
+void correlate_expire(struct correlate *c, uint64_t now_ns, const struct correlate_inference *infer);
+
+/* Connections that could not be kept for want of room. */
+uint64_t correlate_lost(const struct correlate *c);
+
+#endif

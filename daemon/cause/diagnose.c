@@ -1,0 +1,526 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "daemon/cause/diagnose.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bpf/outcome.h"
+#include "common/duration.h"
+#include "common/names.h"
+
+const char *const cause_names[CAUSE_CODES] = {
+	[CAUSE_NONE] = "none",
+	[CAUSE_ACCEPT_QUEUE_FULL] = "accept_queue_full",
+	[CAUSE_SYN_QUEUE_FULL] = "syn_queue_full",
+	[CAUSE_SYN_QUEUE_THREE_QUARTERS] = "syn_queue_three_quarters",
+	[CAUSE_SYN_LOST] = "syn_lost",
+	[CAUSE_SYNACK_LOST] = "synack_lost",
+	[CAUSE_ACK_LOST] = "ack_lost",
+	[CAUSE_SEGMENT_LOST] = "segment_lost",
+	[CAUSE_NO_ANSWER] = "no_answer",
+	[CAUSE_PORT_CLOSED] = "port_closed",
+	[CAUSE_FILTERED] = "filtered",
+	[CAUSE_ICMP_UNREACHABLE] = "icmp_unreachable",
+	[CAUSE_NEIGHBOUR_FAILED] = "neighbour_failed",
+	[CAUSE_APPLICATION_CANCELLED] = "application_cancelled",
+	[CAUSE_PORTS_EXHAUSTED] = "ports_exhausted",
+	[CAUSE_DEFERRED_ACCEPT] = "deferred_accept",
+	[CAUSE_CLIENT_RESET] = "client_reset",
+	[CAUSE_PEER_RESET] = "peer_reset",
+	[CAUSE_SLOW_PATH] = "slow_path",
+	[CAUSE_UNKNOWN] = "unknown",
+};
+
+/* What a rule has found; true, since it applies. */
+__attribute__((format(printf, 4, 5))) static bool say(struct cause *cause, enum cause_code code,
+						      bool proven, const char *format, ...)
+{
+	va_list args;
+
+	cause->code = code;
+	cause->proven = proven;
+	va_start(args, format);
+	vsnprintf(cause->detail, sizeof(cause->detail), format, args);
+	va_end(args);
+	return true;
+}
+
+/* "at 0, 1.02 and 3.05 s": when a segment went out, seen from its first transmission. */
+static const char *moments(const struct transmissions *t, char *text, size_t size)
+{
+	unsigned int known = t->count < EVIDENCE_TIMES ? t->count : EVIDENCE_TIMES;
+	size_t used = 0;
+
+	*text = '\0';
+	for (unsigned int i = 0; i < known && used < size; i++)
+		used += (size_t)snprintf(text + used, size - used, "%s%.3g",
+					 i == 0		  ? "at " :
+					 i == known - 1   ? " and " :
+							    ", ",
+					 (double)t->after_ns[i] / 1e9);
+	if (used < size)
+		snprintf(text + used, size - used, t->count > known ? " s and later" : " s");
+	return text;
+}
+
+/* "once", "twice", "3 times" */
+static const char *times_word(unsigned int n, char text[32])
+{
+	if (n == 1 || n == 2)
+		snprintf(text, 32, n == 1 ? "once" : "twice");
+	else
+		snprintf(text, 32, "%u times", n);
+	return text;
+}
+
+bool diagnose_wanted(const struct event_handshake *e, uint64_t slow_ns)
+{
+	return e->outcome != OUTCOME_ESTABLISHED || e->retransmits ||
+	       (slow_ns && e->latency_ns != NS_UNKNOWN && e->latency_ns >= slow_ns);
+}
+
+/* ---- rules that hold for both sides: true if one applies ---- */
+
+#define REFUSAL_WORDS 128
+
+static const enum cause_code cause_of_refusal[CODES] = {
+	[CODE_ACCEPT_QUEUE_FULL] = CAUSE_ACCEPT_QUEUE_FULL,
+	[CODE_SYN_QUEUE_FULL] = CAUSE_SYN_QUEUE_FULL,
+	[CODE_SYN_QUEUE_THREE_QUARTERS] = CAUSE_SYN_QUEUE_THREE_QUARTERS,
+};
+
+/* "dropped twice: the server's accept queue was full at 129/128" */
+static const char *refusal_words(const struct refusal_evidence *r, char *text, size_t size)
+{
+	static const char *const what[CODES] = {
+		[CODE_ACCEPT_QUEUE_FULL] = "the server's accept queue was full",
+		[CODE_SYN_QUEUE_FULL] = "the server's SYN queue was full",
+		[CODE_SYN_QUEUE_THREE_QUARTERS] =
+			"the server's SYN queue was over three quarters of tcp_max_syn_backlog",
+	};
+	char queue[48] = "", often[32];
+
+	if (r->queue_known)
+		snprintf(queue, sizeof(queue), " at %u/%u", r->len, r->max);
+	snprintf(text, size, "dropped %s: %s%s", times_word(r->count, often), what[r->code], queue);
+	return text;
+}
+
+static bool by_refusal(const struct refusal_evidence *r, bool sure, const char *segment,
+		       struct cause *cause)
+{
+	char words[REFUSAL_WORDS];
+
+	return r->count && say(cause, cause_of_refusal[r->code], sure && r->proven, "%s %s", segment,
+			       refusal_words(r, words, sizeof(words)));
+}
+
+static bool told(const struct evidence *e, enum untold what)
+{
+	return !(e->untold & what);
+}
+
+/* Was all of it seen? */
+static bool whole(const struct evidence *e)
+{
+	return e->complete && !e->gap && !(e->handshake->flags & HANDSHAKE_PARTIAL);
+}
+
+/*
+ * May a queue of this host have dropped its SYN, unseen? Only where nobody can look at the queues or see when
+ * a SYN goes out again, and the server was seen to be here.
+ */
+static bool refused_unseen(const struct evidence *e)
+{
+	return e->untold & (UNTOLD_QUEUES | UNTOLD_LISTENERS | UNTOLD_SYN_RETRANSMIT) && !e->none_refused &&
+	       (e->remote_is_here || e->server_began_ns != NS_UNKNOWN);
+}
+
+/*
+ * A segment may go out again only because the answer takes longer than its timer. Two legs of
+ * about the same length look like one slow round trip.
+ */
+static bool one_slow_trip(uint64_t there_ns, uint64_t back_ns)
+{
+	const uint64_t slop_ns = 50000000;
+
+	return there_ns <= 3 * back_ns + slop_ns && back_ns <= 3 * there_ns + slop_ns;
+}
+
+/*
+ * Is what took `wait_ns` much longer than a round trip of this connection that was measured, so
+ * that no segment can have been on its way for so long?
+ */
+static bool beyond_trip(uint64_t wait_ns, uint64_t trip_ns)
+{
+	return trip_ns != NS_UNKNOWN && wait_ns > 4 * trip_ns + 100000000;
+}
+
+/*
+ * Did the client's SYN-ACK come right after one of those sent again? Then it was that one: the
+ * first was not merely late.
+ */
+static bool answer_came_at_once(const struct evidence *e)
+{
+	const struct event_handshake *h = e->handshake;
+	bool active = h->role == ROLE_ACTIVE;
+	uint64_t done_ns = active ? h->end_ns : e->client_done_ns;
+	uint64_t began_ns = active ? e->server_began_ns : h->end_ns - h->latency_ns;
+	unsigned int known = e->synacks.count < EVIDENCE_TIMES ? e->synacks.count : EVIDENCE_TIMES;
+	uint64_t sent_ns = 0;
+
+	for (unsigned int i = 1; i < known; i++)
+		if (began_ns + e->synacks.after_ns[i] <= done_ns)
+			sent_ns = began_ns + e->synacks.after_ns[i];
+	return sent_ns && done_ns - sent_ns < 50000000;
+}
+
+/* ---- the client's side ---- */
+
+/* A RST, if it is known that one came. */
+static const char *refused_by(const struct evidence *e)
+{
+	return e->handshake->flags & HANDSHAKE_RESET || told(e, UNTOLD_RESET_RECEIVED) ?
+		       "RST in answer to the SYN" :
+		       "refused, by a RST or an ICMP message, which this host does not show";
+}
+
+static bool refused(const struct evidence *e, struct cause *cause)
+{
+	const struct event_handshake *h = e->handshake;
+
+	if (h->outcome != OUTCOME_REFUSED)
+		return false;
+	if (h->flags & HANDSHAKE_RESET_HERE)
+		return say(cause, CAUSE_PORT_CLOSED, true,
+			   "RST in answer to the SYN: nobody listens on port %u there",
+			   h->remote_port);
+	if (!(h->flags & (HANDSHAKE_RESET | HANDSHAKE_PARTIAL)) && told(e, UNTOLD_RESET_RECEIVED))
+		return say(cause, CAUSE_ICMP_UNREACHABLE, e->complete,
+			   "an ICMP message said port unreachable; no RST came");
+	/* Its kernel's RSTs are noted without the ring: only a run that was skipped can have missed it. */
+	if (e->remote_is_here && told(e, UNTOLD_CLOSED_PORT) && !(h->flags & HANDSHAKE_PARTIAL))
+		return say(cause, CAUSE_FILTERED, false,
+			   "%s, but the server's kernel %s: a firewall did", refused_by(e),
+			   e->complete ? "sent no RST" : "was not seen to send a RST");
+	return say(cause, CAUSE_PORT_CLOSED, false,
+		   "%s: nobody listens on port %u there, or a firewall rejects it", refused_by(e),
+		   h->remote_port);
+}
+
+/* When the last SYN left, from the first one on. */
+static uint64_t last_syn_ns(const struct evidence *e)
+{
+	unsigned int n = e->syns.count;
+
+	return n > 1 && n <= EVIDENCE_TIMES ? e->syns.after_ns[n - 1] : 0;
+}
+
+/*
+ * Did the retransmission timer, of at least a second, end it? It also hands on the error of a
+ * route that went away, while an ICMP message ends it as it comes.
+ */
+static bool by_timer(const struct evidence *e)
+{
+	const struct event_handshake *h = e->handshake;
+
+	return h->retransmits && (!last_syn_ns(e) || h->latency_ns == NS_UNKNOWN ||
+				  h->latency_ns - last_syn_ns(e) > 900000000);
+}
+
+static bool unreachable(const struct evidence *e, struct cause *cause)
+{
+	const struct event_handshake *h = e->handshake;
+	const char *name = errno_name(h->error);
+
+	if (h->outcome != OUTCOME_UNREACHABLE)
+		return false;
+	if (h->flags & HANDSHAKE_NO_NEIGHBOUR)
+		return say(cause, CAUSE_NEIGHBOUR_FAILED, true,
+			   "the next hop did not answer ARP or neighbour discovery");
+	if (h->error == ERR_EHOSTUNREACH && !told(e, UNTOLD_NEIGHBOUR))
+		return say(cause, CAUSE_ICMP_UNREACHABLE, false,
+			   "EHOSTUNREACH ended it: a router's ICMP message, or a next hop that did not "
+			   "answer; this host does not show which");
+	/* A next hop that fails is told by the same error, and its failure may have been missed. */
+	return say(cause, CAUSE_ICMP_UNREACHABLE, !by_timer(e) && h->error != ERR_EHOSTUNREACH,
+		   "an ICMP error ended it (%s); no RST came", name ? name : "no name");
+}
+
+/* "SYN sent at 0 and 1.02 s", or how often if not all of them were seen. */
+static const char *syns_sent(const struct evidence *e, char text[96])
+{
+	char often[32];
+
+	if (e->syns.count && !e->gap)
+		return moments(&e->syns, text, 96);
+	snprintf(text, 96, "%s", times_word(e->handshake->retransmits + 1U, often));
+	return text;
+}
+
+static bool unanswered(const struct evidence *e, struct cause *cause)
+{
+	const struct event_handshake *h = e->handshake;
+	char when[96];
+
+	if (h->outcome != OUTCOME_TIMEOUT)
+		return false;
+	if ((e->syn.proven || e->server_began_ns == NS_UNKNOWN) &&
+	    by_refusal(&e->syn, whole(e), "SYN", cause))
+		return true;
+	syns_sent(e, when);
+	if (e->server_began_ns != NS_UNKNOWN)
+		return say(cause, CAUSE_SYNACK_LOST,
+			   whole(e) &&
+				   beyond_trip(h->end_ns - e->server_began_ns, e->reach_ns),
+			   "SYN sent %s: the server answered, but no SYN-ACK came", when);
+	return say(cause, CAUSE_NO_ANSWER, !e->remote_is_here,
+		   "SYN unanswered %s; no RST, no ICMP: filtered or down, or its queues are full",
+		   when);
+}
+
+static bool cancelled(const struct evidence *e, struct cause *cause)
+{
+	const struct event_handshake *h = e->handshake;
+	bool by_call = h->flags & HANDSHAKE_BY_CALL || h->error == ERR_ECONNABORTED;
+	char when[96], after[16], words[REFUSAL_WORDS];
+
+	if (h->outcome != OUTCOME_CANCELLED)
+		return false;
+	if (h->flags & HANDSHAKE_ICMP) /* a connect() under way is only told of it, and goes on */
+		return say(cause, CAUSE_ICMP_UNREACHABLE, false,
+			   "an ICMP error came, and the application closed it");
+	if (h->latency_ns == NS_UNKNOWN)
+		return say(cause, CAUSE_APPLICATION_CANCELLED, by_call,
+			   "the application closed it before it was answered");
+	duration_format(h->latency_ns, after, sizeof(after));
+	if (e->syn.count) /* why it was not answered in time */
+		return say(cause, cause_of_refusal[e->syn.code], e->syn.proven && whole(e),
+			   "SYN %s; the application gave up after %s",
+			   refusal_words(&e->syn, words, sizeof(words)), after);
+	if (!h->retransmits)
+		return say(cause, CAUSE_APPLICATION_CANCELLED, by_call,
+			   "the application closed it after %s, before it was answered", after);
+	return say(cause, CAUSE_APPLICATION_CANCELLED, by_call,
+		   "the application closed it after %s, SYN unanswered %s", after,
+		   syns_sent(e, when));
+}
+
+/* A port that bind() chose is taken for this destination, or the SYN could not be sent. */
+static bool without_port(const struct evidence *e, struct cause *cause)
+{
+	return e->handshake->outcome == OUTCOME_NO_PORT &&
+	       say(cause, CAUSE_PORTS_EXHAUSTED, !e->handshake->local_port,
+		   "no local port was free for this destination; no SYN left");
+}
+
+static bool reset_by_peer(const struct evidence *e, struct cause *cause)
+{
+	return e->handshake->flags & HANDSHAKE_RESET && e->handshake->outcome != OUTCOME_ESTABLISHED &&
+	       say(cause, CAUSE_PEER_RESET, true, "the peer sent a RST before it was complete");
+}
+
+static bool slow_trip(uint64_t took_ns, struct cause *cause)
+{
+	char took[16];
+
+	return say(cause, CAUSE_SLOW_PATH, false,
+		   "sent again for want of an answer, but nothing was lost: the round trip took %s",
+		   duration_format(took_ns, took, sizeof(took)));
+}
+
+/* Established at last, but a SYN went out more than once. */
+static bool syn_again(const struct evidence *e, struct cause *cause)
+{
+	const struct event_handshake *h = e->handshake;
+	uint64_t start_ns = h->latency_ns == NS_UNKNOWN ? 0 : h->end_ns - h->latency_ns;
+	uint64_t last_ns = last_syn_ns(e), there_ns, back_ns;
+	bool answered_early = start_ns && last_ns && e->server_began_ns < start_ns + last_ns;
+	char when[96];
+
+	if (h->outcome != OUTCOME_ESTABLISHED || !h->retransmits)
+		return false;
+	if ((e->syn.proven || !answered_early) && by_refusal(&e->syn, whole(e), "SYN", cause))
+		return true;
+	syns_sent(e, when);
+	if (h->flags & HANDSHAKE_STRAY)
+		return say(cause, CAUSE_UNKNOWN, false,
+			   "SYN sent %s: an older connection between the same ports answered, and was reset",
+			   when);
+	if (refused_unseen(e) && !answered_early)
+		return say(cause, CAUSE_NO_ANSWER, false,
+			   "SYN sent %s, and answered at last: the others or their answers were lost, or a "
+			   "queue of the server dropped them, which this host does not show", when);
+	if (e->server_began_ns == NS_UNKNOWN || !start_ns || !last_ns || e->gap)
+		return say(cause, CAUSE_SEGMENT_LOST, false,
+			   "SYN sent %s: it or its answer was lost on the way%s", when,
+			   e->none_refused ? "" : ", or the server dropped it");
+	there_ns = e->server_began_ns - start_ns;
+	back_ns = h->end_ns - e->server_began_ns;
+	if (h->rtt_ns == NS_UNKNOWN && one_slow_trip(there_ns, back_ns))
+		return slow_trip(h->latency_ns, cause);
+	if (answered_early)
+		return say(cause, CAUSE_SYNACK_LOST,
+			   whole(e) && beyond_trip(back_ns, e->reach_ns) &&
+				   (beyond_trip(back_ns, e->trip_ns) || beyond_trip(back_ns, h->rtt_ns) ||
+				    answer_came_at_once(e)),
+			   "SYN sent %s: the server answered before the last one, but no SYN-ACK came",
+			   when);
+	if (!told(e, UNTOLD_RESET_SENT)) /* with which the client would have answered an older one */
+		return say(cause, CAUSE_SEGMENT_LOST, false,
+			   "SYN sent %s: it or its answer was lost, or an older connection between the same ports "
+			   "answered, which this host does not show", when);
+	return say(cause, CAUSE_SYN_LOST,
+		   whole(e) && e->server_done && e->none_refused &&
+			   beyond_trip(there_ns, back_ns) && beyond_trip(there_ns, e->reach_ns),
+		   "SYN sent %s: %s", when,
+		   e->none_refused ? "only the last one got to the server, which refused none" :
+				     "the server answered only the last one");
+}
+
+/* Established slowly, with a single SYN. */
+static bool slow_answer(const struct evidence *e, struct cause *cause)
+{
+	const struct event_handshake *h = e->handshake;
+	uint64_t there_ns, back_ns;
+	bool seen = e->server_done && e->server_began_ns != NS_UNKNOWN;
+	char took[16];
+
+	if (h->outcome != OUTCOME_ESTABLISHED || h->retransmits || h->latency_ns == NS_UNKNOWN)
+		return false;
+	there_ns = seen ? e->server_began_ns - (h->end_ns - h->latency_ns) : 0;
+	back_ns = seen ? h->end_ns - e->server_began_ns : 0;
+	duration_format(h->latency_ns, took, sizeof(took));
+	if (e->synacks.count > 1 && seen && !one_slow_trip(there_ns, back_ns))
+		return say(cause, CAUSE_SYNACK_LOST, whole(e) && answer_came_at_once(e),
+			   "answered after %s: the server sent its SYN-ACK again, the first one did not come",
+			   took);
+	return say(cause, CAUSE_SLOW_PATH, whole(e) && seen && e->synacks.count <= 1,
+		   "nothing was sent again: the round trip itself took %s", took);
+}
+
+/* ---- the server's side ---- */
+
+static bool client_gave_up(const struct evidence *e, struct cause *cause)
+{
+	if (e->handshake->outcome != OUTCOME_RESET)
+		return false;
+	if (e->inferred && !told(e, UNTOLD_RESET_SENT) && !told(e, UNTOLD_REFUSED_ACK))
+		return say(cause, CAUSE_UNKNOWN, false,
+			   "the request went away before its SYN-ACK was sent for the last time: its client gave "
+			   "up, or a full accept queue answered it with a RST, which this host does not show");
+	if (e->inferred)
+		return say(cause, CAUSE_CLIENT_RESET, false,
+			   "the request went away before its SYN-ACK was sent for the last time: its client "
+			   "gave up, probably");
+	return say(cause, CAUSE_CLIENT_RESET, true,
+		   "the client sent a RST instead of its final ACK");
+}
+
+/* Where refused ACKs are not told one by one, one may be what was not taken. */
+static bool held_back(const struct evidence *e, struct cause *cause)
+{
+	return e->deferred && e->acked &&
+	       say(cause, CAUSE_DEFERRED_ACCEPT, told(e, UNTOLD_REFUSED_ACK) && whole(e),
+		   "TCP_DEFER_ACCEPT: the final ACK had come, and the listener waited for data");
+}
+
+#define SYNACK_TIMER_NS 900000000 /* it does not go out again before */
+
+/* Its SYN-ACK went out more than once, or for the last time. */
+static bool synack_again(const struct evidence *e, struct cause *cause)
+{
+	const struct event_handshake *h = e->handshake;
+	bool client_known = e->client_done_ns != NS_UNKNOWN;
+	bool times_known = client_known && h->latency_ns != NS_UNKNOWN;
+	bool done = h->outcome == OUTCOME_ESTABLISHED;
+	bool seen = !e->gap && e->synacks.count > 1;
+	uint64_t start_ns = h->end_ns - h->latency_ns;
+	uint64_t there_ns = times_known ? e->client_done_ns - start_ns : 0;
+	uint64_t back_ns = times_known ? h->end_ns - e->client_done_ns : 0;
+	char often[32];
+
+	if (!h->retransmits)
+		return false;
+	times_word(h->retransmits + 1U, often);
+	if (times_known && done && h->rtt_ns == NS_UNKNOWN && one_slow_trip(there_ns, back_ns))
+		return slow_trip(h->latency_ns, cause);
+	if (e->acked && !e->deferred) /* tcp_check_req(): no child could be made */
+		return told(e, UNTOLD_REFUSED_ACK) && whole(e) ?
+			       say(cause, CAUSE_UNKNOWN, false,
+				   "SYN-ACK sent %s though the final ACK had come: the listener did not take it, "
+				   "though its accept queue was not full", often) :
+			       say(cause, CAUSE_ACCEPT_QUEUE_FULL, false,
+				   "SYN-ACK sent %s though the final ACK had come: the listener did not take it, "
+				   "probably since its accept queue was full", often);
+	if (times_known && there_ns < (seen ? e->synacks.after_ns[1] : SYNACK_TIMER_NS))
+		return say(cause, CAUSE_ACK_LOST,
+			   seen && whole(e) && !e->acked && (beyond_trip(back_ns, e->trip_ns) ||
+						     beyond_trip(back_ns, h->rtt_ns)),
+			   "SYN-ACK sent %s though the client had it: its final ACK was lost on the way",
+			   often);
+	if (client_known || e->client_waited)
+		return say(cause, CAUSE_SYNACK_LOST,
+			   whole(e) && (client_known ? times_known && answer_came_at_once(e) :
+						       beyond_trip(h->latency_ns, e->reach_ns)),
+			   "SYN-ACK sent %s: the client, which waited for it, did not get it", often);
+	if (h->outcome == OUTCOME_TIMEOUT)
+		return say(cause, CAUSE_NO_ANSWER, e->exhausted && !e->remote_is_here && told(e, UNTOLD_REQUEST_RESET),
+			   "SYN-ACK unanswered, sent %s: its client is filtered, down or forged", often);
+	return say(cause, CAUSE_SEGMENT_LOST, false,
+		   "SYN-ACK sent %s: it or the final ACK was lost on the way", often);
+}
+
+/* Taken slowly, though its SYN-ACK went out once. */
+static bool slow_ack(const struct evidence *e, struct cause *cause)
+{
+	const struct event_handshake *h = e->handshake;
+	uint64_t start_ns = h->end_ns - h->latency_ns, there_ns, back_ns;
+	char took[16];
+
+	if (h->outcome != OUTCOME_ESTABLISHED || h->retransmits || h->latency_ns == NS_UNKNOWN)
+		return false;
+	duration_format(h->latency_ns, took, sizeof(took));
+	there_ns = e->client_done_ns - start_ns;
+	back_ns = h->end_ns - e->client_done_ns;
+	if (e->client_done_ns != NS_UNKNOWN && e->client_done_ns >= start_ns && !e->deferred) {
+		if (one_slow_trip(there_ns, back_ns))
+			return say(cause, CAUSE_SLOW_PATH, whole(e),
+				   "nothing was sent again: the round trip itself took %s", took);
+		if (!told(e, UNTOLD_REFUSED_ACK))
+			return say(cause, CAUSE_UNKNOWN, false,
+				   "the client had the SYN-ACK long before: its final ACK was lost, or a full "
+				   "accept queue dropped it, and data completed it after %s", took);
+		return say(cause, CAUSE_ACK_LOST, false,
+			   "the client had the SYN-ACK long before: its final ACK was lost, and data completed it "
+			   "after %s", took);
+	}
+	if (e->deferred)
+		return say(cause, CAUSE_DEFERRED_ACCEPT, false,
+			   "TCP_DEFER_ACCEPT: the listener waited %s for data, or the path is slow",
+			   took);
+	return say(cause, CAUSE_SLOW_PATH, false,
+		   "nothing was sent again: the round trip itself took %s", took);
+}
+
+static bool explained(const struct evidence *e, struct cause *cause)
+{
+	if (e->handshake->role == ROLE_ACTIVE)
+		return refused(e, cause) || unreachable(e, cause) || unanswered(e, cause) ||
+		       cancelled(e, cause) || without_port(e, cause) || reset_by_peer(e, cause) ||
+		       syn_again(e, cause) || slow_answer(e, cause);
+	return by_refusal(&e->ack, true, "final ACK", cause) || client_gave_up(e, cause) ||
+	       held_back(e, cause) || synack_again(e, cause) || reset_by_peer(e, cause) ||
+	       slow_ack(e, cause);
+}
+
+void diagnose(const struct evidence *e, struct cause *cause)
+{
+	const struct event_handshake *h = e->handshake;
+
+	*cause = (struct cause){ .code = CAUSE_NONE };
+	if (!diagnose_wanted(h, e->slow_ns) || explained(e, cause))
+		return;
+	say(cause, CAUSE_UNKNOWN, false, "it ended with errno %u, which no rule explains", h->error);
+}

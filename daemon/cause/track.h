@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The connections that correlate.c keeps: those in trouble, by their ends, and of the others when
+ * the client was done.
+ */
+#ifndef TCPSHAKE_TRACK_H
+#define TCPSHAKE_TRACK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "bpf/event.h"
+#include "daemon/cause/diagnose.h"
+
+#define TRACK_BUCKETS 4096
+#define TRACKS_MAX 12288
+#define RECENT 32768 /* clients that were ESTABLISHED */
+
+/* When segments of one kind were sent. */
+struct series {
+	uint64_t first_ns;
+	uint32_t after_us[EVIDENCE_TIMES];
+	uint16_t count; /* may be more than there are times */
+};
+
+void series_add(struct series *s, uint64_t ns);
+unsigned int series_known(const struct series *s);
+uint64_t series_ns(const struct series *s, unsigned int i);
+
+/* One connection, seen from both ends as far as they are on this host. */
+struct track {
+	struct track *next;
+	uint64_t key;
+	uint64_t touched_ns;
+	uint64_t client_done_ns; /* NS_UNKNOWN: not seen to be ESTABLISHED */
+	uint64_t server_began_ns; /* the first SYN-ACK */
+	uint64_t server_trip_ns, client_trip_ns; /* a true round trip, or NS_UNKNOWN */
+	uint64_t due_ns; /* the SYN-ACK goes out again by then, or the request is gone; 0: no request */
+	uint64_t last_ns; /* its last retransmission */
+	struct series syn, synack;
+	uint32_t claim[EVIDENCE_TIMES]; /* of each SYN: the refusals that it may be among, 0: none */
+	uint32_t client_isn;
+	uint32_t server_netns; /* 0: its side was not seen */
+	uint32_t len, max;
+	uint8_t server_addr[16], client_addr[16];
+	uint16_t server_port, client_port;
+	uint16_t unanswered; /* SYNs, the first ones */
+	uint16_t acks_refused, syns_refused;
+	uint16_t attempt; /* of the SYN-ACK */
+	uint8_t timeouts, retries; /* of the SYN-ACK, as in event_retransmit */
+	uint8_t asked; /* bits: SYNs that are candidates of refusals */
+	uint8_t syn_code; /* enum overflow_code */
+	bool acks_proven, syns_proven;
+	bool acked, deferred, server_done, client_ended;
+	bool gap; /* not all transmissions were seen */
+};
+
+_Static_assert(EVIDENCE_TIMES <= 8, "asked");
+
+struct recent {
+	uint64_t key;
+	uint64_t done_ns;
+	uint64_t trip_ns;
+	uint32_t isn;
+};
+
+_Static_assert(sizeof(struct recent) == 32, "two of one key in a cache line");
+
+struct tracks {
+	_Alignas(64) struct recent recent[RECENT];
+	struct track *bucket[TRACK_BUCKETS];
+	size_t count;
+	uint64_t lost;
+};
+
+void tracks_free(struct tracks *ts);
+
+/* It is about to be looked for: have its memory fetched meanwhile. */
+static inline void tracks_expect(const struct tracks *ts, uint64_t key)
+{
+	__builtin_prefetch(&ts->recent[key % RECENT & ~1ULL]);
+	__builtin_prefetch(&ts->bucket[key % TRACK_BUCKETS]);
+}
+
+struct track *tracks_find(const struct tracks *ts, uint64_t key);
+/* The same connection, not an older one between those ends. */
+struct track *tracks_of(const struct tracks *ts, uint64_t key, uint32_t client_isn);
+/* Made if there is none; NULL if there is no room. */
+struct track *tracks_get(struct tracks *ts, uint64_t key, uint32_t client_isn, uint64_t now_ns);
+/* All of them, beginning after NULL. */
+struct track *tracks_next(const struct tracks *ts, const struct track *t);
+void tracks_remove(struct tracks *ts, struct track *t);
+
+/* A client is ESTABLISHED; was it, lately? when, and how long took its only SYN to be answered? */
+void tracks_done(struct tracks *ts, uint64_t key, const struct event_handshake *e);
+bool tracks_was_done(const struct tracks *ts, uint64_t key, uint32_t client_isn);
+void tracks_client(const struct tracks *ts, uint64_t key, uint32_t client_isn, uint64_t *done_ns,
+		   uint64_t *trip_ns);
+
+/* The SYN-ACK timer: 1 s, doubled each time it ran out, up to 120 s (TCP_RTO_MAX). */
+uint64_t track_timer_ns(unsigned int timeouts);
+
+#endif

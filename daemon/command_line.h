@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The daemon's command line. */
+#ifndef TCPSHAKE_COMMAND_LINE_H
+#define TCPSHAKE_COMMAND_LINE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/filter.h"
+#include "daemon/metrics/http.h"
+#include "daemon/kernel/source.h"
+
+#define DEFAULT_SOCKET "/run/tcpshake/tcpshaked.sock"
+
+struct options {
+	const char *output; /* a path, "-" for stdout, NULL for none */
+	struct metrics_address metrics; /* port 0: none */
+	const char *socket; /* a path, NULL for none */
+	uint64_t duration_ns; /* 0: until told to stop */
+	uint64_t listener_interval_ns;
+	bool listener_interval_given; /* then it is kept, whatever it costs */
+	enum accept_wait accept_wait;
+	bool events_given;
+	uint32_t events; /* 1 << enum record_type: those of the stream */
+	struct filter filter;
+	bool probe;
+	bool verbose;
+	const char *completion; /* print that of this shell, or NULL */
+};
+
+enum parsed { PARSED_RUN, PARSED_DONE, PARSED_ERROR };
+
+/* PARSED_DONE: --help or --version was printed. PARSED_ERROR: one line was, to stderr. */
+enum parsed options_parse(struct options *o, int argc, char **argv);
+
+#endif

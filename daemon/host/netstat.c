@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#define _GNU_SOURCE
+#include "daemon/host/netstat.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+const char *const netstat_names[NETSTAT_COUNTERS] = {
+	[NETSTAT_ACTIVE_OPENS] = "ActiveOpens",
+	[NETSTAT_PASSIVE_OPENS] = "PassiveOpens",
+	[NETSTAT_ATTEMPT_FAILS] = "AttemptFails",
+	[NETSTAT_LISTEN_OVERFLOWS] = "ListenOverflows",
+	[NETSTAT_LISTEN_DROPS] = "ListenDrops",
+	[NETSTAT_REQQ_FULL_DROP] = "TCPReqQFullDrop",
+	[NETSTAT_REQQ_FULL_COOKIES] = "TCPReqQFullDoCookies",
+	[NETSTAT_EMBRYONIC_RSTS] = "EmbryonicRsts",
+	[NETSTAT_SYNCOOKIES_RECV] = "SyncookiesRecv",
+	[NETSTAT_OUT_RSTS] = "OutRsts",
+	[NETSTAT_SYNCOOKIES_SENT] = "SyncookiesSent",
+	[NETSTAT_SYN_RETRANS] = "TCPSynRetrans",
+	[NETSTAT_TIMEOUTS] = "TCPTimeouts",
+	[NETSTAT_RETRANS_SEGS] = "RetransSegs",
+	[NETSTAT_RETRANS_FAIL] = "TCPRetransFail",
+	[NETSTAT_ABORT_ON_TIMEOUT] = "TCPAbortOnTimeout",
+	[NETSTAT_DEFER_ACCEPT_DROP] = "TCPDeferAcceptDrop",
+};
+
+/* There are 250 names in the files, and most differ in their length or their ends from ours. */
+static int counter_index(const char *name, size_t len)
+{
+	static size_t lengths[NETSTAT_COUNTERS];
+
+	for (int i = 0; i < NETSTAT_COUNTERS; i++) {
+		if (!lengths[i])
+			lengths[i] = strlen(netstat_names[i]);
+		if (lengths[i] == len && netstat_names[i][len - 1] == name[len - 1] &&
+		    memcmp(netstat_names[i], name, len) == 0)
+			return i;
+	}
+	return -1;
+}
+
+void netstat_parse(struct netstat *n, char *text)
+{
+	char *names, *values;
+
+	while ((names = strsep(&text, "\n")) && (values = strsep(&text, "\n"))) {
+		char *name = strsep(&names, " "), *value = strsep(&values, " ");
+
+		if (!name || !value || strcmp(name, value) != 0)
+			return; /* the same protocol, "TcpExt:", starts both */
+		while ((name = strsep(&names, " ")) && (value = strsep(&values, " "))) {
+			int i = counter_index(name, names ? (size_t)(names - name) - 1 : strlen(name));
+
+			if (i >= 0)
+				n->value[i] = strtoull(value, NULL, 10);
+		}
+	}
+}
+
+int netstat_open(struct netstat_files *files, uint32_t pid, uint32_t netns)
+{
+	static const char *const names[] = { "netstat", "snmp" };
+	char path[64];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%u/ns/net", pid);
+	if (stat(path, &st) < 0)
+		return -errno;
+	if (st.st_ino != netns)
+		return -ESTALE; /* it made the socket elsewhere, and left */
+	for (int i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "/proc/%u/net/%s", pid, names[i]);
+		files->fd[i] = open(path, O_RDONLY | O_CLOEXEC);
+		if (files->fd[i] < 0) {
+			int err = -errno;
+
+			netstat_close(files);
+			return err;
+		}
+	}
+	snprintf(path, sizeof(path), "/proc/%u/net/fib_trie", pid);
+	files->fib_trie = open(path, O_RDONLY | O_CLOEXEC);
+	snprintf(path, sizeof(path), "/proc/%u/net/if_inet6", pid);
+	files->if_inet6 = open(path, O_RDONLY | O_CLOEXEC);
+	return 0;
+}
+
+static int read_one(int fd, struct netstat *n)
+{
+	char text[16384];
+	size_t have = 0;
+	ssize_t got;
+
+	while ((got = pread(fd, text + have, sizeof(text) - 1 - have, (off_t)have)) > 0)
+		have += (size_t)got;
+	if (got < 0)
+		return -errno;
+	text[have] = '\0';
+	netstat_parse(n, text);
+	return 0;
+}
+
+/*
+ * The audit bounds AttemptFails by EmbryonicRsts, and TCPTimeouts by RetransSegs; what bounds is read
+ * last, lest what happens meanwhile is in one of them only.
+ */
+int netstat_read(const struct netstat_files *files, struct netstat *n)
+{
+	struct netstat later = {};
+	int err = read_one(files->fd[1], n);
+
+	err = err ? err : read_one(files->fd[0], n);
+	err = err ? err : read_one(files->fd[1], &later);
+	n->value[NETSTAT_RETRANS_SEGS] = later.value[NETSTAT_RETRANS_SEGS];
+	return err;
+}
+
+static void close_one(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+void netstat_close(struct netstat_files *files)
+{
+	close_one(&files->fd[0]);
+	close_one(&files->fd[1]);
+	close_one(&files->fib_trie);
+	close_one(&files->if_inet6);
+}

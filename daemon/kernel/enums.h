@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Numbers that the running kernel gives to names, and names to numbers, from its BTF. */
+#ifndef TCPSHAKE_KERNEL_ENUMS_H
+#define TCPSHAKE_KERNEL_ENUMS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/kernel/btf_index.h"
+
+enum kernel_name {
+	KERNEL_LISTEN_OVERFLOWS, /* LINUX_MIB_LISTENOVERFLOWS */
+	KERNEL_LISTEN_DROPS, /* LINUX_MIB_LISTENDROPS */
+	KERNEL_REQQ_FULL_DROP, /* LINUX_MIB_TCPREQQFULLDROP */
+	KERNEL_NO_SOCKET, /* SKB_DROP_REASON_NO_SOCKET: 5.17 */
+	KERNEL_OVERFLOW_REASON, /* SKB_DROP_REASON_TCP_LISTEN_OVERFLOW: 6.15 */
+	KERNEL_OUT_RSTS, /* TCP_MIB_OUTRSTS */
+	KERNEL_NAMES,
+};
+
+/* What programs attach to, by the name of a tracepoint, a function or an iterator. */
+enum kernel_target {
+	TARGET_SET_STATE,
+	TARGET_RETRANSMIT_SYNACK,
+	TARGET_RETRANSMIT_SKB,
+	TARGET_RECEIVE_RESET,
+	TARGET_SYS_EXIT,
+	TARGET_TASK_FILE,
+	TARGET_CONN_REQUEST,
+	TARGET_CHECK_REQ,
+	TARGET_GET_COOKIE_SOCK,
+	TARGET_V4_SEND_RESET,
+	TARGET_V6_SEND_RESET,
+	TARGET_ACCEPT,
+	KERNEL_TARGETS,
+};
+
+struct kernel_enums {
+	struct kernel_number {
+		uint32_t value;
+		bool known;
+	} number[KERNEL_NAMES];
+	uint32_t sock, tcp_sock; /* the BTF types of these structs */
+	uint32_t target[KERNEL_TARGETS]; /* BTF types; 0: not there */
+	bool preallocates; /* hash maps of programs of the type RAW_TRACEPOINT have to be (before 6.1) */
+	bool send_reset_tells_all; /* tcp_send_reset has a reason, and fires without a full socket (6.10) */
+	bool retransmit_tells_error; /* tcp_retransmit_skb has an error (6.17) */
+	char **reset_reason; /* of enum sk_rst_reason, by number, with gaps; lower case, no prefix */
+	uint32_t reset_reasons; /* 0: the kernel has none (before 6.10) */
+};
+
+/* A name that the kernel does not have stays unknown. */
+void kernel_enums_read(struct kernel_enums *enums, const struct btf_index *btf);
+/* The type that a program of `attach` (enum bpf_attach_type) at `name` attaches to; 0: there is none. */
+uint32_t kernel_attach_target(const struct kernel_enums *enums, int attach, const char *name);
+void kernel_enums_free(struct kernel_enums *enums); /* what it owns */
+
+#endif

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What the source's files share: source.c loads and attaches, source_read.c reads what it holds. */
+#ifndef TCPSHAKE_SOURCE_INTERNAL_H
+#define TCPSHAKE_SOURCE_INTERNAL_H
+
+#include "daemon/kernel/btf.h"
+#include "daemon/kernel/enums.h"
+#include "daemon/kernel/look.h"
+#include "daemon/kernel/programs.h"
+#include "daemon/kernel/source.h"
+#include "generated/handshake.skel.h"
+
+enum {
+	CAP_STATE,
+	CAP_RETRANSMIT,
+	CAP_UNPREEMPTED,
+	CAP_FILES,
+	CAP_LOOK,
+	CAP_KFREE,
+	CAP_RESET_SENT,
+	CAP_RESET_RECEIVED,
+	CAP_RETRANSMIT_SYN,
+	CAP_NEIGHBOUR,
+	CAP_REASON,
+	CAP_ATOMICS,
+	CAP_FUNCTIONS,
+	CAP_ACK_HOOKS,
+	CAP_RESET_HOOKS,
+	CAP_ACCEPT_FUNCTION,
+	CAP_ACCEPT_SYSCALL,
+	CAPABILITIES,
+};
+
+/* Objects of programs that a kernel may refuse. */
+enum {
+	OPTIONAL_CLASSIC,
+	OPTIONAL_RETRANSMIT,
+	OPTIONAL_RESET_SENT,
+	OPTIONAL_RESET_RECEIVED,
+	OPTIONAL_NEIGHBOUR,
+	OPTIONAL_DROP,
+	OPTIONAL_FILES,
+	OPTIONAL_LOOK,
+	OPTIONAL_REFUSED_SYN,
+	OPTIONAL_REFUSED_ACK,
+	OPTIONAL_RESET_ANSWER,
+	OPTIONALS,
+};
+
+#define REQUIRED_LINKS 2
+
+struct source {
+	struct source_handler handler;
+	struct handshake_bpf *bpf;
+	struct bpf_link *links[REQUIRED_LINKS];
+	struct programs optional[OPTIONALS];
+	struct look look;
+	struct settings settings;
+	struct accept_bpf *accept; /* NULL unless accept() is seen */
+	struct bpf_link *accept_links[2];
+	bool attached;
+	enum accept_wait accept_wait;
+	struct ring_buffer *ring;
+	void *per_cpu; /* room for a copy of counters, or of less, of each CPU */
+	int cpus;
+	uint32_t untold;
+	const char *core; /* what programs are relocated by; NULL: libbpf takes all of the kernel's types */
+	char core_path[CORE_PATH_LEN];
+	int core_fd;
+	struct kernel_enums enums;
+	bool preempts; /* tasks, inside of tracepoints' programs */
+	struct latencies *latencies; /* NULL unless histograms are kept */
+	struct capability capabilities[CAPABILITIES];
+};
+
+/* Hand s->settings on to the programs. 0 or a negative errno. */
+int source_write_settings(const struct source *s);
+
+/* Before and after the programs are loaded, and at the end (NULL-safe): the histograms' maps. */
+void latencies_prepare(struct source *s);
+int latencies_begin(struct source *s);
+void latencies_free(struct latencies *l);
+
+extern const struct capability all_capabilities[CAPABILITIES];
+
+#endif

@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "daemon/kernel/source_internal.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "daemon/host/holders.h"
+#include "daemon/kernel/expire.h"
+#include "generated/accept.skel.h"
+
+/* Read an iterator's output to its end, and hand on each record of `size` bytes. */
+static int read_records(int link, size_t size,
+			void (*fn)(void *ctx, const void *record), void *ctx)
+{
+	int fd = bpf_iter_create(link), err = 0;
+	char buffer[8192] __attribute__((aligned(8)));
+	size_t have = 0, used;
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	while ((n = read(fd, buffer + have, sizeof(buffer) - have)) != 0) {
+		if (n < 0 && errno == EAGAIN)
+			continue;
+		if (n < 0) {
+			err = -errno;
+			break;
+		}
+		have += (size_t)n;
+		for (used = 0; have - used >= size; used += size)
+			fn(ctx, buffer + used);
+		have -= used;
+		memmove(buffer, buffer + used, have);
+	}
+	close(fd);
+	return err;
+}
+
+static void on_listener_file(void *ctx, const void *record)
+{
+	struct source *s = ctx;
+
+	s->handler.listener(s->handler.ctx, record);
+}
+
+static void on_holder(void *ctx, const struct holder *h)
+{
+	struct source *s = ctx;
+	struct event_listener e = {
+		.header = { EVENT_LISTENER, sizeof(e), h->netns },
+		.mono_ns = clock_mono_ns(),
+		.inode = h->inode,
+		.local_port = h->port,
+		.event = LISTENER_FOUND,
+		.pid = h->pid,
+		.uid = h->uid,
+		.accept_len = h->accept_len,
+	};
+
+	memcpy(e.local_addr, h->addr, sizeof(e.local_addr));
+	memcpy(e.comm, h->comm, sizeof(e.comm));
+	if (h->inode)
+		s->handler.listener(s->handler.ctx, &e);
+}
+
+/* By /proc: what it costs and shows is said in host/holders.h. */
+static int scan_proc(struct source *s, uint32_t pid)
+{
+	struct holders_coverage coverage;
+	int err = holders_scan("/proc", pid, on_holder, s, &coverage);
+
+	if (!err && !pid && coverage.processes_unread)
+		log_debug("%u processes do not show their files: owners may be missing",
+			  coverage.processes_unread);
+	return err;
+}
+
+int source_scan_listeners(struct source *s, uint32_t pid)
+{
+	union bpf_iter_link_info info = { .task.pid = pid };
+	LIBBPF_OPTS(bpf_link_create_opts, opts, .iter_info = &info, .iter_info_len = sizeof(info));
+	int program = s->optional[OPTIONAL_FILES].program[0].fd, link, err;
+
+	if (s->capabilities[CAP_FILES].error)
+		return scan_proc(s, pid);
+	link = bpf_link_create(program, 0, BPF_TRACE_ITER, pid ? &opts : NULL);
+	if (link < 0 && pid) /* one process only: 6.1, f0d74c4da1f0 "bpf: Parameterize task iterators." */
+		link = bpf_link_create(program, 0, BPF_TRACE_ITER, NULL);
+	if (link < 0)
+		return -errno;
+	err = read_records(link, sizeof(struct event_listener), on_listener_file, s);
+	close(link);
+	return err;
+}
+
+int source_look(struct source *s, const struct look_request *requests, size_t count,
+		void (*fn)(void *ctx, size_t index, const struct listener_sample *sample), void *ctx)
+{
+	int err = s->capabilities[CAP_LOOK].error;
+
+	if (err)
+		return err;
+	s->settings.look++; /* what is accepted from here on is of this look's time */
+	err = source_write_settings(s);
+	return err ? err : look_at(&s->look, requests, count, fn, ctx);
+}
+
+void source_forget_listener(struct source *s, uint64_t socket)
+{
+	struct listener_key key = { socket };
+
+	bpf_map__delete_elem(s->bpf->maps.listeners, &key, sizeof(key), 0);
+}
+
+void source_forget_service(struct source *s, uint32_t netns, uint16_t port)
+{
+	static const uint16_t families[] = { AF_INET, AF_INET6 };
+
+	for (size_t i = 0; i < sizeof(families) / sizeof(*families); i++) {
+		struct service_key key = { netns, port, families[i] };
+
+		bpf_map__delete_elem(s->bpf->maps.services, &key, sizeof(key), 0);
+	}
+}
+
+static void add_words(void *sum, const void *more, size_t size)
+{
+	for (size_t i = 0; i < size / sizeof(__u64); i++)
+		((__u64 *)sum)[i] += ((const __u64 *)more)[i];
+}
+
+/* All CPUs' copies of an element. */
+static int read_per_cpu(const struct source *s, const struct bpf_map *map, uint32_t key, size_t size)
+{
+	return bpf_map__lookup_elem(map, &key, sizeof(key), s->per_cpu, (size_t)s->cpus * size, 0);
+}
+
+void source_namespace(const struct source *s, uint32_t netns, struct namespace_counts *counts)
+{
+	const struct namespace_counts *hashed = s->per_cpu;
+	const struct namespace_slot *slot = s->per_cpu;
+
+	memset(counts, 0, sizeof(*counts));
+	if (read_per_cpu(s, s->bpf->maps.namespace_slots, namespace_slot(netns), sizeof(*slot)) == 0)
+		for (int cpu = 0; cpu < s->cpus; cpu++)
+			if (slot[cpu].netns == netns)
+				add_words(counts, &slot[cpu].counts, sizeof(*counts));
+	if (read_per_cpu(s, s->bpf->maps.namespaces, netns, sizeof(*hashed)) == 0)
+		for (int cpu = 0; cpu < s->cpus; cpu++)
+			add_words(counts, &hashed[cpu], sizeof(*counts));
+}
+
+void source_forget_namespace(struct source *s, uint32_t netns)
+{
+	bpf_map__delete_elem(s->bpf->maps.namespaces, &netns, sizeof(netns), 0);
+}
+
+int source_counters(const struct source *s, struct counters *sum)
+{
+	const struct counters *c = s->per_cpu;
+	int err = read_per_cpu(s, s->bpf->maps.counters, 0, sizeof(*c));
+
+	if (err)
+		return err;
+	memset(sum, 0, sizeof(*sum));
+	for (int cpu = 0; cpu < s->cpus; cpu++)
+		add_words(sum, &c[cpu], sizeof(*sum));
+	return 0;
+}
+
+static void cost_of(int fd, const char *name, void (*fn)(void *ctx, const struct program_cost *cost), void *ctx)
+{
+	struct bpf_prog_info info = {};
+	struct program_cost cost = { .name = name };
+	__u32 len = sizeof(info);
+
+	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len))
+		return; /* it is not loaded */
+	cost.run_ns = info.run_time_ns;
+	cost.runs = info.run_cnt;
+	cost.misses = info.recursion_misses; /* stays 0 before 5.12 */
+	fn(ctx, &cost);
+}
+
+/* Call `fn` for each program of an object that is loaded. */
+static void each_program_of(const struct bpf_object *object,
+			    void (*fn)(void *ctx, const struct program_cost *cost), void *ctx)
+{
+	struct bpf_program *program = NULL;
+
+	while (object && (program = bpf_object__next_program(object, program)))
+		cost_of(bpf_program__fd(program), bpf_program__name(program), fn, ctx);
+}
+
+static void each_program(const struct source *s,
+			 void (*fn)(void *ctx, const struct program_cost *cost), void *ctx)
+{
+	each_program_of(s->bpf->obj, fn, ctx);
+	each_program_of(s->accept ? s->accept->obj : NULL, fn, ctx);
+	for (int which = 0; which < OPTIONALS; which++)
+		for (size_t i = 0; i < s->optional[which].count; i++)
+			cost_of(s->optional[which].program[i].fd, s->optional[which].program[i].name, fn, ctx);
+}
+
+/* Nearly all that `syscall_exit` misses are other calls than accept(): that is no count of lost events. */
+static void add_missed(void *ctx, const struct program_cost *cost)
+{
+	if (strcmp(cost->name, "syscall_exit") != 0)
+		*(uint64_t *)ctx += cost->misses;
+}
+
+uint64_t source_missed(const struct source *s)
+{
+	uint64_t missed = 0;
+
+	each_program(s, add_missed, &missed);
+	return missed;
+}
+
+void source_costs(const struct source *s, void (*fn)(void *ctx, const struct program_cost *cost),
+		  void *ctx)
+{
+	each_program(s, fn, ctx);
+}
+
+static bool request_expired(const void *value, uint64_t now_ns)
+{
+	return ((const struct request *)value)->expires_ns < now_ns;
+}
+
+/* Its end was missed, surely: tcp_syn_retries of 30 would take this long. */
+static bool attempt_expired(const void *value, uint64_t now_ns)
+{
+	return ((const struct attempt *)value)->start_ns + 3600 * NSEC_PER_SEC < now_ns;
+}
+
+void source_expire(struct source *s, uint64_t now_ns)
+{
+	expire(bpf_map__fd(s->bpf->maps.requests), sizeof(struct request_key),
+	       sizeof(struct request), request_expired, now_ns);
+	expire(bpf_map__fd(s->bpf->maps.attempts), sizeof(__u64), sizeof(struct attempt),
+	       attempt_expired, now_ns);
+}
+
+bool source_request_pending(const struct source *s, const struct event_handshake *e)
+{
+	struct request_key key = { .netns = e->header.netns, .local_port = e->local_port,
+				   .remote_port = e->remote_port };
+	struct request request;
+
+	memcpy(key.local_addr, e->local_addr, sizeof(key.local_addr));
+	memcpy(key.remote_addr, e->remote_addr, sizeof(key.remote_addr));
+	return bpf_map__lookup_elem(s->bpf->maps.requests, &key, sizeof(key), &request,
+				    sizeof(request), 0) == 0 &&
+	       request.client_isn == e->client_isn;
+}
+
+bool source_tells_acks(const struct source *s)
+{
+	return programs_loaded(&s->optional[OPTIONAL_REFUSED_ACK]) ||
+	       (!s->capabilities[CAP_KFREE].error && !s->capabilities[CAP_REASON].error);
+}
+
+bool source_bounds_acks(const struct source *s)
+{
+	return !s->capabilities[CAP_KFREE].error && s->capabilities[CAP_REASON].error;
+}
+
+bool source_tells_syns(const struct source *s)
+{
+	return programs_loaded(&s->optional[OPTIONAL_REFUSED_SYN]) && s->attached;
+}
+
+const char *source_evidence(const struct source *s)
+{
+	return programs_loaded(&s->optional[OPTIONAL_REFUSED_SYN]) ? "functions" : "tracepoints";
+}
+
+const struct capability *source_capabilities(const struct source *s, size_t *count)
+{
+	*count = CAPABILITIES;
+	return s->capabilities;
+}

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#define _GNU_SOURCE
+#include "daemon/metrics/http.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/http.h>
+#include <event2/listener.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+
+#define REQUEST_TIMEOUT_S 5
+#define REQUEST_MAX 8192
+#define KEEP_NS 100000000ULL
+#define DESCRIPTORS_KEPT 256
+/* All: libevent would say 501 to those that are not allowed, which is for methods nobody knows. */
+#define METHODS \
+	(EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST | EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE | \
+	 EVHTTP_REQ_OPTIONS | EVHTTP_REQ_TRACE | EVHTTP_REQ_CONNECT | EVHTTP_REQ_PATCH)
+
+struct metrics {
+	struct evhttp *http;
+	struct evconnlistener *listener;
+	int listening;
+	struct event *wait; /* until connections are taken again */
+	metrics_fn fn;
+	void *ctx;
+	struct evbuffer *body; /* the last answer, made at made_ns; NULL: none */
+	uint64_t made_ns;
+	bool openmetrics;
+	uint16_t fine_port;
+};
+
+static int parse_port(const char *text, uint16_t *port)
+{
+	char *end;
+	unsigned long value = strtoul(text, &end, 10);
+
+	if (*text < '0' || *text > '9' || *end || !value || value > 65535)
+		return -1;
+	*port = (uint16_t)value;
+	return 0;
+}
+
+int metrics_parse_address(const char *text, struct metrics_address *address)
+{
+	const char *colon = strrchr(text, ':'), *host = text;
+	size_t len = colon ? (size_t)(colon - text) : 0;
+	struct metrics_address parsed = { .host = "127.0.0.1" };
+	bool brackets = len > 1 && text[0] == '[' && text[len - 1] == ']';
+	unsigned char any[16];
+
+	if (brackets) {
+		host++;
+		len -= 2;
+	}
+	if (len >= sizeof(parsed.host) || parse_port(colon ? colon + 1 : text, &parsed.port))
+		return -1;
+	if ((len || brackets) && (len != 9 || memcmp(host, "localhost", len) != 0))
+		snprintf(parsed.host, sizeof(parsed.host), "%.*s", (int)len, host);
+	/* IPv6 without brackets: where does the port begin? */
+	if (inet_pton(brackets ? AF_INET6 : AF_INET, parsed.host, any) != 1)
+		return -1;
+	*address = parsed;
+	return 0;
+}
+
+/*
+ * What one request got, kept for whoever asks the same at once: a flood of scrapes costs one look
+ * each KEEP_NS, and slow readers of it share its memory.
+ */
+static bool is_kept(const struct metrics *m, bool openmetrics, uint16_t fine_port)
+{
+	return m->body && clock_mono_ns() - m->made_ns < KEEP_NS && m->openmetrics == openmetrics &&
+	       m->fine_port == fine_port;
+}
+
+static int make_body(struct metrics *m, bool openmetrics, uint16_t fine_port)
+{
+	struct exposition e = { .openmetrics = openmetrics, .fine_port = fine_port };
+	bool good;
+
+	if (m->body)
+		evbuffer_free(m->body);
+	m->body = evbuffer_new();
+	m->fn(m->ctx, &e);
+	exposition_end(&e);
+	good = m->body && !e.text.failed && !e.wrong &&
+	       evbuffer_add(m->body, e.text.data, e.text.len) == 0;
+	buf_free(&e.text);
+	m->openmetrics = openmetrics;
+	m->fine_port = fine_port;
+	m->made_ns = clock_mono_ns();
+	if (!good && m->body) {
+		evbuffer_free(m->body);
+		m->body = NULL;
+	}
+	return good ? 0 : -1;
+}
+
+static void answer(struct evhttp_request *request, int status, const char *type,
+		   struct evbuffer *body)
+{
+	evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type", type);
+	evhttp_send_reply(request, status, NULL, body);
+}
+
+/* Only to be read: true if the request was answered, for it wants something else. */
+static bool refuse_method(struct evhttp_request *request)
+{
+	enum evhttp_cmd_type method = evhttp_request_get_command(request);
+
+	if (method == EVHTTP_REQ_GET || method == EVHTTP_REQ_HEAD)
+		return false;
+	evhttp_add_header(evhttp_request_get_output_headers(request), "Allow", "GET, HEAD");
+	evhttp_send_reply(request, HTTP_BADMETHOD, NULL, NULL);
+	return true;
+}
+
+/* ?port=N: this port's histograms with all their buckets. 0 or -1. */
+static int parse_query(struct evhttp_request *request, uint16_t *fine_port)
+{
+	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(request);
+	const char *query = uri ? evhttp_uri_get_query(uri) : NULL;
+
+	*fine_port = 0;
+	if (!query || !*query)
+		return 0;
+	return strncmp(query, "port=", 5) == 0 ? parse_port(query + 5, fine_port) : -1;
+}
+
+static void on_metrics(struct evhttp_request *request, void *ctx)
+{
+	const char *accept = evhttp_find_header(evhttp_request_get_input_headers(request), "Accept");
+	bool openmetrics = accept && strstr(accept, "application/openmetrics-text");
+	struct evbuffer *body = NULL;
+	struct metrics *m = ctx;
+	uint16_t fine_port;
+
+	if (refuse_method(request))
+		return;
+	if (parse_query(request, &fine_port)) {
+		evhttp_send_error(request, HTTP_BADREQUEST, "the query may be port=N");
+		return;
+	}
+	if (is_kept(m, openmetrics, fine_port) || make_body(m, openmetrics, fine_port) == 0)
+		body = evbuffer_new();
+	if (!body || evbuffer_add_buffer_reference(body, m->body))
+		evhttp_send_error(request, HTTP_INTERNAL, "the metrics could not be written");
+	else
+		answer(request, HTTP_OK,
+		       openmetrics ? "application/openmetrics-text; version=1.0.0; charset=utf-8" :
+				     "text/plain; version=0.0.4; charset=utf-8",
+		       body);
+	if (body)
+		evbuffer_free(body);
+}
+
+static void on_other(struct evhttp_request *request, void *ctx)
+{
+	static const char text[] = "tcpshaked: the metrics are at /metrics\n";
+	const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(request);
+	const char *path = uri ? evhttp_uri_get_path(uri) : NULL;
+	bool root = path && strcmp(path, "/") == 0;
+	struct evbuffer *body;
+
+	(void)ctx;
+	if (refuse_method(request))
+		return;
+	body = evbuffer_new();
+	if (!body || evbuffer_add(body, text, sizeof(text) - 1))
+		evhttp_send_error(request, HTTP_INTERNAL, "out of memory");
+	else
+		answer(request, root ? HTTP_OK : HTTP_NOTFOUND, "text/plain; charset=utf-8", body);
+	if (body)
+		evbuffer_free(body);
+}
+
+static void on_wait_over(evutil_socket_t fd, short what, void *ctx)
+{
+	struct metrics *m = ctx;
+
+	(void)fd;
+	(void)what;
+	evconnlistener_enable(m->listener);
+}
+
+/*
+ * Called for each connection. Others of the daemon need descriptors, too: when few are left, no
+ * further connection is taken for a while. Those that ask nothing are closed by their time-out.
+ */
+static struct bufferevent *on_connection(struct event_base *base, void *ctx)
+{
+	const struct timeval wait = { .tv_sec = 1 };
+	struct metrics *m = ctx;
+	struct rlimit limit;
+	int lowest = fcntl(m->listening, F_DUPFD_CLOEXEC, 0);
+
+	if (lowest >= 0)
+		close(lowest);
+	if (lowest < 0 || (getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
+			   (rlim_t)lowest + DESCRIPTORS_KEPT >= limit.rlim_cur)) {
+		evconnlistener_disable(m->listener);
+		event_add(m->wait, &wait);
+	}
+	return bufferevent_socket_new(base, -1, 0);
+}
+
+static int bind_to(struct metrics *m, const struct metrics_address *address)
+{
+	struct evhttp_bound_socket *bound;
+
+	errno = 0;
+	bound = evhttp_bind_socket_with_handle(m->http, address->host, address->port);
+	if (!bound)
+		return errno ? -errno : -EADDRNOTAVAIL;
+	m->listener = evhttp_bound_socket_get_listener(bound);
+	m->listening = evhttp_bound_socket_get_fd(bound);
+	return 0;
+}
+
+int metrics_open(struct metrics **out, struct event_base *base,
+		 const struct metrics_address *address, metrics_fn fn, void *ctx)
+{
+	struct metrics *m = calloc(1, sizeof(*m));
+	int err;
+
+	if (!m)
+		return -ENOMEM;
+	m->fn = fn;
+	m->ctx = ctx;
+	m->http = evhttp_new(base);
+	m->wait = evtimer_new(base, on_wait_over, m);
+	if (!m->http || !m->wait) {
+		metrics_free(m);
+		return -ENOMEM;
+	}
+	evhttp_set_timeout(m->http, REQUEST_TIMEOUT_S);
+	evhttp_set_max_headers_size(m->http, REQUEST_MAX);
+	evhttp_set_max_body_size(m->http, REQUEST_MAX);
+	evhttp_set_allowed_methods(m->http, METHODS);
+	evhttp_set_cb(m->http, "/metrics", on_metrics, m);
+	evhttp_set_gencb(m->http, on_other, m);
+	evhttp_set_bevcb(m->http, on_connection, m);
+	err = bind_to(m, address);
+	if (err) {
+		metrics_free(m);
+		return err;
+	}
+	*out = m;
+	return 0;
+}
+
+void metrics_free(struct metrics *m)
+{
+	if (!m)
+		return;
+	if (m->http)
+		evhttp_free(m->http);
+	if (m->wait)
+		event_free(m->wait);
+	if (m->body)
+		evbuffer_free(m->body);
+	free(m);
+}

@@ -1,0 +1,438 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * What the metrics say. Names and units are Prometheus's conventions; docs/metrics.md lists them
+ * with the bounds of their cardinality.
+ */
+#include "daemon/daemon.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "common/addr.h"
+#include "common/clock.h"
+#include "common/names.h"
+#include "daemon/records/queue_record.h"
+#include "daemon/records/segment_record.h"
+
+#define LISTENERS_MAX 256 /* with series of their own */
+#define NAMESPACES_MAX 64
+
+static void put_total(struct exposition *e, const char *key, const char *value, uint64_t total)
+{
+	exposition_start(e, "_total");
+	exposition_label(e, key, value);
+	exposition_value(e, total);
+}
+
+static void put_number(struct exposition *e, const char *name, enum metric_type type,
+		       const char *help, uint64_t value)
+{
+	exposition_family(e, name, type, NULL, help);
+	exposition_start(e, type == METRIC_COUNTER ? "_total" : "");
+	exposition_value(e, value);
+}
+
+/* ---- handshakes ---- */
+
+static void put_handshakes(const struct daemon *d, const struct counters *c, struct exposition *e)
+{
+	exposition_family(e, "tcpshake_handshakes", METRIC_COUNTER, NULL,
+			  "Handshakes that ended, seen from this host's side, by role and outcome.");
+	for (int role = 0; role < ROLES; role++) {
+		for (int outcome = 0; outcome < OUTCOMES; outcome++) {
+			uint64_t inferred = role == ROLE_PASSIVE ? d->inferred[outcome] : 0;
+
+			exposition_start(e, "_total");
+			exposition_label(e, "role", role_names[role]);
+			exposition_label(e, "outcome", outcome_names[outcome]);
+			exposition_value(e, c->handshakes[role][outcome] + inferred);
+		}
+	}
+	exposition_family(e, "tcpshake_handshake_causes", METRIC_COUNTER, NULL,
+			  "Handshakes that failed, were retransmitted or were slow, by cause and "
+			  "certainty; only of those in the stream.");
+	for (int role = 0; role < ROLES; role++) {
+		for (int code = CAUSE_NONE + 1; code < CAUSE_CODES; code++) {
+			for (int proven = 0; proven < 2; proven++) {
+				exposition_start(e, "_total");
+				exposition_label(e, "role", role_names[role]);
+				exposition_label(e, "cause", cause_names[code]);
+				exposition_label(e, "certainty", proven ? "proven" : "probable");
+				exposition_value(e, d->causes[role][code][proven]);
+			}
+		}
+	}
+}
+
+/* ---- segments, queues ---- */
+
+static void put_segments(const struct counters *c, struct exposition *e)
+{
+	exposition_family(e, "tcpshake_retransmits", METRIC_COUNTER, NULL,
+			  "SYNs and SYN-ACKs sent again.");
+	put_total(e, "segment", "syn", c->retransmits[SEGMENT_SYN]);
+	put_total(e, "segment", "syn_ack", c->retransmits[SEGMENT_SYN_ACK]);
+	exposition_family(e, "tcpshake_resets", METRIC_COUNTER, NULL,
+			  "RSTs sent and received, by cause.");
+	for (int direction = 0; direction < DIRECTIONS; direction++) {
+		for (int cause = 0; cause < RESET_CAUSES; cause++) {
+			bool received = cause == RESET_REFUSED || cause == RESET_PEER;
+
+			if (received != (direction == RESET_RECEIVED))
+				continue;
+			exposition_start(e, "_total");
+			exposition_label(e, "direction", direction == RESET_SENT ? "sent" : "received");
+			exposition_label(e, "cause", reset_cause_name(cause));
+			exposition_value(e, counters_resets(c, direction, cause));
+		}
+	}
+}
+
+static void put_refusals(const struct daemon *d, struct exposition *e)
+{
+	exposition_family(e, "tcpshake_overflows", METRIC_COUNTER, NULL,
+			  "SYNs and final ACKs that a queue refused, by stage, queue and action.");
+	for (int stage = 0; stage < STAGES; stage++) {
+		for (int queue = 0; queue < QUEUES; queue++) {
+			for (int action = 0; action < ACTIONS; action++) {
+				if (!overflow_possible(stage, queue, action))
+					continue;
+				exposition_start(e, "_total");
+				exposition_label(e, "stage", overflow_stage_name(stage));
+				exposition_label(e, "queue", overflow_queue_name(queue));
+				exposition_label(e, "action", overflow_action_name(action));
+				exposition_value(e, queues_refused(d->queues, stage, queue, action));
+			}
+		}
+	}
+}
+
+enum listener_measure {
+	MEASURE_LENGTH,
+	MEASURE_LIMIT,
+	MEASURE_PEAK,
+	MEASURE_SYN_LENGTH,
+	MEASURE_OLDEST,
+	MEASURE_REFUSED_SYN,
+	MEASURE_REFUSED_ACK,
+	MEASURES,
+};
+
+static const struct {
+	const char *name;
+	enum metric_type type;
+	const char *unit, *help;
+} listener_measures[MEASURES] = {
+	[MEASURE_LENGTH] = { "tcpshake_listener_accept_queue_length", METRIC_GAUGE, NULL,
+			     "Connections that wait for accept()." },
+	[MEASURE_LIMIT] = { "tcpshake_listener_accept_queue_limit", METRIC_GAUGE, NULL,
+			    "The backlog that holds; the queue takes one more." },
+	[MEASURE_PEAK] = { "tcpshake_listener_accept_queue_peak", METRIC_GAUGE, NULL,
+			   "The most that waited in the last 30 to 60 s." },
+	[MEASURE_SYN_LENGTH] = { "tcpshake_listener_syn_queue_length", METRIC_GAUGE, NULL,
+				 "Requests that wait for their final ACK." },
+	[MEASURE_OLDEST] = { "tcpshake_listener_oldest_wait_seconds", METRIC_GAUGE, "seconds",
+			     "How long the first connection in the accept queue has waited; 0 if it is "
+			     "empty." },
+	[MEASURE_REFUSED_SYN] = { "tcpshake_listener_refused_syns", METRIC_COUNTER, NULL,
+				  "SYNs that its queues refused, as far as they are told apart by listener." },
+	[MEASURE_REFUSED_ACK] = { "tcpshake_listener_refused_acks", METRIC_COUNTER, NULL,
+				  "Final ACKs that its accept queue refused, likewise." },
+};
+
+struct listing {
+	struct exposition *e;
+	enum listener_measure measure;
+	struct listeners *listeners;
+	struct listener *new; /* to be measured from now on */
+	struct listener *idle; /* measured, and has nothing to say */
+	bool busy; /* only those with something to say */
+	uint32_t measured;
+	uint64_t ordinals; /* that are taken */
+};
+
+static bool same_place(const struct listener *a, const struct listener *b)
+{
+	return a->netns == b->netns && a->port == b->port && memcmp(a->addr, b->addr, 16) == 0;
+}
+
+static void mark_ordinal(void *ctx, struct listener *p)
+{
+	struct listing *l = ctx;
+
+	if (p->measured && same_place(p, l->new))
+		l->ordinals |= 1ULL << p->ordinal;
+}
+
+/* Does its series say more than nought? */
+static bool is_busy(const struct listener *p)
+{
+	return p->sample.accept_len || listener_peak(p) || p->refused.syn || p->refused.ack;
+}
+
+static void find_idle(void *ctx, struct listener *p)
+{
+	struct listing *l = ctx;
+
+	if (p->measured && !is_busy(p))
+		l->idle = p;
+}
+
+/* A busy listener takes the place of one whose series are all nought. */
+static bool make_place(struct listing *l)
+{
+	l->idle = NULL;
+	listeners_each(l->listeners, find_idle, l);
+	if (!l->idle)
+		return false;
+	l->idle->measured = false;
+	l->measured--;
+	return true;
+}
+
+/*
+ * Who gets series keeps them until it closes, or a busy one needs the place of an idle one. Several may share a namespace, address and port
+ * (SO_REUSEPORT): they are told apart by a small number that a successor gets again.
+ */
+static void choose(void *ctx, struct listener *p)
+{
+	struct listing *l = ctx;
+
+	if (p->measured || !p->sampled || (l->busy && !is_busy(p)))
+		return;
+	if (l->measured >= LISTENERS_MAX && (!l->busy || !make_place(l)))
+		return;
+	l->new = p;
+	l->ordinals = 0;
+	listeners_each(l->listeners, mark_ordinal, l);
+	if (l->ordinals == UINT64_MAX)
+		return; /* 64 are enough of one port */
+	p->ordinal = (uint16_t)__builtin_ctzll(~l->ordinals);
+	p->measured = true;
+	l->measured++;
+}
+
+static void count_measured(void *ctx, struct listener *p)
+{
+	struct listing *l = ctx;
+
+	l->measured += p->measured;
+}
+
+static void put_listener(void *ctx, struct listener *p)
+{
+	struct listing *l = ctx;
+	const struct listener_sample *s = &p->sample;
+	const uint64_t value[MEASURES] = {
+		[MEASURE_LENGTH] = s->accept_len,
+		[MEASURE_LIMIT] = s->accept_max,
+		[MEASURE_PEAK] = listener_peak(p),
+		[MEASURE_SYN_LENGTH] = s->syn_len,
+		[MEASURE_OLDEST] = s->accept_len && s->oldest_ns && s->oldest_ns <= s->mono_ns ?
+					   s->mono_ns - s->oldest_ns :
+					   0,
+		[MEASURE_REFUSED_SYN] = p->refused.syn,
+		[MEASURE_REFUSED_ACK] = p->refused.ack,
+	};
+	struct buf addr = {};
+
+	if (!p->measured)
+		return;
+	addr_format(&addr, p->addr);
+	buf_mem(&addr, "", 1);
+	exposition_start(l->e, listener_measures[l->measure].type == METRIC_COUNTER ? "_total" : "");
+	exposition_label_number(l->e, "netns", p->netns);
+	exposition_label(l->e, "address", addr.data ? addr.data : "");
+	exposition_label_number(l->e, "port", p->port);
+	exposition_label_number(l->e, "socket", p->ordinal);
+	exposition_label(l->e, "comm", p->owner_count ? p->owner[0].comm : "");
+	if (l->measure == MEASURE_OLDEST)
+		exposition_seconds(l->e, value[l->measure]);
+	else
+		exposition_value(l->e, value[l->measure]);
+	buf_free(&addr);
+}
+
+static void put_listeners(const struct daemon *d, struct exposition *e)
+{
+	struct listing l = { .e = e, .listeners = d->listeners, .busy = true };
+
+	listeners_each(d->listeners, count_measured, &l);
+	listeners_each(d->listeners, choose, &l);
+	l.busy = false;
+	listeners_each(d->listeners, choose, &l);
+	for (int i = 0; i < MEASURES; i++) {
+		l.measure = i;
+		exposition_family(e, listener_measures[i].name, listener_measures[i].type,
+				  listener_measures[i].unit, listener_measures[i].help);
+		listeners_each(d->listeners, put_listener, &l);
+	}
+	put_number(e, "tcpshake_listeners", METRIC_GAUGE, "Listeners that are known.",
+		   listeners_count(d->listeners));
+	put_number(e, "tcpshake_listeners_omitted", METRIC_GAUGE,
+		   "Of these, those without series of their own.",
+		   listeners_count(d->listeners) - l.measured);
+}
+
+/* ---- the daemon itself ---- */
+
+static void put_events(const struct daemon *d, const struct counters *c, struct exposition *e)
+{
+	static const char *const fates[] = { "delivered", "filtered", "limited", "lost" };
+	struct fate fate;
+
+	exposition_family(e, "tcpshake_events_seen", METRIC_COUNTER, NULL,
+			  "What might become a record, by kind: the sum of what became of it.");
+	for (int type = 0; type < RECORD_TYPES; type++)
+		if (tally_fate(&d->tallies, c, type, &fate))
+			put_total(e, "kind", record_type_names[type], fate.seen);
+	exposition_family(e, "tcpshake_events", METRIC_COUNTER, NULL, "What became of it.");
+	for (int type = 0; type < RECORD_TYPES; type++) {
+		if (!tally_fate(&d->tallies, c, type, &fate))
+			continue;
+		for (int i = 0; i < 4; i++) {
+			const uint64_t part[] = { fate.delivered, fate.filtered, fate.limited, fate.lost };
+
+			exposition_start(e, "_total");
+			exposition_label(e, "kind", record_type_names[type]);
+			exposition_label(e, "fate", fates[i]);
+			exposition_value(e, part[i]);
+		}
+	}
+	exposition_family(e, "tcpshake_missed_events", METRIC_COUNTER, NULL,
+			  "Events that the kernel skipped, for a program was running on that CPU.");
+	exposition_start(e, "_total");
+	exposition_value(e, source_missed(d->source));
+}
+
+static void add_feed(void *ctx, struct feed *feed)
+{
+	uint64_t *sum = ctx;
+
+	if (!feed_is_subscribed(feed))
+		return;
+	sum[0]++;
+	sum[1] += feed_records(feed);
+	sum[2] += feed_lost(feed);
+}
+
+static void put_feeds(const struct daemon *d, struct exposition *e)
+{
+	uint64_t sum[3] = {};
+
+	sinks_gone(d->sinks, &sum[1], &sum[2]);
+	sinks_each(d->sinks, add_feed, sum);
+	put_number(e, "tcpshake_feeds", METRIC_GAUGE, "Readers of records.", sum[0]);
+	put_number(e, "tcpshake_feed_records", METRIC_COUNTER,
+		   "Records put to readers, those that went away included.", sum[1]);
+	put_number(e, "tcpshake_feed_lost", METRIC_COUNTER,
+		   "Records that readers were too slow for.", sum[2]);
+}
+
+static void put_cost(void *ctx, const struct program_cost *cost)
+{
+	struct exposition *e = ctx;
+
+	exposition_start(e, "_total");
+	exposition_label(e, "program", cost->name);
+	exposition_seconds(e, cost->run_ns);
+}
+
+static void put_runs(void *ctx, const struct program_cost *cost)
+{
+	struct exposition *e = ctx;
+
+	exposition_start(e, "_total");
+	exposition_label(e, "program", cost->name);
+	exposition_value(e, cost->runs);
+}
+
+static uint64_t resident_bytes(void)
+{
+	unsigned long pages = 0;
+	FILE *f = fopen("/proc/self/statm", "re");
+
+	if (f && fscanf(f, "%*u %lu", &pages) != 1)
+		pages = 0;
+	if (f)
+		fclose(f);
+	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static void put_daemon(const struct daemon *d, struct exposition *e)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	exposition_family(e, "process_cpu_seconds", METRIC_COUNTER, "seconds",
+			  "CPU time of the daemon; BPF programs run on the traffic's account.");
+	exposition_start(e, "_total");
+	exposition_seconds(e, ((uint64_t)usage.ru_utime.tv_sec + (uint64_t)usage.ru_stime.tv_sec) *
+					      NSEC_PER_SEC +
+				      ((uint64_t)usage.ru_utime.tv_usec +
+				       (uint64_t)usage.ru_stime.tv_usec) * 1000);
+	exposition_family(e, "process_resident_memory_bytes", METRIC_GAUGE, "bytes",
+			  "Resident memory of the daemon.");
+	exposition_start(e, "");
+	exposition_value(e, resident_bytes());
+	exposition_family(e, "process_start_time_seconds", METRIC_GAUGE, "seconds",
+			  "When the daemon started, in seconds since the epoch.");
+	exposition_start(e, "");
+	exposition_seconds(e, d->start_ns + (uint64_t)d->offset_ns);
+	exposition_family(e, "tcpshake_look_interval_seconds", METRIC_GAUGE, "seconds",
+			  "From one look at listeners and audit to the next: as asked, or longer lest it "
+			  "take more than 1 % of a CPU.");
+	exposition_start(e, "");
+	exposition_seconds(e, d->pace.interval_ns);
+	exposition_family(e, "tcpshake_look_cpu_seconds", METRIC_COUNTER, "seconds",
+			  "CPU time of the daemon for these looks.");
+	exposition_start(e, "_total");
+	exposition_seconds(e, d->look_cpu_ns);
+	put_number(e, "tcpshake_looks", METRIC_COUNTER, "Looks at listeners and audit.", d->looks);
+	exposition_family(e, "tcpshake_bpf_run_seconds", METRIC_COUNTER, "seconds",
+			  "Time in each BPF program, while kernel.bpf_stats_enabled is set.");
+	source_costs(d->source, put_cost, e);
+	exposition_family(e, "tcpshake_bpf_runs", METRIC_COUNTER, NULL,
+			  "Runs of each BPF program, while kernel.bpf_stats_enabled is set.");
+	source_costs(d->source, put_runs, e);
+	exposition_family(e, "tcpshake_build_info", METRIC_GAUGE, NULL, "Always 1.");
+	exposition_start(e, "");
+	exposition_label(e, "version", TCPSHAKE_VERSION);
+	exposition_value(e, 1);
+}
+
+static void put_audits(const struct daemon *d, struct exposition *e)
+{
+	exposition_family(e, "tcpshake_audit_difference", METRIC_GAUGE, NULL,
+			  "The kernel's counter less what was seen, in the last interval that was "
+			  "audited, where no rule explains it.");
+	queues_measure_audits(d->queues, e, false, NAMESPACES_MAX);
+	exposition_family(e, "tcpshake_audit_unexplained", METRIC_COUNTER, NULL,
+			  "Such differences of all audits, without their signs, added up.");
+	queues_measure_audits(d->queues, e, true, NAMESPACES_MAX);
+	exposition_family(e, "tcpshake_audits", METRIC_COUNTER, NULL,
+			  "Audits of namespaces, by whether all that differs is explained.");
+	put_total(e, "balanced", "true", queues_audits(d->queues, true));
+	put_total(e, "balanced", "false", queues_audits(d->queues, false));
+}
+
+void measures_put(void *ctx, struct exposition *e)
+{
+	struct daemon *d = ctx;
+	struct counters c;
+
+	flow_drain(d);
+	if (source_counters(d->source, &c))
+		memset(&c, 0, sizeof(c));
+	put_handshakes(d, &c, e);
+	durations_put(d, e);
+	put_segments(&c, e);
+	put_refusals(d, e);
+	put_listeners(d, e);
+	put_audits(d, e);
+	put_events(d, &c, e);
+	put_feeds(d, e);
+	put_daemon(d, e);
+}

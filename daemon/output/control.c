@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#define _GNU_SOURCE
+#include "daemon/output/control.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "common/log.h"
+
+#define MAX_CLIENTS 64
+#define MAX_REQUEST (64 * 1024)
+
+struct client {
+	struct client *next;
+	struct control *control;
+	struct sink *sink;
+	struct event *readable;
+	struct event *hangup; /* a timer, once it sends no more; NULL before */
+	struct buf in;
+};
+
+struct control {
+	int fd;
+	struct sockaddr_un addr;
+	struct event *acceptable;
+	struct sinks *sinks;
+	struct control_handler handler;
+	struct client *clients;
+	int count;
+	struct record answer;
+};
+
+static void client_free(struct client *client)
+{
+	struct control *c = client->control;
+	struct client **p = &c->clients;
+
+	while (*p != client)
+		p = &(*p)->next;
+	*p = client->next;
+	c->count--;
+	if (client->readable)
+		event_free(client->readable);
+	if (client->hangup)
+		event_free(client->hangup);
+	sinks_remove(c->sinks, client->sink);
+	buf_free(&client->in);
+	free(client);
+}
+
+static void on_dead(void *ctx, int error)
+{
+	log_debug("a subscriber went away: %s", strerror(-error));
+	client_free(ctx);
+}
+
+static void reply_end(struct client *client, const char *error)
+{
+	struct control *c = client->control;
+
+	c->handler.end(c->handler.ctx, &c->answer, error);
+	feed_answer(sink_feed(client->sink), &c->answer);
+}
+
+static void op_subscribe(struct client *client, const cJSON *request)
+{
+	struct control *c = client->control;
+	struct feed *feed = sink_feed(client->sink);
+	struct filter filter = {};
+	char error[256];
+
+	if (feed_is_subscribed(feed)) {
+		reply_end(client, "this connection is subscribed already: open another one");
+		return;
+	}
+	if (filter_set_json(&filter, cJSON_GetObjectItemCaseSensitive(request, "filter"), error,
+			    sizeof(error))) {
+		filter_free(&filter);
+		reply_end(client, error);
+		return;
+	}
+	c->handler.hello(c->handler.ctx, &c->answer, &filter);
+	feed_put(feed, &c->answer);
+	sinks_subscribe(c->sinks, feed, &filter);
+}
+
+static void op_probe(struct client *client, const cJSON *request)
+{
+	struct control *c = client->control;
+
+	(void)request;
+	c->handler.probe(c->handler.ctx, &c->answer);
+	feed_answer(sink_feed(client->sink), &c->answer);
+	reply_end(client, NULL);
+}
+
+static struct record *begin_answer(void *ctx, enum record_type type, uint64_t mono_ns, int64_t offset_ns)
+{
+	struct client *client = ctx;
+	struct record *answer = &client->control->answer;
+
+	record_begin(answer, type, mono_ns, offset_ns);
+	return answer;
+}
+
+static void put_answer(void *ctx, const struct filter_subject *subject)
+{
+	struct client *client = ctx;
+
+	(void)subject;
+	feed_answer(sink_feed(client->sink), &client->control->answer);
+}
+
+static void op_listeners(struct client *client, const cJSON *request)
+{
+	const struct queues_output answer = { .begin = begin_answer, .end = put_answer,
+					      .ctx = client };
+	struct control *c = client->control;
+
+	(void)request;
+	c->handler.listeners(c->handler.ctx, &answer);
+	reply_end(client, NULL);
+}
+
+static void op_stats(struct client *client, const cJSON *request)
+{
+	const struct queues_output answer = { .begin = begin_answer, .end = put_answer,
+					      .ctx = client };
+	struct control *c = client->control;
+
+	(void)request;
+	c->handler.stats(c->handler.ctx, &answer);
+	reply_end(client, NULL);
+}
+
+static const struct {
+	const char *op;
+	void (*run)(struct client *client, const cJSON *request);
+} operations[] = {
+	{ "subscribe", op_subscribe },
+	{ "probe", op_probe },
+	{ "stats", op_stats },
+	{ "listeners", op_listeners },
+};
+
+static void handle_request(struct client *client, const char *line, size_t len)
+{
+	cJSON *request = cJSON_ParseWithLength(line, len);
+	const char *op = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(request, "op"));
+
+	for (size_t i = 0; op && i < sizeof(operations) / sizeof(*operations); i++) {
+		if (strcmp(op, operations[i].op) == 0) {
+			operations[i].run(client, request);
+			cJSON_Delete(request);
+			return;
+		}
+	}
+	reply_end(client, !request ? "the request is not JSON: send one object a line" :
+			  !op	   ? "the request has no \"op\": try {\"op\":\"subscribe\"}" :
+				     "unknown op: this daemon knows subscribe, listeners, stats and probe");
+	cJSON_Delete(request);
+}
+
+/* 0, or -1 if no more requests can be read. */
+static int handle_input(struct client *client)
+{
+	char *newline;
+
+	while ((newline = memchr(client->in.data, '\n', client->in.len))) {
+		size_t len = (size_t)(newline - client->in.data);
+
+		/* It asks and does not read: what that may cost ends here. */
+		if (feed_is_full(sink_feed(client->sink)))
+			return -1;
+		if (len)
+			handle_request(client, client->in.data, len);
+		buf_consume(&client->in, len + 1);
+	}
+	if (client->in.len <= MAX_REQUEST)
+		return 0;
+	reply_end(client, "the request is longer than 64 KiB");
+	return -1;
+}
+
+/* Has it gone altogether? One that only shut down its sending side still reads its subscription. */
+static bool has_gone(const struct client *client)
+{
+	struct pollfd fd = { .fd = feed_fd(sink_feed(client->sink)) };
+
+	return poll(&fd, 1, 0) > 0 && fd.revents & (POLLHUP | POLLERR);
+}
+
+static void on_hangup(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd;
+	(void)what;
+	if (has_gone(ctx))
+		client_free(ctx);
+}
+
+/* Nothing tells when such a client goes, unless a record is written to it: so look now and then. */
+static int watch_hangup(struct client *client)
+{
+	static const struct timeval often = { .tv_sec = 1 };
+
+	event_del(client->readable);
+	client->hangup = event_new(event_get_base(client->readable), -1, EV_PERSIST, on_hangup,
+				   client);
+	return client->hangup ? event_add(client->hangup, &often) : -1;
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *ctx)
+{
+	struct client *client = ctx;
+	struct feed *feed = sink_feed(client->sink);
+	ssize_t n;
+	int end = 0;
+
+	(void)what;
+	if (!buf_reserve(&client->in, 4096)) {
+		client_free(client);
+		return;
+	}
+	n = recv(fd, client->in.data + client->in.len, 4096, MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n > 0) {
+		client->in.len += (size_t)n;
+		end = handle_input(client);
+	}
+	if (n <= 0 || end) {
+		feed_flush(feed);
+		if (end || n < 0 || !feed_is_subscribed(feed) || has_gone(client) ||
+		    watch_hangup(client)) {
+			client_free(client);
+			return;
+		}
+	}
+	sinks_flush(client->control->sinks);
+}
+
+static void on_acceptable(evutil_socket_t listener, short what, void *ctx)
+{
+	struct control *c = ctx;
+	struct client *client;
+	struct feed *feed;
+	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	(void)what;
+	if (fd < 0)
+		return;
+	client = c->count < MAX_CLIENTS ? calloc(1, sizeof(*client)) : NULL;
+	if (!client) {
+		log_warning("refused a client of the socket: there are %d already", c->count);
+		close(fd);
+		return;
+	}
+	feed = feed_new(fd, FEED_SOCKET);
+	client->control = c;
+	client->sink = feed ? sinks_add(c->sinks, feed, on_dead, client) : NULL;
+	if (!client->sink) {
+		free(client);
+		return;
+	}
+	client->next = c->clients;
+	c->clients = client;
+	c->count++;
+	client->readable = event_new(event_get_base(c->acceptable), fd, EV_READ | EV_PERSIST,
+				     on_readable, client);
+	if (!client->readable || event_add(client->readable, NULL) < 0)
+		client_free(client);
+}
+
+static void make_parent(const char *path)
+{
+	char dir[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	char *slash;
+
+	snprintf(dir, sizeof(dir), "%s", path);
+	slash = strrchr(dir, '/');
+	if (slash && slash != dir) {
+		*slash = '\0';
+		mkdir(dir, 0755); /* if that fails, so does bind(), and says why */
+	}
+}
+
+static int bind_socket(int fd, const struct sockaddr_un *addr)
+{
+	struct stat st;
+	mode_t mask;
+	int err;
+
+	if (lstat(addr->sun_path, &st) == 0 && !S_ISSOCK(st.st_mode))
+		return -EEXIST; /* somebody's file: not ours to replace */
+	if (connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) == 0 || errno == EAGAIN)
+		return -EADDRINUSE;
+	if (errno == ECONNREFUSED)
+		unlink(addr->sun_path); /* left behind by a daemon that was killed */
+	mask = umask(0117); /* 0660 from the first moment on */
+	err = bind(fd, (const struct sockaddr *)addr, sizeof(*addr)) < 0 ? -errno : 0;
+	umask(mask);
+	if (!err && listen(fd, 16) < 0)
+		err = -errno;
+	return err;
+}
+
+int control_open(struct control **control, const char *path, struct event_base *base,
+		 struct sinks *sinks, const struct control_handler *handler)
+{
+	struct control *c;
+	int err;
+
+	if (strlen(path) >= sizeof(c->addr.sun_path))
+		return -ENAMETOOLONG;
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return -ENOMEM;
+	c->sinks = sinks;
+	c->handler = *handler;
+	c->addr.sun_family = AF_UNIX;
+	strcpy(c->addr.sun_path, path);
+	make_parent(path);
+	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	err = c->fd < 0 ? -errno : bind_socket(c->fd, &c->addr);
+	if (err)
+		goto fail;
+	err = -ENOMEM;
+	c->acceptable = event_new(base, c->fd, EV_READ | EV_PERSIST, on_acceptable, c);
+	if (!c->acceptable || event_add(c->acceptable, NULL) < 0)
+		goto fail_bound;
+	*control = c;
+	return 0;
+
+fail_bound:
+	unlink(path);
+	if (c->acceptable)
+		event_free(c->acceptable);
+fail:
+	if (c->fd >= 0)
+		close(c->fd);
+	free(c);
+	return err;
+}
+
+void control_free(struct control *c)
+{
+	if (!c)
+		return;
+	while (c->clients)
+		client_free(c->clients);
+	event_free(c->acceptable);
+	close(c->fd);
+	unlink(c->addr.sun_path);
+	buf_free(&c->answer.body);
+	free(c);
+}

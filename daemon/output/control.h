@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The Unix socket: one JSON request a line, answered with records. All but a subscription end
+ * with {"type":"end"}.
+ */
+#ifndef TCPSHAKE_CONTROL_H
+#define TCPSHAKE_CONTROL_H
+
+#include <event2/event.h>
+
+#include "daemon/queues/queues.h"
+#include "daemon/output/sinks.h"
+
+struct control;
+
+/* Makes the records that answers consist of; `filter` is the subscriber's. */
+struct control_handler {
+	void (*hello)(void *ctx, struct record *r, const struct filter *filter);
+	void (*probe)(void *ctx, struct record *r);
+	void (*listeners)(void *ctx, const struct queues_output *to);
+	void (*stats)(void *ctx, const struct queues_output *to);
+	void (*end)(void *ctx, struct record *r, const char *error); /* NULL: ok */
+	void *ctx;
+};
+
+/*
+ * Listen on `path`, mode 0660; its directory is made if it is missing. A socket file that nobody
+ * serves is replaced. 0, -EADDRINUSE if another daemon serves it, or another negative errno.
+ */
+int control_open(struct control **control, const char *path, struct event_base *base,
+		 struct sinks *sinks, const struct control_handler *handler);
+/* Closes all clients and removes the socket. NULL-safe. Before sinks_free(). */
+void control_free(struct control *c);
+
+#endif

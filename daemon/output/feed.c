@@ -1,0 +1,475 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#define _GNU_SOURCE
+#include "daemon/output/feed.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/names.h"
+
+#define WRITE_BYTES (192 * 1024) /* at once: each call costs, but so does what the cache has no room for */
+#define BACKLOG_BYTES (4 * 1024 * 1024)
+#define KEEP_BYTES (256 * 1024) /* of an empty buffer */
+#define LAST_BYTES (8 * 1024) /* what loss records and `bye` may need */
+
+static const char *const loss_why_names[LOSS_WHYS] = {
+	[LOSS_SLOW_READER] = "slow_reader",
+	[LOSS_WRITE_ERROR] = "write_error",
+	[LOSS_RING_FULL] = "ring_full",
+	[LOSS_RATE_LIMIT] = "rate_limit",
+	[LOSS_MAP_FULL] = "map_full",
+	[LOSS_NESTED] = "nested",
+};
+
+static const char *const loss_what_names[LOSS_WHATS - RECORD_TYPES] = {
+	[LOSS_BEGINNING - RECORD_TYPES] = "beginning",
+	[LOSS_TRANSITION - RECORD_TYPES] = "transition",
+};
+
+struct feed {
+	int fd;
+	enum feed_kind kind;
+	int error; /* dead of it */
+	int write_error; /* of a file: it waits for better times */
+	uint64_t lost_before; /* lost_total when that began */
+	bool ending; /* only loss records and `bye` are to come */
+	bool within_line; /* of a file: its last line has no end, and is not ours */
+	uint64_t seq;
+	struct buf out;
+	size_t sent; /* of out */
+	bool choked; /* the backlog was reached, and is not yet half gone */
+	uint64_t lost[LOSS_WHYS][LOSS_WHATS]; /* not told yet */
+	bool untold; /* there are any */
+	uint64_t lost_total;
+	struct feed_tally tally[RECORD_TYPES];
+	bool subscribed;
+	struct filter filter;
+	struct buf scratch;
+};
+
+struct feed *feed_new(int fd, enum feed_kind kind)
+{
+	struct feed *f = calloc(1, sizeof(*f));
+
+	if (!f) {
+		close(fd);
+		return NULL;
+	}
+	f->fd = fd;
+	f->kind = kind;
+	return f;
+}
+
+void feed_free(struct feed *f)
+{
+	if (!f)
+		return;
+	close(f->fd);
+	buf_free(&f->out);
+	buf_free(&f->scratch);
+	filter_free(&f->filter);
+	free(f);
+}
+
+int feed_fd(const struct feed *f)
+{
+	return f->fd;
+}
+
+void feed_finish_line(struct feed *f)
+{
+	f->within_line = true;
+}
+
+void feed_subscribe(struct feed *f, struct filter *filter, const uint64_t *before)
+{
+	for (int type = 0; type < RECORD_TYPES; type++)
+		f->tally[type].before = before[type];
+	f->subscribed = true;
+	f->filter = *filter;
+	memset(filter, 0, sizeof(*filter));
+}
+
+bool feed_is_subscribed(const struct feed *f)
+{
+	return f->subscribed;
+}
+
+const struct filter *feed_filter(const struct feed *f)
+{
+	return &f->filter;
+}
+
+static size_t backlog(const struct feed *f)
+{
+	return f->out.len - f->sent;
+}
+
+static void append(struct feed *f, enum record_type type, const char *body, size_t len)
+{
+	buf_lit(&f->out, "{\"v\":1,\"type\":\"");
+	buf_str(&f->out, record_type_names[type]);
+	buf_lit(&f->out, "\",\"seq\":");
+	buf_u64(&f->out, ++f->seq);
+	buf_lit(&f->out, ",");
+	buf_mem(&f->out, body, len);
+}
+
+/* May records be put again? Not before half of a backlog that was full is gone. */
+static bool has_room(struct feed *f, size_t more)
+{
+	if (f->choked ? backlog(f) > BACKLOG_BYTES / 2 : backlog(f) + more > BACKLOG_BYTES)
+		f->choked = true;
+	else
+		f->choked = false;
+	return !f->choked;
+}
+
+static const char *what_name(int what)
+{
+	return what < RECORD_TYPES ? record_type_names[what] : loss_what_names[what - RECORD_TYPES];
+}
+
+static int what_index(const char *name)
+{
+	int what = name ? name_index(record_type_names, RECORD_TYPES, name, strlen(name)) : -1;
+
+	if (what >= 0 || !name)
+		return what;
+	what = name_index(loss_what_names, LOSS_WHATS - RECORD_TYPES, name, strlen(name));
+	return what < 0 ? -1 : what + RECORD_TYPES;
+}
+
+void feed_loss(struct feed *f, int what, enum loss_why why, uint64_t count)
+{
+	f->lost[why][what] += count;
+	f->untold = true;
+}
+
+void feed_tell_losses(struct feed *f, const struct record *now)
+{
+	if (!f->untold || f->error || (now->type != RECORD_BYE && !has_room(f, 0)))
+		return;
+	for (int why = 0; why < LOSS_WHYS; why++) {
+		for (int what = 0; what < LOSS_WHATS; what++) {
+			if (!f->lost[why][what])
+				continue;
+			buf_clear(&f->scratch);
+			record_times(&f->scratch, now->mono_ns, now->real_ns);
+			record_loss(&f->scratch, what_name(what), loss_why_names[why],
+				    f->lost[why][what]);
+			append(f, RECORD_LOSS, f->scratch.data, f->scratch.len);
+			f->lost[why][what] = 0;
+		}
+	}
+	f->untold = false;
+}
+
+static void lose(struct feed *f, enum record_type type)
+{
+	/* Nothing but an error keeps a file from taking what it is given. */
+	f->lost[f->kind == FEED_FILE ? LOSS_WRITE_ERROR : LOSS_SLOW_READER][type]++;
+	f->untold = true;
+	f->lost_total++;
+}
+
+void feed_put(struct feed *f, const struct record *r)
+{
+	if (f->error)
+		return;
+	if (r->type != RECORD_BYE && !has_room(f, r->body.len)) {
+		lose(f, r->type);
+		return;
+	}
+	feed_answer(f, r);
+}
+
+void feed_answer(struct feed *f, const struct record *r)
+{
+	if (f->error)
+		return;
+	feed_tell_losses(f, r);
+	append(f, r->type, r->body.data, r->body.len);
+	if (f->out.failed)
+		f->error = -ENOMEM;
+	else if (backlog(f) >= WRITE_BYTES)
+		feed_flush(f);
+}
+
+void feed_offer(struct feed *f, const struct record *r, const struct filter_subject *subject)
+{
+	struct feed_tally *t = &f->tally[r->type];
+	uint64_t lost = f->lost_total;
+
+	if (subject && !filter_match(&f->filter, subject)) {
+		t->filtered++;
+		return;
+	}
+	feed_put(f, r);
+	if (f->lost_total != lost)
+		t->lost++;
+	else
+		t->records++;
+}
+
+struct feed_tally feed_tally(const struct feed *f, enum record_type type)
+{
+	return f->tally[type];
+}
+
+bool feed_is_full(const struct feed *f)
+{
+	return backlog(f) > BACKLOG_BYTES;
+}
+
+static ssize_t write_some(const struct feed *f, const char *data, size_t len)
+{
+	ssize_t n;
+
+	do {
+		n = f->kind == FEED_SOCKET ? send(f->fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL) :
+					     write(f->fd, data, len);
+	} while (n < 0 && errno == EINTR);
+	return n;
+}
+
+static void write_stream(struct feed *f)
+{
+	while (!f->error && backlog(f)) {
+		ssize_t n = write_some(f, f->out.data + f->sent, backlog(f));
+
+		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
+			break;
+		if (n < 0)
+			f->error = -errno;
+		else
+			f->sent += (size_t)n;
+	}
+}
+
+/* What is written up to the end of a record: out begins with a whole one. */
+static size_t written_whole(const struct feed *f)
+{
+	const char *end = f->sent ? memrchr(f->out.data, '\n', f->sent) : NULL;
+
+	return end ? (size_t)(end - f->out.data) + 1 : 0;
+}
+
+/*
+ * The file took part of a record: leave it with whole ones. Where even that needs space that is
+ * not there, the record is finished when there is some.
+ */
+static void cut_back(struct feed *f)
+{
+	size_t whole = written_whole(f);
+	struct stat st;
+
+	if (whole == f->sent || fstat(f->fd, &st) != 0)
+		return;
+	st.st_size -= (off_t)(f->sent - whole);
+	if (ftruncate(f->fd, st.st_size) != 0)
+		return;
+	lseek(f->fd, st.st_size, SEEK_SET); /* a standard output that does not append */
+	f->sent = whole;
+}
+
+static int write_whole(struct feed *f, size_t len)
+{
+	size_t end = f->sent + len;
+
+	while (f->sent < end) {
+		ssize_t n = write_some(f, f->out.data + f->sent, end - f->sent);
+
+		if (n <= 0) {
+			int err = n ? -errno : -EIO;
+
+			cut_back(f);
+			return err;
+		}
+		f->sent += (size_t)n;
+	}
+	return 0;
+}
+
+/* Whole records of what waits: as many as `max` bytes hold, but at least one. */
+static size_t next_records(const struct feed *f, size_t max)
+{
+	const char *data = f->out.data + f->sent, *end;
+
+	if (backlog(f) <= max)
+		return backlog(f);
+	end = memrchr(data, '\n', max);
+	if (!end)
+		end = memchr(data + max, '\n', backlog(f) - max);
+	return (size_t)(end - data) + 1;
+}
+
+/*
+ * Is there room for so much more, and then for the end of the feed? Asked without a byte that others
+ * could see, because who follows the file would take one that grows and is cut back again and again
+ * for a new one.
+ */
+static int reserve(const struct feed *f, size_t len)
+{
+	struct stat st;
+
+	len += f->ending ? 0 : LAST_BYTES;
+	if (fstat(f->fd, &st) == 0 &&
+	    fallocate(f->fd, FALLOC_FL_KEEP_SIZE, st.st_size, (off_t)len) != 0 &&
+	    (errno == ENOSPC || errno == EDQUOT))
+		return -errno;
+	return 0; /* or unknown: writing will tell */
+}
+
+static int end_line(struct feed *f)
+{
+	if (f->within_line && write_some(f, "\n", 1) != 1)
+		return -errno;
+	f->within_line = false;
+	return 0;
+}
+
+static int write_file(struct feed *f)
+{
+	bool careful = f->write_error;
+	int err = end_line(f);
+
+	while (!err && backlog(f)) {
+		size_t len = careful ? next_records(f, WRITE_BYTES) : backlog(f);
+
+		if (careful && reserve(f, len)) {
+			len = next_records(f, 0);
+			err = reserve(f, len);
+		}
+		if (!err)
+			err = write_whole(f, len);
+	}
+	return err;
+}
+
+static void forget_written(struct feed *f)
+{
+	size_t done = f->kind == FEED_FILE ? written_whole(f) : f->sent;
+
+	if (done < f->out.len && done < BACKLOG_BYTES / 2)
+		return;
+	buf_consume(&f->out, done);
+	f->sent -= done;
+	if (!f->out.len && f->out.cap > KEEP_BYTES)
+		buf_free(&f->out);
+}
+
+static void flush_file(struct feed *f)
+{
+	int err = write_file(f);
+
+	if (err && !f->write_error)
+		f->lost_before = f->lost_total;
+	f->write_error = err;
+}
+
+int feed_flush(struct feed *f)
+{
+	if (f->kind != FEED_FILE)
+		write_stream(f);
+	else if (!f->write_error && !f->error)
+		flush_file(f);
+	forget_written(f);
+	return f->error;
+}
+
+int feed_retry(struct feed *f)
+{
+	if (f->write_error)
+		flush_file(f);
+	return feed_flush(f);
+}
+
+int feed_write_error(const struct feed *f)
+{
+	return f->write_error;
+}
+
+void feed_replace_fd(struct feed *f, int fd, enum feed_kind kind)
+{
+	if (f->kind == FEED_FILE) {
+		cut_back(f);
+		f->sent = written_whole(f); /* what is not whole there begins anew here */
+	}
+	close(f->fd);
+	f->fd = fd;
+	f->kind = kind;
+	f->within_line = false;
+	if (kind != FEED_FILE)
+		f->write_error = 0;
+}
+
+/* Count a record of the backlog as lost; one that tells of losses is untold. */
+static void lose_written(struct feed *f, const char *line, size_t len)
+{
+	cJSON *r = cJSON_ParseWithLength(line, len);
+	const char *type = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(r, "type"));
+	const char *what = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(r, "what"));
+	const char *why = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(r, "why"));
+	int of = type ? name_index(record_type_names, RECORD_TYPES, type, strlen(type)) : -1;
+	int lost = what_index(what);
+	int reason = why ? name_index(loss_why_names, LOSS_WHYS, why, strlen(why)) : -1;
+
+	if (of == RECORD_LOSS && lost >= 0 && reason >= 0) {
+		f->lost[reason][lost] += (uint64_t)cJSON_GetNumberValue(
+			cJSON_GetObjectItemCaseSensitive(r, "count"));
+		f->untold = true;
+	} else if (of >= 0) {
+		lose(f, (enum record_type)of);
+		f->tally[of].records--; /* a file holds nothing that was not offered */
+		f->tally[of].lost++;
+	}
+	cJSON_Delete(r);
+}
+
+void feed_give_up(struct feed *f)
+{
+	size_t at = written_whole(f);
+	uint64_t records = 0;
+
+	f->ending = true;
+	for (size_t i = at; i < f->out.len; i++)
+		records += f->out.data[i] == '\n';
+	if (!f->write_error || records == f->seq)
+		return; /* a file without hello can do without what follows */
+	f->within_line |= f->sent > at;
+	while (at < f->out.len) {
+		const char *line = f->out.data + at;
+		size_t len = (size_t)((char *)memchr(line, '\n', f->out.len - at) - line) + 1;
+
+		lose_written(f, line, len);
+		at += len;
+	}
+	f->seq -= records;
+	f->sent = 0;
+	buf_clear(&f->out);
+}
+
+bool feed_waits(const struct feed *f)
+{
+	return !f->error && !f->write_error && backlog(f);
+}
+
+uint64_t feed_records(const struct feed *f)
+{
+	return f->seq;
+}
+
+uint64_t feed_lost(const struct feed *f)
+{
+	return f->lost_total;
+}
+
+uint64_t feed_lost_lately(const struct feed *f)
+{
+	return f->lost_total - f->lost_before;
+}

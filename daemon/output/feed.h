@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * One reader of the records: its own sequence numbers, its own buffer, its own losses.
+ *
+ * A feed never blocks the daemon. What a slow reader, or a file that cannot be written, leaves no
+ * room for is dropped as whole records, counted by type, and told in the feed itself as `loss` once
+ * there is room again. Everything put is then written or counted as lost.
+ */
+#ifndef TCPSHAKE_FEED_H
+#define TCPSHAKE_FEED_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+#include "common/filter.h"
+#include "daemon/records/record.h"
+
+struct feed;
+
+enum feed_kind {
+	FEED_FILE, /* a regular file: written at once; whole records only; survives write errors */
+	FEED_STREAM, /* a pipe, a terminal: non-blocking */
+	FEED_SOCKET, /* a subscriber */
+};
+
+/* Takes over `fd`. NULL if memory is out; `fd` is closed then. */
+struct feed *feed_new(int fd, enum feed_kind kind);
+/* Closes without flushing. NULL-safe. */
+void feed_free(struct feed *f);
+
+int feed_fd(const struct feed *f);
+/* From now on write what waits, and all else, to `fd` instead; the old one is closed. Then retry. */
+void feed_replace_fd(struct feed *f, int fd, enum feed_kind kind);
+/* The file ends within a line that is not ours: end it before anything else is written. */
+void feed_finish_line(struct feed *f);
+/*
+ * From now on it wants the stream, with these criteria, which are taken over. `before`: how many of
+ * each type others have been offered.
+ */
+void feed_subscribe(struct feed *f, struct filter *filter, const uint64_t *before);
+bool feed_is_subscribed(const struct feed *f);
+const struct filter *feed_filter(const struct feed *f);
+
+/* Append one record; the body is what follows `"seq":N,`. */
+void feed_put(struct feed *f, const struct record *r);
+
+/* The same of one of the stream: counts what becomes of it, the feed's own filter first. */
+void feed_offer(struct feed *f, const struct record *r, const struct filter_subject *subject);
+
+/* What was offered: before + records + filtered + lost is what all feeds were. */
+struct feed_tally {
+	uint64_t before; /* it was subscribed */
+	uint64_t records; /* appended */
+	uint64_t filtered; /* by its own filter */
+	uint64_t lost; /* for want of room */
+};
+struct feed_tally feed_tally(const struct feed *f, enum record_type type);
+
+/* What is lost besides records: the beginning of an attempt, a change of state. */
+enum loss_what { LOSS_BEGINNING = RECORD_TYPES, LOSS_TRANSITION, LOSS_WHATS };
+
+enum loss_why {
+	LOSS_SLOW_READER,
+	LOSS_WRITE_ERROR,
+	LOSS_RING_FULL,
+	LOSS_RATE_LIMIT,
+	LOSS_MAP_FULL,
+	LOSS_NESTED,
+	LOSS_WHYS,
+};
+
+/*
+ * The daemon lost something (`what`: enum record_type or loss_what) before any feed could have it. To
+ * be told by feed_tell_losses(), in the end even if there is no room now.
+ */
+void feed_loss(struct feed *f, int what, enum loss_why why, uint64_t count);
+
+/*
+ * The same, but whatever waits already: an answer is whole, or who asked would wait for its end. Its
+ * length is bounded by what was asked about; ask for no more while the feed is full.
+ */
+void feed_answer(struct feed *f, const struct record *r);
+bool feed_is_full(const struct feed *f);
+
+/*
+ * Append `loss` for what was dropped and not told yet, with the moment of the record `now`: if
+ * there is room again, or if that is `bye`, which always fits.
+ */
+void feed_tell_losses(struct feed *f, const struct record *now);
+
+/*
+ * Write what is buffered, as far as the reader takes it. 0, or a negative errno after which the
+ * feed is dead (-EPIPE…). A file never dies: see feed_write_error().
+ */
+int feed_flush(struct feed *f);
+/* Does it hold records the reader has not taken? Then flush again once its fd is writable. */
+bool feed_waits(const struct feed *f);
+
+/*
+ * Why the file cannot be written (-ENOSPC, -EDQUOT, -EIO…), 0 if it can. Until feed_retry() has
+ * written all that waits, feed_flush() does not try.
+ */
+int feed_write_error(const struct feed *f);
+int feed_retry(struct feed *f);
+/*
+ * At the end: what waits for a file that cannot be written is lost, and counted, so that the few
+ * records that say so may still find room.
+ */
+void feed_give_up(struct feed *f);
+
+uint64_t feed_records(const struct feed *f); /* appended, `loss` included */
+uint64_t feed_lost(const struct feed *f);
+uint64_t feed_lost_lately(const struct feed *f); /* since the last write error began */
+
+#endif

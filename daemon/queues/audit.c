@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "daemon/queues/audit.h"
+
+#include "daemon/records/parts.h"
+
+/*
+ * Each rule bounds the difference (kernel - observed, since the beginning) that it explains.
+ * docs/audit.md says what the kernel does in each case.
+ */
+struct rule {
+	const char *name;
+	enum netstat_counter counter;
+	bool (*explains)(int64_t difference, const struct audit_books *books);
+};
+
+/*
+ * Both sides count an opening, some microseconds apart: one may be under way on each CPU, and
+ * more go by while the books are read.
+ */
+static bool boundary(int64_t difference, const struct audit_books *books)
+{
+	int64_t most = (int64_t)(books->cpus + books->window);
+
+	return difference >= -most && difference <= most;
+}
+
+/* A client's RST ends a request; before 6.15 no event tells of it for certain. */
+static bool request_reset(int64_t difference, const struct audit_books *books)
+{
+	return books->untold & UNTOLD_REQUEST_RESET && difference > 0 &&
+	       difference <= (int64_t)books->kernel[NETSTAT_EMBRYONIC_RSTS];
+}
+
+/* A RST for a segment that no socket took; before 6.10 tcp_send_reset is silent there. */
+static bool no_socket(int64_t difference, const struct audit_books *books)
+{
+	return books->untold & UNTOLD_NO_SOCKET && difference > 0;
+}
+
+/* Counted, but not sent; before 6.17 tcp_retransmit_skb is silent then. */
+static bool send_failed(int64_t difference, const struct audit_books *books)
+{
+	return books->untold & UNTOLD_SEND_FAILED && difference > 0 &&
+	       difference <= (int64_t)books->kernel[NETSTAT_RETRANS_FAIL];
+}
+
+/*
+ * TCPTimeouts also counts the timers of established connections, each of which retransmits or
+ * gives up, and of requests that are dropped or deferred; a SYN-ACK sent again in answer to a
+ * repeated SYN has no timer.
+ */
+static bool other_timers(int64_t difference, const struct audit_books *books)
+{
+	const uint64_t *kernel = books->kernel;
+	uint64_t others = kernel[NETSTAT_RETRANS_SEGS] - kernel[NETSTAT_SYN_RETRANS] +
+			  kernel[NETSTAT_RETRANS_FAIL] + kernel[NETSTAT_ABORT_ON_TIMEOUT] +
+			  8 * kernel[NETSTAT_DEFER_ACCEPT_DROP] + books->synacks;
+
+	return difference >= -(int64_t)books->synacks && difference <= (int64_t)others;
+}
+
+/* A SYN that was to get a cookie, and was then dropped: for a full accept queue, a route. */
+static bool cookie_unsent(int64_t difference, const struct audit_books *books)
+{
+	return difference < 0 && -difference <= (int64_t)books->kernel[NETSTAT_LISTEN_DROPS];
+}
+
+/* A valid cookie of which no connection could be made, for no full queue. */
+static bool no_child(int64_t difference, const struct audit_books *books)
+{
+	return difference > 0 && difference <= (int64_t)books->unexplained_drops;
+}
+
+/* A valid cookie, for a full accept queue: without its packet (before 6.11) it looks like a refused SYN. */
+static bool cookie_refused(int64_t difference, const struct audit_books *books)
+{
+	return books->untold & UNTOLD_REFUSED_COOKIE && difference > 0 &&
+	       difference <= (int64_t)books->kernel[NETSTAT_LISTEN_OVERFLOWS];
+}
+
+/* Counted since the listener's look: told at the next one. */
+static bool next_look(int64_t difference, const struct audit_books *books)
+{
+	return difference > 0 && difference <= (int64_t)books->pending;
+}
+
+/* A child that could not be made, a route, a security module: dropped, but for no full queue. */
+static bool no_full_queue(int64_t difference, const struct audit_books *books)
+{
+	return difference > 0 &&
+	       difference <= (int64_t)(books->unexplained_drops + books->pending);
+}
+
+/* The kernel does not grant the evidence that this counter is held against. */
+static bool not_granted(int64_t difference, const struct audit_books *books, uint32_t evidence)
+{
+	return books->untold & evidence && difference > 0;
+}
+
+static bool no_look(int64_t difference, const struct audit_books *books)
+{
+	return not_granted(difference, books, UNTOLD_QUEUES | UNTOLD_LISTENERS);
+}
+
+static bool no_reset_sent(int64_t difference, const struct audit_books *books)
+{
+	return not_granted(difference, books, UNTOLD_RESET_SENT);
+}
+
+static bool no_syn_retransmit(int64_t difference, const struct audit_books *books)
+{
+	return not_granted(difference, books, UNTOLD_SYN_RETRANSMIT);
+}
+
+static const struct rule rules[] = {
+	{ "boundary", NETSTAT_ACTIVE_OPENS, boundary },
+	{ "boundary", NETSTAT_PASSIVE_OPENS, boundary },
+	{ "boundary", NETSTAT_ATTEMPT_FAILS, boundary },
+	{ "request_reset", NETSTAT_ATTEMPT_FAILS, request_reset },
+	{ "next_look", NETSTAT_LISTEN_OVERFLOWS, next_look },
+	{ "next_look", NETSTAT_LISTEN_DROPS, next_look },
+	{ "no_full_queue", NETSTAT_LISTEN_DROPS, no_full_queue },
+	{ "next_look", NETSTAT_REQQ_FULL_DROP, next_look },
+	{ "boundary", NETSTAT_OUT_RSTS, boundary },
+	{ "no_socket", NETSTAT_OUT_RSTS, no_socket },
+	{ "boundary", NETSTAT_EMBRYONIC_RSTS, boundary },
+	{ "request_reset", NETSTAT_EMBRYONIC_RSTS, request_reset },
+	{ "boundary", NETSTAT_SYNCOOKIES_SENT, boundary },
+	{ "next_look", NETSTAT_SYNCOOKIES_SENT, next_look },
+	{ "cookie_unsent", NETSTAT_SYNCOOKIES_SENT, cookie_unsent },
+	{ "boundary", NETSTAT_SYNCOOKIES_RECV, boundary },
+	{ "next_look", NETSTAT_SYNCOOKIES_RECV, next_look },
+	{ "no_child", NETSTAT_SYNCOOKIES_RECV, no_child },
+	{ "cookie_refused", NETSTAT_SYNCOOKIES_RECV, cookie_refused },
+	{ "boundary", NETSTAT_SYN_RETRANS, boundary },
+	{ "send_failed", NETSTAT_SYN_RETRANS, send_failed },
+	{ "boundary", NETSTAT_TIMEOUTS, boundary },
+	{ "other_timers", NETSTAT_TIMEOUTS, other_timers },
+	{ "not_granted", NETSTAT_ATTEMPT_FAILS, no_reset_sent },
+	{ "not_granted", NETSTAT_LISTEN_OVERFLOWS, no_look },
+	{ "not_granted", NETSTAT_LISTEN_DROPS, no_look },
+	{ "not_granted", NETSTAT_REQQ_FULL_DROP, no_look },
+	{ "not_granted", NETSTAT_OUT_RSTS, no_reset_sent },
+	{ "not_granted", NETSTAT_EMBRYONIC_RSTS, no_reset_sent },
+	{ "not_granted", NETSTAT_SYNCOOKIES_SENT, no_look },
+	{ "not_granted", NETSTAT_SYNCOOKIES_RECV, no_look },
+	{ "not_granted", NETSTAT_SYN_RETRANS, no_syn_retransmit },
+	{ "not_granted", NETSTAT_TIMEOUTS, no_syn_retransmit },
+};
+
+static const char *find_rule(enum netstat_counter counter, int64_t difference,
+			     const struct audit_books *books)
+{
+	for (size_t i = 0; i < sizeof(rules) / sizeof(*rules); i++)
+		if (rules[i].counter == counter && rules[i].explains(difference, books))
+			return rules[i].name;
+	return NULL;
+}
+
+bool audit_compare(struct audit_books *last, const struct audit_books *now,
+		   struct audit_row rows[AUDIT_COUNTERS])
+{
+	bool balanced = true;
+
+	for (int i = 0; i < AUDIT_COUNTERS; i++) {
+		struct audit_row *row = &rows[i];
+		int64_t sum = (int64_t)(now->kernel[i] - now->observed[i]);
+
+		row->name = netstat_names[i];
+		row->kernel = now->kernel[i] - last->kernel[i];
+		row->observed = now->observed[i] - last->observed[i];
+		row->difference = (int64_t)(row->kernel - row->observed);
+		row->rule = NULL;
+		if (sum) {
+			row->rule = find_rule(i, sum, now);
+			balanced = balanced && row->rule;
+		} else {
+			row->rule = "settled"; /* it makes up for an earlier one */
+		}
+		if (!row->difference)
+			row->rule = NULL;
+	}
+	*last = *now;
+	return balanced;
+}
+
+static void put_difference(struct buf *b, int64_t difference)
+{
+	buf_lit(b, "\"difference\":");
+	if (difference < 0)
+		buf_lit(b, "-");
+	buf_u64(b, difference < 0 ? 0 - (uint64_t)difference : (uint64_t)difference);
+}
+
+void record_audit(struct buf *b, uint32_t netns, uint64_t interval_ns, bool balanced,
+		  const struct audit_row rows[AUDIT_COUNTERS])
+{
+	buf_lit(b, ",");
+	put_count(b, "netns", netns);
+	buf_lit(b, ",");
+	put_count(b, "interval_ns", interval_ns);
+	buf_lit(b, ",\"counters\":[");
+	for (int i = 0; i < AUDIT_COUNTERS; i++) {
+		if (i)
+			buf_lit(b, ",");
+		buf_lit(b, "{\"name\":");
+		buf_json_str(b, rows[i].name, SIZE_MAX);
+		buf_lit(b, ",");
+		put_count(b, "kernel", rows[i].kernel);
+		buf_lit(b, ",");
+		put_count(b, "observed", rows[i].observed);
+		buf_lit(b, ",");
+		put_difference(b, rows[i].difference);
+		buf_lit(b, ",\"rule\":");
+		if (rows[i].rule)
+			buf_json_str(b, rows[i].rule, SIZE_MAX);
+		else
+			buf_lit(b, "null");
+		buf_lit(b, "}");
+	}
+	buf_lit(b, "],\"balanced\":");
+	put_bool(b, balanced);
+	buf_lit(b, "}\n");
+}

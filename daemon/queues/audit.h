@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The feed held against the kernel's own books: for each counter, what the kernel counted in a
+ * namespace, what we saw, and the rule that explains the difference. A difference without a rule
+ * is a bug. Pure.
+ */
+#ifndef TCPSHAKE_AUDIT_H
+#define TCPSHAKE_AUDIT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/buf.h"
+#include "daemon/host/netstat.h"
+
+/* Counters that are audited, by their number in enum netstat_counter. */
+#define AUDIT_COUNTERS NETSTAT_AUDITED
+
+/* Both sides, cumulative from the same moment on. */
+struct audit_books {
+	uint64_t kernel[NETSTAT_COUNTERS]; /* those behind AUDIT_COUNTERS are for the rules */
+	uint64_t observed[AUDIT_COUNTERS];
+	uint64_t synacks; /* SYN-ACKs retransmitted */
+	uint32_t untold; /* enum untold */
+	uint64_t unexplained_drops; /* ListenDrops that no full queue explains */
+	uint64_t pending; /* refusals counted by the kernel, to be told at the next look */
+	uint64_t window; /* what was observed while the kernel's counters were being read */
+	uint32_t cpus;
+};
+
+struct audit_row {
+	const char *name;
+	uint64_t kernel; /* in the interval */
+	uint64_t observed;
+	int64_t difference; /* kernel - observed */
+	const char *rule; /* NULL: none is needed, or none explains it */
+};
+
+/*
+ * Compare the books with those of the previous audit (`last`, which becomes them). Returns whether
+ * they balance: every difference, summed up since the beginning, is 0 or explained.
+ */
+bool audit_compare(struct audit_books *last, const struct audit_books *now,
+		   struct audit_row rows[AUDIT_COUNTERS]);
+
+/* End the body of an `audit` record. */
+void record_audit(struct buf *b, uint32_t netns, uint64_t interval_ns, bool balanced,
+		  const struct audit_row rows[AUDIT_COUNTERS]);
+
+#endif

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "daemon/queues/books.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+
+#define LOCALS_AGE_NS (5 * NSEC_PER_SEC) /* how old its addresses may be */
+
+struct book *books_get(struct books *books, uint32_t netns)
+{
+	struct book *b = books->first;
+
+	while (b && b->netns != netns)
+		b = b->next;
+	if (!b) {
+		b = calloc(1, sizeof(*b));
+		if (!b)
+			return NULL;
+		b->files = (struct netstat_files)NETSTAT_CLOSED;
+		b->netns = netns;
+		b->next = books->first;
+		books->first = b;
+	}
+	b->used = true;
+	return b;
+}
+
+static void book_free(struct book *b)
+{
+	netstat_close(&b->files);
+	locals_free(&b->locals);
+	free(b);
+}
+
+void books_sweep(struct books *books, struct source *source)
+{
+	struct book **p = &books->first;
+
+	while (*p) {
+		struct book *b = *p;
+
+		if (b->used) {
+			b->used = false;
+			p = &b->next;
+		} else {
+			*p = b->next;
+			source_forget_namespace(source, b->netns);
+			book_free(b);
+		}
+	}
+}
+
+void books_free(struct books *books)
+{
+	while (books->first) {
+		struct book *b = books->first;
+
+		books->first = b->next;
+		book_free(b);
+	}
+}
+
+static void add_counters(struct book *b, const struct netstat *now)
+{
+	const uint64_t *old = b->last.value, *new = now->value;
+
+	b->left.overflows += new[NETSTAT_LISTEN_OVERFLOWS] - old[NETSTAT_LISTEN_OVERFLOWS];
+	b->left.drops += new[NETSTAT_LISTEN_DROPS] - old[NETSTAT_LISTEN_DROPS];
+	b->left.reqq_drops += new[NETSTAT_REQQ_FULL_DROP] - old[NETSTAT_REQQ_FULL_DROP];
+	b->left.reqq_cookies += new[NETSTAT_REQQ_FULL_COOKIES] - old[NETSTAT_REQQ_FULL_COOKIES];
+	b->left.blurs += new[NETSTAT_EMBRYONIC_RSTS] - old[NETSTAT_EMBRYONIC_RSTS];
+	b->left.blurs += new[NETSTAT_SYNCOOKIES_RECV] - old[NETSTAT_SYNCOOKIES_RECV];
+	b->moved |= memcmp(old, new, sizeof(now->value)) != 0;
+}
+
+static uint64_t openings(const struct namespace_counts *n)
+{
+	return n->begun + n->accepted + n->failed + n->resets + n->request_resets + n->aborts +
+	       n->retransmits + n->timeouts + n->synacks + n->cookies;
+}
+
+bool book_open(struct book *b, uint32_t pid)
+{
+	return b->files.fd[0] >= 0 || netstat_open(&b->files, pid, b->netns) == 0;
+}
+
+void book_read(struct book *b, const struct source *source)
+{
+	struct namespace_counts before, after;
+	struct netstat now = {};
+
+	if (b->files.fd[0] < 0)
+		return;
+	source_namespace(source, b->netns, &before);
+	if (netstat_read(&b->files, &now))
+		return;
+	source_namespace(source, b->netns, &after);
+	b->window = openings(&after) - openings(&before);
+	if (b->known) {
+		add_counters(b, &now);
+	} else {
+		b->first = now;
+		b->first_ns = clock_mono_ns();
+		b->first_seen = after;
+		b->first_window = b->window;
+		b->known = true;
+	}
+	b->moved |= openings(&after) != openings(&b->seen);
+	b->last = now;
+	b->seen = after;
+	b->idle = 0;
+}
+
+bool book_has_address(struct book *b, const uint8_t *addr, uint64_t now_ns)
+{
+	if (!b->locals_ns || now_ns - b->locals_ns > LOCALS_AGE_NS) {
+		locals_read(&b->locals, b->files.fib_trie, b->files.if_inet6);
+		b->locals_ns = now_ns;
+	}
+	return locals_have(&b->locals, addr);
+}
+
+bool book_openings_moved(const struct book *b, const struct source *source)
+{
+	struct namespace_counts now;
+
+	source_namespace(source, b->netns, &now);
+	return openings(&now) != openings(&b->seen);
+}
+
+void book_told(struct book *b, const struct overflow_finding *f, uint64_t cookies)
+{
+	b->told[NETSTAT_SYNCOOKIES_RECV] += cookies;
+	if (f->action == ACTION_COOKIE) {
+		b->told[NETSTAT_REQQ_FULL_COOKIES] += f->count;
+		return;
+	}
+	b->told[NETSTAT_LISTEN_DROPS] += f->count;
+	if (f->code == CODE_ACCEPT_QUEUE_FULL)
+		b->told[NETSTAT_LISTEN_OVERFLOWS] += f->count;
+	else if (f->code == CODE_SYN_QUEUE_FULL)
+		b->told[NETSTAT_REQQ_FULL_DROP] += f->count;
+}
+
+static void observe(struct book *b, uint64_t *observed)
+{
+	const struct namespace_counts *seen = &b->seen, *first = &b->first_seen;
+
+	memcpy(observed, b->told, sizeof(b->told));
+	observed[NETSTAT_ACTIVE_OPENS] =
+		(seen->begun - seen->unsent) - (first->begun - first->unsent);
+	observed[NETSTAT_PASSIVE_OPENS] = seen->accepted - first->accepted;
+	observed[NETSTAT_ATTEMPT_FAILS] = (seen->failed + seen->request_resets) -
+					  (first->failed + first->request_resets);
+	observed[NETSTAT_OUT_RSTS] = seen->resets - first->resets;
+	observed[NETSTAT_EMBRYONIC_RSTS] = (seen->request_resets + seen->aborts) -
+					   (first->request_resets + first->aborts);
+	observed[NETSTAT_SYNCOOKIES_SENT] = b->told[NETSTAT_REQQ_FULL_COOKIES];
+	observed[NETSTAT_SYNCOOKIES_RECV] += seen->cookies - first->cookies;
+	observed[NETSTAT_SYN_RETRANS] = (seen->retransmits + seen->synacks) -
+					(first->retransmits + first->synacks);
+	observed[NETSTAT_TIMEOUTS] = (seen->timeouts + seen->synacks) -
+				     (first->timeouts + first->synacks);
+}
+
+bool book_audit(struct book *b, uint32_t untold, uint64_t now_ns)
+{
+	const struct namespace_counts *seen = &b->seen, *first = &b->first_seen;
+	struct audit_books now = {
+		.synacks = seen->synacks - first->synacks,
+		.untold = untold,
+		.unexplained_drops = b->left.no_full_queue,
+		.pending = b->left.overflows + b->left.reqq_drops + b->left.reqq_cookies,
+		.window = b->first_window + b->window,
+		.cpus = (uint32_t)sysconf(_SC_NPROCESSORS_CONF),
+	};
+
+	if (!b->known || !b->moved)
+		return false;
+	observe(b, now.observed);
+	for (int i = 0; i < NETSTAT_COUNTERS; i++)
+		now.kernel[i] = b->last.value[i] - b->first.value[i];
+	b->balanced = audit_compare(&b->audited, &now, b->rows);
+	b->interval_ns = now_ns - (b->audited_ns ? b->audited_ns : b->first_ns);
+	b->audited_ns = now_ns;
+	b->moved = false;
+	return true;
+}

@@ -1,0 +1,377 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "daemon/queues/listeners.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/addr.h"
+
+#define BUCKETS 4096
+#define ORPHANS_AT_ONCE 4096
+#define ASKED 256
+
+struct listeners {
+	struct listener *port[BUCKETS];
+	struct listener *socket[BUCKETS];
+	struct listener **all;
+	size_t count, room;
+	size_t orphans_next; /* the bucket to go on with */
+};
+
+struct listeners *listeners_new(void)
+{
+	return calloc(1, sizeof(struct listeners));
+}
+
+void listeners_free(struct listeners *l)
+{
+	if (!l)
+		return;
+	while (l->count)
+		listeners_remove(l, l->all[l->count - 1]);
+	free(l->all);
+	free(l);
+}
+
+static size_t port_bucket(uint32_t netns, uint16_t port)
+{
+	return (netns * 2654435761U + port) % BUCKETS;
+}
+
+static size_t socket_bucket(uint64_t socket)
+{
+	return ((socket >> 6) * 0x9e3779b97f4a7c15ULL >> 32) % BUCKETS;
+}
+
+struct listener *listeners_find(const struct listeners *l, uint64_t socket)
+{
+	struct listener *p = l->socket[socket_bucket(socket)];
+
+	while (p && p->socket != socket)
+		p = p->next_socket;
+	return p;
+}
+
+bool listener_has_address(const struct listener *p)
+{
+	return p->socket != p->inode; /* no address of the kernel's is as small as an inode's number */
+}
+
+/* At this port, or not bound yet as it was last heard of. */
+static struct listener *by_inode(const struct listeners *l, const struct event_listener *e)
+{
+	const uint16_t ports[] = { e->local_port, 0 };
+
+	for (size_t i = 0; e->inode && i < sizeof(ports) / sizeof(*ports); i++)
+		for (struct listener *p = l->port[port_bucket(e->header.netns, ports[i])]; p; p = p->next)
+			if (p->inode == e->inode && p->netns == e->header.netns)
+				return p;
+	return NULL;
+}
+
+struct listener *listeners_of(const struct listeners *l, const struct event_listener *e)
+{
+	struct listener *p = e->socket ? listeners_find(l, e->socket) : NULL;
+
+	return p ? p : by_inode(l, e);
+}
+
+static void port_link(struct listeners *l, struct listener *p)
+{
+	struct listener **bucket = &l->port[port_bucket(p->netns, p->port)];
+
+	p->next = *bucket;
+	*bucket = p;
+}
+
+static void port_unlink(struct listeners *l, struct listener *gone)
+{
+	struct listener **p = &l->port[port_bucket(gone->netns, gone->port)];
+
+	while (*p != gone)
+		p = &(*p)->next;
+	*p = gone->next;
+}
+
+void listeners_remove(struct listeners *l, struct listener *gone)
+{
+	struct listener **p;
+
+	if (!gone)
+		return;
+	port_unlink(l, gone);
+	p = &l->socket[socket_bucket(gone->socket)];
+	while (*p != gone)
+		p = &(*p)->next_socket;
+	*p = gone->next_socket;
+	l->all[gone->place] = l->all[--l->count];
+	l->all[gone->place]->place = gone->place;
+	free(gone);
+}
+
+static bool make_room(struct listeners *l)
+{
+	size_t room = l->room ? 2 * l->room : 64;
+	struct listener **all;
+
+	if (l->count < l->room)
+		return true;
+	all = realloc(l->all, room * sizeof(*all));
+	if (!all)
+		return false;
+	l->all = all;
+	l->room = room;
+	return true;
+}
+
+static struct listener *listener_add(struct listeners *l, const struct event_listener *e)
+{
+	uint64_t socket = e->socket ? e->socket : e->inode;
+	struct listener **bucket = &l->socket[socket_bucket(socket)];
+	struct listener *p = make_room(l) ? calloc(1, sizeof(*p)) : NULL;
+
+	if (!p)
+		return NULL;
+	p->socket = socket;
+	p->inode = e->inode;
+	p->cgroup_id = e->cgroup_id;
+	p->netns = e->header.netns;
+	p->port = e->local_port;
+	p->v6only = e->v6only;
+	memcpy(p->addr, e->local_addr, sizeof(p->addr));
+	p->next_socket = *bucket;
+	*bucket = p;
+	port_link(l, p);
+	p->place = (uint32_t)l->count;
+	l->all[l->count++] = p;
+	return p;
+}
+
+/* systemd keeps the sockets it activates services with: the service is who accepts. */
+static bool better_owner(const struct listener_owner *a, const struct listener_owner *b)
+{
+	if ((a->pid == 1) != (b->pid == 1))
+		return b->pid == 1;
+	return a->pid < b->pid;
+}
+
+static void owner_add(struct listener *p, const struct event_listener *e)
+{
+	struct listener_owner owner = { .pid = e->pid, .uid = e->uid };
+
+	memcpy(owner.comm, e->comm, sizeof(owner.comm));
+	for (uint32_t i = 0; i < p->owner_count; i++)
+		if (p->owner[i].pid == owner.pid)
+			return; /* by another descriptor */
+	if (p->owner_count == LISTENER_OWNERS) {
+		p->owners_more++;
+		return;
+	}
+	p->owner[p->owner_count++] = owner;
+	if (better_owner(&owner, &p->owner[0])) {
+		p->owner[p->owner_count - 1] = p->owner[0];
+		p->owner[0] = owner;
+	}
+}
+
+static void owners_clear(struct listener *p)
+{
+	p->owner_count = 0;
+	p->owners_more = 0;
+}
+
+struct listener *listeners_put(struct listeners *l, const struct event_listener *e)
+{
+	struct listener *p = listeners_of(l, e);
+	uint32_t owners;
+
+	if (p && (e->event == LISTENER_OPENED || p->netns != e->header.netns)) {
+		listeners_remove(l, p); /* its end was not seen, its address is another's now */
+		p = NULL;
+	}
+	if (!p)
+		p = listener_add(l, e);
+	if (!p)
+		return NULL;
+	if (p->port != e->local_port) {
+		port_unlink(l, p);
+		p->port = e->local_port;
+		port_link(l, p);
+		p->changed = true;
+	}
+	p->fresh |= e->event == LISTENER_OPENED;
+	owners = p->owner_count;
+	if (!p->seen)
+		owners_clear(p); /* the first holder a scan finds: what was known is old */
+	if (e->pid)
+		owner_add(p, e);
+	p->changed |= p->owner_count != owners;
+	p->seen = true;
+	return p;
+}
+
+static void window_add(struct listener *p, const struct listener_sample *sample)
+{
+	uint64_t age = sample->mono_ns - p->window_ns;
+
+	if (!p->window_ns || age >= LISTENER_WINDOW_NS) {
+		p->peak_before = p->window_ns && age < 2 * LISTENER_WINDOW_NS ? p->peak_window : 0;
+		p->peak_window = 0;
+		p->window_ns = sample->mono_ns;
+	}
+	if (sample->accept_peak > p->peak_window)
+		p->peak_window = sample->accept_peak;
+}
+
+uint32_t listener_peak(const struct listener *p)
+{
+	return p->peak_window > p->peak_before ? p->peak_window : p->peak_before;
+}
+
+void listeners_sample(struct listeners *l, struct listener *p, const struct listener_sample *sample)
+{
+	if (p->port != sample->state.local_port) {
+		port_unlink(l, p);
+		p->port = sample->state.local_port;
+		port_link(l, p);
+		p->changed = true;
+	}
+	if (!p->sampled && !p->fresh) { /* what was dropped before we looked is not ours to explain */
+		p->drops_accounted = sample->drops;
+		p->accounted = sample->state;
+	}
+	p->drops_new = sample->drops - (p->sampled || p->fresh ? p->sample.drops : sample->drops);
+	p->sample = *sample;
+	p->sampled = true;
+	if (sample->accept_peak > p->peak)
+		p->peak = sample->accept_peak;
+	window_add(p, sample);
+}
+
+void listeners_scan_begin(struct listeners *l)
+{
+	for (size_t i = 0; i < BUCKETS; i++)
+		for (struct listener *p = l->socket[i]; p; p = p->next_socket)
+			p->seen = false;
+}
+
+void listeners_scan_end(struct listeners *l)
+{
+	for (size_t i = 0; i < BUCKETS; i++) {
+		for (struct listener *p = l->socket[i]; p; p = p->next_socket) {
+			if (!p->seen)
+				owners_clear(p);
+			p->seen = true;
+		}
+	}
+}
+
+/* How well a listener's address fits: 0 not at all, 1 the other family's wildcard, 3 exactly. */
+static int fit(const struct listener *p, const uint8_t *addr)
+{
+	if (memcmp(p->addr, addr, sizeof(p->addr)) == 0)
+		return 3;
+	if (!addr_is_wildcard(p->addr))
+		return 0;
+	if (addr_is_ipv4(p->addr) == addr_is_ipv4(addr))
+		return 2;
+	return addr_is_ipv4(addr) && !p->v6only ? 1 : 0;
+}
+
+const struct listener *listeners_at(const struct listeners *l, uint32_t netns, const uint8_t *addr,
+				    uint16_t port)
+{
+	const struct listener *best = NULL;
+	int best_fit = 0;
+
+	for (const struct listener *p = l->port[port_bucket(netns, port)]; p; p = p->next) {
+		int f = p->netns == netns && p->port == port ? fit(p, addr) : 0;
+
+		if (!f || f < best_fit)
+			continue;
+		best = f > best_fit ? p : NULL;
+		best_fit = f;
+	}
+	return best;
+}
+
+const struct listener_owner *listeners_owner(const struct listeners *l, uint32_t netns,
+					     const uint8_t *addr, uint16_t port)
+{
+	const struct listener_owner *best = NULL;
+	int best_fit = 0;
+
+	for (const struct listener *p = l->port[port_bucket(netns, port)]; p; p = p->next) {
+		const struct listener_owner *owner = p->owner_count ? &p->owner[0] : NULL;
+		int f = p->netns == netns && p->port == port ? fit(p, addr) : 0;
+
+		if (!f || f < best_fit)
+			continue;
+		if (f > best_fit)
+			best = owner;
+		else if (best && (!owner || best->pid != owner->pid))
+			best = NULL;
+		best_fit = f;
+	}
+	return best;
+}
+
+/* Many listeners share a process: asked once. */
+struct asked {
+	uint32_t pid[ASKED];
+};
+
+static bool is_gone(struct asked *asked, uint32_t pid, bool (*alive)(uint32_t pid))
+{
+	uint32_t *known = &asked->pid[pid % ASKED];
+
+	if (*known == pid)
+		return false;
+	*known = pid;
+	return !alive(pid);
+}
+
+bool listeners_orphaned(struct listeners *l, bool (*alive)(uint32_t pid))
+{
+	struct asked asked = {};
+	size_t looked = 0;
+
+	for (size_t i = 0; i < BUCKETS && looked < ORPHANS_AT_ONCE; i++) {
+		for (const struct listener *p = l->socket[l->orphans_next]; p; p = p->next_socket) {
+			looked++;
+			if (p->owner_count && is_gone(&asked, p->owner[0].pid, alive))
+				return true;
+		}
+		l->orphans_next = (l->orphans_next + 1) % BUCKETS;
+	}
+	return false;
+}
+
+bool listeners_port_shared(const struct listeners *l, const struct listener *listener)
+{
+	const struct listener *p = l->port[port_bucket(listener->netns, listener->port)];
+
+	while (p && (p == listener || p->netns != listener->netns || p->port != listener->port))
+		p = p->next;
+	return p;
+}
+
+bool listeners_any(const struct listeners *l, uint32_t netns, uint16_t port)
+{
+	const struct listener *p = l->port[port_bucket(netns, port)];
+
+	while (p && (p->netns != netns || p->port != port))
+		p = p->next;
+	return p;
+}
+
+size_t listeners_count(const struct listeners *l)
+{
+	return l->count;
+}
+
+void listeners_each(struct listeners *l, void (*fn)(void *ctx, struct listener *listener), void *ctx)
+{
+	for (size_t i = l->count; i-- > 0;) /* where one is removed, the last comes, which had its turn */
+		fn(ctx, l->all[i]);
+}

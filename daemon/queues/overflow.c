@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "daemon/queues/overflow.h"
+
+struct report {
+	struct overflow_finding *finding;
+	size_t count;
+};
+
+static void add(struct report *r, struct overflow_finding finding)
+{
+	if (finding.count)
+		r->finding[r->count++] = finding;
+}
+
+static uint64_t take(uint64_t *from, uint64_t wanted)
+{
+	uint64_t taken = wanted < *from ? wanted : *from;
+
+	*from -= taken;
+	return taken;
+}
+
+/* Events already told of these, one by one: they only leave the books. */
+static void settle_events(struct overflow_counters *kernel, struct overflow_view *v)
+{
+	uint64_t overflows = v->acks + v->cookie_acks + v->syns[CODE_ACCEPT_QUEUE_FULL];
+	uint64_t syns = 0;
+
+	for (int code = 0; code < CODES; code++)
+		syns += v->syns[code];
+	take(&kernel->overflows, overflows);
+	take(&kernel->reqq_drops, v->syns[CODE_SYN_QUEUE_FULL]);
+	take(&kernel->drops, v->acks + v->cookie_acks + syns);
+	kernel->no_full_queue += take(&kernel->drops, v->failed + v->syn_failed);
+	take(&v->drops, 2 * (v->acks + v->failed) + v->cookie_acks + syns + v->syn_failed);
+}
+
+/* Is there a drop that an event may still tell of? It may be of any listener with drops. */
+static bool event_may_come(const struct overflow_view *v)
+{
+	return v->syns_known && v->drops && v->fresh;
+}
+
+/*
+ * Without the drop's reason: S SYNs and A final ACKs make S + 2A of sk_drops and S + A of
+ * ListenDrops, so A is the difference, unless RSTs to requests or ACKs outside of the window add to
+ * sk_drops, or cookies' ACKs count as SYNs do: probable, and never more than acks_most.
+ */
+static void find_acks(struct report *r, struct overflow_counters *kernel, struct overflow_view *views,
+		      size_t count)
+{
+	uint64_t drops = 0, acks;
+	size_t dropping = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		drops += views[i].drops;
+		dropping += views[i].drops > 0;
+	}
+	acks = drops > kernel->drops ? drops - kernel->drops : 0;
+	if (acks > kernel->overflows)
+		acks = kernel->overflows;
+	for (size_t i = 0; i < count; i++) {
+		struct overflow_view *v = &views[i];
+		uint64_t mine = v->drops / 2 < acks ? v->drops / 2 : acks, told;
+
+		if (mine > v->acks_most)
+			mine = v->acks_most;
+		if (!mine || (dropping > 1 && !v->accept_full && !v->evident))
+			continue;
+		acks -= mine;
+		take(&kernel->overflows, mine);
+		take(&kernel->drops, mine);
+		take(&v->drops, 2 * mine);
+		told = take(&v->evident, mine);
+		add(r, (struct overflow_finding){ .view = i, .stage = STAGE_ACK, .queue = QUEUE_ACCEPT,
+						  .evidence = EVIDENCE_SK_DROPS,
+						  .code = CODE_ACCEPT_QUEUE_FULL,
+						  .count = mine - told });
+	}
+}
+
+/* What a SYN can be dropped for, in the order a listener's look makes it likely. */
+struct pool {
+	enum overflow_queue queue;
+	enum overflow_code code;
+	uint64_t left;
+};
+
+static bool likely(const struct overflow_view *v, enum overflow_code code)
+{
+	switch (code) {
+	case CODE_ACCEPT_QUEUE_FULL:
+		return v->accept_full;
+	case CODE_SYN_QUEUE_FULL:
+		return v->syn_full;
+	default:
+		return v->three_quarters;
+	}
+}
+
+static void give(struct report *r, struct overflow_view *views, size_t i, struct pool *pool,
+		 struct overflow_counters *kernel, bool proven)
+{
+	uint64_t count = take(&pool->left, views[i].drops);
+
+	take(&views[i].drops, count);
+	take(&kernel->drops, count);
+	add(r, (struct overflow_finding){ .view = i, .stage = STAGE_SYN, .queue = pool->queue,
+					  .evidence = EVIDENCE_SK_DROPS, .code = pool->code,
+					  .proven = proven, .count = count });
+}
+
+/* Can no final ACK be among the refusals that are left? */
+static bool only_syns(const struct overflow_view *views, size_t count, bool reasons)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!reasons && views[i].drops && views[i].acks_most)
+			return false;
+	return true;
+}
+
+static void find_syns(struct report *r, struct overflow_counters *kernel, struct overflow_view *views,
+		      size_t count, bool reasons)
+{
+	uint64_t other = kernel->drops - (kernel->drops < kernel->overflows + kernel->reqq_drops ?
+						  kernel->drops :
+						  kernel->overflows + kernel->reqq_drops);
+	struct pool pools[CODES] = {
+		{ QUEUE_ACCEPT, CODE_ACCEPT_QUEUE_FULL, kernel->overflows },
+		{ QUEUE_SYN, CODE_SYN_QUEUE_FULL, kernel->reqq_drops },
+		{ QUEUE_SYN, CODE_SYN_QUEUE_THREE_QUARTERS, other },
+	};
+	uint64_t drops = 0, refused = 0;
+	size_t dropping = 0, kinds = 0;
+	bool certain, proven[CODES] = {};
+
+	for (size_t i = 0; i < count; i++) {
+		dropping += views[i].drops > 0;
+		drops += views[i].drops;
+	}
+	for (int p = 0; p < CODES; p++) {
+		kinds += pools[p].left > 0;
+		refused += pools[p].left;
+	}
+	certain = dropping == 1 || (kinds == 1 && drops == refused);
+	proven[CODE_ACCEPT_QUEUE_FULL] = certain && only_syns(views, count, reasons);
+	proven[CODE_SYN_QUEUE_FULL] = certain;
+	for (int round = 0; round < 2; round++) { /* first to whom it is likely, then to anybody */
+		for (int p = 0; p < CODES; p++) {
+			for (size_t i = 0; i < count; i++) {
+				bool fits = likely(&views[i], pools[p].code);
+
+				/* ListenDrops alone is no overflow unless the rule applied */
+				if (p == CODE_SYN_QUEUE_THREE_QUARTERS && !fits)
+					continue;
+				if (round || fits)
+					give(r, views, i, &pools[p], kernel, proven[p]);
+			}
+		}
+	}
+	kernel->overflows = pools[CODE_ACCEPT_QUEUE_FULL].left;
+	kernel->reqq_drops = pools[CODE_SYN_QUEUE_FULL].left;
+}
+
+static void find_cookies(struct report *r, struct overflow_counters *kernel,
+			 const struct overflow_view *views, size_t count)
+{
+	size_t whose = OVERFLOW_NOBODY, full = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (views[i].syn_full) {
+			whose = i;
+			full++;
+		}
+	}
+	add(r, (struct overflow_finding){
+		       .view = full == 1 ? whose : count == 1 ? 0 : OVERFLOW_NOBODY,
+		       .stage = STAGE_SYN, .queue = QUEUE_SYN, .action = ACTION_COOKIE,
+		       .evidence = EVIDENCE_COUNTERS, .code = CODE_SYN_QUEUE_FULL,
+		       .proven = count == 1, .count = kernel->reqq_cookies });
+	kernel->reqq_cookies = 0;
+}
+
+size_t overflow_reconcile(struct overflow_counters *kernel, struct overflow_view *views, size_t count,
+			  bool reasons, struct overflow_finding *findings)
+{
+	struct report r = { .finding = findings };
+	bool wait = false;
+	uint64_t left;
+
+	for (size_t i = 0; i < count; i++) {
+		settle_events(kernel, &views[i]);
+		wait |= event_may_come(&views[i]);
+	}
+	if (!reasons)
+		find_acks(&r, kernel, views, count);
+	if (!wait)
+		find_syns(&r, kernel, views, count, reasons);
+	find_cookies(&r, kernel, views, count);
+	left = kernel->overflows + kernel->reqq_drops;
+	if (!wait && kernel->drops > left)
+		kernel->no_full_queue += kernel->drops - left;
+	if (!wait || kernel->drops < left)
+		kernel->drops = left;
+	kernel->blurs = 0;
+	return r.count;
+}
+
+static void add_unseen(struct report *r, struct overflow_counters *kernel, uint64_t *left, uint64_t before,
+		       enum overflow_queue queue, enum overflow_code code)
+{
+	uint64_t count = take(left, before);
+
+	take(&kernel->drops, count);
+	add(r, (struct overflow_finding){ .view = OVERFLOW_NOBODY, .stage = STAGE_SYN, .queue = queue,
+					  .evidence = EVIDENCE_COUNTERS, .code = code, .count = count });
+}
+
+size_t overflow_unseen(struct overflow_counters *kernel, struct overflow_view *reported,
+		       struct overflow_counters *before, struct overflow_finding *findings)
+{
+	struct report r = { .finding = findings };
+	uint64_t refused;
+
+	settle_events(kernel, reported);
+	refused = kernel->overflows + kernel->reqq_drops;
+	if (kernel->drops > refused) {
+		kernel->no_full_queue += kernel->drops - refused;
+		kernel->drops = refused;
+	}
+	add_unseen(&r, kernel, &kernel->overflows, before->overflows, QUEUE_ACCEPT, CODE_ACCEPT_QUEUE_FULL);
+	add_unseen(&r, kernel, &kernel->reqq_drops, before->reqq_drops, QUEUE_SYN, CODE_SYN_QUEUE_FULL);
+	find_cookies(&r, kernel, NULL, 0);
+	*reported = (struct overflow_view){ .drops = 0 };
+	*before = *kernel;
+	return r.count;
+}
+
+size_t overflow_guess(struct overflow_view *views, size_t count, struct overflow_finding *findings)
+{
+	struct report r = { .finding = findings };
+	struct overflow_counters none = {};
+
+	for (size_t i = 0; i < count; i++) {
+		settle_events(&none, &views[i]);
+		if (!views[i].accept_full || views[i].syns_known)
+			continue;
+		add(&r, (struct overflow_finding){ .view = i, .stage = STAGE_SYN,
+						   .queue = QUEUE_ACCEPT,
+						   .evidence = EVIDENCE_SK_DROPS,
+						   .code = CODE_ACCEPT_QUEUE_FULL,
+						   .count = views[i].drops });
+		views[i].drops = 0;
+	}
+	return r.count;
+}

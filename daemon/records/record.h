@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Records as JSON. A record's body is what follows `"seq":N,` and ends with "}\n": the same
+ * bytes go to every feed, each with a sequence number of its own.
+ */
+#ifndef TCPSHAKE_RECORD_H
+#define TCPSHAKE_RECORD_H
+
+#include <stdint.h>
+
+#include <cjson/cJSON.h>
+
+#include "bpf/event.h"
+#include "common/buf.h"
+#include "daemon/cause/diagnose.h"
+#include "daemon/host/identity.h"
+#include "daemon/queues/listeners.h"
+
+enum record_type {
+	RECORD_HELLO,
+	RECORD_HANDSHAKE,
+	RECORD_LISTENER,
+	RECORD_OVERFLOW,
+	RECORD_AUDIT,
+	RECORD_ACCEPT,
+	RECORD_RESET,
+	RECORD_RETRANSMIT,
+	RECORD_LOSS,
+	RECORD_BYE,
+	RECORD_STATS,
+	RECORD_PROBE,
+	RECORD_END,
+	RECORD_TYPES,
+};
+
+/* Those a reader may choose from; the others belong to every feed. */
+#define STREAM_RECORDS \
+	(1U << RECORD_HANDSHAKE | 1U << RECORD_LISTENER | 1U << RECORD_OVERFLOW | 1U << RECORD_AUDIT | \
+	 1U << RECORD_ACCEPT | 1U << RECORD_RESET | 1U << RECORD_RETRANSMIT)
+
+/* Of these, those that nobody gets unless asked for. */
+#define OPTIONAL_RECORDS (1U << RECORD_ACCEPT | 1U << RECORD_RETRANSMIT)
+
+extern const char *const record_type_names[RECORD_TYPES];
+
+/* What each kind of event becomes. */
+extern const enum record_type record_of_kind[EVENT_KINDS];
+
+struct record {
+	enum record_type type;
+	uint64_t mono_ns; /* the moment it is about */
+	int64_t real_ns; /* the same, since the epoch */
+	struct buf body;
+};
+
+/* `"ts":…,"mono_ns":…`: how every body begins. */
+void record_times(struct buf *b, uint64_t mono_ns, int64_t real_ns);
+
+/* Start a record anew: its type, its moment, and the beginning of its body. */
+void record_begin(struct record *r, enum record_type type, uint64_t mono_ns, int64_t offset_ns);
+
+/* Why, and whether any event told of its end. */
+struct verdict {
+	const struct cause *cause; /* NULL, or CAUSE_NONE: there is nothing to explain */
+	bool inferred;
+};
+
+/* The hot path. `owner` is of the listener, for a passive handshake; NULL if unknown. */
+void record_handshake(struct buf *b, const struct event_handshake *e, struct identity *identity,
+		      const struct listener_owner *owner, const struct verdict *verdict);
+
+void record_loss(struct buf *b, const char *what, const char *why, uint64_t count);
+
+/* End the body with the members of an object; for all records that are not frequent. */
+void record_members(struct buf *b, const cJSON *members);
+
+/*
+ * What joins the records of one connection: a hash of both endpoints in either order, and the
+ * client's initial sequence number, so that client and server say the same.
+ */
+uint64_t record_connection(const uint8_t *local_addr, uint16_t local_port,
+			   const uint8_t *remote_addr, uint16_t remote_port, uint32_t client_isn);
+
+void record_accept(struct buf *b, const struct event_accept *e);
+
+#endif

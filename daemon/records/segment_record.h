@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Records about single segments: RSTs, and SYNs and SYN-ACKs that were sent again. */
+#ifndef TCPSHAKE_SEGMENT_RECORD_H
+#define TCPSHAKE_SEGMENT_RECORD_H
+
+#include "bpf/event.h"
+#include "common/buf.h"
+#include "daemon/queues/listeners.h"
+
+const char *reset_cause_name(enum reset_cause cause);
+
+/* `reason`: the kernel's name, NULL if it gives none. `owner`: of the listener on that port. */
+void record_reset(struct buf *b, const struct event_reset *e, const char *reason,
+		  const struct listener_owner *owner);
+
+/* `listener`: for a SYN-ACK, NULL if it is not known. */
+void record_retransmit(struct buf *b, const struct event_retransmit *e,
+		       const struct listener *listener);
+
+#endif
