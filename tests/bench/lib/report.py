@@ -53,23 +53,23 @@ def comparison(result):
     none = result["tracers"][0]
     return "\n".join([
         setting(result["about"]),
-        f"{result['rounds']} rounds, in each of which everybody had one run of {result['connections']:,} loopback connections as "
-        f"fast as one client makes them, in turns; {show(of(none, 'rate'), '{:,.0f}')} a second without a tracer. Medians (ranges).",
+        f"There were {result['rounds']} rounds. In each round, every tracer had one run of {result['connections']:,} loopback connections, as "
+        f"fast as one client makes them, in turns. Without a tracer: {show(of(none, 'rate'), '{:,.0f}')} a second. Figures are medians (ranges).",
         "",
-        "| tracer | connection rate, of that without | CPU s per 100,000 connections | lost | peak RSS, MiB | first record, ms |",
+        "| tracer | connection rate, relative to no tracer | CPU s per 100,000 connections | lost | peak RSS, MiB | first record, ms |",
         "|---|---|---|---|---|---|",
         *[row(tracer, result["connections"]) for tracer in result["tracers"]],
         "",
-        "Each of these connections is two handshakes, one of each side. The CPU time is that of the tracer's processes, from when they were ready to their end; what",
-        "their BPF programs take is in the rate. *Lost* is the share of what it should have told of these connections: handshakes, lines, or packets. The first record is timed on a",
-        "terminal, from the start of the program, with 200 connections a second; the records of the runs go to a file. Who sees only one side of a",
-        "connection, or no failures, or no latency, has the same row as who sees all.",
+        "Each connection is two handshakes, one for each side. *CPU s* is the CPU time of the tracer's processes, from when they were ready to their end. The time of",
+        "their BPF programs shows in the connection rate. *Lost* is the share of the handshakes, lines or packets of these connections that the tracer should have reported but did not. *First record* is timed on a",
+        "terminal, from the start of the program, with 200 connections a second. In the runs the records go to a file. A tool that sees only one side of a",
+        "connection, or no failures, or no latency, has the same kind of row as one that sees all.",
         "", "![connection rate](performance-rate.svg)", "", "![CPU time](performance-cpu.svg)", ""])
 
 
 def growth(result):
     def table(name, head, form):
-        lines = [f"| {head} | % of a CPU | a look takes, ms | looks, % of a CPU | every, s |", "|---|---|---|---|---|"]
+        lines = [f"| {head} | % of a CPU | time of a look, ms | looks, % of a CPU | interval, s |", "|---|---|---|---|---|"]
         for point in result[name]:
             look = "–" if point["look_ms"] is None else f"{point['look_ms']:.1f}"
             lines.append(f"| {form(point)} | {point['cpu_percent']:.2f} | {look} | {point['looks_percent']:.2f} "
@@ -88,8 +88,8 @@ def growth(result):
         *table("listeners", "listeners, in one namespace with 10 connections a second", size),
         *table("namespaces", "namespaces, each with a listener and 10 connections a second", size),
         *table("both", "listeners, in 100 namespaces with 10 connections a second each", size),
-        "A *look* is what comes every interval (`--listener-interval`): every listener's queues, and the books of each namespace with traffic.",
-        "Where it would take more than 1 % of a CPU the interval becomes longer.",
+        "A *look* happens every interval (`--listener-interval`). It reads the queues of every listener, and the counters of each namespace with traffic.",
+        "Where looks would take more than 1 % of a CPU, the interval becomes longer.",
         "", "![growth](performance-growth.svg)", ""])
 
 

@@ -101,7 +101,7 @@ def closed_port(s):
 
 
 @case("a firewall rejects the SYN with a RST", client=("refused", "filtered", "probable"),
-      needs=CLOSED_PORTS, advice="Look for a reject rule. Of a host elsewhere the code is "
+      needs=CLOSED_PORTS, advice="Look for a reject rule. For a host elsewhere the code is "
       "`port_closed`, probable: its RST looks the same.")
 def rejected_with_reset(s):
     s.server.nft("tcp dport 9999 reject with tcp reset")
@@ -109,7 +109,7 @@ def rejected_with_reset(s):
 
 
 @case("… with ICMP port unreachable", client=("refused", "icmp_unreachable", "proven"),
-      advice="Whoever sent the ICMP message knows why.")
+      advice="The sender of the ICMP message knows why.")
 def rejected_port_unreachable(s):
     s.reject({4: "port-unreachable", 6: "port-unreachable"})
 
@@ -134,7 +134,7 @@ def rejected_admin_prohibited(s):
 
 
 @case("every SYN is dropped on its way", client=("timeout", "no_answer", "probable"),
-      advice="A firewall that drops, or the host is down. Of a host elsewhere it is proven that "
+      advice="A firewall drops SYNs, or the host is down. For a host elsewhere it is proven that "
       "nothing came; here it might have been a queue.")
 def all_syns_dropped(s):
     s.server.nft(f"tcp dport {s.port} drop")
@@ -150,7 +150,7 @@ def first_syn_lost(s):
 
 @case("the first SYN-ACK is lost", client=("established", "synack_lost", "proven"),
       server=("established", "synack_lost", "proven"),
-      advice="Look at the way back, which may be another. If the server's timer runs out before "
+      advice="Look at the way back, which may be another path. If the server's timer runs out before "
       "the client's, the client never retransmits and its record has no cause.")
 def first_synack_lost(s):
     s.client.nft(f"tcp sport {s.port} {netns.SYNACK} {netns.first(1)} drop")
@@ -165,7 +165,7 @@ def all_synacks_lost(s):
 
 
 @case("the final ACK is lost", server=("established", "ack_lost", "proven"),
-      advice="The client is connected already; the server a retransmission later.")
+      advice="The client is already connected. The server is connected one retransmission later.")
 def first_ack_lost(s):
     s.server.nft(f"tcp dport {s.port} {netns.ACK} {netns.first(1)} drop")
     s.connect()
@@ -173,7 +173,7 @@ def first_ack_lost(s):
 
 @case("the final ACK is lost, and all that follows: data after a handshake the server never finished",
       server=("timeout", "ack_lost", "proven"),
-      advice="The client's side was established and tells nothing: look at the path and at "
+      advice="The client's side is established and reports nothing: look at the path and at "
       "firewalls that keep state.")
 def all_acks_lost(s):
     s.server.nft(f"tcp dport {s.port} {netns.ACK} drop")
@@ -239,7 +239,7 @@ def timeout_of_curl(s):
 
 
 @case("an address loses the race of happy eyeballs", client=CANCELLED,
-      advice="Look at why that address did not answer: the users of the other one do not see it.")
+      advice="Find out why that address did not answer. Users who reach the other one do not notice.")
 def happy_eyeballs(s):
     """As Node and browsers do: the second address after 250 ms, and the loser is closed."""
     s.server.nft(f"tcp dport {s.port} drop")
@@ -287,7 +287,7 @@ def accept_queue_full(s):
 
 @case("the accept queue is full as the final ACK comes, and has room later",
       server=("established", "accept_queue_full", "proven"), needs=ACKS,
-      advice="The client is connected already, and waits for an answer to what it sends.")
+      advice="The client is already connected, and waits for an answer to what it sends.")
 def accept_queue_full_at_the_ack(s):
     s.server.sysctl("net.ipv4.tcp_synack_retries", 3)
     crowd = s.crowd(1)
