@@ -131,6 +131,7 @@ static __always_inline void attempt_fill(struct attempt *a, __u64 now)
 	a->reset = 0;
 	a->stray = 0;
 	a->elsewhere = current_elsewhere();
+	a->fresh = 1;
 	a->start_ns = now;
 }
 

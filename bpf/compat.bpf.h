@@ -76,6 +76,11 @@ extern void *bpf_rdonly_cast(const void *obj, __u32 type) __ksym __weak;
 /* Numbers of types: what the programs are relocated by is not all of the kernel's BTF. */
 const volatile __u32 sock_type __weak = 0, tcp_sock_type __weak = 0;
 
+/* Can a task be preempted inside of a program? Else only softirqs come in between, which begin no handshake. */
+const volatile __u8 tasks_preempted __weak = 0;
+/* How many programs of takeover.bpf.h there are; 0: nobody needs marks. */
+const volatile __u8 takeovers __weak = 0;
+
 /* Numbers of counters, of the enum LINUX_MIB_…, which has no name by which a relocation could find it, and TCP_MIB_…. */
 const volatile __u32 mib_listen_overflows __weak = 0, mib_listen_drops __weak = 0, mib_reqq_full_drop __weak = 0;
 const volatile __u32 mib_out_rsts __weak = 0;

@@ -386,7 +386,8 @@ struct attempt {
 	__u32 simultaneous; /* the peer's SYN crossed ours */
 	__u32 reset; /* a RST has come */
 	__u32 stray; /* so has a segment that answers no SYN of it */
-	__u32 elsewhere; /* not in the cgroup that the filter asks for; fills a cache line */
+	__u16 elsewhere; /* not in the cgroup that the filter asks for */
+	__u16 fresh; /* takeover.bpf.h has not seen it yet; fills a cache line */
 };
 
 /* What a look at a listener found. */
@@ -484,6 +485,12 @@ struct namespace_slot {
 static inline __u32 namespace_slot(__u32 netns)
 {
 	return netns % NAMESPACE_SLOTS; /* numbers are given out in order */
+}
+
+/* The key in `namespaces` of what takeover.bpf.h counts: real numbers are at least 0xf0000000. */
+static inline __u32 netns_apart(__u32 netns)
+{
+	return netns ^ 0x80000000U;
 }
 
 /* All listeners of one port of one namespace and family: a child has its listener's. */

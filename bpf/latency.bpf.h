@@ -90,8 +90,11 @@ static __noinline int latency_add(const struct event_handshake *e)
 	__u64 bucket; /* of 64 bits: before 6.2 a copy of 32 bits loses the bounds of its original */
 	__u32 index;
 
-	index = latency_slot(e) * latency_shards +
-		(bpf_get_smp_processor_id() & (latency_shards - 1));
+	index = latency_slot(e);
+	if (COUNTS_APART)
+		index += LATENCY_SLOTS * latency_shards; /* one more, which all CPUs share */
+	else
+		index = index * latency_shards + (bpf_get_smp_processor_id() & (latency_shards - 1));
 	l = bpf_map_lookup_elem(&latencies, &index);
 	if (!l)
 		return 0;

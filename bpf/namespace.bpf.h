@@ -44,8 +44,11 @@ static __noinline struct namespace_counts *namespace_hashed(__u32 netns)
 static __always_inline struct namespace_counts *namespace_find(__u32 netns, bool claims)
 {
 	__u32 index = namespace_slot(netns);
-	struct namespace_slot *slot = bpf_map_lookup_elem(&namespace_slots, &index);
+	struct namespace_slot *slot;
 
+	if (COUNTS_APART)
+		return namespace_hashed(netns_apart(netns));
+	slot = bpf_map_lookup_elem(&namespace_slots, &index);
 	if (slot && claims && !slot->netns && !programs_nest())
 		slot->netns = netns;
 	if (slot && slot->netns == netns)

@@ -4,6 +4,7 @@
 #define TCPSHAKE_STATE_BPF_H
 
 #include "active.bpf.h"
+#include "child.bpf.h"
 #include "fin_wait.bpf.h"
 #include "listener.bpf.h"
 #include "passive.bpf.h"
@@ -44,6 +45,8 @@ static __always_inline void handshake_changed(struct sock *sk, int oldstate, int
 {
 	struct tcp_sock *tp = tcp_socket(sk, cast);
 
+	if (oldstate == TCP_SYN_RECV && takeovers)
+		child_ends(sk);
 	if (!tp) /* an MPTCP socket, whose subflows have events of their own */
 		return;
 	if (newstate == TCP_SYN_SENT)

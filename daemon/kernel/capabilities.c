@@ -18,6 +18,8 @@ const struct capability all_capabilities[CAPABILITIES] = {
 	[CAP_UNPREEMPTED] = { "no_preemption", "every handshake while tasks compete for a CPU",
 			      "handshakes are missed while tasks compete for a CPU",
 			      false, -ENOSYS },
+	[CAP_TAKEOVER] = { "nested_events", "state changes in an interrupt that comes while a program runs",
+			   "they are missed, and counted as `loss` for `nested`", false, -ENOSYS },
 	[CAP_FILES] = { "listener_iterator",
 			   "the queues of listeners that were there before the daemon",
 			   "/proc shows these listeners and their owners, at a higher price; not their queues",

@@ -64,7 +64,8 @@ void latencies_prepare(struct source *s)
 		l->shards *= 2;
 	s->bpf->rodata->latency_shards = l->shards;
 	s->bpf->rodata->latency_shared = l->shards < (uint32_t)s->cpus;
-	bpf_map__set_max_entries(s->bpf->maps.latencies, LATENCY_SLOTS * l->shards);
+	/* takeover.bpf.h has one more shard. */
+	bpf_map__set_max_entries(s->bpf->maps.latencies, LATENCY_SLOTS * (l->shards + 1));
 	read_ephemeral(s);
 }
 
@@ -105,8 +106,8 @@ static void read_slot(struct source *s, uint32_t slot, struct latency *sum, bool
 	struct latencies *l = s->latencies;
 	int fd = bpf_map__fd(s->bpf->maps.latencies);
 
-	for (uint32_t i = 0; i < l->shards; i++) {
-		uint32_t index = slot * l->shards + i;
+	for (uint32_t i = 0; i <= l->shards; i++) {
+		uint32_t index = i < l->shards ? slot * l->shards + i : LATENCY_SLOTS * l->shards + slot;
 
 		if (bpf_map_lookup_elem(fd, &index, &l->shard))
 			continue;

@@ -28,6 +28,8 @@
 #include "generated/reset_received.skel.h"
 #include "generated/reset_sent.skel.h"
 #include "generated/retransmit.skel.h"
+#include "generated/takeover.skel.h"
+#include "generated/takeover_again.skel.h"
 
 /* The daemon says itself what failed and what to do; libbpf's words are for -v. */
 static int libbpf_message(enum libbpf_print_level level, const char *format, va_list args)
@@ -133,6 +135,8 @@ static const struct optional {
 	enum attached attached;
 } optionals[OPTIONALS] = {
 	[OPTIONAL_CLASSIC] = { classic_bpf__elf_bytes, CAP_UNPREEMPTED, ATTACH_LATER },
+	[OPTIONAL_TAKEOVER] = { takeover_bpf__elf_bytes, CAP_TAKEOVER, ATTACH_LATER },
+	[OPTIONAL_TAKEOVER_AGAIN] = { takeover_again_bpf__elf_bytes, CAP_TAKEOVER, ATTACH_LATER },
 	[OPTIONAL_RETRANSMIT] = { retransmit_bpf__elf_bytes, CAP_RETRANSMIT_SYN, ATTACH_LATER },
 	[OPTIONAL_RESET_SENT] = { reset_sent_bpf__elf_bytes, CAP_RESET_SENT, ATTACH_LATER },
 	[OPTIONAL_RESET_RECEIVED] = { reset_received_bpf__elf_bytes, CAP_RESET_RECEIVED, ATTACH_LATER },
@@ -197,6 +201,8 @@ static void set_constants(struct source *s, const struct filter *filter)
 	constants->sock_type = s->enums.sock;
 	constants->tcp_sock_type = s->enums.tcp_sock;
 	constants->overflow_reason_refused = capability_refused("overflow_reason");
+	constants->tasks_preempted = s->preempts;
+	constants->takeovers = (__u8)(s->preempts ? 2 : 1);
 	constants->mib_listen_overflows = s->enums.number[KERNEL_LISTEN_OVERFLOWS].value;
 	constants->mib_listen_drops = s->enums.number[KERNEL_LISTEN_DROPS].value;
 	constants->mib_reqq_full_drop = s->enums.number[KERNEL_REQQ_FULL_DROP].value;
@@ -243,6 +249,10 @@ static bool needed(const struct source *s, int which)
 	switch (which) {
 	case OPTIONAL_CLASSIC:
 		return s->preempts && !s->capabilities[CAP_ATOMICS].error;
+	case OPTIONAL_TAKEOVER: /* kernels without such atomics let a program interrupt itself */
+		return !s->capabilities[CAP_ATOMICS].error || capability_refused("fetch_atomics");
+	case OPTIONAL_TAKEOVER_AGAIN:
+		return s->preempts && needed(s, OPTIONAL_TAKEOVER);
 	case OPTIONAL_REFUSED_ACK:
 		return !has(s, OPTIONAL_DROP) || s->capabilities[CAP_REASON].error;
 	case OPTIONAL_RESET_ANSWER:
@@ -269,6 +279,8 @@ static int foreseen(const struct source *s, int which)
 		return -EPERM;
 	if (which == OPTIONAL_DROP && s->core && !s->enums.number[KERNEL_NO_SOCKET].known)
 		return -EINVAL; /* without a reason the tracepoint shows nothing */
+	if (o->capability == CAP_TAKEOVER && needed(s, which))
+		return s->capabilities[CAP_ATOMICS].error; /* without them attempts are in another table */
 	if (o->attached != ATTACH_NOW || !needed(s, which))
 		return 0;
 	return counters_known(s) ? programs_hooks_refused() : -ENOENT;
@@ -306,7 +318,8 @@ static void load_optional(struct source *s, int which)
 	}
 	if (err)
 		programs_free(p);
-	s->capabilities[o->capability].error = err;
+	if (err || which != OPTIONAL_TAKEOVER_AGAIN)
+		s->capabilities[o->capability].error = err;
 	log_debug("%s: %s", s->capabilities[o->capability].name,
 		  err ? strerror(-err) : has(s, which) ? "loaded" : "not needed");
 }

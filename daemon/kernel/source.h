@@ -115,7 +115,7 @@ void source_forget_namespace(struct source *s, uint32_t netns);
 
 /* The sums over all CPUs. */
 int source_counters(const struct source *s, struct counters *sum);
-/* State changes that a program missed since it was running already on that CPU. */
+/* Events that programs missed since they were running already on that CPU; of state changes, at most. */
 uint64_t source_missed(const struct source *s);
 
 /* Forget retransmitted requests that can no longer complete, and attempts whose end was missed. */

@@ -116,6 +116,13 @@ class Netns:
             with open(path, "w") as file:
                 file.write(str(value))
 
+    def receive_on_all_cpus(self, interface="lo"):
+        """RPS: another CPU's softirq takes what is received, and interrupts the task that runs there, as a
+        network card's does. The switch is in the namespace's own sysfs."""
+        script = f"mount -t sysfs sysfs /sys && for q in /sys/class/net/{interface}/queues/rx-*; do " \
+                 f"echo {(1 << os.cpu_count()) - 1:x} >$q/rps_cpus; done"
+        self.run("unshare", "--mount", "sh", "-c", script)
+
     def _counters(self, name, group):
         with self.inside(), open(f"/proc/thread-self/net/{name}") as file:
             lines = [line.split() for line in file if line.startswith(group)]
