@@ -5,6 +5,7 @@
  * Without tracefs there are no tracepoints of single calls, but one of all calls (docs/decisions/0011).
  * An object of its own, loaded when asked for: a refusal costs nothing else.
  */
+#include "caller.bpf.h"
 #include "socket.bpf.h"
 #include "stream.bpf.h"
 #include "waiting.bpf.h"
@@ -38,9 +39,7 @@ static __noinline int accepted(struct sock *sk, enum accept_evidence evidence)
 	e.local_port = bpf_ntohs(BPF_CORE_READ(inet, inet_sport));
 	e.remote_port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
 	e.client_isn = BPF_CORE_READ(tp, rcv_nxt) - (__u32)BPF_CORE_READ(tp, bytes_received) - 1;
-	e.pid = bpf_get_current_pid_tgid() >> 32;
-	e.uid = (__u32)bpf_get_current_uid_gid();
-	bpf_get_current_comm(e.comm, sizeof(e.comm));
+	store_caller(&e.pid, &e.uid, e.comm);
 	e.evidence = evidence;
 	count(c->events[EVENT_ACCEPT]);
 	deliver(c, &e, sizeof(e), EVENT_ACCEPT);

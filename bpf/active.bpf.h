@@ -12,6 +12,7 @@
 #ifndef TCPSHAKE_ACTIVE_BPF_H
 #define TCPSHAKE_ACTIVE_BPF_H
 
+#include "caller.bpf.h"
 #include "neighbour.bpf.h"
 #include "outcome.h"
 #include "refusal.bpf.h"
@@ -121,21 +122,21 @@ static __always_inline void attempt_release(struct attempt *a, __u64 socket, boo
 	}
 }
 
-static __always_inline void attempt_fill(struct attempt *a, __u64 now)
+static __always_inline void attempt_fill(struct attempt *a, struct tcp_sock *tp, __u64 now)
 {
-	a->cgroup_id = bpf_get_current_cgroup_id();
-	a->pid = bpf_get_current_pid_tgid() >> 32;
-	a->uid = (__u32)bpf_get_current_uid_gid();
-	bpf_get_current_comm(a->comm, sizeof(a->comm));
+	bool kernel = is_kernel(); /* then its thread's cgroup says nothing of the socket */
+
+	a->cgroup_id = kernel ? tcp_cgroup_id(tp) : bpf_get_current_cgroup_id();
+	store_caller(&a->pid, &a->uid, a->comm);
 	a->simultaneous = 0;
 	a->reset = 0;
 	a->stray = 0;
-	a->elsewhere = current_elsewhere();
+	a->elsewhere = kernel ? socket_elsewhere(&tp->inet_conn.icsk_inet.sk) : current_elsewhere();
 	a->fresh = 1;
 	a->start_ns = now;
 }
 
-static __always_inline void active_begin(struct sock *sk, struct tcp_sock *tp, bool slots)
+static __always_inline int active_begin(struct sock *sk, struct tcp_sock *tp, bool slots)
 {
 	__u64 socket = (__u64)sk, now = bpf_ktime_get_ns();
 	struct attempt fresh = { .socket = socket }, *slot;
@@ -147,15 +148,16 @@ static __always_inline void active_begin(struct sock *sk, struct tcp_sock *tp, b
 		count_alone(n->begun);
 	slot = slots ? attempt_claim(socket, now) : NULL;
 	if (slot) {
-		attempt_fill(slot, now);
-		return;
+		attempt_fill(slot, tp, now);
+		return 0;
 	}
-	attempt_fill(&fresh, now);
+	attempt_fill(&fresh, tp, now);
 	if (bpf_map_update_elem(&attempts, &socket, &fresh, BPF_ANY)) {
 		c = this_cpu_counters();
 		if (c)
 			count(c->attempt_map_full);
 	}
+	return 0;
 }
 
 /*

@@ -33,6 +33,8 @@ int listener_files(struct bpf_iter__task_file *ctx)
 	if (!socket)
 		return 0;
 	sk = BPF_CORE_READ(socket, sk);
+	if (sk)
+		sk = listening_socket(sk);
 	if (!sk || BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_LISTEN ||
 	    BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
 		return 0;

@@ -52,7 +52,7 @@ static __always_inline void store_listener(struct event_listener *e, struct sock
 	e->mono_ns = bpf_ktime_get_ns();
 	e->socket = (__u64)sk;
 	e->cgroup_id = socket_cgroup_id(sk);
-	e->inode = BPF_CORE_READ(sk, sk_socket, file, f_inode, i_ino);
+	e->inode = BPF_CORE_READ(held_socket(sk), sk_socket, file, f_inode, i_ino);
 	if (BPF_CORE_READ(sk, __sk_common.skc_family) == AF_INET) {
 		store_mapped(e->local_addr, BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr));
 	} else if (bpf_core_field_exists(sk->__sk_common.skc_v6_rcv_saddr)) {

@@ -3,6 +3,7 @@
 #ifndef TCPSHAKE_RESET_SENT_BPF_H
 #define TCPSHAKE_RESET_SENT_BPF_H
 
+#include "caller.bpf.h"
 #include "reset.bpf.h"
 
 static __always_inline bool has_flag(unsigned long flags, __u64 flag)
@@ -26,14 +27,6 @@ static __always_inline __u8 abort_by_owner(struct sock *sk, unsigned long flags,
 	return named || BPF_CORE_READ((struct tcp_sock *)sk, linger2) < 0 ? ABORT_UNKNOWN : ABORT_UNREAD;
 }
 
-/* Of an MPTCP connection, whose worker ends it as SOCK_DESTROY does. */
-static __always_inline bool is_subflow(struct sock *sk)
-{
-	struct tcp_sock *tp = (struct tcp_sock *)sk;
-
-	return bpf_core_field_exists(tp->is_mptcp) && BPF_CORE_READ(tp, is_mptcp);
-}
-
 /*
  * The application ended the connection, if it holds the socket's lock, and only then is the current
  * task the one that did. SOCK_DESTROY does not set CLOSE first. A timer, or the end of a listener, whose
@@ -53,13 +46,12 @@ static __always_inline void reset_aborted(struct event_reset *e, struct sock *sk
 		return;
 	}
 	if (BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_CLOSE) {
+		/* The worker of an MPTCP connection ends its subflows as SOCK_DESTROY does. */
 		e->abort = is_subflow(sk) ? ABORT_UNKNOWN : ABORT_DESTROYED;
 		return;
 	}
 	e->abort = abort_by_owner(sk, flags, e->reason);
-	e->pid = bpf_get_current_pid_tgid() >> 32;
-	e->uid = (__u32)bpf_get_current_uid_gid();
-	bpf_get_current_comm(e->comm, sizeof(e->comm));
+	store_caller(&e->pid, &e->uid, e->comm);
 }
 
 /*

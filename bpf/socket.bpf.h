@@ -53,6 +53,35 @@ static __always_inline void store_probed_addresses(struct sock *sk, __u8 *local,
 	}
 }
 
+/* Of an MPTCP connection or listener. */
+static __always_inline bool is_subflow(struct sock *sk)
+{
+	struct tcp_sock *tp = (struct tcp_sock *)sk;
+
+	return bpf_core_field_exists(tp->is_mptcp) && BPF_CORE_READ(tp, is_mptcp);
+}
+
+/* The socket that an application holds: of a subflow, its MPTCP socket. */
+static __always_inline struct sock *held_socket(struct sock *sk)
+{
+	struct mptcp_subflow_context *subflow = NULL;
+
+	if (!is_subflow(sk) || !bpf_core_field_exists(subflow->conn))
+		return sk;
+	subflow = BPF_CORE_READ((struct inet_connection_sock *)sk, icsk_ulp_data);
+	return subflow ? BPF_CORE_READ(subflow, conn) : sk;
+}
+
+/* The TCP socket that listens for the one that an application holds. */
+static __always_inline struct sock *listening_socket(struct sock *held)
+{
+	struct mptcp_sock *msk = (struct mptcp_sock *)held;
+
+	if (BPF_CORE_READ(held, sk_protocol) != IPPROTO_MPTCP || !bpf_core_field_exists(msk->first))
+		return held;
+	return BPF_CORE_READ(msk, first);
+}
+
 /*
  * Of a socket from tcp_socket(): taken from what a tracepoint hands over, each pointer makes the
  * verifier search the kernel's types for names made of its type's, which takes it milliseconds

@@ -18,9 +18,7 @@ static __noinline void listener_changed(struct sock *sk, enum listener_event eve
 		return;
 	store_listener(&e, sk);
 	e.event = event;
-	e.pid = bpf_get_current_pid_tgid() >> 32;
-	e.uid = (__u32)bpf_get_current_uid_gid();
-	bpf_get_current_comm(e.comm, sizeof(e.comm));
+	store_caller(&e.pid, &e.uid, e.comm);
 	if (event == LISTENER_OPENED)
 		listener_watch(&e, sk->__sk_common.skc_family);
 	else
@@ -39,6 +37,20 @@ static __always_inline bool is_active(struct sock *sk, struct tcp_sock *tp, int 
 	       (tp->inet_conn.icsk_inet.sk.sk_socket && attempt_find((__u64)sk, slots));
 }
 
+/*
+ * Each has a frame of its own: that of what ends a handshake is as large as the verifier of 6.1 takes. And
+ * each table has its function, for 5.10 refuses a program with the atomics of the other.
+ */
+static __noinline int begin_in_slots(struct sock *sk, struct tcp_sock *tp)
+{
+	return active_begin(sk, tp, true);
+}
+
+static __noinline int begin_in_hash(struct sock *sk, struct tcp_sock *tp)
+{
+	return active_begin(sk, tp, false);
+}
+
 /* Into SYN_SENT, or out of SYN_SENT or SYN_RECV. */
 static __always_inline void handshake_changed(struct sock *sk, int oldstate, int newstate, bool slots,
 					      bool cast)
@@ -50,7 +62,7 @@ static __always_inline void handshake_changed(struct sock *sk, int oldstate, int
 	if (!tp) /* an MPTCP socket, whose subflows have events of their own */
 		return;
 	if (newstate == TCP_SYN_SENT)
-		active_begin(sk, tp, slots);
+		slots ? begin_in_slots(sk, tp) : begin_in_hash(sk, tp);
 	else if (oldstate == TCP_SYN_SENT && newstate == TCP_SYN_RECV)
 		active_crossed(sk, slots);
 	else if (is_active(sk, tp, oldstate, slots))

@@ -63,7 +63,7 @@ enum {
 };
 
 /* include/uapi/linux/in.h, include/linux/socket.h */
-enum { IPPROTO_TCP = 6 };
+enum { IPPROTO_TCP = 6, IPPROTO_MPTCP = 262 };
 enum { AF_INET = 2, AF_INET6 = 10 };
 enum sock_flags { SOCK_DEAD, SOCK_DONE, SOCK_LINGER = 4 }; /* bit numbers in sock.skc_flags */
 
@@ -202,8 +202,19 @@ struct request_sock_queue {
 
 struct inet_connection_sock {
 	struct inet_sock icsk_inet;
+	void *icsk_ulp_data;
 	__u8 icsk_syn_retries;
 	struct request_sock_queue icsk_accept_queue;
+};
+
+/* net/mptcp/protocol.h: what an application holds, and what its subflows know of it. */
+struct mptcp_sock {
+	struct inet_connection_sock sk;
+	struct sock *first;
+};
+
+struct mptcp_subflow_context {
+	struct sock *conn;
 };
 
 struct tcp_options_received {
@@ -327,6 +338,7 @@ struct thread_info {
 
 struct task_struct {
 	struct thread_info thread_info;
+	unsigned int flags;
 	struct files_struct *files;
 	struct css_set *cgroups;
 	int tgid;

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Who: process, user, cgroup and container, of the caller and of the listener."""
+import os
+
 import pytest
 
-from lib import env
+from lib import env, netns
 from lib.traffic import Agent, connect, listener, port_of
 
 pytestmark = pytest.mark.sanitize
@@ -83,11 +85,13 @@ def test_names_are_escaped(pair, keep, daemon):
 
 
 def test_caller_that_connects_in_many_threads(pair, keep, daemon):
-    """The pid is the process's, not the thread's."""
+    """The pid and the name are the process's, not the thread's."""
     d = daemon()
     server = keep(listener(pair.server, 4))
     script = ("import socket,threading,sys,os\n"
-              "def go(): held.append(socket.create_connection((sys.argv[1], int(sys.argv[2]))))\n"
+              "def go():\n"
+              "    open('/proc/thread-self/comm', 'w').write('worker')\n"
+              "    held.append(socket.create_connection((sys.argv[1], int(sys.argv[2]))))\n"
               "held=[]; threads=[threading.Thread(target=go) for _ in range(5)]\n"
               "[t.start() for t in threads]; [t.join() for t in threads]\n")
     child = pair.client.popen([env.PYTHON, "-c", script, pair.server.addr[4],
@@ -95,3 +99,23 @@ def test_caller_that_connects_in_many_threads(pair, keep, daemon):
     assert child.wait(10 * env.SLOW) == 0
     records = d.handshakes(5, netns=pair.client.inode, outcome="established")
     assert {record["process"]["pid"] for record in records} == {child.pid}
+    assert {record["process"]["comm"] for record in records} == {os.path.basename(env.PYTHON)}
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
+def test_mptcp_listener(lone, ip, keep, daemon, before):
+    """What a process holds is the MPTCP socket, and what listens its subflow (Go's servers since 1.24)."""
+    def listen():
+        try:
+            return keep(listener(lone, ip, proto=netns.IPPROTO_MPTCP))
+        except OSError as error:
+            pytest.skip(f"this kernel has no MPTCP: {error}")
+    server = listen() if before else None
+    d = daemon("--netns", lone.path, "--listener-interval", "100ms")
+    server = server or listen()
+    me = {"pid": os.getpid(), "comm": open("/proc/self/comm").read().strip(), "uid": 0}
+    for looks in (3, 20):  # before and after a scan of who holds it
+        keep(connect(lone, ip, ({4: "127.0.0.1", 6: "::1"}[ip], port_of(server)))[0])
+        d.feed.wait_for(lambda all: len([r for r in all if r["type"] == "listener"]) >= looks, 20, "looks")
+    for record in [*d.handshakes(2, role="passive", netns=lone.inode), *d.feed.records("listener")]:
+        assert record["process"] == me, record

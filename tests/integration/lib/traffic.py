@@ -17,9 +17,9 @@ TCP_FASTOPEN = 23
 TCPI_RTT = 68  # offset of tcpi_rtt, in µs, in struct tcp_info
 
 
-def listener(ns, ip, port=0, backlog=128, v6only=True, fastopen=0, addr=""):
+def listener(ns, ip, port=0, backlog=128, v6only=True, fastopen=0, addr="", proto=0):
     """A socket of this process that listens and accepts only if the test does."""
-    sock = ns.socket(FAMILY[ip])
+    sock = ns.socket(FAMILY[ip], proto=proto)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if ip == 6:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, v6only)
