@@ -41,12 +41,13 @@ static __always_inline void store_name(char *comm)
 	}
 }
 
-/* `comm` has COMM_LEN bytes. The kernel is process 0. */
+/* `comm` has COMM_LEN bytes. The kernel is process 2, of which all of its threads are children. */
 static __always_inline void store_caller(__u32 *pid, __u32 *uid, char *comm)
 {
 	if (is_kernel()) {
-		*pid = *uid = 0;
-		__builtin_memcpy(comm, "kernel\0\0\0\0\0\0\0\0\0", COMM_LEN);
+		*pid = 2;
+		*uid = 0;
+		__builtin_memcpy(comm, "kthreadd\0\0\0\0\0\0\0", COMM_LEN);
 		return;
 	}
 	*pid = bpf_get_current_pid_tgid() >> 32;

@@ -162,7 +162,7 @@ void record_handshake(struct buf *b, const struct event_handshake *e, struct ide
 	if (e->role == ROLE_PASSIVE && !verdict->inferred)
 		put_accept_queue(b, e->listener.accept_queue_len, e->listener.accept_queue_max);
 	buf_lit(b, ",\"process\":");
-	if (e->role == ROLE_ACTIVE && *e->caller.comm)
+	if (e->role == ROLE_ACTIVE && e->caller.pid)
 		put_process(b, e->caller.pid, e->caller.uid, e->caller.comm);
 	else
 		put_owner(b, e->role == ROLE_PASSIVE ? owner : NULL);
