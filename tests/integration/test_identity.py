@@ -119,3 +119,32 @@ def test_mptcp_listener(lone, ip, keep, daemon, before):
         d.feed.wait_for(lambda all: len([r for r in all if r["type"] == "listener"]) >= looks, 20, "looks")
     for record in [*d.handshakes(2, role="passive", netns=lone.inode), *d.feed.records("listener")]:
         assert record["process"] == me, record
+
+
+def test_kernel_that_joins_a_connection(pair, keep, daemon):
+    """An MPTCP connection gets a second subflow: the kernel connects, and no process of its own choice."""
+    try:
+        server = keep(listener(pair.server, 4, proto=netns.IPPROTO_MPTCP))
+    except OSError as error:
+        pytest.skip(f"this kernel has no MPTCP: {error}")
+    interface = pair.client.run("ip", "-o", "-4", "addr", "show", "scope", "global").stdout.split()[1]
+    pair.client.ip(f"addr add 10.99.0.1/32 dev {interface}")
+    pair.server.ip("route add 10.99.0.1/32 via " + pair.client.addr[4])
+    for ns in (pair.client, pair.server):
+        ns.run("ip", "mptcp", "limits", "set", "subflow", "2", "add_addr_accepted", "2")
+    pair.client.run("ip", "mptcp", "endpoint", "add", "10.99.0.1", "dev", interface, "subflow")
+    d = daemon()
+    sock = keep(pair.client.socket(proto=netns.IPPROTO_MPTCP))  # as the endpoints are when it is made
+    sock.connect((pair.server.addr[4], port_of(server)))
+    other = keep(server.accept()[0])
+
+    def joins():  # once both sides have seen that the other speaks MPTCP
+        for sender, receiver in ((sock, other), (other, sock)):
+            sender.send(b"x" * 10)
+            receiver.recv(10)
+        return d.feed.records("handshake", local=lambda end: end["addr"] == "10.99.0.1")
+    env.poll_until(joins, 20, "a second subflow", interval=0.1)
+    joined = d.handshake(role="active", local={"addr": "10.99.0.1"})
+    assert joined["process"] == {"pid": 2, "comm": "kthreadd", "uid": 0}
+    first = d.handshake(role="active", local={"addr": pair.client.addr[4]}, netns=pair.client.inode)
+    assert first["process"]["pid"] == os.getpid() and first["cgroup"] == joined["cgroup"]
