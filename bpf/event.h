@@ -67,6 +67,7 @@ enum handshake_flag {
 	HANDSHAKE_STRAY = 1 << 9, /* a segment came that answers no SYN of it, and got a RST */
 	HANDSHAKE_ICMP = 1 << 10, /* an ICMP error came, which may have been read since */
 	HANDSHAKE_ELSEWHERE = 1 << 11, /* not of the cgroup that the filter asks for */
+	HANDSHAKE_DEFERRED = 1 << 12, /* the listener has TCP_DEFER_ACCEPT: it ends with the client's data, not with its ACK */
 };
 
 struct event_header {
@@ -502,6 +503,7 @@ struct service_key {
 
 struct service {
 	__u32 accept_peak; /* of the accept queue, since the last sample */
+	__u32 deferred; /* TCP_DEFER_ACCEPT, as it was when the listener was last looked at */
 };
 
 /* A request whose SYN-ACK was retransmitted, by its connection. */

@@ -98,7 +98,7 @@ static __noinline int latency_add(const struct event_handshake *e)
 	l = bpf_map_lookup_elem(&latencies, &index);
 	if (!l)
 		return 0;
-	if (e->latency_ns == NS_UNKNOWN) {
+	if (e->latency_ns == NS_UNKNOWN || e->flags & HANDSHAKE_DEFERRED) {
 		count(l->unknown);
 		return 0;
 	}

@@ -66,10 +66,15 @@ static __always_inline void store_listener(struct event_listener *e, struct sock
 	e->drops = BPF_CORE_READ(sk, sk_drops.counter);
 }
 
-static __always_inline void service_watch(__u32 netns, __u16 local_port, __u16 family)
+static __always_inline bool is_deferred(struct sock *sk)
+{
+	return BPF_CORE_READ((struct inet_connection_sock *)sk, icsk_accept_queue.rskq_defer_accept);
+}
+
+static __always_inline void service_watch(struct sock *sk, __u32 netns, __u16 local_port, __u16 family)
 {
 	struct service_key key = service_of(netns, local_port, family);
-	struct service fresh = {};
+	struct service fresh = { .deferred = is_deferred(sk) };
 
 	if (local_port)
 		bpf_map_update_elem(&services, &key, &fresh, BPF_NOEXIST);
@@ -90,7 +95,7 @@ static __always_inline void listener_watch(struct event_listener *e, __u16 famil
 	state->local_port = e->local_port;
 	state->family = family;
 	state->since_ns = e->event == LISTENER_FOUND ? 0 : e->mono_ns; /* it listens already */
-	service_watch(state->netns, state->local_port, family);
+	service_watch(sk, state->netns, state->local_port, family);
 	embryonic_open(BPF_CORE_READ(sk, __sk_common.skc_net.net), state->netns);
 	if (bpf_map_update_elem(&listeners, &key, state, BPF_ANY)) {
 		c = this_cpu_counters();
@@ -123,13 +128,17 @@ static __noinline int mark_accepted(__u32 netns, __u16 local_port)
 }
 
 /* A child is ESTABLISHED: its arrival made the accept queue that deep. */
-static __always_inline void service_accepted(struct service_key key, __u32 depth)
+/* True if its listener has TCP_DEFER_ACCEPT. */
+static __always_inline bool service_accepted(struct service_key key, __u32 depth)
 {
 	struct service *s = bpf_map_lookup_elem(&services, &key);
 
 	mark_accepted(key.netns, key.local_port);
-	if (s && s->accept_peak < depth)
+	if (!s)
+		return false;
+	if (s->accept_peak < depth)
 		s->accept_peak = depth;
+	return s->deferred;
 }
 
 #endif

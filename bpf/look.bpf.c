@@ -44,7 +44,8 @@ static __always_inline __u64 oldest_waiting(struct inet_connection_sock *icsk)
 	return (synack_us + (BPF_CORE_READ(child, srtt_us) >> 3)) * 1000;
 }
 
-static __always_inline void take_peak(struct listener_sample *sample)
+/* What the port keeps between two looks. */
+static __always_inline void look_at_service(struct listener_sample *sample)
 {
 	struct service_key key = service_of(sample->state.netns, sample->state.local_port,
 					    sample->state.family);
@@ -56,6 +57,7 @@ static __always_inline void take_peak(struct listener_sample *sample)
 	if (s->accept_peak > sample->accept_len)
 		sample->accept_peak = s->accept_peak;
 	s->accept_peak = sample->accept_len;
+	s->deferred = sample->deferred;
 }
 
 /* Is the socket still the listener that the table holds? Its memory may be another's. */
@@ -75,11 +77,11 @@ static __always_inline void look_at_queues(struct listener_sample *sample, struc
 	sample->syn_len = BPF_CORE_READ(icsk, icsk_accept_queue.qlen.counter);
 	sample->syn_young = BPF_CORE_READ(icsk, icsk_accept_queue.young.counter);
 	sample->drops = BPF_CORE_READ(sk, sk_drops.counter);
-	sample->deferred = BPF_CORE_READ(icsk, icsk_accept_queue.rskq_defer_accept) != 0;
+	sample->deferred = is_deferred(sk);
 	sample->oldest_ns = oldest_waiting(icsk);
 	sample->syncookies = BPF_CORE_READ(net, ipv4.sysctl_tcp_syncookies);
 	sample->max_syn_backlog = BPF_CORE_READ(net, ipv4.sysctl_max_syn_backlog);
-	take_peak(sample);
+	look_at_service(sample);
 }
 
 /* Was a connection accepted at this port since the look before? */
@@ -138,7 +140,7 @@ __noinline int look_at(__u32 index)
 	local_port = bpf_ntohs(BPF_CORE_READ((struct inet_sock *)sk, inet_sport));
 	if (!state->local_port && local_port) { /* listen() without bind(): bound by now */
 		state->local_port = local_port;
-		service_watch(state->netns, local_port, state->family);
+		service_watch(sk, state->netns, local_port, state->family);
 	}
 	sample->mono_ns = bpf_ktime_get_ns();
 	sample->state = *state;

@@ -158,11 +158,14 @@ static __always_inline void passive_end(struct sock *sk, struct tcp_sock *tp, in
 	else if (n && e.error)
 		count_alone(n->failed);
 	if (newstate == TCP_ESTABLISHED) {
-		service_accepted(service_of(e.header.netns, e.local_port, sk->__sk_common.skc_family),
-				 e.listener.accept_queue_len + 1);
+		if (service_accepted(service_of(e.header.netns, e.local_port, sk->__sk_common.skc_family),
+				     e.listener.accept_queue_len + 1))
+			e.flags |= HANDSHAKE_DEFERRED;
 		waiting_begin(sk, tp, e.end_ns);
 	}
 	passive_times(&e, tp);
+	if (e.flags & HANDSHAKE_DEFERRED)
+		e.rtt_ns = NS_UNKNOWN; /* the client may have been idle since its ACK */
 	if (n && e.flags & HANDSHAKE_SYNCOOKIE)
 		count_alone(n->cookies);
 	emit_handshake(&e);

@@ -155,6 +155,8 @@ void record_handshake(struct buf *b, const struct event_handshake *e, struct ide
 		put_error(b, e->error);
 	put_ends(b, e);
 	put_measures(b, e);
+	if (e->flags & HANDSHAKE_DEFERRED)
+		buf_lit(b, ",\"deferred\":true");
 	if (verdict->inferred)
 		buf_lit(b, ",\"inferred\":true");
 	if (verdict->cause && verdict->cause->code != CAUSE_NONE)

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Passive handshakes: whose listener it was, how full its queue, what syncookies hide."""
+import socket
+import time
+
 import pytest
 
 from lib import env
+from lib.scrape import Metrics, free_port
 from lib.traffic import NAME, Agent, connect, listener, port_of
 
 pytestmark = pytest.mark.sanitize
@@ -209,3 +213,22 @@ def test_listener_handed_to_a_child(pair, keep, daemon):
     holder.stdin.close()
     holder.stdout.close()
     assert record["process"] == {"pid": heir, "comm": "heir", "uid": 0}
+
+
+def test_deferred_accept(lone, ip, keep, daemon):
+    """The handshake ends with the client's data: what it idled is no round trip, and in no histogram."""
+    server = keep(listener(lone, ip))
+    server.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 5)
+    metrics = free_port()
+    d = daemon("--netns", lone.path, "--metrics", f"127.0.0.1:{metrics}")
+    sock = keep(connect(lone, ip, ({4: "127.0.0.1", 6: "::1"}[ip], port_of(server)))[0])
+    time.sleep(0.3)
+    sock.send(b"x")
+    record = d.handshake(role="passive")
+    assert record["deferred"] is True and record["rtt_ns"] is None
+    assert record["latency_ns"] >= 0.25e9 and record["outcome"] == "established"
+    assert "deferred" not in d.handshake(role="active")
+    seen = keep(Metrics(metrics)).scrape()
+    assert seen.one("tcpshake_handshake_duration_unknown_total", role="passive") >= 1
+    for _, count in seen.all("tcpshake_listener_handshake_duration_seconds_count", netns=lone.inode):
+        assert count == 0
