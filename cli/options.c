@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "cli/options.h"
-#include "cli/feed/parsed_record.h"
 
 #include <getopt.h>
 #include <stddef.h>
@@ -11,6 +10,7 @@
 #include "common/duration.h"
 #include "common/log.h"
 #include "common/names.h"
+#include "common/record_type.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -65,36 +65,21 @@ static int set_cgroup(struct options *o, const char *name, const char *value, ch
 	o->cgroup = value;
 	return 0;
 }
-static const char *const event_words[] = { "handshake", "listener", "overflow", "audit",
-					     "accept", "reset", "retransmit" };
 
-/* The types that a feed may leave out; what tells of its gaps and its ends is always shown. */
+/* The types that a feed may leave out; the beginning, gaps and end of a feed are always shown. */
 static int set_events(struct options *o, const char *name, const char *value, char *error,
 		      size_t size)
 {
-	static const enum record_type numbers[] = { RECORD_HANDSHAKE, RECORD_LISTENER,
-						    RECORD_OVERFLOW,  RECORD_AUDIT,
-						    RECORD_ACCEPT,    RECORD_RESET,
-						    RECORD_RETRANSMIT };
-	uint32_t mask = 0;
+	const char *unknown = record_types_parse(value, &o->event_mask);
 
-	for (const char *word = value;; word++) {
-		size_t len = strcspn(word, ",");
-		int type = name_index(event_words, COUNT(event_words), word, len);
-
-		if (type < 0) {
-			snprintf(error, size,
-				 "%s: '%.*s' is unknown; use a list of handshake, listener, overflow, "
-				 "audit, accept, reset and retransmit", name, (int)len, word);
-			return -1;
-		}
-		mask |= 1U << numbers[type];
-		word += len;
-		if (!*word)
-			break;
+	if (unknown) {
+		snprintf(error, size,
+			 "%s: '%.*s' is unknown; use a list of handshake, listener, overflow, "
+			 "audit, accept, reset and retransmit", name, (int)strcspn(unknown, ","),
+			 unknown);
+		return -1;
 	}
 	o->events = value;
-	o->event_mask = mask;
 	return 0;
 }
 
@@ -261,7 +246,7 @@ static const struct completion_value values[] = {
 	{ "cgroup", COMPLETE_FILES, NULL, 0, NULL },
 	{ "role", COMPLETE_WORD, role_names, ROLES, NULL },
 	{ "outcome", COMPLETE_LIST, outcome_names, OUTCOMES, "failed" },
-	{ "events", COMPLETE_LIST, event_words, COUNT(event_words), NULL },
+	{ "events", COMPLETE_LIST, record_stream_names, RECORD_TYPES, NULL },
 	{ "sort", COMPLETE_WORD, sort_words, SORT_KEYS, NULL },
 	{ "window", COMPLETE_WORD, window_words, COUNT(window_words), NULL },
 	{ "color", COMPLETE_WORD, color_words, COUNT(color_words), NULL },

@@ -11,7 +11,7 @@
 #include "common/duration.h"
 #include "common/log.h"
 #include "common/names.h"
-#include "daemon/records/record.h"
+#include "common/record_type.h"
 
 static int set_output(struct options *o, const char *value)
 {
@@ -79,19 +79,8 @@ static int set_accept_wait(struct options *o, const char *value)
 
 static int set_events(struct options *o, const char *value)
 {
-	o->events = 0;
 	o->events_given = true;
-	for (;;) {
-		size_t len = strcspn(value, ",");
-		int type = name_index(record_type_names, RECORD_TYPES, value, len);
-
-		if (type < 0 || !(STREAM_RECORDS & (1U << type)))
-			return -1;
-		o->events |= 1U << type;
-		if (!value[len])
-			return 0;
-		value += len + 1;
-	}
+	return record_types_parse(value, &o->events) ? -1 : 0;
 }
 
 static int set_completion(struct options *o, const char *value)
@@ -152,14 +141,13 @@ static bool is_hidden(size_t i)
 
 static void print_completion(const char *shell)
 {
-	const char *streamed[RECORD_TYPES] = { 0 };
 	const struct completion_value values[] = {
 		{ "output", COMPLETE_FILES, NULL, 0, NULL },
 		{ "socket", COMPLETE_FILES, NULL, 0, NULL },
 		{ "netns", COMPLETE_FILES, NULL, 0, NULL },
 		{ "role", COMPLETE_WORD, role_names, ROLES, NULL },
 		{ "outcome", COMPLETE_LIST, outcome_names, OUTCOMES, "failed" },
-		{ "events", COMPLETE_LIST, streamed, RECORD_TYPES, NULL },
+		{ "events", COMPLETE_LIST, record_stream_names, RECORD_TYPES, NULL },
 		{ "accept-wait", COMPLETE_WORD, accept_wait_words,
 		  sizeof(accept_wait_words) / sizeof(*accept_wait_words), NULL },
 		{ 0 },
@@ -167,9 +155,6 @@ static void print_completion(const char *shell)
 	struct completion_option options[OPTIONS];
 	struct completion_command all = { .name = "", .options = options };
 
-	for (int type = 0; type < RECORD_TYPES; type++)
-		if (STREAM_RECORDS & (1U << type))
-			streamed[type] = record_type_names[type];
 	for (size_t i = 0; i < OPTIONS; i++)
 		if (!is_hidden(i))
 			options[all.count++] = (struct completion_option){

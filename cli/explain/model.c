@@ -400,11 +400,10 @@ static void add_reset(struct explain *e, const struct record *r)
 
 void explain_add(struct explain *e, const struct record *r)
 {
-	static void (*const adders[])(struct explain *e, const struct record *r) = {
+	static void (*const adders[RECORD_TYPES])(struct explain *e, const struct record *r) = {
 		[RECORD_HELLO] = add_hello,	  [RECORD_HANDSHAKE] = add_handshake,
 		[RECORD_LOSS] = add_loss,	  [RECORD_LISTENER] = add_listener,
 		[RECORD_OVERFLOW] = add_overflow, [RECORD_RESET] = add_reset,
-		[RECORD_RETRANSMIT] = NULL, /* and what is not listed */
 	};
 
 	stretch(e->totals.from, e->totals.to, r->ts);

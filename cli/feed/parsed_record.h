@@ -15,23 +15,7 @@
 
 #include <cjson/cJSON.h>
 
-#define RECORD_VERSION 1
-
-enum record_type {
-	RECORD_OTHER, /* of a newer daemon */
-	RECORD_HELLO,
-	RECORD_HANDSHAKE,
-	RECORD_LOSS,
-	RECORD_BYE,
-	RECORD_END,
-	RECORD_LISTENER,
-	RECORD_OVERFLOW,
-	RECORD_AUDIT,
-	RECORD_ACCEPT,
-	RECORD_STATS,
-	RECORD_RESET,
-	RECORD_RETRANSMIT,
-};
+#include "common/record_type.h"
 
 #define COUNT_UNKNOWN UINT64_MAX
 

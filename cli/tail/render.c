@@ -387,7 +387,7 @@ static void render_bye(struct line *l, const struct record *r)
 	line_end(l);
 }
 
-/* A type of a newer daemon: its name, and all it says. */
+/* Any type, a newer daemon's too: its name, and all fields. */
 static void render_other(struct line *l, const struct record *r)
 {
 	static const char *const common[] = { "v", "type", "seq", "ts", "mono_ns" };
@@ -414,22 +414,28 @@ static void render_other(struct line *l, const struct record *r)
 	line_end(l);
 }
 
-static void (*const renderers[])(struct line *l, const struct record *r) = {
-	[RECORD_OTHER] = render_other, [RECORD_HELLO] = render_hello,
-	[RECORD_LOSS] = render_loss,   [RECORD_HANDSHAKE] = render_handshake,
-	[RECORD_BYE] = render_bye,     [RECORD_END] = NULL, /* an answer: the reader's matter */
-	[RECORD_LISTENER] = render_listener, [RECORD_OVERFLOW] = render_overflow,
+/* An answer: the reader's matter. */
+static void render_nothing(struct line *l, const struct record *r)
+{
+	(void)l;
+	(void)r;
+}
+
+/* Those that have none are shown as they came. */
+static void (*const renderers[RECORD_TYPES])(struct line *l, const struct record *r) = {
+	[RECORD_HELLO] = render_hello,	      [RECORD_HANDSHAKE] = render_handshake,
+	[RECORD_LISTENER] = render_listener,  [RECORD_OVERFLOW] = render_overflow,
 	[RECORD_AUDIT] = render_audit_record, [RECORD_ACCEPT] = render_accept,
-	[RECORD_STATS] = render_other, [RECORD_RESET] = render_reset,
-	[RECORD_RETRANSMIT] = render_retransmit,
+	[RECORD_RESET] = render_reset,	      [RECORD_RETRANSMIT] = render_retransmit,
+	[RECORD_LOSS] = render_loss,	      [RECORD_BYE] = render_bye,
+	[RECORD_END] = render_nothing,
 };
 
 void render_record(struct buf *b, const struct style *style, const struct record *r)
 {
 	struct line l = { .out = b, .style = style };
 
-	if (renderers[r->type])
-		renderers[r->type](&l, r);
+	(renderers[r->type] ? renderers[r->type] : render_other)(&l, r);
 }
 
 void render_header(struct buf *b, const struct style *style)

@@ -149,14 +149,13 @@ static void add_hello(struct summary *s, const struct record *r)
 
 void summary_add(struct summary *s, const struct record *r)
 {
-	static void (*const adders[])(struct summary *, const struct record *) = {
+	static void (*const adders[RECORD_TYPES])(struct summary *, const struct record *) = {
 		[RECORD_HELLO] = add_hello,
 		[RECORD_HANDSHAKE] = add_handshake,
 		[RECORD_LOSS] = add_loss,
 		[RECORD_BYE] = add_bye,
 		[RECORD_OVERFLOW] = add_overflow,
 		[RECORD_RESET] = add_reset,
-		[RECORD_RETRANSMIT] = NULL, /* and what is not listed */
 	};
 
 	if (adders[r->type])

@@ -11,8 +11,8 @@ EXAMPLES = env.SCHEMAS / "examples"
 VALID = sorted((EXAMPLES / "valid").glob("*.json"))
 INVALID = sorted((EXAMPLES / "invalid").glob("*.json"))
 REASONS = json.loads((EXAMPLES / "invalid.json").read_text())
-TYPES = ["hello", "handshake", "loss", "bye", "end", "probe", "listener", "overflow", "audit",
-         "accept", "stats", "reset", "retransmit", "explain", "explain_summary", "doctor"]
+RECORD = json.loads((env.SCHEMAS / "record.schema.json").read_text())
+TYPES = RECORD["properties"]["type"]["enum"]
 
 
 @pytest.fixture(scope="module")
@@ -104,6 +104,24 @@ def test_compiled_schemas_agree(strict, open_validator, closed_validator):
                 assert quick(changed) == slow.is_valid(changed), (path.name, key, value)
             changed = {name: record[name] for name in record if name != key}
             assert quick(changed) == slow.is_valid(changed), (path.name, "without", key)
+
+
+def test_types_are_those_of_the_c_table():
+    """Each with a schema of its own, which record.schema.json leads to."""
+    header = (env.ROOT / "common" / "record_type.h").read_text()
+    rows = dict(re.findall(r'^\trow\(\w+, "(\w+)", (\w+)\)', header, re.M))
+    assert sorted(rows) == sorted(TYPES)
+    assert [branch["if"]["properties"]["type"]["const"] for branch in RECORD["allOf"]] == TYPES
+    assert [branch["then"]["$ref"] for branch in RECORD["allOf"]] == [f"{t}.schema.json" for t in TYPES]
+
+
+def test_chosen_types_are_counted():
+    """`bye` has the totals of all types that --events chooses from."""
+    header = (env.ROOT / "common" / "record_type.h").read_text()
+    streamed = re.findall(r'^\trow\(\w+, "(\w+)", (?:STREAMED|OPTIONAL)\)', header, re.M)
+    bye = json.loads((env.SCHEMAS / "bye.schema.json").read_text())["properties"]
+    for totals in (bye["totals"], bye["feed"]["properties"]["types"]):
+        assert sorted(totals["properties"]) == sorted(streamed)
 
 
 def c_table(name):
