@@ -96,6 +96,11 @@ static struct cause get_cause(const cJSON *json)
 	};
 }
 
+bool record_is_proven(const struct cause *cause)
+{
+	return cause->certainty && strcmp(cause->certainty, certainty_names[true]) == 0;
+}
+
 static struct queue get_queue(const cJSON *json, const char *key)
 {
 	const cJSON *item = member(json, key);
@@ -209,12 +214,6 @@ static bool parse_end(const cJSON *json, struct record *r)
 
 static bool parse_listener(const cJSON *json, struct record *r)
 {
-	static const char *const events[] = {
-		[LISTEN_OPENED] = "opened",
-		[LISTEN_CLOSED] = "closed",
-		[LISTEN_CHANGED] = "changed",
-		[LISTEN_SAMPLE] = "sample",
-	};
 	struct record_listener *l = &r->listener;
 	const cJSON *overflows = member(json, "overflows");
 
@@ -223,7 +222,7 @@ static bool parse_listener(const cJSON *json, struct record *r)
 	if (!l->event_name || !l->socket || !get_u64(json, "netns", &l->netns) ||
 	    !get_endpoint(json, "local", &l->local))
 		return false;
-	l->event = name_index(events, 4, l->event_name, strlen(l->event_name));
+	l->event = name_index(change_names, CHANGES, l->event_name, strlen(l->event_name));
 	l->v6only = cJSON_IsTrue(member(json, "v6only"));
 	l->owner = get_owner(json);
 	l->owners = (uint64_t)cJSON_GetArraySize(member(json, "processes")) +
@@ -259,6 +258,16 @@ static bool parse_overflow(const cJSON *json, struct record *r)
 	o->accept = get_queue(json, "accept_queue");
 	o->interval_ns = get_ns(json, "interval_ns");
 	return true;
+}
+
+bool record_is_cookie(const struct record_overflow *o)
+{
+	return strcmp(o->action, action_names[ACTION_COOKIE]) == 0;
+}
+
+bool record_is_ack(const struct record_overflow *o)
+{
+	return strcmp(o->stage, stage_names[STAGE_ACK]) == 0;
 }
 
 static bool parse_audit(const cJSON *json, struct record *r)

@@ -171,7 +171,7 @@ void listener_list_add(struct listener_list *list, const char *line, size_t len)
 		record_free(&e.record);
 		return;
 	}
-	if (e.record.listener.event == LISTEN_CLOSED) {
+	if (e.record.listener.event == CHANGE_CLOSED) {
 		take_out(list, &e.record.listener);
 		record_free(&e.record);
 		return;

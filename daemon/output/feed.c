@@ -16,15 +16,6 @@
 #define KEEP_BYTES (256 * 1024) /* of an empty buffer */
 #define LAST_BYTES (8 * 1024) /* what loss records and `bye` may need */
 
-static const char *const loss_why_names[LOSS_WHYS] = {
-	[LOSS_SLOW_READER] = "slow_reader",
-	[LOSS_WRITE_ERROR] = "write_error",
-	[LOSS_RING_FULL] = "ring_full",
-	[LOSS_RATE_LIMIT] = "rate_limit",
-	[LOSS_MAP_FULL] = "map_full",
-	[LOSS_NESTED] = "nested",
-};
-
 static const char *const loss_what_names[LOSS_WHATS - RECORD_TYPES] = {
 	[LOSS_BEGINNING - RECORD_TYPES] = "beginning",
 	[LOSS_TRANSITION - RECORD_TYPES] = "transition",

@@ -124,10 +124,9 @@ static void put_cause(struct buf *b, const struct cause *cause)
 {
 	buf_lit(b, ",\"cause\":{\"code\":\"");
 	buf_str(b, cause_names[cause->code]);
-	if (cause->proven)
-		buf_lit(b, "\",\"certainty\":\"proven\",\"detail\":");
-	else
-		buf_lit(b, "\",\"certainty\":\"probable\",\"detail\":");
+	buf_lit(b, "\",\"certainty\":\"");
+	buf_str(b, certainty_names[cause->proven]);
+	buf_lit(b, "\",\"detail\":");
 	buf_json_str(b, cause->detail, sizeof(cause->detail));
 	buf_lit(b, "}");
 }
