@@ -87,7 +87,7 @@ const char *const reset_cause_names[RESET_CAUSES] = {
 int name_index(const char *const *names, int count, const char *word, size_t len)
 {
 	for (int i = 0; i < count; i++)
-		if (strlen(names[i]) == len && memcmp(names[i], word, len) == 0)
+		if (names[i] && strlen(names[i]) == len && memcmp(names[i], word, len) == 0)
 			return i;
 	return -1;
 }

@@ -66,7 +66,7 @@ extern const char *const queue_names[QUEUES];
 extern const char *const action_names[ACTIONS];
 extern const char *const reset_cause_names[RESET_CAUSES];
 
-/* The index of the `len` bytes at `word` in `names`, or -1. */
+/* The index of the `len` bytes at `word` in `names`, which may have holes, or -1. */
 int name_index(const char *const *names, int count, const char *word, size_t len);
 
 /* "ECONNREFUSED" for an errno; NULL for one that Linux does not define. */

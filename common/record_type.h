@@ -65,9 +65,9 @@ enum record_type record_type_of(const char *name, size_t len);
 void record_type_open(struct buf *b, enum record_type type);
 
 /*
- * The types of a list with commas, all of STREAM_RECORDS, as a mask. NULL, or the first word of
- * the list that is none of them; `mask` is then untouched.
+ * "TITLE: handshake, …, and if asked for …": what --help says of --events, in lines as wide as
+ * those around it.
  */
-const char *record_types_parse(const char *list, uint32_t *mask);
+const char *record_types_help(char *text, size_t size, const char *title);
 
 #endif
