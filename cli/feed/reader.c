@@ -17,7 +17,6 @@
 #include "common/lines.h"
 #include "common/log.h"
 
-#define NSEC_PER_MSEC 1000000ULL
 #define HINT_AFTER_NS (3 * NSEC_PER_SEC)
 #define NEVER UINT64_MAX
 /* The record of a replay whose time has not come. */
