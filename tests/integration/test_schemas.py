@@ -67,9 +67,22 @@ def test_invalid_is_one_step_from_valid(path, open_validator):
     assert 1 <= len(errors) <= 4, errors
 
 
-def test_valid_and_invalid_for_every_type():
-    for examples in (VALID, INVALID):
-        assert {json.loads(path.read_text()).get("type") for path in examples} >= set(TYPES)
+def examples(name):
+    """Records of a type: the files, and what its schema has as `examples`."""
+    files = [json.loads(path.read_text()) for path in VALID]
+    own = json.loads((env.SCHEMAS / f"{name}.schema.json").read_text()).get("examples", [])
+    return [record for record in files if record["type"] == name] + own
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_examples_of_every_type(name, open_validator, closed_validator):
+    """There are some, they are valid, and without what the schema requires they are not."""
+    required = json.loads((env.SCHEMAS / f"{name}.schema.json").read_text())["required"]
+    assert examples(name)
+    for record in examples(name):
+        assert list(schema.leaves(closed_validator.iter_errors(record))) == []
+        for key in required:
+            assert not open_validator.is_valid({k: v for k, v in record.items() if k != key}), key
 
 
 def test_new_fields_are_additions(open_validator, closed_validator):
