@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "common/names.h"
+#include "common/record_type.h"
 
 static const char *const by_names[] = {
 	[CAUSE_BY_LISTENER] = "listener",
@@ -106,7 +107,7 @@ static void put_cause(struct buf *b, const struct explain_cause *c, size_t rank,
 {
 	struct buf advice = { 0 };
 
-	buf_lit(b, "{\"v\":1,\"type\":\"explain\"");
+	record_type_open(b, RECORD_EXPLAIN);
 	put_number(b, "rank", rank);
 	put_string(b, "code", c->code);
 	buf_lit(b, ",\"certainty\":{\"proven\":");
@@ -140,7 +141,7 @@ void explain_json(const struct explain *e, const struct explain_source *from, st
 
 	for (size_t i = 0; i < explain_count(e); i++)
 		put_cause(b, explain_at(e, i), i + 1, &from->host);
-	buf_lit(b, "{\"v\":1,\"type\":\"explain_summary\"");
+	record_type_open(b, RECORD_EXPLAIN_SUMMARY);
 	put_number(b, "handshakes", t->handshakes);
 	put_number(b, "harmed", t->harmed);
 	put_number(b, "failed", t->failed);

@@ -20,7 +20,6 @@
 #include "common/lines.h"
 #include "common/log.h"
 
-#define NSEC_PER_MSEC 1000000ULL
 #define ANSWER_PATIENCE_MS 10000
 #define START_PATIENCE_MS 20000
 #define START_RETRY_MS 10

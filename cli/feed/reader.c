@@ -17,14 +17,8 @@
 #include "common/lines.h"
 #include "common/log.h"
 
-#define NSEC_PER_MSEC 1000000ULL
 #define HINT_AFTER_NS (3 * NSEC_PER_SEC)
 #define NEVER UINT64_MAX
-/* Of --events; the others tell where a feed begins, ends and has gaps. */
-#define SELECTABLE                                                                            \
-	(1U << RECORD_HANDSHAKE | 1U << RECORD_LISTENER | 1U << RECORD_OVERFLOW |             \
-	 1U << RECORD_AUDIT | 1U << RECORD_ACCEPT | 1U << RECORD_RESET | 1U << RECORD_RETRANSMIT)
-
 /* The record of a replay whose time has not come. */
 struct held {
 	bool any;
@@ -200,7 +194,7 @@ static bool is_wanted(const struct reader *r, const struct record *record)
 	uint32_t events = r->options->event_mask;
 	struct filter_subject subject;
 
-	if (events && ((1U << record->type) & SELECTABLE & ~events))
+	if (events && ((1U << record->type) & STREAM_RECORDS & ~events))
 		return false;
 	if (!input_needs_filter(r->input) || filter_is_empty(&r->options->filter))
 		return true;

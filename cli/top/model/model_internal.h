@@ -76,9 +76,10 @@ struct top_model {
 	bool failed; /* memory ran out: something is missing */
 };
 
+void top_clear_bucket(struct top_bucket *b); /* in model.c */
+
 /* ---- count.c ---- */
 
-void top_clear_bucket(struct top_bucket *b);
 struct top_key top_place_key(uint32_t netns, const uint8_t *addr, uint16_t port);
 /* Does a filter want a listener? */
 bool top_place_is_wanted(const struct filter *f, const struct top_key *key, const char *cgroup);
@@ -86,9 +87,9 @@ bool top_place_is_wanted(const struct filter *f, const struct top_key *key, cons
 uint32_t top_row_of(struct top_model *m, enum top_table_id id, const struct top_key *key);
 void top_count_cell(struct top_model *m, struct top_bucket *b, enum top_table_id id, uint32_t row,
 		    uint32_t slot, uint64_t n);
-/* NULL for a second that is over for too long: it counts since start only. */
+/* NULL if a newer second has its place in the ring: such a fact only counts since the start. */
 struct top_bucket *top_second_of(struct top_model *m, uint64_t mono_ns);
-/* Do the keys' filter want it? */
+/* Does the filter that was typed in `top` want it? */
 bool top_is_wanted(const struct top_model *m, const struct top_fact *f);
 /* Count a fact. */
 void top_apply(struct top_model *m, const struct top_fact *f);
