@@ -2,8 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/connection.h"
 #include "daemon/cause/correlate_internal.h"
-#include "daemon/records/record.h"
 
 #define HOLD_NS (100 * 1000000ULL)
 #define HOLD_MAX_NS (1500 * 1000000ULL) /* for a far server's end */
@@ -45,7 +45,7 @@ void correlate_incomplete(struct correlate *c, uint64_t now_ns)
 }
 
 #define ends_key(e)                                                                                \
-	record_connection((e)->local_addr, (e)->local_port, (e)->remote_addr, (e)->remote_port, 0)
+	connection_hash((e)->local_addr, (e)->local_port, (e)->remote_addr, (e)->remote_port, 0)
 
 /* NULL if there is no room: then nothing is complete for a while. */
 static struct track *get(struct correlate *c, uint64_t key, uint32_t client_isn, uint64_t now_ns)
