@@ -58,7 +58,7 @@ struct daemon {
 
 struct source_handler flow_source_handler(struct daemon *d);
 struct control_handler flow_control_handler(struct daemon *d);
-struct queues_output flow_queues_output(struct daemon *d);
+struct queues_handler flow_queues_handler(struct daemon *d);
 
 /*
  * Hand the record in d->record on to all feeds, if it is wanted, and count what became of it.

@@ -45,12 +45,12 @@ static int check_host(void)
 static int start_source(struct daemon *d)
 {
 	const struct source_handler handler = flow_source_handler(d);
-	const struct queues_output output = flow_queues_output(d);
+	const struct queues_handler queues = flow_queues_handler(d);
 	int err;
 
 	d->source = source_new(&handler);
 	if (d->source)
-		d->queues = queues_new(d->source, d->listeners, d->identity, &output);
+		d->queues = queues_new(d->source, d->listeners, &queues);
 	if (!d->queues)
 		return -ENOMEM;
 	if (d->options.metrics.port)

@@ -14,17 +14,7 @@
 #include <stdint.h>
 
 #include "bpf/event.h"
-
-struct syn_refusals {
-	uint32_t netns;
-	uint16_t port; /* 0, with code CODES: SYNs dropped there for what no full queue explains */
-	uint8_t addr[16]; /* that it is bound to; all zero, or mapped: a wildcard */
-	uint64_t from_ns, to_ns;
-	uint64_t count;
-	enum overflow_code code;
-	bool proven; /* they are this listener's */
-	uint32_t len, max; /* of the accept queue, at its fullest between the looks */
-};
+#include "daemon/queues/overflow.h"
 
 #define REFUSALS 256 /* looks that found some; the newest are kept */
 

@@ -8,6 +8,8 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "daemon/records/audit_record.h"
+#include "daemon/records/queue_record.h"
 #include "daemon/records/reports.h"
 #include "daemon/records/segment_record.h"
 
@@ -49,15 +51,6 @@ static void on_overflow(void *ctx, const struct event_overflow *e)
 	tally_event_done(&d->tallies);
 }
 
-static struct record *begin_record(void *ctx, enum record_type type, uint64_t mono_ns,
-				   int64_t offset_ns)
-{
-	struct daemon *d = ctx;
-
-	record_begin(&d->record, type, mono_ns, offset_ns);
-	return &d->record;
-}
-
 static void put(struct daemon *d, const struct filter_subject *subject, bool wanted)
 {
 	if (!wanted) {
@@ -82,11 +75,6 @@ void flow_put_passed(struct daemon *d, const struct filter_subject *subject)
 {
 	tally_record(&d->tallies, d->record.type, true);
 	put(d, subject, true);
-}
-
-static void put_record(void *ctx, const struct filter_subject *subject)
-{
-	flow_put(ctx, subject);
 }
 
 /* What filters ask about an event that has ends and a cgroup, and no role or outcome. */
@@ -197,10 +185,61 @@ static void on_looked(void *ctx, uint32_t netns, uint64_t now_ns)
 	correlate_looked(d->correlate, netns, now_ns);
 }
 
-struct queues_output flow_queues_output(struct daemon *d)
+static struct filter_subject subject_of_listener(struct daemon *d, const struct listener *p)
 {
-	return (struct queues_output){ .begin = begin_record, .end = put_record,
-				       .refused = on_refused, .looked = on_looked, .ctx = d };
+	return (struct filter_subject){ .ends_only = true,
+					.netns = p->netns,
+					.local_port = p->port,
+					.cgroup_id = p->cgroup_id,
+					.cgroup_path = identity_cgroup_path(d->identity, p->cgroup_id) };
+}
+
+static void put_listener(void *ctx, const struct listener *p, enum listener_change change, uint64_t mono_ns)
+{
+	struct daemon *d = ctx;
+	const struct filter_subject subject = subject_of_listener(d, p);
+
+	record_begin(&d->record, RECORD_LISTENER, mono_ns, d->offset_ns);
+	record_listener(&d->record.body, p, change, d->identity);
+	flow_put(d, &subject);
+}
+
+static void put_sample(void *ctx, const struct listener *p, uint64_t mono_ns)
+{
+	put_listener(ctx, p, CHANGE_SAMPLE, mono_ns);
+}
+
+static void put_overflow(void *ctx, const struct overflow_report *r, uint64_t mono_ns)
+{
+	struct daemon *d = ctx;
+	uint64_t cgroup_id = r->listener ? r->listener->cgroup_id : 0;
+	const struct filter_subject subject = { .ends_only = true,
+						.netns = r->netns,
+						.local_port = r->local_port,
+						.remote_port = r->remote_port,
+						.remote_addr = r->remote_addr,
+						.cgroup_id = cgroup_id,
+						.cgroup_path = identity_cgroup_path(d->identity, cgroup_id) };
+
+	record_begin(&d->record, RECORD_OVERFLOW, mono_ns, d->offset_ns);
+	record_overflow(&d->record.body, r);
+	flow_put(d, &subject);
+}
+
+static void put_audit(void *ctx, const struct audit_report *r)
+{
+	struct daemon *d = ctx;
+	const struct filter_subject subject = { .audit = true, .netns = r->netns };
+
+	record_begin(&d->record, RECORD_AUDIT, r->mono_ns, d->offset_ns);
+	record_audit(&d->record.body, r);
+	flow_put(d, &subject);
+}
+
+struct queues_handler flow_queues_handler(struct daemon *d)
+{
+	return (struct queues_handler){ .listener = put_listener, .overflow = put_overflow, .audit = put_audit,
+					.refused = on_refused, .looked = on_looked, .ctx = d };
 }
 
 void flow_look(struct daemon *d, bool all)
@@ -210,7 +249,7 @@ void flow_look(struct daemon *d, bool all)
 	flow_drain(d); /* what the looks are reconciled with comes first */
 	begin_ns = clock_cpu_ns();
 	d->looked_ns = clock_mono_ns();
-	queues_interval(d->queues, d->looked_ns, d->offset_ns, all);
+	queues_interval(d->queues, d->looked_ns, all);
 	sinks_flush(d->sinks);
 	d->look_cost_ns = clock_cpu_ns() - begin_ns;
 	d->look_cpu_ns += d->look_cost_ns;
@@ -321,9 +360,7 @@ void flow_hello(struct daemon *d, struct record *r)
 
 void flow_tell_listeners(struct daemon *d)
 {
-	const struct queues_output output = flow_queues_output(d);
-
-	queues_report(d->queues, &output);
+	queues_each_listener(d->queues, put_sample, d);
 	sinks_flush(d->sinks);
 }
 
@@ -337,53 +374,61 @@ static void make_probe(void *ctx, struct record *r)
 	report_probe(&r->body, d->source);
 }
 
-static void answer_stats(void *ctx, const struct queues_output *to)
+/* An answer to one reader. */
+struct answer {
+	struct daemon *daemon;
+	struct feed *to;
+};
+
+static void answer_audit(void *ctx, const struct audit_report *r)
+{
+	struct answer *a = ctx;
+	struct daemon *d = a->daemon;
+
+	record_begin(&d->record, RECORD_AUDIT, r->mono_ns, d->offset_ns);
+	record_audit(&d->record.body, r);
+	feed_answer(a->to, &d->record);
+}
+
+static void answer_stats(void *ctx, struct feed *to)
 {
 	struct daemon *d = ctx;
 	struct totals totals = { .uptime_ns = clock_mono_ns() - d->start_ns, .tallies = &d->tallies,
 				 .inferred = d->inferred, .asked_ns = d->pace.wanted_ns,
 				 .interval_ns = d->pace.interval_ns };
-	struct record *r;
+	struct answer answer = { d, to };
 
 	flow_look(d, true);
-	queues_report_audits(d->queues, to);
+	queues_each_audit(d->queues, answer_audit, &answer);
 	source_counters(d->source, &totals.counters);
-	r = to->begin(to->ctx, RECORD_STATS, clock_mono_ns(), d->offset_ns);
-	report_stats(&r->body, &totals);
-	to->end(to->ctx, NULL);
+	record_begin(&d->record, RECORD_STATS, clock_mono_ns(), d->offset_ns);
+	report_stats(&d->record.body, &totals);
+	feed_answer(to, &d->record);
 }
 
-/* An answer, less what the daemon's own filter keeps from every feed: of that it knows half, and no refusals. */
-struct answer {
-	const struct queues_output *to;
-	const struct filter *filter;
-};
-
-static struct record *begin_answer(void *ctx, enum record_type type, uint64_t mono_ns, int64_t offset_ns)
+/* The daemon's own filter keeps some from every feed: of those it knows half, and no refusals. */
+static void answer_listener(void *ctx, const struct listener *p, uint64_t mono_ns)
 {
-	const struct answer *a = ctx;
+	struct answer *a = ctx;
+	struct daemon *d = a->daemon;
+	const struct filter_subject subject = subject_of_listener(d, p);
 
-	return a->to->begin(a->to->ctx, type, mono_ns, offset_ns);
-}
-
-static void end_answer(void *ctx, const struct filter_subject *subject)
-{
-	const struct answer *a = ctx;
-
-	if (!subject || filter_match(a->filter, subject))
-		a->to->end(a->to->ctx, subject);
+	if (!filter_match(&d->options.filter, &subject))
+		return;
+	record_begin(&d->record, RECORD_LISTENER, mono_ns, d->offset_ns);
+	record_listener(&d->record.body, p, CHANGE_SAMPLE, d->identity);
+	feed_answer(a->to, &d->record);
 }
 
 /* As they are now: who asks does not want to wait for the next interval. */
-static void answer_listeners(void *ctx, const struct queues_output *to)
+static void answer_listeners(void *ctx, struct feed *to)
 {
 	struct daemon *d = ctx;
-	struct answer answer = { .to = to, .filter = &d->options.filter };
-	const struct queues_output wanted = { .begin = begin_answer, .end = end_answer, .ctx = &answer };
+	struct answer answer = { d, to };
 
 	flow_scan(d);
 	flow_look(d, false);
-	queues_report(d->queues, &wanted);
+	queues_each_listener(d->queues, answer_listener, &answer);
 }
 
 static void make_end(void *ctx, struct record *r, const char *error)

@@ -403,15 +403,53 @@ static void put_daemon(const struct daemon *d, struct exposition *e)
 	exposition_value(e, 1);
 }
 
+struct audit_series {
+	struct exposition *e;
+	unsigned int room; /* for so many namespaces more */
+};
+
+static void start_audit(struct exposition *e, const struct audit_report *r, int counter, const char *suffix)
+{
+	exposition_start(e, suffix);
+	exposition_label_number(e, "netns", r->netns);
+	exposition_label(e, "counter", r->rows[counter].name);
+}
+
+static void put_difference(void *ctx, const struct audit_report *r)
+{
+	struct audit_series *s = ctx;
+
+	if (!s->room)
+		return;
+	s->room--;
+	for (int i = 0; i < AUDIT_COUNTERS; i++) {
+		start_audit(s->e, r, i, "");
+		exposition_signed(s->e, r->rows[i].rule ? 0 : r->rows[i].difference);
+	}
+}
+
+static void put_unexplained(void *ctx, const struct audit_report *r)
+{
+	struct audit_series *s = ctx;
+
+	if (!s->room)
+		return;
+	s->room--;
+	for (int i = 0; i < AUDIT_COUNTERS; i++) {
+		start_audit(s->e, r, i, "_total");
+		exposition_value(s->e, r->unexplained[i]);
+	}
+}
+
 static void put_audits(const struct daemon *d, struct exposition *e)
 {
 	exposition_family(e, "tcpshake_audit_difference", METRIC_GAUGE, NULL,
 			  "The kernel's counter less what was seen, in the last interval that was "
 			  "audited, where no rule explains it.");
-	queues_measure_audits(d->queues, e, false, NAMESPACES_MAX);
+	queues_each_audit(d->queues, put_difference, &(struct audit_series){ e, NAMESPACES_MAX });
 	exposition_family(e, "tcpshake_audit_unexplained", METRIC_COUNTER, NULL,
 			  "Such differences of all audits, without their signs, added up.");
-	queues_measure_audits(d->queues, e, true, NAMESPACES_MAX);
+	queues_each_audit(d->queues, put_unexplained, &(struct audit_series){ e, NAMESPACES_MAX });
 	exposition_family(e, "tcpshake_audits", METRIC_COUNTER, NULL,
 			  "Audits of namespaces, by whether all that differs is explained.");
 	put_total(e, "balanced", "true", queues_audits(d->queues, true));

@@ -66,6 +66,15 @@ struct listener {
 	uint16_t ordinal; /* … among those with its namespace, address and port */
 };
 
+/* Why a listener is reported. */
+enum listener_change {
+	CHANGE_OPENED,
+	CHANGE_CLOSED,
+	CHANGE_CHANGED, /* its backlog, its port or its owners */
+	CHANGE_SAMPLE,
+	CHANGES,
+};
+
 struct listeners;
 
 struct listeners *listeners_new(void);

@@ -6,12 +6,11 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "daemon/records/queue_record.h"
 
 #define IDLE_INTERVALS 10 /* after so many, an idle namespace's counters are read all the same */
 
 struct queues *queues_new(struct source *source, struct listeners *listeners,
-			  struct identity *identity, const struct queues_output *output)
+			  const struct queues_handler *handler)
 {
 	struct queues *q = calloc(1, sizeof(*q));
 
@@ -19,8 +18,7 @@ struct queues *queues_new(struct source *source, struct listeners *listeners,
 		return NULL;
 	q->source = source;
 	q->listeners = listeners;
-	q->identity = identity;
-	q->output = *output;
+	q->handler = *handler;
 	return q;
 }
 
@@ -39,14 +37,10 @@ void queues_free(struct queues *q)
 
 /* ---- events ---- */
 
-static void tell(struct queues *q, const struct queues_output *to, struct listener *p,
-		 enum listener_change change, uint64_t mono_ns)
+static void report(const struct queues *q, const struct listener *p, enum listener_change change,
+		   uint64_t mono_ns)
 {
-	struct record *r = to->begin(to->ctx, RECORD_LISTENER, mono_ns, q->offset_ns);
-
-	record_listener(&r->body, p, change, q->identity);
-	to->end(to->ctx, &(struct filter_subject){ .ends_only = true, .netns = p->netns,
-						   .local_port = p->port, CGROUP_OF(q, p) });
+	q->handler.listener(q->handler.ctx, p, change, mono_ns);
 }
 
 /*
@@ -96,7 +90,6 @@ static void count_event(struct queues *q, struct listener *p, const struct event
 void queues_overflow(struct queues *q, const struct event_overflow *e)
 {
 	struct listener *p = listeners_find(q->listeners, e->socket);
-	struct record *r;
 	const struct overflow_finding finding = {
 		.stage = e->stage,
 		.queue = e->code == CODE_ACCEPT_QUEUE_FULL ? QUEUE_ACCEPT : QUEUE_SYN,
@@ -109,31 +102,26 @@ void queues_overflow(struct queues *q, const struct event_overflow *e)
 
 	if (in_a_sum(p, e))
 		return;
-	r = q->output.begin(q->output.ctx, RECORD_OVERFLOW, e->mono_ns, q->offset_ns);
 	if (p && e->evidence == EVIDENCE_KFREE_SKB && !q->reasons && !q->blind)
 		p->refused.ack++; /* a cookie's; others are not told so */
 	if (q->blind)
 		count_event(q, p, e, &finding);
 	else if (p && e->evidence == EVIDENCE_SYNACK_RETRANSMIT)
 		count_evident(q, p, &finding);
-	record_overflow(&r->body, &(struct overflow_report){
-					  .finding = finding,
-					  .netns = e->header.netns,
-					  .local_addr = p ? p->addr : e->local_addr,
-					  .local_port = e->local_port,
-					  .remote_addr = e->remote_addr,
-					  .remote_port = e->remote_port,
-					  .queue_known = true,
-					  .accept_len = e->accept_queue_len,
-					  .accept_max = e->accept_queue_max,
-					  .owner = p && p->owner_count ? &p->owner[0] : NULL,
-				  });
-	q->output.end(q->output.ctx, &(struct filter_subject){ .ends_only = true,
-							       .netns = e->header.netns,
-							       .local_port = e->local_port,
-							       .remote_port = e->remote_port,
-							       .remote_addr = e->remote_addr,
-							       CGROUP_OF(q, p) });
+	q->handler.overflow(q->handler.ctx,
+			    &(struct overflow_report){
+				    .finding = finding,
+				    .netns = e->header.netns,
+				    .local_addr = p ? p->addr : e->local_addr,
+				    .local_port = e->local_port,
+				    .remote_addr = e->remote_addr,
+				    .remote_port = e->remote_port,
+				    .queue_known = true,
+				    .accept_len = e->accept_queue_len,
+				    .accept_max = e->accept_queue_max,
+				    .listener = p,
+			    },
+			    e->mono_ns);
 }
 
 static bool is_quiet(const struct listener *p)
@@ -143,23 +131,28 @@ static bool is_quiet(const struct listener *p)
 	return !s->accept_len && !s->syn_len && !p->peak && s->drops == p->drops_accounted;
 }
 
-static void put_audit(const struct queues *q, const struct queues_output *to, const struct book *b)
+static struct audit_report audit_of(const struct book *b)
 {
-	struct record *r = to->begin(to->ctx, RECORD_AUDIT, b->audited_ns, q->offset_ns);
-
-	record_audit(&r->body, b->netns, b->interval_ns, b->balanced, b->rows);
-	to->end(to->ctx, &(struct filter_subject){ .audit = true, .netns = b->netns });
+	return (struct audit_report){ .netns = b->netns,
+				      .mono_ns = b->audited_ns,
+				      .interval_ns = b->interval_ns,
+				      .balanced = b->balanced,
+				      .rows = b->rows,
+				      .unexplained = b->unexplained };
 }
 
-static void tell_audit(struct queues *q, struct book *b, uint64_t now_ns)
+static void report_audit(struct queues *q, struct book *b, uint64_t now_ns)
 {
+	struct audit_report report;
+
 	if (!book_audit(b, source_untold(q->source), now_ns))
 		return;
 	q->audits[b->balanced]++;
 	for (int i = 0; i < AUDIT_COUNTERS; i++)
 		if (!b->rows[i].rule)
 			b->unexplained[i] += (uint64_t)llabs(b->rows[i].difference);
-	put_audit(q, &q->output, b);
+	report = audit_of(b);
+	q->handler.audit(q->handler.ctx, &report);
 }
 
 /* The counters of the namespace, opened through any process in it that owns a listener there. */
@@ -188,10 +181,10 @@ static void reconcile(struct queues *q, struct listener **group, size_t count, u
 	if (busy || !b->known) {
 		book_read(b, q->source);
 		queues_explain_drops(q, b, group, count, now_ns);
-		tell_audit(q, b, now_ns);
+		report_audit(q, b, now_ns);
 	}
-	if (b->known && !q->blind && !q->partial && q->output.looked)
-		q->output.looked(q->output.ctx, b->netns, now_ns);
+	if (b->known && !q->blind && !q->partial)
+		q->handler.looked(q->handler.ctx, b->netns, now_ns);
 }
 
 static void collect(void *ctx, struct listener *p)
@@ -238,7 +231,7 @@ static void audit_clients(struct queues *q, uint64_t now_ns)
 			b->used = true;
 			book_read(b, q->source);
 			queues_explain_drops(q, b, NULL, 0, now_ns);
-			tell_audit(q, b, now_ns);
+			report_audit(q, b, now_ns);
 		} else if (!b->visited && ++b->idle < IDLE_INTERVALS) {
 			b->used = true; /* a namespace is not kept alive for long */
 		}
@@ -302,7 +295,7 @@ static void reconcile_all(struct queues *q, uint32_t netns, uint64_t now_ns)
 
 static void forget(struct queues *q, struct listener *p, uint64_t mono_ns)
 {
-	tell(q, &q->output, p, CHANGE_CLOSED, mono_ns);
+	report(q, p, CHANGE_CLOSED, mono_ns);
 	if (!listeners_port_shared(q->listeners, p))
 		source_forget_service(q->source, p->netns, p->port);
 	listeners_remove(q->listeners, p);
@@ -347,7 +340,7 @@ void queues_listener(struct queues *q, const struct event_listener *e)
 			open_book(b, p);
 			book_read(b, q->source);
 		}
-		tell(q, &q->output, p, CHANGE_OPENED, e->mono_ns);
+		report(q, p, CHANGE_OPENED, e->mono_ns);
 		p->changed = false;
 	}
 }
@@ -382,7 +375,7 @@ static bool can_report(const struct queues *q, const struct listener *p)
 	return p->sampled || q->blind || !listener_has_address(p);
 }
 
-static void tell_if_worth_it(void *ctx, struct listener *p)
+static void report_if_worth_it(void *ctx, struct listener *p)
 {
 	struct queues *q = ctx;
 	const struct listener_sample *s = &p->sample;
@@ -400,7 +393,7 @@ static void tell_if_worth_it(void *ctx, struct listener *p)
 		p->told = !changed; /* by the record that it opened */
 	if (p->told && !changed && !busy)
 		return;
-	tell(q, &q->output, p, changed ? CHANGE_CHANGED : CHANGE_SAMPLE, when(q, p));
+	report(q, p, changed ? CHANGE_CHANGED : CHANGE_SAMPLE, when(q, p));
 	p->told = true;
 	p->changed = false;
 	p->told_backlog = s->accept_max;
@@ -451,9 +444,8 @@ static void look(struct queues *q)
 		log_debug("cannot look at the listeners' queues: %s", strerror(-err));
 }
 
-void queues_interval(struct queues *q, uint64_t now_ns, int64_t offset_ns, bool all)
+void queues_interval(struct queues *q, uint64_t now_ns, bool all)
 {
-	q->offset_ns = offset_ns;
 	q->idle_intervals = all ? 0 : IDLE_INTERVALS;
 	look(q);
 	reconcile_all(q, 0, now_ns);
@@ -461,34 +453,39 @@ void queues_interval(struct queues *q, uint64_t now_ns, int64_t offset_ns, bool 
 	books_sweep(&q->books, q->source);
 	memset(q->clients, 0, sizeof(q->clients));
 	q->last_ns = now_ns;
-	listeners_each(q->listeners, tell_if_worth_it, q);
+	listeners_each(q->listeners, report_if_worth_it, q);
 }
 
-struct reporting {
-	struct queues *queues;
-	const struct queues_output *output;
+struct each_listener {
+	const struct queues *queues;
+	void (*fn)(void *ctx, const struct listener *p, uint64_t mono_ns);
+	void *ctx;
 };
 
-static void report_one(void *ctx, struct listener *p)
+static void visit(void *ctx, struct listener *p)
 {
-	struct reporting *reporting = ctx;
+	const struct each_listener *each = ctx;
 
-	if (can_report(reporting->queues, p))
-		tell(reporting->queues, reporting->output, p, CHANGE_SAMPLE, when(reporting->queues, p));
+	if (can_report(each->queues, p))
+		each->fn(each->ctx, p, when(each->queues, p));
 }
 
-void queues_report(struct queues *q, const struct queues_output *output)
+void queues_each_listener(struct queues *q, void (*fn)(void *ctx, const struct listener *p, uint64_t mono_ns),
+			  void *ctx)
 {
-	struct reporting reporting = { q, output };
+	struct each_listener each = { q, fn, ctx };
 
-	listeners_each(q->listeners, report_one, &reporting);
+	listeners_each(q->listeners, visit, &each);
 }
 
-void queues_report_audits(struct queues *q, const struct queues_output *output)
+void queues_each_audit(const struct queues *q, void (*fn)(void *ctx, const struct audit_report *r), void *ctx)
 {
-	for (const struct book *b = q->books.first; b; b = b->next)
+	for (const struct book *b = q->books.first; b; b = b->next) {
+		const struct audit_report report = audit_of(b);
+
 		if (b->audited_ns)
-			put_audit(q, output, b);
+			fn(ctx, &report);
+	}
 }
 
 uint64_t queues_refused(const struct queues *q, enum overflow_stage stage,
@@ -500,23 +497,4 @@ uint64_t queues_refused(const struct queues *q, enum overflow_stage stage,
 uint64_t queues_audits(const struct queues *q, bool balanced)
 {
 	return q->audits[balanced];
-}
-
-void queues_measure_audits(const struct queues *q, struct exposition *e, bool total,
-			   unsigned int max)
-{
-	for (const struct book *b = q->books.first; b && max; b = b->next) {
-		if (!b->audited_ns)
-			continue;
-		max--;
-		for (int i = 0; i < AUDIT_COUNTERS; i++) {
-			exposition_start(e, total ? "_total" : "");
-			exposition_label_number(e, "netns", b->netns);
-			exposition_label(e, "counter", b->rows[i].name);
-			if (total)
-				exposition_value(e, b->unexplained[i]);
-			else
-				exposition_signed(e, b->rows[i].rule ? 0 : b->rows[i].difference);
-		}
-	}
 }

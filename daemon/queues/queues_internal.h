@@ -4,21 +4,14 @@
 #define TCPSHAKE_QUEUES_INTERNAL_H
 
 #include "daemon/queues/books.h"
-#include "daemon/records/queue_record.h"
 #include "daemon/queues/queues.h"
 
 #define CLIENT_CACHE 64
 
-/* For filters: of a listener, or of none that is known (NULL), which is in no cgroup. */
-#define CGROUP_OF(q, p)                                                                            \
-	.cgroup_id = (p) ? (p)->cgroup_id : 0,                                                     \
-	.cgroup_path = (p) ? identity_cgroup_path((q)->identity, (p)->cgroup_id) : NULL
-
 struct queues {
 	struct source *source;
 	struct listeners *listeners;
-	struct identity *identity;
-	struct queues_output output;
+	struct queues_handler handler;
 	struct books books;
 	struct look_request *requests; /* of all listeners that can be looked at */
 	struct listener **looked; /* … in the same order */
@@ -30,7 +23,6 @@ struct queues {
 	uint64_t audits[2]; /* out of balance, balanced */
 	uint32_t clients[CLIENT_CACHE]; /* namespaces whose clients were seen since then */
 	uint64_t last_ns; /* of the previous look */
-	int64_t offset_ns; /* of the wall clock */
 	unsigned int idle_intervals; /* after so many, an idle namespace's counters are read */
 	bool reasons; /* each refused final ACK is reported one by one */
 	bool blind; /* nobody can look at the queues here */
