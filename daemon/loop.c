@@ -183,12 +183,14 @@ static void say_bye(void *ctx, struct feed *feed)
 {
 	struct farewell *farewell = ctx;
 	struct daemon *d = farewell->daemon;
+	struct feed_totals totals;
 
 	if (!feed_is_subscribed(feed))
 		return;
 	record_begin(&d->record, RECORD_BYE, clock_mono_ns(), d->offset_ns);
 	feed_tell_losses(feed, &d->record);
-	report_bye(&d->record.body, &farewell->totals, feed);
+	feed_totals(feed, &totals);
+	report_bye(&d->record.body, &farewell->totals, &totals);
 	feed_put(feed, &d->record);
 }
 

@@ -216,9 +216,11 @@ void feed_offer(struct feed *f, const struct record *r, const struct filter_subj
 		t->records++;
 }
 
-struct feed_tally feed_tally(const struct feed *f, enum record_type type)
+void feed_totals(const struct feed *f, struct feed_totals *totals)
 {
-	return f->tally[type];
+	totals->records = f->seq;
+	totals->lost = f->lost_total;
+	memcpy(totals->of, f->tally, sizeof(totals->of));
 }
 
 bool feed_is_full(const struct feed *f)

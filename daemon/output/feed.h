@@ -15,6 +15,7 @@
 #include "common/buf.h"
 #include "common/filter.h"
 #include "daemon/records/record.h"
+#include "daemon/records/tally.h"
 
 struct feed;
 
@@ -48,14 +49,8 @@ void feed_put(struct feed *f, const struct record *r);
 /* The same of one of the stream: counts what becomes of it, the feed's own filter first. */
 void feed_offer(struct feed *f, const struct record *r, const struct filter_subject *subject);
 
-/* What was offered: before + records + filtered + lost is what all feeds were. */
-struct feed_tally {
-	uint64_t before; /* it was subscribed */
-	uint64_t records; /* appended */
-	uint64_t filtered; /* by its own filter */
-	uint64_t lost; /* for want of room */
-};
-struct feed_tally feed_tally(const struct feed *f, enum record_type type);
+/* What became of all that was put to it. */
+void feed_totals(const struct feed *f, struct feed_totals *totals);
 
 /* What is lost besides records: the beginning of an attempt, a change of state. */
 enum loss_what { LOSS_BEGINNING = RECORD_TYPES, LOSS_TRANSITION, LOSS_WHATS };
