@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* What happens when: timers, signals, the end. */
-#include "daemon/daemon.h"
+#include "daemon/loop.h"
 
 #include <errno.h>
 #include <inttypes.h>

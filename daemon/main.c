@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* tcpshaked: from the command line to the loop. */
-#include "daemon/daemon.h"
+#include "daemon/loop.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* How long handshakes took, as histograms: in all, by listener, by remote port. */
-#include "daemon/daemon.h"
+#include "daemon/loop.h"
 
 #include <stdio.h>
 

@@ -3,7 +3,7 @@
  * What the metrics say. Names and units are Prometheus's conventions; docs/metrics.md lists them
  * with the bounds of their cardinality.
  */
-#include "daemon/daemon.h"
+#include "daemon/loop.h"
 
 #include <stdio.h>
 #include <string.h>

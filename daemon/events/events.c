@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* From the kernel side's events, and from requests, to records. */
-#include "daemon/daemon.h"
+#include "daemon/loop.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The daemon's state, and its parts: main.c starts it, loop.c runs it, events/ makes records. */
-#ifndef TCPSHAKE_DAEMON_H
-#define TCPSHAKE_DAEMON_H
+#ifndef TCPSHAKE_LOOP_H
+#define TCPSHAKE_LOOP_H
 
 #include <event2/event.h>
 
@@ -54,7 +54,7 @@ struct daemon {
 	int exit_code;
 };
 
-/* events/flow.c: from the kernel side's events, and from requests, to records */
+/* events/events.c: from the kernel side's events, and from requests, to records */
 
 struct source_handler flow_source_handler(struct daemon *d);
 struct control_handler flow_control_handler(struct daemon *d);
@@ -83,7 +83,7 @@ void flow_hello(struct daemon *d, struct record *r);
 /* A record of each listener, as it was at the last look. */
 void flow_tell_listeners(struct daemon *d);
 
-/* events/verdict.c: handshakes, with the cause of those that need one */
+/* events/handshakes.c: handshakes, with the cause of those that need one */
 
 unsigned int verdict_is_local(void *ctx, uint32_t netns, const uint8_t *addr); /* a correlate_local_fn */
 bool verdict_one_sided(const struct filter *filter);

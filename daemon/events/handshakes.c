@@ -3,7 +3,7 @@
  * Handshakes on their way to the feed. Most go through at once; of those that failed or were
  * retransmitted the cause is told, and some wait a moment for what the other side has to say.
  */
-#include "daemon/daemon.h"
+#include "daemon/loop.h"
 
 #include "common/clock.h"
 #include "common/log.h"
