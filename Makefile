@@ -184,7 +184,7 @@ $(FUZZERS:%=$(BUILD)/tests/replay-%): $(BUILD)/tests/replay-%: $(BUILD)/tests/fu
 	$(Q)$(CC) $(CFLAGS) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(LIBS_UNIT)
 
 FUZZ_FLAGS := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
-FUZZED := $(patsubst $(BUILD)/%.o,$(O)/fuzz/%.o,$(filter-out %/capabilities.o,$(TESTABLE)) $(BUILD)/daemon/output/control.o)
+FUZZED := $(patsubst $(BUILD)/%.o,$(O)/fuzz/%.o,$(TESTABLE) $(BUILD)/daemon/output/control.o)
 
 $(FUZZERS:%=$(O)/fuzz/%): $(O)/fuzz/%: $(O)/fuzz/tests/fuzz/%.o $(O)/fuzz/fuzzed.a
 	$(call say,LINK $@)
@@ -214,7 +214,7 @@ $(BUILD)/%.o: %.c
 	$(call say,CC   $<)
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -c -o $@ $<
 
-$(call objects,$(addprefix daemon/kernel/,source.c source_read.c latencies.c capabilities.c)): $(BPF:%=$(BUILD)/generated/%.skel.h)
+$(call objects,$(addprefix daemon/kernel/,source.c source_read.c latencies.c)): $(BPF:%=$(BUILD)/generated/%.skel.h)
 $(BUILD)/daemon/kernel/btf.o: $(BUILD)/generated/core_types.h
 
 $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c

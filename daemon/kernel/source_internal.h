@@ -10,27 +10,6 @@
 #include "daemon/kernel/source.h"
 #include "generated/handshake.skel.h"
 
-enum {
-	CAP_STATE,
-	CAP_RETRANSMIT,
-	CAP_UNPREEMPTED,
-	CAP_FILES,
-	CAP_LOOK,
-	CAP_KFREE,
-	CAP_RESET_SENT,
-	CAP_RESET_RECEIVED,
-	CAP_RETRANSMIT_SYN,
-	CAP_NEIGHBOUR,
-	CAP_REASON,
-	CAP_ATOMICS,
-	CAP_FUNCTIONS,
-	CAP_ACK_HOOKS,
-	CAP_RESET_HOOKS,
-	CAP_ACCEPT_FUNCTION,
-	CAP_ACCEPT_SYSCALL,
-	CAPABILITIES,
-};
-
 /* Objects of programs that a kernel may refuse. */
 enum {
 	OPTIONAL_CLASSIC,
@@ -80,7 +59,5 @@ int source_write_settings(const struct source *s);
 void latencies_prepare(struct source *s);
 int latencies_begin(struct source *s);
 void latencies_free(struct latencies *l);
-
-extern const struct capability all_capabilities[CAPABILITIES];
 
 #endif
