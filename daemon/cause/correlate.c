@@ -1,16 +1,37 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "daemon/cause/correlate.h"
+
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/connection.h"
-#include "daemon/cause/correlate_internal.h"
+#include "daemon/cause/syns.h"
+#include "daemon/cause/track.h"
 
 #define HOLD_NS (100 * 1000000ULL)
 #define HOLD_MAX_NS (1500 * 1000000ULL) /* for a far server's end */
 #define HELD_MAX 8192
 #define FORGET_ENDED_NS (5 * NSEC_PER_SEC)
 
-struct correlate *correlate_new(correlate_local_fn local, void *ctx, bool one_sided)
+struct held {
+	struct event_handshake event;
+	uint64_t until_ns;
+};
+
+struct correlate {
+	struct tracks tracks;
+	struct syns syns;
+	const struct event_handshake *expected; /* correlate_expect() */
+	uint64_t expected_key;
+	void *memory; /* of this struct, before it was aligned */
+	struct held *held;
+	size_t held_count, held_room;
+	bool one_sided;
+	uint64_t incomplete_ns; /* events may be missing until then */
+};
+
+struct correlate *correlate_new(local_fn local, void *ctx, bool one_sided)
 {
 	const uintptr_t mask = _Alignof(struct correlate) - 1;
 	void *memory = calloc(1, sizeof(struct correlate) + mask); /* which leaves it untouched */
@@ -19,8 +40,9 @@ struct correlate *correlate_new(correlate_local_fn local, void *ctx, bool one_si
 	if (!memory)
 		return NULL;
 	c->memory = memory;
-	c->local = local;
-	c->ctx = ctx;
+	c->syns.tracks = &c->tracks;
+	c->syns.local = local;
+	c->syns.ctx = ctx;
 	c->one_sided = one_sided;
 	return c;
 }
@@ -74,7 +96,7 @@ static void syn_retransmit(struct correlate *c, struct track *t, const struct ev
 	series_add(&t->syn, e->mono_ns);
 	t->unanswered = t->syn.count - 1;
 	if (!t->gap)
-		syns_claim(c, t);
+		syns_claim(&c->syns, t);
 }
 
 /* A request that ran out is begun anew by the next SYN: the first counts. */
@@ -108,7 +130,7 @@ static void synack_retransmit(struct correlate *c, struct track *t, const struct
 	t->retries = e->retries;
 	t->last_ns = e->mono_ns;
 	t->due_ns = e->mono_ns + timer_ns + timer_ns / 8 + NSEC_PER_SEC;
-	syns_note_foreign(c, e->header.netns, e->local_port, e->remote_addr, e->mono_ns);
+	syns_note_foreign(&c->syns, e->header.netns, e->local_port, e->remote_addr, e->mono_ns);
 }
 
 void correlate_retransmit(struct correlate *c, const struct event_retransmit *e)
@@ -143,6 +165,21 @@ void correlate_overflow(struct correlate *c, const struct event_overflow *e)
 		t->acks_proven = (t->acks_refused == 0 || t->acks_proven) && e->proven;
 		t->acks_refused++;
 	}
+}
+
+void correlate_refusals(struct correlate *c, const struct syn_refusals *r)
+{
+	syns_add_refusals(&c->syns, r);
+}
+
+void correlate_looked(struct correlate *c, uint32_t netns, uint64_t now_ns)
+{
+	syns_looked(&c->syns, netns, now_ns);
+}
+
+void correlate_hidden(struct correlate *c, uint64_t since_ns)
+{
+	syns_hidden(&c->syns, since_ns);
 }
 
 /* An attempt whose SYN was answered by nothing, and did not go out twice, or that is looked at. */
@@ -181,7 +218,7 @@ static void client_ended(struct correlate *c, uint64_t key, const struct event_h
 	t->gap |= (t->syn.count || e->retransmits) && e->retransmits + 1U != t->syn.count;
 	t->unanswered = done && t->syn.count ? t->syn.count - 1 : t->syn.count;
 	if (!t->gap)
-		syns_claim(c, t);
+		syns_claim(&c->syns, t);
 }
 
 static void server_ended(struct correlate *c, uint64_t key, const struct event_handshake *e)
@@ -189,7 +226,7 @@ static void server_ended(struct correlate *c, uint64_t key, const struct event_h
 	struct track *t;
 
 	if (!tracks_was_done(&c->tracks, key, e->client_isn))
-		syns_note_foreign(c, e->header.netns, e->local_port, e->remote_addr, e->end_ns);
+		syns_note_foreign(&c->syns, e->header.netns, e->local_port, e->remote_addr, e->end_ns);
 	t = tracks_find(&c->tracks, key);
 	if (!t || (!(e->flags & HANDSHAKE_NO_ISN) && t->client_isn != e->client_isn))
 		return;
@@ -234,7 +271,7 @@ static void client_evidence(struct correlate *c, struct track *t, uint64_t now_n
 {
 	out->server_began_ns = t->server_began_ns;
 	out->trip_ns = t->server_trip_ns;
-	out->none_refused = syns_none_refused(c, t);
+	out->none_refused = syns_none_refused(&c->syns, t);
 	if (t->syns_refused) /* told one by one */
 		out->syn = (struct refusal_evidence){
 			.count = t->syns_refused,
@@ -245,7 +282,7 @@ static void client_evidence(struct correlate *c, struct track *t, uint64_t now_n
 			.max = t->max,
 		};
 	else if (t->syn.count && !t->gap)
-		syns_refused(c, t, now_ns, &out->syn);
+		syns_refused(&c->syns, t, now_ns, &out->syn);
 }
 
 static void server_evidence(const struct correlate *c, const struct track *t, struct evidence *out)
@@ -270,7 +307,7 @@ void correlate_evidence(struct correlate *c, const struct event_handshake *e, ui
 				  .trip_ns = NS_UNKNOWN,
 				  .reach_ns = NS_UNKNOWN,
 				  .complete = e->end_ns >= c->incomplete_ns };
-	out->remote_is_here = c->local(c->ctx, 0, e->remote_addr);
+	out->remote_is_here = c->syns.local(c->syns.ctx, 0, e->remote_addr);
 	if (e->role == ROLE_PASSIVE)
 		tracks_client(&c->tracks, key, e->client_isn, &out->client_done_ns, &out->trip_ns);
 	if (!t)
@@ -341,26 +378,21 @@ static uint64_t worth_until(struct correlate *c, const struct held *h)
 {
 	const struct event_handshake *e = &h->event;
 	struct track *t = tracks_of(&c->tracks, ends_key(e), e->client_isn);
-	uint64_t until_ns = h->until_ns;
+	uint64_t until_ns = h->until_ns, mature_ns;
 
 	if (e->role != ROLE_ACTIVE || !t || !t->syn.count)
 		return until_ns;
 	if (e->outcome == OUTCOME_ESTABLISHED && !t->server_done && e->latency_ns != NS_UNKNOWN)
 		until_ns += e->latency_ns < HOLD_MAX_NS ? e->latency_ns : HOLD_MAX_NS;
-	for (unsigned int i = 0; i < t->unanswered && i < EVIDENCE_TIMES && !t->syns_refused; i++) {
-		const struct refusals *r = refusals_get(&c->refusals, t->claim[i]);
-
-		if (r && r->told.proven && !r->doubtful && r->told.to_ns + MATURE_NS > until_ns)
-			until_ns = r->told.to_ns + MATURE_NS;
-	}
-	return until_ns;
+	mature_ns = syns_mature_ns(&c->syns, t);
+	return mature_ns > until_ns ? mature_ns : until_ns;
 }
 
 void correlate_release(struct correlate *c, uint64_t now_ns, correlate_fn fn, void *ctx)
 {
 	size_t kept = 0;
 
-	c->reckoning++;
+	c->syns.reckoning++;
 	for (size_t i = 0; i < c->held_count; i++) {
 		if (c->held[i].until_ns <= now_ns && worth_until(c, &c->held[i]) <= now_ns)
 			fn(ctx, &c->held[i].event);

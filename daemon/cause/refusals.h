@@ -40,6 +40,9 @@ struct lone_syn {
 	uint64_t sent_ns, came_ns; /* it was refused between the two, if it was */
 };
 
+/* How many of the known network namespaces have the address; of `netns` only, if that is not 0. */
+typedef unsigned int (*local_fn)(void *ctx, uint32_t netns, const uint8_t *addr);
+
 typedef bool (*refusal_served_fn)(void *ctx, uint32_t netns);
 
 struct refusals *refusals_add(struct refusal_table *t, const struct syn_refusals *told);

@@ -17,6 +17,9 @@
 #define TRACKS_MAX 12288
 #define RECENT 32768 /* clients that were ESTABLISHED */
 
+#define FORGET_NS 150000000000ULL /* longer than any retransmission timer */
+#define SLOP_NS 5000000ULL /* between a look and the moment it is dated */
+
 /* When segments of one kind were sent. */
 struct series {
 	uint64_t first_ns;

@@ -17,7 +17,7 @@ struct losses {
 	uint64_t reported_missed, reported_untracked;
 };
 
-/* Tell the causes if anything was lost since the last report: it may be why one seems proven. */
+/* Let the causes know if anything was lost since the last report: it may be why one seems proven. */
 void losses_check(struct losses *l, const struct counters *now);
 /* Emit to every feed what was lost on the kernel side since the last report. */
 void losses_report(struct losses *l, const struct counters *now);
