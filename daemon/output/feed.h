@@ -5,6 +5,9 @@
  * A feed never blocks the daemon. What a slow reader, or a file that cannot be written, leaves no
  * room for is dropped as whole records, counted by type, and told in the feed itself as `loss` once
  * there is room again. Everything put is then written or counted as lost.
+ *
+ * The folder output/ is for who reads records: a file, a pipe, subscribers; it may include records/ and below, and
+ * makes no record but `loss`.
  */
 #ifndef TCPSHAKE_FEED_H
 #define TCPSHAKE_FEED_H

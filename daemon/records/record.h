@@ -2,6 +2,9 @@
 /*
  * Records as JSON. A record's body is what follows `"seq":N,` and ends with "}\n": the same
  * bytes go to every feed, each with a sequence number of its own.
+ *
+ * The folder records/ is for how each record is written, and for the count of what became of them; it may include
+ * cause/, queues/, kernel/ and host/, and knows no feed.
  */
 #ifndef TCPSHAKE_RECORD_H
 #define TCPSHAKE_RECORD_H
