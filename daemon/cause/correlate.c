@@ -99,7 +99,7 @@ static void syn_retransmit(struct correlate *c, struct track *t, const struct ev
 		syns_claim(&c->syns, t);
 }
 
-/* A request that ran out is begun anew by the next SYN: the first counts. */
+/* A request that ran out is begun anew by the next SYN: the first counts. NS_UNKNOWN is later than any. */
 static void server_began(struct track *t, uint64_t ns)
 {
 	if (ns < t->server_began_ns)
@@ -192,7 +192,7 @@ static struct track *begin_client(struct correlate *c, uint64_t key, const struc
 	t = get(c, key, e->client_isn, e->end_ns);
 	if (t) {
 		set_server(t, e->remote_addr, e->remote_port);
-		series_add(&t->syn, e->end_ns - e->latency_ns);
+		series_add(&t->syn, handshake_start_ns(e));
 	}
 	return t;
 }
@@ -235,8 +235,7 @@ static void server_ended(struct correlate *c, uint64_t key, const struct event_h
 	t->server_netns = e->header.netns;
 	t->server_done = e->outcome == OUTCOME_ESTABLISHED;
 	t->server_trip_ns = e->rtt_ns;
-	if (e->latency_ns != NS_UNKNOWN)
-		server_began(t, e->end_ns - e->latency_ns);
+	server_began(t, handshake_start_ns(e));
 }
 
 void correlate_expect(struct correlate *c, const struct event_handshake *e)

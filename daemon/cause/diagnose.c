@@ -166,7 +166,7 @@ static bool answer_came_at_once(const struct evidence *e)
 	const struct event_handshake *h = e->handshake;
 	bool active = h->role == ROLE_ACTIVE;
 	uint64_t done_ns = active ? h->end_ns : e->client_done_ns;
-	uint64_t began_ns = active ? e->server_began_ns : h->end_ns - h->latency_ns;
+	uint64_t began_ns = active ? e->server_began_ns : handshake_start_ns(h);
 	unsigned int known = e->synacks.count < EVIDENCE_TIMES ? e->synacks.count : EVIDENCE_TIMES;
 	uint64_t sent_ns = 0;
 
@@ -334,9 +334,10 @@ static bool slow_trip(uint64_t took_ns, struct cause *cause)
 static bool syn_again(const struct evidence *e, struct cause *cause)
 {
 	const struct event_handshake *h = e->handshake;
-	uint64_t start_ns = h->latency_ns == NS_UNKNOWN ? 0 : h->end_ns - h->latency_ns;
+	uint64_t start_ns = handshake_start_ns(h);
 	uint64_t last_ns = last_syn_ns(e), there_ns, back_ns;
-	bool answered_early = start_ns && last_ns && e->server_began_ns < start_ns + last_ns;
+	bool began_known = start_ns != NS_UNKNOWN && last_ns;
+	bool answered_early = began_known && e->server_began_ns < start_ns + last_ns;
 	char when[96];
 
 	if (h->outcome != OUTCOME_ESTABLISHED || !h->retransmits)
@@ -352,7 +353,7 @@ static bool syn_again(const struct evidence *e, struct cause *cause)
 		return say(cause, CAUSE_NO_ANSWER, false,
 			   "SYN sent %s, and answered at last: the others or their answers were lost, or a "
 			   "queue of the server dropped them, which this host does not show", when);
-	if (e->server_began_ns == NS_UNKNOWN || !start_ns || !last_ns || e->gap)
+	if (e->server_began_ns == NS_UNKNOWN || !began_known || e->gap)
 		return say(cause, CAUSE_SEGMENT_LOST, false,
 			   "SYN sent %s: it or its answer was lost on the way%s", when,
 			   e->none_refused ? "" : ", or the server dropped it");
@@ -389,7 +390,7 @@ static bool slow_answer(const struct evidence *e, struct cause *cause)
 
 	if (h->outcome != OUTCOME_ESTABLISHED || h->retransmits || h->latency_ns == NS_UNKNOWN)
 		return false;
-	there_ns = seen ? e->server_began_ns - (h->end_ns - h->latency_ns) : 0;
+	there_ns = seen ? e->server_began_ns - handshake_start_ns(h) : 0;
 	back_ns = seen ? h->end_ns - e->server_began_ns : 0;
 	duration_format(h->latency_ns, took, sizeof(took));
 	if (e->synacks.count > 1 && seen && !one_slow_trip(there_ns, back_ns))
@@ -436,7 +437,7 @@ static bool synack_again(const struct evidence *e, struct cause *cause)
 	bool times_known = client_known && h->latency_ns != NS_UNKNOWN;
 	bool done = h->outcome == OUTCOME_ESTABLISHED;
 	bool seen = !e->gap && e->synacks.count > 1;
-	uint64_t start_ns = h->end_ns - h->latency_ns;
+	uint64_t start_ns = handshake_start_ns(h);
 	uint64_t there_ns = times_known ? e->client_done_ns - start_ns : 0;
 	uint64_t back_ns = times_known ? h->end_ns - e->client_done_ns : 0;
 	char often[32];
@@ -476,7 +477,7 @@ static bool synack_again(const struct evidence *e, struct cause *cause)
 static bool slow_ack(const struct evidence *e, struct cause *cause)
 {
 	const struct event_handshake *h = e->handshake;
-	uint64_t start_ns = h->end_ns - h->latency_ns, there_ns, back_ns;
+	uint64_t start_ns = handshake_start_ns(h), there_ns, back_ns;
 	char took[16];
 
 	if (h->outcome != OUTCOME_ESTABLISHED || h->retransmits || h->latency_ns == NS_UNKNOWN)
