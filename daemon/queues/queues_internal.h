@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What the files of queues.h share: queues.c follows the listeners, drops.c explains their drops. */
+/*
+ * What the files of queues.h share: queues.c follows the listeners and looks at them, listener_reports.c says which of
+ * them is reported, overflow_events.c takes refusals that events report, drops.c finds the others, and namespaces.c
+ * does what is done for each namespace.
+ */
 #ifndef TCPSHAKE_QUEUES_INTERNAL_H
 #define TCPSHAKE_QUEUES_INTERNAL_H
 
@@ -7,6 +11,7 @@
 #include "daemon/queues/queues.h"
 
 #define CLIENT_CACHE 64
+#define IDLE_INTERVALS 10 /* after so many, an idle namespace's counters are read all the same */
 
 struct queues {
 	struct source *source;
@@ -29,8 +34,31 @@ struct queues {
 	bool partial; /* … at those of listeners from before the daemon */
 };
 
+/* Room for so many listeners in the arrays. False if memory is out. */
+bool queues_make_room(struct queues *q, size_t room);
+
+/* ---- listener_reports.c ---- */
+
+void queues_report(const struct queues *q, const struct listener *p, enum listener_change change,
+		   uint64_t mono_ns);
+/* Report each listener that changed or is busy, since its last report. */
+void queues_report_worthy(struct queues *q);
+/* Is there nothing to say of it as long as it stays as it was at the last look? */
+bool queues_stays_quiet(const struct listener *p);
+
+/* ---- drops.c ---- */
+
 /* Explain what the listeners of one namespace dropped since the last time. */
 void queues_explain_drops(struct queues *q, struct book *b, struct listener **group, size_t count,
 			  uint64_t now_ns);
+
+/* ---- namespaces.c ---- */
+
+/* It has a listener now: its counters are read from here on. */
+void queues_begin_namespace(struct queues *q, const struct listener *p);
+/* Explain the drops of all namespaces' listeners, or of one (`netns` not 0), and audit those at work. */
+void queues_reconcile(struct queues *q, uint32_t netns, uint64_t now_ns);
+/* Audit the namespaces without a listener, after the others. */
+void queues_audit_clients(struct queues *q, uint64_t now_ns);
 
 #endif
