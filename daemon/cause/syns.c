@@ -18,16 +18,16 @@ static bool served_in(void *ctx, uint32_t netns)
 	const struct served *served = ctx;
 	const struct track *t = served->track;
 
-	if (t->server_netns)
-		return t->server_netns == netns;
-	return served->syns->local(served->syns->ctx, netns, t->server_addr);
+	if (t->server.netns)
+		return t->server.netns == netns;
+	return served->syns->local(served->syns->ctx, netns, t->server.addr);
 }
 
 static struct lone_syn lone_syn(const struct track *t, unsigned int i, uint64_t reach_ns)
 {
-	uint64_t sent_ns = series_ns(&t->syn, i);
+	uint64_t sent_ns = series_ns(&t->client.syns, i);
 
-	return (struct lone_syn){ t->server_addr, t->server_port,
+	return (struct lone_syn){ t->server.addr, t->server.port,
 				  sent_ns > SLOP_NS ? sent_ns - SLOP_NS : 0,
 				  sent_ns + reach_ns + SLOP_NS };
 }
@@ -36,12 +36,12 @@ uint64_t syns_reach_ns(const struct track *t)
 {
 	uint64_t newest = 0;
 
-	if (t->server_began_ns == NS_UNKNOWN || !t->syn.count || t->gap)
+	if (t->server.began_ns == NS_UNKNOWN || !t->client.syns.count || t->gap)
 		return NS_UNKNOWN;
-	for (unsigned int i = 0; i < series_known(&t->syn); i++)
-		if (series_ns(&t->syn, i) <= t->server_began_ns)
-			newest = series_ns(&t->syn, i);
-	return newest ? t->server_began_ns - newest : NS_UNKNOWN;
+	for (unsigned int i = 0; i < series_known(&t->client.syns); i++)
+		if (series_ns(&t->client.syns, i) <= t->server.began_ns)
+			newest = series_ns(&t->client.syns, i);
+	return newest ? t->server.began_ns - newest : NS_UNKNOWN;
 }
 
 void syns_claim(struct syns *s, struct track *t)
@@ -49,12 +49,12 @@ void syns_claim(struct syns *s, struct track *t)
 	uint64_t reach = syns_reach_ns(t) == NS_UNKNOWN ? 0 : syns_reach_ns(t);
 	struct served served = { s, t };
 
-	for (unsigned int i = 0; i < t->unanswered && i < EVIDENCE_TIMES; i++) {
+	for (unsigned int i = 0; i < t->client.unanswered && i < EVIDENCE_TIMES; i++) {
 		const struct lone_syn syn = lone_syn(t, i, reach);
 
-		if (!(t->asked & 1U << i) &&
-		    refusals_claim(&s->refusals, &syn, served_in, &served, &t->claim[i]))
-			t->asked |= 1U << i;
+		if (!(t->client.asked & 1U << i) &&
+		    refusals_claim(&s->refusals, &syn, served_in, &served, &t->client.claim[i]))
+			t->client.asked |= 1U << i;
 	}
 }
 
@@ -62,7 +62,7 @@ void syns_add_refusals(struct syns *s, const struct syn_refusals *r)
 {
 	refusals_add(&s->refusals, r);
 	for (struct track *t = tracks_next(s->tracks, NULL); t; t = tracks_next(s->tracks, t))
-		if (t->unanswered && t->server_port == r->port)
+		if (t->client.unanswered && t->server.port == r->port)
 			syns_claim(s, t);
 }
 
@@ -103,10 +103,10 @@ static uint64_t open_syns(struct syns *s, const struct refusals *r)
 		struct served served = { s, t };
 		struct lone_syn syn;
 
-		if (t->client_ended || t->server_port != r->told.port || !t->syn.count)
+		if (t->client.ended || t->server.port != r->told.port || !t->client.syns.count)
 			continue;
-		syn = lone_syn(t, series_known(&t->syn) - 1, 0);
-		open += t->syn.count > EVIDENCE_TIMES ||
+		syn = lone_syn(t, series_known(&t->client.syns) - 1, 0);
+		open += t->client.syns.count > EVIDENCE_TIMES ||
 			refusals_may_have(r, &syn, served_in, &served);
 	}
 	return open;
@@ -127,11 +127,11 @@ static bool all_accounted(struct syns *s, struct refusals *r, uint64_t now_ns)
 void syns_refused(struct syns *s, const struct track *t, uint64_t now_ns,
 		  struct refusal_evidence *out)
 {
-	bool sure = t->server_netns || s->local(s->ctx, 0, t->server_addr) == 1;
+	bool sure = t->server.netns || s->local(s->ctx, 0, t->server.addr) == 1;
 
 	out->proven = sure;
-	for (unsigned int i = 0; i < t->unanswered && i < EVIDENCE_TIMES; i++) {
-		struct refusals *r = refusals_get(&s->refusals, t->claim[i]);
+	for (unsigned int i = 0; i < t->client.unanswered && i < EVIDENCE_TIMES; i++) {
+		struct refusals *r = refusals_get(&s->refusals, t->client.claim[i]);
 
 		if (!r)
 			continue;
@@ -143,7 +143,7 @@ void syns_refused(struct syns *s, const struct track *t, uint64_t now_ns,
 		out->max = r->told.max;
 	}
 	/* Without the server's side nothing else says that it is this server. */
-	out->proven = out->proven && (t->server_netns || out->count == t->unanswered);
+	out->proven = out->proven && (t->server.netns || out->count == t->client.unanswered);
 }
 
 void syns_hidden(struct syns *s, uint64_t since_ns)
@@ -155,17 +155,17 @@ void syns_hidden(struct syns *s, uint64_t since_ns)
 
 bool syns_none_refused(const struct syns *s, const struct track *t)
 {
-	const struct last_look *look = &s->looks[t->server_netns % LOOKS];
+	const struct last_look *look = &s->looks[t->server.netns % LOOKS];
 	uint64_t reach = syns_reach_ns(t);
 	struct served served = { s, t };
 
-	if (!t->server_netns || look->netns != t->server_netns || reach == NS_UNKNOWN)
+	if (!t->server.netns || look->netns != t->server.netns || reach == NS_UNKNOWN)
 		return false;
-	for (unsigned int i = 0; i < t->unanswered && i < EVIDENCE_TIMES; i++) {
+	for (unsigned int i = 0; i < t->client.unanswered && i < EVIDENCE_TIMES; i++) {
 		const struct lone_syn syn = lone_syn(t, i, NSEC_PER_SEC);
 
 		if (refusals_doubt(&s->refusals, &syn, served_in, &served) ||
-		    look->at_ns < series_ns(&t->syn, i) + reach + SLOP_NS)
+		    look->at_ns < series_ns(&t->client.syns, i) + reach + SLOP_NS)
 			return false;
 	}
 	return true;
@@ -175,8 +175,8 @@ uint64_t syns_mature_ns(struct syns *s, const struct track *t)
 {
 	uint64_t until_ns = 0;
 
-	for (unsigned int i = 0; i < t->unanswered && i < EVIDENCE_TIMES && !t->syns_refused; i++) {
-		const struct refusals *r = refusals_get(&s->refusals, t->claim[i]);
+	for (unsigned int i = 0; i < t->client.unanswered && i < EVIDENCE_TIMES && !t->refused_syns.count; i++) {
+		const struct refusals *r = refusals_get(&s->refusals, t->client.claim[i]);
 
 		if (r && r->told.proven && !r->doubtful && r->told.to_ns + MATURE_NS > until_ns)
 			until_ns = r->told.to_ns + MATURE_NS;
