@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 #include "common/filter.h"
-#include "daemon/metrics/http.h"
 #include "daemon/kernel/source.h"
+#include "daemon/metrics/http.h"
 
 #define DEFAULT_SOCKET "/run/tcpshake/tcpshaked.sock"
 

@@ -9,9 +9,9 @@
 #include <sys/capability.h>
 #include <unistd.h>
 
-#include "daemon/kernel/capabilities.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "daemon/kernel/capabilities.h"
 #include "daemon/metrics/measures.h"
 
 static bool has_capability(cap_value_t value)

@@ -99,11 +99,6 @@ bool feed_is_subscribed(const struct feed *f)
 	return f->subscribed;
 }
 
-const struct filter *feed_filter(const struct feed *f)
-{
-	return &f->filter;
-}
-
 static size_t backlog(const struct feed *f)
 {
 	return f->out.len - f->sent;

@@ -44,7 +44,6 @@ void feed_finish_line(struct feed *f);
  */
 void feed_subscribe(struct feed *f, struct filter *filter, const uint64_t *before);
 bool feed_is_subscribed(const struct feed *f);
-const struct filter *feed_filter(const struct feed *f);
 
 /* Append one record; the body is what follows `"seq":N,`. */
 void feed_put(struct feed *f, const struct record *r);

@@ -57,8 +57,6 @@ struct feed_totals {
 	struct feed_tally of[RECORD_TYPES];
 };
 
-/* Handshakes of the kernel side, by all roles and outcomes. */
-uint64_t counters_handshakes(const struct counters *c);
 /* RSTs of a direction and a cause, those for requests in the SYN queue included. */
 uint64_t counters_resets(const struct counters *c, enum reset_direction direction,
 			 enum reset_cause cause);
