@@ -208,7 +208,7 @@ $(BUILD)/%.o: %.c
 	$(call say,CC   $<)
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -c -o $@ $<
 
-$(call objects,$(addprefix daemon/kernel/,source.c source_read.c latencies.c)): $(BPF:%=$(BUILD)/generated/%.skel.h)
+$(call objects,$(wildcard daemon/kernel/source*.c) daemon/kernel/latencies.c): $(BPF:%=$(BUILD)/generated/%.skel.h)
 $(BUILD)/daemon/kernel/btf.o: $(BUILD)/generated/core_types.h
 
 $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What the source's files share: source.c loads and attaches, source_read.c reads what it holds. */
+/*
+ * What the source's files share: source.c loads and attaches what is required, source_optional.c what a kernel may
+ * refuse, source_accept.c what sees accept(); source_read.c reads what the maps hold, latencies.c the histograms.
+ */
 #ifndef TCPSHAKE_SOURCE_INTERNAL_H
 #define TCPSHAKE_SOURCE_INTERNAL_H
 
@@ -54,6 +57,18 @@ struct source {
 
 /* Hand s->settings on to the programs. 0 or a negative errno. */
 int source_write_settings(const struct source *s);
+
+/* Is any program of that object loaded? */
+bool optional_loaded(const struct source *s, int which);
+/* Load those that the kernel takes, and attach what has to be before any event is counted. 0 or a negative errno. */
+int optionals_load(struct source *s);
+void optional_attach(struct source *s, int which);
+/* What is not reported, for what could not be attached: enum untold. */
+uint32_t optionals_untold(const struct source *s);
+
+/* See accept() by its function, or by its system calls. 0 or a negative errno, which its capability has then. */
+int accept_load(struct source *s, bool function);
+void accept_unload(struct source *s);
 
 /* Before and after the programs are loaded, and at the end (NULL-safe): the histograms' maps. */
 void latencies_prepare(struct source *s);
