@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 #include "bpf/event.h"
-#include "daemon/cause/diagnose.h"
+#include "daemon/cause/handshake_evidence.h"
 #include "daemon/cause/refusals.h"
 
 struct correlate;

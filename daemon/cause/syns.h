@@ -6,7 +6,7 @@
 #ifndef TCPSHAKE_SYNS_H
 #define TCPSHAKE_SYNS_H
 
-#include "daemon/cause/diagnose.h"
+#include "daemon/cause/handshake_evidence.h"
 #include "daemon/cause/refusals.h"
 #include "daemon/cause/track.h"
 

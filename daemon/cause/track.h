@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "bpf/event.h"
-#include "daemon/cause/diagnose.h"
+#include "daemon/cause/handshake_evidence.h"
 
 #define TRACK_BUCKETS 4096
 #define TRACKS_MAX 12288
