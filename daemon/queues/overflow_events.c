@@ -4,7 +4,7 @@
 
 /*
  * A SYN-ACK goes out again up to a second after its ACK was refused. By then a look may have found
- * that refusal in the sums, and whose of them it was cannot be told: it is not counted again.
+ * that refusal in the sums, and whose of them it was is not known: it is not counted again.
  */
 static bool in_a_sum(struct listener *p, const struct event_overflow *e)
 {
@@ -62,7 +62,7 @@ void queues_overflow(struct queues *q, const struct event_overflow *e)
 	if (in_a_sum(p, e))
 		return;
 	if (p && e->evidence == EVIDENCE_KFREE_SKB && !q->reasons && !q->blind)
-		p->refused.ack++; /* a cookie's; others are not told so */
+		p->refused.ack++; /* a cookie's; others are not reported so */
 	if (q->blind)
 		count_event(q, p, e, &finding);
 	else if (p && e->evidence == EVIDENCE_SYNACK_RETRANSMIT)
