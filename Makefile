@@ -38,14 +38,8 @@ objects = $(patsubst %.c,$(BUILD)/%.o,$(1))
 COMMON := $(call objects,$(wildcard common/*.c))
 DAEMON := $(call objects,$(wildcard daemon/*.c daemon/*/*.c))
 CLI := $(call objects,$(wildcard cli/*.c cli/*/*.c cli/*/*/*.c))
-# What unit tests link: everything but main() and what only runs on a kernel.
-UNTESTABLE := $(call objects,daemon/main.c daemon/loop.c $(wildcard daemon/events/*.c) \
-	$(addprefix daemon/kernel/,btf.c latencies.c source.c source_read.c) \
-	$(addprefix daemon/metrics/,measures.c durations.c) \
-	$(addprefix daemon/queues/,books.c queues.c) \
-	daemon/output/control.c daemon/records/reports.c \
-	cli/main.c $(wildcard cli/top/terminal/*.c))
-TESTABLE := $(filter-out $(UNTESTABLE),$(COMMON) $(DAEMON) $(CLI))
+# What unit tests may link; each takes only what it uses.
+TESTABLE := $(filter-out %/main.o,$(COMMON) $(DAEMON) $(CLI))
 # Each is an object of its own, so that the kernel can refuse it alone.
 BPF := $(patsubst bpf/%.bpf.c,%,$(wildcard bpf/*.bpf.c))
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/*.c))
@@ -179,12 +173,12 @@ $(BUILD)/tests/testable.a: $(TESTABLE)
 
 # The targets of the fuzzers: with a main() that runs files, and with libFuzzer's.
 $(FUZZERS:%=$(BUILD)/tests/replay-%): $(BUILD)/tests/replay-%: $(BUILD)/tests/fuzz/%.o \
-		$(BUILD)/tests/fuzz/replay.o $(BUILD)/daemon/output/control.o $(BUILD)/tests/testable.a
+		$(BUILD)/tests/fuzz/replay.o $(BUILD)/tests/testable.a
 	$(call say,LINK $@)
 	$(Q)$(CC) $(CFLAGS) $(SANITIZE) $(LDFLAGS) -o $@ $^ $(LIBS_UNIT)
 
 FUZZ_FLAGS := -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
-FUZZED := $(patsubst $(BUILD)/%.o,$(O)/fuzz/%.o,$(filter-out %/capabilities.o,$(TESTABLE)) $(BUILD)/daemon/output/control.o)
+FUZZED := $(patsubst $(BUILD)/%.o,$(O)/fuzz/%.o,$(filter-out $(BUILD)/daemon/kernel/%,$(TESTABLE)))
 
 $(FUZZERS:%=$(O)/fuzz/%): $(O)/fuzz/%: $(O)/fuzz/tests/fuzz/%.o $(O)/fuzz/fuzzed.a
 	$(call say,LINK $@)
@@ -214,7 +208,7 @@ $(BUILD)/%.o: %.c
 	$(call say,CC   $<)
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CFLAGS) -c -o $@ $<
 
-$(call objects,$(addprefix daemon/kernel/,source.c source_read.c latencies.c capabilities.c)): $(BPF:%=$(BUILD)/generated/%.skel.h)
+$(call objects,$(wildcard daemon/kernel/source*.c) daemon/kernel/latencies.c): $(BPF:%=$(BUILD)/generated/%.skel.h)
 $(BUILD)/daemon/kernel/btf.o: $(BUILD)/generated/core_types.h
 
 $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c

@@ -107,6 +107,12 @@ struct event_handshake {
 	};
 };
 
+/* When it began: its first SYN or SYN-ACK; NS_UNKNOWN if that is not known. Not a field: the record fills 128 bytes. */
+static inline __u64 handshake_start_ns(const struct event_handshake *e)
+{
+	return e->latency_ns == NS_UNKNOWN ? NS_UNKNOWN : e->end_ns - e->latency_ns;
+}
+
 /*
  * A listener, by its socket's address, and what is kept of it. The socket may be gone and its
  * memory another's: then it is not in LISTEN any more, or its namespace or port differ.

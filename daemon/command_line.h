@@ -8,8 +8,8 @@
 
 #include "common/filter.h"
 #include "common/option_table.h"
-#include "daemon/metrics/http.h"
 #include "daemon/kernel/source.h"
+#include "daemon/metrics/http.h"
 
 struct options {
 	const char *output; /* a path, "-" for stdout, NULL for none */

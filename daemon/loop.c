@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* What happens when: timers, signals, the end. */
-#include "daemon/daemon.h"
+#include "daemon/loop.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -10,7 +9,6 @@
 #include "common/clock.h"
 #include "common/duration.h"
 #include "common/log.h"
-#include "daemon/records/reports.h"
 
 #define DRAIN_MS 25 /* how long a record of a quiet host waits at most */
 #define TICK_S 1 /* losses, the clocks' offset, owners that went away */
@@ -18,17 +16,17 @@
 
 static void on_drain(evutil_socket_t fd, short what, void *ctx)
 {
+	struct daemon *d = ctx;
+
 	(void)fd;
 	(void)what;
-	flow_drain(ctx);
-	verdict_release(ctx, clock_mono_ns());
+	looks_drain(&d->events.looks);
+	handshakes_release(&d->events.handshakes, clock_mono_ns());
 }
 
 static bool listens(void *ctx, uint32_t netns, uint16_t port)
 {
-	const struct daemon *d = ctx;
-
-	return listeners_any(d->listeners, netns, port);
+	return listeners_any(ctx, netns, port);
 }
 
 static struct timeval timeval_of(uint64_t ns)
@@ -38,16 +36,17 @@ static struct timeval timeval_of(uint64_t ns)
 }
 
 /* Once for each doubling, and when it is as asked again. */
-static void tell_interval(struct daemon *d)
+static void log_interval(struct daemon *d)
 {
-	uint64_t now = d->pace.interval_ns, asked = d->pace.wanted_ns, told = d->told_interval_ns;
+	const struct pace *pace = &d->events.looks.pace;
+	uint64_t now = pace->interval_ns, asked = pace->wanted_ns, before = d->logged_interval_ns;
 	char cost[16], text[16];
 
-	if (now == told || (now != asked && now < (told == asked ? asked + asked / 4 : 2 * told)))
+	if (now == before || (now != asked && now < (before == asked ? asked + asked / 4 : 2 * before)))
 		return;
-	d->told_interval_ns = now;
+	d->logged_interval_ns = now;
 	log_warning("a look at %zu listeners takes %s of CPU time: from now on every %s%s",
-		    listeners_count(d->listeners), duration_format(d->pace.cost_ns, cost, sizeof(cost)),
+		    listeners_count(d->events.listeners), duration_format(pace->cost_ns, cost, sizeof(cost)),
 		    duration_format(now, text, sizeof(text)),
 		    now == asked ? " again" :
 				   ", lest it take more than 1 % of a CPU (--listener-interval keeps one)");
@@ -57,48 +56,41 @@ static void tell_interval(struct daemon *d)
 static void on_interval(evutil_socket_t fd, short what, void *ctx)
 {
 	struct daemon *d = ctx;
+	struct looks *looks = &d->events.looks;
 	struct timeval next;
 
 	(void)fd;
 	(void)what;
-	flow_look(d, false);
-	source_sweep_latencies(d->source, listens, d);
-	pace_next(&d->pace, d->look_cost_ns);
+	looks_at_queues(looks, false);
+	source_sweep_latencies(d->events.source, listens, d->events.listeners);
+	pace_next(&looks->pace, looks->cost_ns);
 	if (d->options.listener_interval_given)
-		d->pace.interval_ns = d->pace.wanted_ns;
+		looks->pace.interval_ns = looks->pace.wanted_ns;
 	else
-		tell_interval(d);
-	next = timeval_of(d->pace.interval_ns);
+		log_interval(d);
+	next = timeval_of(looks->pace.interval_ns);
 	event_add(d->interval, &next);
-}
-
-/* Who was slow and reads again, or a file that is written again, but gets no record that would tell it. */
-static void tell_own_losses(void *ctx, struct feed *feed)
-{
-	struct daemon *d = ctx;
-
-	record_begin(&d->record, RECORD_LOSS, clock_mono_ns(), d->offset_ns);
-	feed_tell_losses(feed, &d->record);
 }
 
 static void on_tick(evutil_socket_t fd, short what, void *ctx)
 {
 	struct daemon *d = ctx;
+	struct events *events = &d->events;
 	uint64_t now = clock_mono_ns();
 	struct counters counters;
 
 	(void)fd;
 	(void)what;
-	d->offset_ns = clock_real_offset_ns();
-	if (source_counters(d->source, &counters) == 0)
-		flow_tell_losses(d, &counters);
-	flow_drain(d);
-	verdict_expire(d, now);
-	source_expire(d->source, now);
+	events->emit.offset_ns = clock_real_offset_ns();
+	if (source_counters(events->source, &counters) == 0)
+		losses_report(&events->losses, &counters);
+	looks_drain(&events->looks);
+	handshakes_expire(&events->handshakes, now);
+	source_expire(events->source, now);
 	if (filter_renew_cgroup(&d->options.filter)) /* a service was started again */
-		source_set_cgroup(d->source, d->options.filter.stream.cgroup_id);
-	flow_scan_if_needed(d, now);
-	sinks_each(d->sinks, tell_own_losses, d);
+		source_set_cgroup(events->source, d->options.filter.stream.cgroup_id);
+	looks_scan_if_needed(&events->looks, now);
+	losses_report_own(&events->losses);
 	sinks_flush(d->sinks);
 }
 
@@ -174,24 +166,6 @@ void loop_output_dead(void *ctx, int error)
 	stop(d, "error");
 }
 
-struct farewell {
-	struct daemon *daemon;
-	struct totals totals;
-};
-
-static void say_bye(void *ctx, struct feed *feed)
-{
-	struct farewell *farewell = ctx;
-	struct daemon *d = farewell->daemon;
-
-	if (!feed_is_subscribed(feed))
-		return;
-	record_begin(&d->record, RECORD_BYE, clock_mono_ns(), d->offset_ns);
-	feed_tell_losses(feed, &d->record);
-	report_bye(&d->record.body, &farewell->totals, feed);
-	feed_put(feed, &d->record);
-}
-
 /* The file that could not be written until now cannot say so itself. */
 static void end_output(struct daemon *d)
 {
@@ -207,21 +181,19 @@ static void end_output(struct daemon *d)
 
 void loop_finish(struct daemon *d)
 {
-	struct farewell farewell = { .daemon = d,
-				     .totals = { .reason = d->reason, .tallies = &d->tallies,
-						 .inferred = d->inferred, .asked_ns = d->pace.wanted_ns,
-						 .interval_ns = d->pace.interval_ns } };
+	struct events *events = &d->events;
+	struct totals totals;
 
-	source_detach(d->source);
-	flow_look(d, true);
-	flow_drain(d); /* what programs that still ran at the detach left */
-	verdict_release(d, UINT64_MAX);
+	source_detach(events->source);
+	looks_at_queues(&events->looks, true);
+	looks_drain(&events->looks); /* what programs that still ran at the detach left */
+	handshakes_release(&events->handshakes, UINT64_MAX);
 	sinks_flush(d->sinks);
-	if (source_counters(d->source, &farewell.totals.counters) == 0)
-		flow_tell_losses(d, &farewell.totals.counters);
-	farewell.totals.uptime_ns = clock_mono_ns() - d->start_ns;
+	if (answers_totals(&events->answers, &totals) == 0)
+		losses_report(&events->losses, &totals.counters);
+	totals.reason = d->reason;
 	sinks_give_up(d->sinks);
-	sinks_each(d->sinks, say_bye, &farewell);
+	answers_bye(&events->answers, &totals);
 	sinks_finish(d->sinks, FINISH_MS);
 	end_output(d);
 }
@@ -234,7 +206,7 @@ static int add_event(struct daemon *d, evutil_socket_t fd, short what, event_cal
 
 	if (!e)
 		return -ENOMEM;
-	d->events[d->event_count++] = e;
+	d->timers[d->timer_count++] = e;
 	return event_add(e, ns ? &tv : NULL) == 0 ? 0 : -ENOMEM;
 }
 
@@ -252,11 +224,11 @@ int loop_watch_source(struct daemon *d)
 {
 	int err = 0;
 
-	err |= add_event(d, source_fd(d->source), EV_READ | EV_PERSIST, on_drain, 0);
+	err |= add_event(d, source_fd(d->events.source), EV_READ | EV_PERSIST, on_drain, 0);
 	err |= add_event(d, -1, EV_PERSIST, on_drain, DRAIN_MS * 1000000ULL);
 	err |= add_event(d, -1, EV_PERSIST, on_tick, TICK_S * NSEC_PER_SEC);
 	err |= add_event(d, -1, 0, on_interval, d->options.listener_interval_ns);
-	d->interval = d->events[d->event_count - 1];
+	d->interval = d->timers[d->timer_count - 1];
 	if (d->options.duration_ns)
 		err |= add_event(d, -1, 0, on_duration, d->options.duration_ns);
 	return err;
@@ -264,6 +236,6 @@ int loop_watch_source(struct daemon *d)
 
 void loop_free(struct daemon *d)
 {
-	for (int i = 0; i < d->event_count; i++)
-		event_free(d->events[i]);
+	for (int i = 0; i < d->timer_count; i++)
+		event_free(d->timers[i]);
 }

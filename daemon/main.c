@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* tcpshaked: from the command line to the loop. */
-#include "daemon/daemon.h"
+#include "daemon/loop.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -9,10 +9,10 @@
 #include <sys/capability.h>
 #include <unistd.h>
 
-#include "daemon/kernel/capabilities.h"
 #include "common/clock.h"
 #include "common/log.h"
-#include "daemon/records/reports.h"
+#include "daemon/kernel/capabilities.h"
+#include "daemon/metrics/measures.h"
 
 static bool has_capability(cap_value_t value)
 {
@@ -44,22 +44,16 @@ static int check_host(void)
 
 static int start_source(struct daemon *d)
 {
-	const struct source_handler handler = flow_source_handler(d);
-	const struct queues_output output = flow_queues_output(d);
+	struct source *source = d->events.source;
 	int err;
 
-	d->source = source_new(&handler);
-	if (d->source)
-		d->queues = queues_new(d->source, d->listeners, d->identity, &output);
-	if (!d->queues)
-		return -ENOMEM;
 	if (d->options.metrics.port)
-		source_want_latencies(d->source);
-	err = source_load(d->source, &d->options.filter, d->options.accept_wait);
+		source_want_latencies(source);
+	err = source_load(source, &d->options.filter, d->options.accept_wait);
 	if (!err)
-		err = source_attach(d->source);
-	if (!err && source_accept_error(d->source)) {
-		err = source_accept_error(d->source);
+		err = source_attach(source);
+	if (!err && source_accept_error(source)) {
+		err = source_accept_error(source);
 		log_error("the kernel does not let accept() be seen this way: %s; choose another "
 			  "--accept-wait; tcpshaked --probe says what works here",
 			  strerror(-err));
@@ -74,7 +68,7 @@ static int start_source(struct daemon *d)
 
 static int start_control(struct daemon *d)
 {
-	const struct control_handler handler = flow_control_handler(d);
+	const struct control_handler handler = answers_handler(&d->events.answers);
 	const char *path = d->options.socket;
 	int err;
 
@@ -98,7 +92,7 @@ static int start_metrics(struct daemon *d)
 
 	if (!address->port)
 		return 0;
-	err = metrics_open(&d->metrics, d->base, address, measures_put, d);
+	err = metrics_open(&d->metrics, d->base, address, measures_put, &d->events);
 	if (err)
 		log_error("cannot serve metrics at %s port %u: %s; give another address with --metrics",
 			  address->host, address->port, strerror(-err));
@@ -109,6 +103,7 @@ static int start_output(struct daemon *d)
 {
 	const char *path = d->options.output;
 	struct filter everything = {};
+	struct record *hello;
 	int err;
 
 	if (!path)
@@ -118,8 +113,9 @@ static int start_output(struct daemon *d)
 		log_error("cannot open %s: %s; give another file with -o", path, strerror(-err));
 		return err;
 	}
-	flow_hello(d, &d->record);
-	feed_put(sinks_output(d->sinks), &d->record);
+	hello = &d->events.emit.record;
+	answers_hello(&d->events.answers, hello, NULL);
+	feed_put(sinks_output(d->sinks), hello);
 	sinks_subscribe(d->sinks, sinks_output(d->sinks), &everything);
 	err = feed_flush(sinks_output(d->sinks));
 	if (err)
@@ -133,21 +129,26 @@ static void libevent_message(int severity, const char *message)
 	log_debug("libevent: %s", message);
 }
 
+static int init_events(struct daemon *d)
+{
+	return events_init(&d->events, &(struct events_setup){
+					       .sinks = d->sinks,
+					       .filter = &d->options.filter,
+					       .types = d->options.events,
+					       .look_interval_ns = d->options.listener_interval_ns,
+					       .accept_seen = d->options.accept_wait != ACCEPT_WAIT_OFF,
+				       });
+}
+
 static int start(struct daemon *d)
 {
 	int err;
 
-	d->start_ns = clock_mono_ns();
-	d->offset_ns = clock_real_offset_ns();
-	d->scan_backoff_s = 1;
-	d->pace.wanted_ns = d->pace.interval_ns = d->told_interval_ns = d->options.listener_interval_ns;
+	d->logged_interval_ns = d->options.listener_interval_ns;
 	event_set_log_callback(libevent_message);
 	d->base = event_base_new();
 	d->sinks = d->base ? sinks_new(d->base) : NULL;
-	d->identity = identity_new();
-	d->listeners = listeners_new();
-	d->correlate = correlate_new(verdict_is_local, d, verdict_one_sided(&d->options.filter));
-	if (!d->sinks || !d->identity || !d->listeners || !d->correlate || loop_watch_signals(d)) {
+	if (!d->sinks || init_events(d) || loop_watch_signals(d)) {
 		log_error("out of memory at start");
 		return -ENOMEM;
 	}
@@ -159,29 +160,29 @@ static int start(struct daemon *d)
 		log_error("cannot set up the event loop: %s", strerror(-err));
 		return err;
 	}
-	/* What happens from `hello` on is told, so what was before is looked at before it. */
-	flow_scan(d);
-	flow_look(d, false);
+	/* What happens from `hello` on is reported, so what was before is looked at before it. */
+	looks_scan(&d->events.looks);
+	looks_at_queues(&d->events.looks, false);
 	err = start_output(d);
 	if (!err)
-		flow_tell_listeners(d);
+		events_put_listeners(&d->events);
 	return err;
 }
 
 static int print_probe(struct daemon *d)
 {
-	const struct source_handler handler = flow_source_handler(d);
+	struct record *probe = &d->events.emit.record;
+	struct source *source;
 
-	d->source = source_new(&handler);
-	if (!d->source)
+	if (init_events(d))
 		return 1;
-	if (source_load(d->source, &d->options.filter, ACCEPT_WAIT_OFF) == 0 &&
-	    source_attach(d->source) == 0)
-		source_probe_accept(d->source);
-	record_begin(&d->record, RECORD_PROBE, clock_mono_ns(), clock_real_offset_ns());
-	report_probe(&d->record.body, d->source);
-	printf("{\"v\":%d,\"type\":\"%s\",\"seq\":1,%.*s", RECORD_VERSION,
-	       record_type_names[RECORD_PROBE], (int)d->record.body.len, d->record.body.data);
+	source = d->events.source;
+	if (source_load(source, &d->options.filter, ACCEPT_WAIT_OFF) == 0 && source_attach(source) == 0)
+		source_probe_accept(source);
+	record_begin(probe, RECORD_PROBE, clock_mono_ns(), d->events.emit.offset_ns);
+	report_probe(&probe->body, source);
+	printf("{\"v\":%d,\"type\":\"%s\",\"seq\":1,%.*s", RECORD_VERSION, record_type_names[RECORD_PROBE],
+	       (int)probe->body.len, probe->body.data);
 	return fflush(stdout) == 0 ? 0 : 1;
 }
 
@@ -191,12 +192,7 @@ static void release(struct daemon *d)
 	control_free(d->control);
 	metrics_free(d->metrics);
 	sinks_free(d->sinks);
-	queues_free(d->queues);
-	source_free(d->source);
-	identity_free(d->identity);
-	listeners_free(d->listeners);
-	correlate_free(d->correlate);
-	buf_free(&d->record.body);
+	events_free(&d->events);
 	filter_free(&d->options.filter);
 	if (d->base)
 		event_base_free(d->base);
@@ -204,7 +200,7 @@ static void release(struct daemon *d)
 
 int main(int argc, char **argv)
 {
-	static struct daemon d = { .reason = "error", .tallies.event = RECORD_TYPES };
+	static struct daemon d = { .reason = "error" };
 
 	log_init("tcpshaked", LOG_LEVEL_WARNING);
 	switch (options_parse(&d.options, argc, argv)) {

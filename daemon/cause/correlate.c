@@ -1,16 +1,37 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "daemon/cause/correlate.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/cause/correlate_internal.h"
-#include "daemon/records/record.h"
+#include "common/clock.h"
+#include "common/connection.h"
+#include "daemon/cause/syns.h"
+#include "daemon/cause/track.h"
 
 #define HOLD_NS (100 * 1000000ULL)
 #define HOLD_MAX_NS (1500 * 1000000ULL) /* for a far server's end */
 #define HELD_MAX 8192
 #define FORGET_ENDED_NS (5 * NSEC_PER_SEC)
 
-struct correlate *correlate_new(correlate_local_fn local, void *ctx, bool one_sided)
+struct held {
+	struct event_handshake event;
+	uint64_t until_ns;
+};
+
+struct correlate {
+	struct tracks tracks;
+	struct syns syns;
+	const struct event_handshake *expected; /* correlate_expect() */
+	uint64_t expected_key;
+	void *memory; /* of this struct, before it was aligned */
+	struct held *held;
+	size_t held_count, held_room;
+	bool one_sided;
+	uint64_t incomplete_ns; /* events may be missing until then */
+};
+
+struct correlate *correlate_new(local_fn local, void *ctx, bool one_sided)
 {
 	const uintptr_t mask = _Alignof(struct correlate) - 1;
 	void *memory = calloc(1, sizeof(struct correlate) + mask); /* which leaves it untouched */
@@ -19,8 +40,9 @@ struct correlate *correlate_new(correlate_local_fn local, void *ctx, bool one_si
 	if (!memory)
 		return NULL;
 	c->memory = memory;
-	c->local = local;
-	c->ctx = ctx;
+	c->syns.tracks = &c->tracks;
+	c->syns.local = local;
+	c->syns.ctx = ctx;
 	c->one_sided = one_sided;
 	return c;
 }
@@ -45,7 +67,7 @@ void correlate_incomplete(struct correlate *c, uint64_t now_ns)
 }
 
 #define ends_key(e)                                                                                \
-	record_connection((e)->local_addr, (e)->local_port, (e)->remote_addr, (e)->remote_port, 0)
+	connection_hash((e)->local_addr, (e)->local_port, (e)->remote_addr, (e)->remote_port, 0)
 
 /* NULL if there is no room: then nothing is complete for a while. */
 static struct track *get(struct correlate *c, uint64_t key, uint32_t client_isn, uint64_t now_ns)
@@ -61,54 +83,54 @@ static struct track *get(struct correlate *c, uint64_t key, uint32_t client_isn,
 
 static void set_server(struct track *t, const uint8_t *addr, uint16_t port)
 {
-	memcpy(t->server_addr, addr, sizeof(t->server_addr));
-	t->server_port = port;
+	memcpy(t->server.addr, addr, sizeof(t->server.addr));
+	t->server.port = port;
 }
 
 static void syn_retransmit(struct correlate *c, struct track *t, const struct event_retransmit *e)
 {
 	set_server(t, e->remote_addr, e->remote_port);
-	if (!t->syn.count && e->start_ns != NS_UNKNOWN)
-		series_add(&t->syn, e->start_ns);
-	t->gap |= e->start_ns == NS_UNKNOWN || e->attempt != t->syn.count;
-	series_add(&t->syn, e->mono_ns);
-	t->unanswered = t->syn.count - 1;
+	if (!t->client.syns.count && e->start_ns != NS_UNKNOWN)
+		series_add(&t->client.syns, e->start_ns);
+	t->gap |= e->start_ns == NS_UNKNOWN || e->attempt != t->client.syns.count;
+	series_add(&t->client.syns, e->mono_ns);
+	t->client.unanswered = t->client.syns.count - 1;
 	if (!t->gap)
-		syns_claim(c, t);
+		syns_claim(&c->syns, t);
 }
 
-/* A request that ran out is begun anew by the next SYN: the first counts. */
+/* A request that ran out is begun anew by the next SYN: the first counts. NS_UNKNOWN is later than any. */
 static void server_began(struct track *t, uint64_t ns)
 {
-	if (ns < t->server_began_ns)
-		t->server_began_ns = ns;
+	if (ns < t->server.began_ns)
+		t->server.began_ns = ns;
 }
 
 static void synack_retransmit(struct correlate *c, struct track *t, const struct event_retransmit *e)
 {
 	uint64_t timer_ns = track_timer_ns(e->timeouts);
 
-	if (t->client_done_ns == NS_UNKNOWN) /* before others take its place there */
-		tracks_client(&c->tracks, t->key, e->client_isn, &t->client_done_ns, &t->client_trip_ns);
-	if (t->synack.count && e->start_ns > t->synack.first_ns + SLOP_NS)
-		t->synack = (struct series){ .count = 0 }; /* another SYN began it anew */
-	if (!t->synack.count)
-		series_add(&t->synack, e->start_ns);
-	t->gap |= e->attempt != t->synack.count;
-	series_add(&t->synack, e->mono_ns);
+	if (t->client.done_ns == NS_UNKNOWN) /* before others take its place there */
+		tracks_client(&c->tracks, t->key, e->client_isn, &t->client.done_ns, &t->client.trip_ns);
+	if (t->server.synacks.count && e->start_ns > t->server.synacks.first_ns + SLOP_NS)
+		t->server.synacks = (struct series){ .count = 0 }; /* another SYN began it anew */
+	if (!t->server.synacks.count)
+		series_add(&t->server.synacks, e->start_ns);
+	t->gap |= e->attempt != t->server.synacks.count;
+	series_add(&t->server.synacks, e->mono_ns);
 	server_began(t, e->start_ns);
-	t->server_netns = e->header.netns;
+	t->server.netns = e->header.netns;
 	set_server(t, e->local_addr, e->local_port);
-	memcpy(t->client_addr, e->remote_addr, sizeof(t->client_addr));
-	t->client_port = e->remote_port;
-	t->acked |= e->acked;
-	t->deferred |= e->deferred;
-	t->attempt = e->attempt;
-	t->timeouts = e->timeouts;
-	t->retries = e->retries;
-	t->last_ns = e->mono_ns;
-	t->due_ns = e->mono_ns + timer_ns + timer_ns / 8 + NSEC_PER_SEC;
-	syns_note_foreign(c, e->header.netns, e->local_port, e->remote_addr, e->mono_ns);
+	memcpy(t->client.addr, e->remote_addr, sizeof(t->client.addr));
+	t->client.port = e->remote_port;
+	t->request.acked |= e->acked;
+	t->request.deferred |= e->deferred;
+	t->request.attempt = e->attempt;
+	t->request.timeouts = e->timeouts;
+	t->request.retries = e->retries;
+	t->request.last_ns = e->mono_ns;
+	t->request.due_ns = e->mono_ns + timer_ns + timer_ns / 8 + NSEC_PER_SEC;
+	syns_note_foreign(&c->syns, e->header.netns, e->local_port, e->remote_addr, e->mono_ns);
 }
 
 void correlate_retransmit(struct correlate *c, const struct event_retransmit *e)
@@ -121,6 +143,13 @@ void correlate_retransmit(struct correlate *c, const struct event_retransmit *e)
 		synack_retransmit(c, t, e);
 }
 
+static void add_refused(struct track_refused *r, const struct event_overflow *e)
+{
+	r->proven = (r->count == 0 || r->proven) && e->proven;
+	r->count++;
+	r->code = e->code;
+}
+
 void correlate_overflow(struct correlate *c, const struct event_overflow *e)
 {
 	uint64_t key = ends_key(e);
@@ -131,18 +160,26 @@ void correlate_overflow(struct correlate *c, const struct event_overflow *e)
 		t = get(c, key, e->client_isn, e->mono_ns);
 	if (!t)
 		return;
-	t->server_netns = e->header.netns;
+	t->server.netns = e->header.netns;
 	set_server(t, e->local_addr, e->local_port);
 	t->len = e->accept_queue_len;
 	t->max = e->accept_queue_max;
-	if (e->stage == STAGE_SYN) {
-		t->syns_proven = (t->syns_refused == 0 || t->syns_proven) && e->proven;
-		t->syns_refused++;
-		t->syn_code = e->code;
-	} else {
-		t->acks_proven = (t->acks_refused == 0 || t->acks_proven) && e->proven;
-		t->acks_refused++;
-	}
+	add_refused(e->stage == STAGE_SYN ? &t->refused_syns : &t->refused_acks, e);
+}
+
+void correlate_refusals(struct correlate *c, const struct syn_refusals *r)
+{
+	syns_add_refusals(&c->syns, r);
+}
+
+void correlate_looked(struct correlate *c, uint32_t netns, uint64_t now_ns)
+{
+	syns_looked(&c->syns, netns, now_ns);
+}
+
+void correlate_hidden(struct correlate *c, uint64_t since_ns)
+{
+	syns_hidden(&c->syns, since_ns);
 }
 
 /* An attempt whose SYN was answered by nothing, and did not go out twice, or that is looked at. */
@@ -155,7 +192,7 @@ static struct track *begin_client(struct correlate *c, uint64_t key, const struc
 	t = get(c, key, e->client_isn, e->end_ns);
 	if (t) {
 		set_server(t, e->remote_addr, e->remote_port);
-		series_add(&t->syn, e->end_ns - e->latency_ns);
+		series_add(&t->client.syns, handshake_start_ns(e));
 	}
 	return t;
 }
@@ -169,19 +206,19 @@ static void client_ended(struct correlate *c, uint64_t key, const struct event_h
 	if (done)
 		tracks_done(&c->tracks, key, e);
 	t = tracks_of(&c->tracks, key, e->client_isn);
-	if ((!t || !t->syn.count) && !e->retransmits &&
+	if ((!t || !t->client.syns.count) && !e->retransmits &&
 	    (t || (done ? wanted : e->outcome == OUTCOME_CANCELLED || e->outcome == OUTCOME_TIMEOUT)))
 		t = begin_client(c, key, e);
 	if (!t)
 		return;
 	t->touched_ns = e->end_ns;
-	t->client_ended = true;
+	t->client.ended = true;
 	if (done)
-		t->client_done_ns = e->end_ns;
-	t->gap |= (t->syn.count || e->retransmits) && e->retransmits + 1U != t->syn.count;
-	t->unanswered = done && t->syn.count ? t->syn.count - 1 : t->syn.count;
+		t->client.done_ns = e->end_ns;
+	t->gap |= (t->client.syns.count || e->retransmits) && e->retransmits + 1U != t->client.syns.count;
+	t->client.unanswered = done && t->client.syns.count ? t->client.syns.count - 1 : t->client.syns.count;
 	if (!t->gap)
-		syns_claim(c, t);
+		syns_claim(&c->syns, t);
 }
 
 static void server_ended(struct correlate *c, uint64_t key, const struct event_handshake *e)
@@ -189,17 +226,16 @@ static void server_ended(struct correlate *c, uint64_t key, const struct event_h
 	struct track *t;
 
 	if (!tracks_was_done(&c->tracks, key, e->client_isn))
-		syns_note_foreign(c, e->header.netns, e->local_port, e->remote_addr, e->end_ns);
+		syns_note_foreign(&c->syns, e->header.netns, e->local_port, e->remote_addr, e->end_ns);
 	t = tracks_find(&c->tracks, key);
 	if (!t || (!(e->flags & HANDSHAKE_NO_ISN) && t->client_isn != e->client_isn))
 		return;
 	t->touched_ns = e->end_ns;
-	t->due_ns = 0;
-	t->server_netns = e->header.netns;
-	t->server_done = e->outcome == OUTCOME_ESTABLISHED;
-	t->server_trip_ns = e->rtt_ns;
-	if (e->latency_ns != NS_UNKNOWN)
-		server_began(t, e->end_ns - e->latency_ns);
+	t->request.due_ns = 0;
+	t->server.netns = e->header.netns;
+	t->server.done = e->outcome == OUTCOME_ESTABLISHED;
+	t->server.trip_ns = e->rtt_ns;
+	server_began(t, handshake_start_ns(e));
 }
 
 void correlate_expect(struct correlate *c, const struct event_handshake *e)
@@ -232,27 +268,27 @@ static void fill_times(struct transmissions *out, const struct series *s)
 static void client_evidence(struct correlate *c, struct track *t, uint64_t now_ns,
 			    struct evidence *out)
 {
-	out->server_began_ns = t->server_began_ns;
-	out->trip_ns = t->server_trip_ns;
-	out->none_refused = syns_none_refused(c, t);
-	if (t->syns_refused) /* told one by one */
+	out->server_began_ns = t->server.began_ns;
+	out->trip_ns = t->server.trip_ns;
+	out->none_refused = syns_none_refused(&c->syns, t);
+	if (t->refused_syns.count) /* told one by one */
 		out->syn = (struct refusal_evidence){
-			.count = t->syns_refused,
-			.proven = t->syns_proven,
-			.code = t->syn_code,
-			.queue_known = t->syn_code == CODE_ACCEPT_QUEUE_FULL,
+			.count = t->refused_syns.count,
+			.proven = t->refused_syns.proven,
+			.code = t->refused_syns.code,
+			.queue_known = t->refused_syns.code == CODE_ACCEPT_QUEUE_FULL,
 			.len = t->len,
 			.max = t->max,
 		};
-	else if (t->syn.count && !t->gap)
-		syns_refused(c, t, now_ns, &out->syn);
+	else if (t->client.syns.count && !t->gap)
+		syns_refused(&c->syns, t, now_ns, &out->syn);
 }
 
 static void server_evidence(const struct correlate *c, const struct track *t, struct evidence *out)
 {
-	out->exhausted = t->timeouts + 1U >= t->retries;
-	out->client_waited = !c->one_sided && t->syn.count && out->client_done_ns == NS_UNKNOWN;
-	out->ack = (struct refusal_evidence){ .count = t->acks_refused, .proven = t->acks_proven,
+	out->exhausted = t->request.timeouts + 1U >= t->request.retries;
+	out->client_waited = !c->one_sided && t->client.syns.count && out->client_done_ns == NS_UNKNOWN;
+	out->ack = (struct refusal_evidence){ .count = t->refused_acks.count, .proven = t->refused_acks.proven,
 					      .code = CODE_ACCEPT_QUEUE_FULL, .queue_known = t->len,
 					      .len = t->len, .max = t->max };
 }
@@ -270,22 +306,22 @@ void correlate_evidence(struct correlate *c, const struct event_handshake *e, ui
 				  .trip_ns = NS_UNKNOWN,
 				  .reach_ns = NS_UNKNOWN,
 				  .complete = e->end_ns >= c->incomplete_ns };
-	out->remote_is_here = c->local(c->ctx, 0, e->remote_addr);
+	out->remote_is_here = c->syns.local(c->syns.ctx, 0, e->remote_addr);
 	if (e->role == ROLE_PASSIVE)
 		tracks_client(&c->tracks, key, e->client_isn, &out->client_done_ns, &out->trip_ns);
 	if (!t)
 		return;
 	if (out->client_done_ns == NS_UNKNOWN)
-		out->client_done_ns = t->client_done_ns;
+		out->client_done_ns = t->client.done_ns;
 	if (e->role == ROLE_PASSIVE && out->trip_ns == NS_UNKNOWN)
-		out->trip_ns = t->client_trip_ns;
-	fill_times(&out->syns, &t->syn);
-	fill_times(&out->synacks, &t->synack);
+		out->trip_ns = t->client.trip_ns;
+	fill_times(&out->syns, &t->client.syns);
+	fill_times(&out->synacks, &t->server.synacks);
 	out->gap = t->gap;
 	out->reach_ns = syns_reach_ns(t);
-	out->server_done = t->server_done;
-	out->acked = t->acked;
-	out->deferred = t->deferred;
+	out->server_done = t->server.done;
+	out->acked = t->request.acked;
+	out->deferred = t->request.deferred;
 	if (e->role == ROLE_ACTIVE)
 		client_evidence(c, t, now_ns, out);
 	else
@@ -341,26 +377,21 @@ static uint64_t worth_until(struct correlate *c, const struct held *h)
 {
 	const struct event_handshake *e = &h->event;
 	struct track *t = tracks_of(&c->tracks, ends_key(e), e->client_isn);
-	uint64_t until_ns = h->until_ns;
+	uint64_t until_ns = h->until_ns, mature_ns;
 
-	if (e->role != ROLE_ACTIVE || !t || !t->syn.count)
+	if (e->role != ROLE_ACTIVE || !t || !t->client.syns.count)
 		return until_ns;
-	if (e->outcome == OUTCOME_ESTABLISHED && !t->server_done && e->latency_ns != NS_UNKNOWN)
+	if (e->outcome == OUTCOME_ESTABLISHED && !t->server.done && e->latency_ns != NS_UNKNOWN)
 		until_ns += e->latency_ns < HOLD_MAX_NS ? e->latency_ns : HOLD_MAX_NS;
-	for (unsigned int i = 0; i < t->unanswered && i < EVIDENCE_TIMES && !t->syns_refused; i++) {
-		const struct refusals *r = refusals_get(&c->refusals, t->claim[i]);
-
-		if (r && r->told.proven && !r->doubtful && r->told.to_ns + MATURE_NS > until_ns)
-			until_ns = r->told.to_ns + MATURE_NS;
-	}
-	return until_ns;
+	mature_ns = syns_mature_ns(&c->syns, t);
+	return mature_ns > until_ns ? mature_ns : until_ns;
 }
 
 void correlate_release(struct correlate *c, uint64_t now_ns, correlate_fn fn, void *ctx)
 {
 	size_t kept = 0;
 
-	c->reckoning++;
+	c->syns.reckoning++;
 	for (size_t i = 0; i < c->held_count; i++) {
 		if (c->held[i].until_ns <= now_ns && worth_until(c, &c->held[i]) <= now_ns)
 			fn(ctx, &c->held[i].event);
@@ -374,22 +405,22 @@ void correlate_release(struct correlate *c, uint64_t now_ns, correlate_fn fn, vo
 
 static void infer_end(const struct track *t, const struct correlate_inference *infer)
 {
-	bool exhausted = t->timeouts + 1U >= t->retries;
+	bool exhausted = t->request.timeouts + 1U >= t->request.retries;
 	struct event_handshake e = {
-		.header = { .kind = EVENT_HANDSHAKE, .len = sizeof(e), .netns = t->server_netns },
+		.header = { .kind = EVENT_HANDSHAKE, .len = sizeof(e), .netns = t->server.netns },
 		.role = ROLE_PASSIVE,
 		.outcome = exhausted || infer->reset_is_told ? OUTCOME_TIMEOUT : OUTCOME_RESET,
-		.end_ns = t->last_ns + track_timer_ns(t->timeouts),
+		.end_ns = t->request.last_ns + track_timer_ns(t->request.timeouts),
 		.rtt_ns = NS_UNKNOWN,
-		.local_port = t->server_port,
-		.remote_port = t->client_port,
+		.local_port = t->server.port,
+		.remote_port = t->client.port,
 		.client_isn = t->client_isn,
-		.retransmits = t->attempt,
+		.retransmits = t->request.attempt,
 	};
 
-	memcpy(e.local_addr, t->server_addr, sizeof(e.local_addr));
-	memcpy(e.remote_addr, t->client_addr, sizeof(e.remote_addr));
-	e.latency_ns = e.end_ns - t->synack.first_ns;
+	memcpy(e.local_addr, t->server.addr, sizeof(e.local_addr));
+	memcpy(e.remote_addr, t->client.addr, sizeof(e.remote_addr));
+	e.latency_ns = e.end_ns - t->server.synacks.first_ns;
 	e.retransmit_wait_ns = e.outcome == OUTCOME_TIMEOUT ? e.latency_ns : NS_UNKNOWN;
 	if (infer->pending(infer->ctx, &e))
 		infer->fn(infer->ctx, &e);
@@ -401,14 +432,14 @@ void correlate_expire(struct correlate *c, uint64_t now_ns, const struct correla
 
 	while (t) {
 		struct track *next = tracks_next(&c->tracks, t);
-		bool goes_on = t->syn.count && !t->client_ended;
+		bool goes_on = t->client.syns.count && !t->client.ended;
 
-		if (t->due_ns && t->due_ns < now_ns) {
+		if (t->request.due_ns && t->request.due_ns < now_ns) {
 			infer_end(t, infer);
-			t->due_ns = 0;
+			t->request.due_ns = 0;
 			t->touched_ns = now_ns;
 		}
-		if (!t->due_ns && t->touched_ns + (goes_on ? FORGET_NS : FORGET_ENDED_NS) < now_ns)
+		if (!t->request.due_ns && t->touched_ns + (goes_on ? FORGET_NS : FORGET_ENDED_NS) < now_ns)
 			tracks_remove(&c->tracks, t);
 		t = next;
 	}

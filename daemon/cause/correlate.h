@@ -6,6 +6,8 @@
  * A connection is found by its two ends, in either order, and the client's first sequence number.
  * Only those get an entry of which something went wrong; of the others only the moment is kept
  * when the client was ESTABLISHED, in a table that the newest overwrite.
+ *
+ * The folder cause/ is for why a handshake failed or was slow; it is pure, and may include queues/.
  */
 #ifndef TCPSHAKE_CORRELATE_H
 #define TCPSHAKE_CORRELATE_H
@@ -15,16 +17,13 @@
 #include <stdint.h>
 
 #include "bpf/event.h"
-#include "daemon/cause/diagnose.h"
+#include "daemon/cause/handshake_evidence.h"
 #include "daemon/cause/refusals.h"
 
 struct correlate;
 
-/* How many of the known network namespaces have the address; of `netns` only, if that is not 0. */
-typedef unsigned int (*correlate_local_fn)(void *ctx, uint32_t netns, const uint8_t *addr);
-
 /* `one_sided`: handshakes are filtered so that of a connection one side may be missing. */
-struct correlate *correlate_new(correlate_local_fn local, void *ctx, bool one_sided);
+struct correlate *correlate_new(local_fn local, void *ctx, bool one_sided);
 void correlate_free(struct correlate *c);
 
 /* ---- what happens ---- */

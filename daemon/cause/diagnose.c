@@ -93,27 +93,6 @@ static bool by_refusal(const struct refusal_evidence *r, bool sure, const char *
 			       refusal_words(r, words, sizeof(words)));
 }
 
-static bool told(const struct evidence *e, enum untold what)
-{
-	return !(e->untold & what);
-}
-
-/* Was all of it seen? */
-static bool whole(const struct evidence *e)
-{
-	return e->complete && !e->gap && !(e->handshake->flags & HANDSHAKE_PARTIAL);
-}
-
-/*
- * May a queue of this host have dropped its SYN, unseen? Only where nobody can look at the queues or see when
- * a SYN goes out again, and the server was seen to be here.
- */
-static bool refused_unseen(const struct evidence *e)
-{
-	return e->untold & (UNTOLD_QUEUES | UNTOLD_LISTENERS | UNTOLD_SYN_RETRANSMIT) && !e->none_refused &&
-	       (e->remote_is_here || e->server_began_ns != NS_UNKNOWN);
-}
-
 /*
  * A segment may go out again only because the answer takes longer than its timer. Two legs of
  * about the same length look like one slow round trip.
@@ -134,31 +113,12 @@ static bool beyond_trip(uint64_t wait_ns, uint64_t trip_ns)
 	return trip_ns != NS_UNKNOWN && wait_ns > 4 * trip_ns + 100000000;
 }
 
-/*
- * Did the client's SYN-ACK come right after one of those sent again? Then it was that one: the
- * first was not merely late.
- */
-static bool answer_came_at_once(const struct evidence *e)
-{
-	const struct event_handshake *h = e->handshake;
-	bool active = h->role == ROLE_ACTIVE;
-	uint64_t done_ns = active ? h->end_ns : e->client_done_ns;
-	uint64_t began_ns = active ? e->server_began_ns : h->end_ns - h->latency_ns;
-	unsigned int known = e->synacks.count < EVIDENCE_TIMES ? e->synacks.count : EVIDENCE_TIMES;
-	uint64_t sent_ns = 0;
-
-	for (unsigned int i = 1; i < known; i++)
-		if (began_ns + e->synacks.after_ns[i] <= done_ns)
-			sent_ns = began_ns + e->synacks.after_ns[i];
-	return sent_ns && done_ns - sent_ns < 50000000;
-}
-
 /* ---- the client's side ---- */
 
 /* A RST, if it is known that one came. */
 static const char *refused_by(const struct evidence *e)
 {
-	return e->handshake->flags & HANDSHAKE_RESET || told(e, UNTOLD_RESET_RECEIVED) ?
+	return e->handshake->flags & HANDSHAKE_RESET || evidence_shows(e, UNTOLD_RESET_RECEIVED) ?
 		       "RST in answer to the SYN" :
 		       "refused, by a RST or an ICMP message, which this host does not show";
 }
@@ -173,37 +133,17 @@ static bool refused(const struct evidence *e, struct cause *cause)
 		return say(cause, CAUSE_PORT_CLOSED, true,
 			   "RST in answer to the SYN: nobody listens on port %u there",
 			   h->remote_port);
-	if (!(h->flags & (HANDSHAKE_RESET | HANDSHAKE_PARTIAL)) && told(e, UNTOLD_RESET_RECEIVED))
+	if (!(h->flags & (HANDSHAKE_RESET | HANDSHAKE_PARTIAL)) && evidence_shows(e, UNTOLD_RESET_RECEIVED))
 		return say(cause, CAUSE_ICMP_UNREACHABLE, e->complete,
 			   "an ICMP message said port unreachable; no RST came");
 	/* Its kernel's RSTs are noted without the ring: only a run that was skipped can have missed it. */
-	if (e->remote_is_here && told(e, UNTOLD_CLOSED_PORT) && !(h->flags & HANDSHAKE_PARTIAL))
+	if (e->remote_is_here && evidence_shows(e, UNTOLD_CLOSED_PORT) && !(h->flags & HANDSHAKE_PARTIAL))
 		return say(cause, CAUSE_FILTERED, false,
 			   "%s, but the server's kernel %s: a firewall did", refused_by(e),
 			   e->complete ? "sent no RST" : "was not seen to send a RST");
 	return say(cause, CAUSE_PORT_CLOSED, false,
 		   "%s: nobody listens on port %u there, or a firewall rejects it", refused_by(e),
 		   h->remote_port);
-}
-
-/* When the last SYN left, from the first one on. */
-static uint64_t last_syn_ns(const struct evidence *e)
-{
-	unsigned int n = e->syns.count;
-
-	return n > 1 && n <= EVIDENCE_TIMES ? e->syns.after_ns[n - 1] : 0;
-}
-
-/*
- * Did the retransmission timer, of at least a second, end it? It also hands on the error of a
- * route that went away, while an ICMP message ends it as it comes.
- */
-static bool by_timer(const struct evidence *e)
-{
-	const struct event_handshake *h = e->handshake;
-
-	return h->retransmits && (!last_syn_ns(e) || h->latency_ns == NS_UNKNOWN ||
-				  h->latency_ns - last_syn_ns(e) > 900000000);
 }
 
 static bool unreachable(const struct evidence *e, struct cause *cause)
@@ -216,12 +156,12 @@ static bool unreachable(const struct evidence *e, struct cause *cause)
 	if (h->flags & HANDSHAKE_NO_NEIGHBOUR)
 		return say(cause, CAUSE_NEIGHBOUR_FAILED, true,
 			   "the next hop did not answer ARP or neighbour discovery");
-	if (h->error == ERR_EHOSTUNREACH && !told(e, UNTOLD_NEIGHBOUR))
+	if (h->error == ERR_EHOSTUNREACH && !evidence_shows(e, UNTOLD_NEIGHBOUR))
 		return say(cause, CAUSE_ICMP_UNREACHABLE, false,
 			   "EHOSTUNREACH ended it: a router's ICMP message, or a next hop that did not "
 			   "answer; this host does not show which");
 	/* A next hop that fails is told by the same error, and its failure may have been missed. */
-	return say(cause, CAUSE_ICMP_UNREACHABLE, !by_timer(e) && h->error != ERR_EHOSTUNREACH,
+	return say(cause, CAUSE_ICMP_UNREACHABLE, !evidence_by_timer(e) && h->error != ERR_EHOSTUNREACH,
 		   "an ICMP error ended it (%s); no RST came", name ? name : "no name");
 }
 
@@ -244,12 +184,12 @@ static bool unanswered(const struct evidence *e, struct cause *cause)
 	if (h->outcome != OUTCOME_TIMEOUT)
 		return false;
 	if ((e->syn.proven || e->server_began_ns == NS_UNKNOWN) &&
-	    by_refusal(&e->syn, whole(e), "SYN", cause))
+	    by_refusal(&e->syn, evidence_whole(e), "SYN", cause))
 		return true;
 	syns_sent(e, when);
 	if (e->server_began_ns != NS_UNKNOWN)
 		return say(cause, CAUSE_SYNACK_LOST,
-			   whole(e) &&
+			   evidence_whole(e) &&
 				   beyond_trip(h->end_ns - e->server_began_ns, e->reach_ns),
 			   "SYN sent %s: the server answered, but no SYN-ACK came", when);
 	return say(cause, CAUSE_NO_ANSWER, !e->remote_is_here,
@@ -273,7 +213,7 @@ static bool cancelled(const struct evidence *e, struct cause *cause)
 			   "the application closed it before it was answered");
 	duration_format(h->latency_ns, after, sizeof(after));
 	if (e->syn.count) /* why it was not answered in time */
-		return say(cause, cause_of_refusal[e->syn.code], e->syn.proven && whole(e),
+		return say(cause, cause_of_refusal[e->syn.code], e->syn.proven && evidence_whole(e),
 			   "SYN %s; the application gave up after %s",
 			   refusal_words(&e->syn, words, sizeof(words)), after);
 	if (!h->retransmits)
@@ -311,25 +251,26 @@ static bool slow_trip(uint64_t took_ns, struct cause *cause)
 static bool syn_again(const struct evidence *e, struct cause *cause)
 {
 	const struct event_handshake *h = e->handshake;
-	uint64_t start_ns = h->latency_ns == NS_UNKNOWN ? 0 : h->end_ns - h->latency_ns;
-	uint64_t last_ns = last_syn_ns(e), there_ns, back_ns;
-	bool answered_early = start_ns && last_ns && e->server_began_ns < start_ns + last_ns;
+	uint64_t start_ns = handshake_start_ns(h);
+	uint64_t last_ns = evidence_last_syn_ns(e), there_ns, back_ns;
+	bool began_known = start_ns != NS_UNKNOWN && last_ns;
+	bool answered_early = began_known && e->server_began_ns < start_ns + last_ns;
 	char when[96];
 
 	if (h->outcome != OUTCOME_ESTABLISHED || !h->retransmits)
 		return false;
-	if ((e->syn.proven || !answered_early) && by_refusal(&e->syn, whole(e), "SYN", cause))
+	if ((e->syn.proven || !answered_early) && by_refusal(&e->syn, evidence_whole(e), "SYN", cause))
 		return true;
 	syns_sent(e, when);
 	if (h->flags & HANDSHAKE_STRAY)
 		return say(cause, CAUSE_UNKNOWN, false,
 			   "SYN sent %s: an older connection between the same ports answered, and was reset",
 			   when);
-	if (refused_unseen(e) && !answered_early)
+	if (evidence_refused_unseen(e) && !answered_early)
 		return say(cause, CAUSE_NO_ANSWER, false,
 			   "SYN sent %s, and answered at last: the others or their answers were lost, or a "
 			   "queue of the server dropped them, which this host does not show", when);
-	if (e->server_began_ns == NS_UNKNOWN || !start_ns || !last_ns || e->gap)
+	if (e->server_began_ns == NS_UNKNOWN || !began_known || e->gap)
 		return say(cause, CAUSE_SEGMENT_LOST, false,
 			   "SYN sent %s: it or its answer was lost on the way%s", when,
 			   e->none_refused ? "" : ", or the server dropped it");
@@ -339,17 +280,17 @@ static bool syn_again(const struct evidence *e, struct cause *cause)
 		return slow_trip(h->latency_ns, cause);
 	if (answered_early)
 		return say(cause, CAUSE_SYNACK_LOST,
-			   whole(e) && beyond_trip(back_ns, e->reach_ns) &&
+			   evidence_whole(e) && beyond_trip(back_ns, e->reach_ns) &&
 				   (beyond_trip(back_ns, e->trip_ns) || beyond_trip(back_ns, h->rtt_ns) ||
-				    answer_came_at_once(e)),
+				    evidence_answered_at_once(e)),
 			   "SYN sent %s: the server answered before the last one, but no SYN-ACK came",
 			   when);
-	if (!told(e, UNTOLD_RESET_SENT)) /* with which the client would have answered an older one */
+	if (!evidence_shows(e, UNTOLD_RESET_SENT)) /* with which the client would have answered an older one */
 		return say(cause, CAUSE_SEGMENT_LOST, false,
 			   "SYN sent %s: it or its answer was lost, or an older connection between the same ports "
 			   "answered, which this host does not show", when);
 	return say(cause, CAUSE_SYN_LOST,
-		   whole(e) && e->server_done && e->none_refused &&
+		   evidence_whole(e) && e->server_done && e->none_refused &&
 			   beyond_trip(there_ns, back_ns) && beyond_trip(there_ns, e->reach_ns),
 		   "SYN sent %s: %s", when,
 		   e->none_refused ? "only the last one got to the server, which refused none" :
@@ -366,14 +307,14 @@ static bool slow_answer(const struct evidence *e, struct cause *cause)
 
 	if (h->outcome != OUTCOME_ESTABLISHED || h->retransmits || h->latency_ns == NS_UNKNOWN)
 		return false;
-	there_ns = seen ? e->server_began_ns - (h->end_ns - h->latency_ns) : 0;
+	there_ns = seen ? e->server_began_ns - handshake_start_ns(h) : 0;
 	back_ns = seen ? h->end_ns - e->server_began_ns : 0;
 	duration_format(h->latency_ns, took, sizeof(took));
 	if (e->synacks.count > 1 && seen && !one_slow_trip(there_ns, back_ns))
-		return say(cause, CAUSE_SYNACK_LOST, whole(e) && answer_came_at_once(e),
+		return say(cause, CAUSE_SYNACK_LOST, evidence_whole(e) && evidence_answered_at_once(e),
 			   "answered after %s: the server sent its SYN-ACK again, the first one did not come",
 			   took);
-	return say(cause, CAUSE_SLOW_PATH, whole(e) && seen && e->synacks.count <= 1,
+	return say(cause, CAUSE_SLOW_PATH, evidence_whole(e) && seen && e->synacks.count <= 1,
 		   "nothing was sent again: the round trip itself took %s", took);
 }
 
@@ -383,7 +324,7 @@ static bool client_gave_up(const struct evidence *e, struct cause *cause)
 {
 	if (e->handshake->outcome != OUTCOME_RESET)
 		return false;
-	if (e->inferred && !told(e, UNTOLD_RESET_SENT) && !told(e, UNTOLD_REFUSED_ACK))
+	if (e->inferred && !evidence_shows(e, UNTOLD_RESET_SENT) && !evidence_shows(e, UNTOLD_REFUSED_ACK))
 		return say(cause, CAUSE_UNKNOWN, false,
 			   "the request went away before its SYN-ACK was sent for the last time: its client gave "
 			   "up, or a full accept queue answered it with a RST, which this host does not show");
@@ -399,7 +340,7 @@ static bool client_gave_up(const struct evidence *e, struct cause *cause)
 static bool held_back(const struct evidence *e, struct cause *cause)
 {
 	return e->deferred && e->acked &&
-	       say(cause, CAUSE_DEFERRED_ACCEPT, told(e, UNTOLD_REFUSED_ACK) && whole(e),
+	       say(cause, CAUSE_DEFERRED_ACCEPT, evidence_shows(e, UNTOLD_REFUSED_ACK) && evidence_whole(e),
 		   "TCP_DEFER_ACCEPT: the final ACK had come, and the listener waited for data");
 }
 
@@ -413,7 +354,7 @@ static bool synack_again(const struct evidence *e, struct cause *cause)
 	bool times_known = client_known && h->latency_ns != NS_UNKNOWN;
 	bool done = h->outcome == OUTCOME_ESTABLISHED;
 	bool seen = !e->gap && e->synacks.count > 1;
-	uint64_t start_ns = h->end_ns - h->latency_ns;
+	uint64_t start_ns = handshake_start_ns(h);
 	uint64_t there_ns = times_known ? e->client_done_ns - start_ns : 0;
 	uint64_t back_ns = times_known ? h->end_ns - e->client_done_ns : 0;
 	char often[32];
@@ -424,7 +365,7 @@ static bool synack_again(const struct evidence *e, struct cause *cause)
 	if (times_known && done && h->rtt_ns == NS_UNKNOWN && one_slow_trip(there_ns, back_ns))
 		return slow_trip(h->latency_ns, cause);
 	if (e->acked && !e->deferred) /* tcp_check_req(): no child could be made */
-		return told(e, UNTOLD_REFUSED_ACK) && whole(e) ?
+		return evidence_shows(e, UNTOLD_REFUSED_ACK) && evidence_whole(e) ?
 			       say(cause, CAUSE_UNKNOWN, false,
 				   "SYN-ACK sent %s though the final ACK had come: the listener did not take it, "
 				   "though its accept queue was not full", often) :
@@ -433,17 +374,19 @@ static bool synack_again(const struct evidence *e, struct cause *cause)
 				   "probably since its accept queue was full", often);
 	if (times_known && there_ns < (seen ? e->synacks.after_ns[1] : SYNACK_TIMER_NS))
 		return say(cause, CAUSE_ACK_LOST,
-			   seen && whole(e) && !e->acked && (beyond_trip(back_ns, e->trip_ns) ||
-						     beyond_trip(back_ns, h->rtt_ns)),
+			   seen && evidence_whole(e) && !e->acked &&
+				   (beyond_trip(back_ns, e->trip_ns) || beyond_trip(back_ns, h->rtt_ns)),
 			   "SYN-ACK sent %s though the client had it: its final ACK was lost on the way",
 			   often);
 	if (client_known || e->client_waited)
 		return say(cause, CAUSE_SYNACK_LOST,
-			   whole(e) && (client_known ? times_known && answer_came_at_once(e) :
-						       beyond_trip(h->latency_ns, e->reach_ns)),
+			   evidence_whole(e) &&
+				   (client_known ? times_known && evidence_answered_at_once(e) :
+						   beyond_trip(h->latency_ns, e->reach_ns)),
 			   "SYN-ACK sent %s: the client, which waited for it, did not get it", often);
 	if (h->outcome == OUTCOME_TIMEOUT)
-		return say(cause, CAUSE_NO_ANSWER, e->exhausted && !e->remote_is_here && told(e, UNTOLD_REQUEST_RESET),
+		return say(cause, CAUSE_NO_ANSWER,
+			   e->exhausted && !e->remote_is_here && evidence_shows(e, UNTOLD_REQUEST_RESET),
 			   "SYN-ACK unanswered, sent %s: its client is filtered, down or forged", often);
 	return say(cause, CAUSE_SEGMENT_LOST, false,
 		   "SYN-ACK sent %s: it or the final ACK was lost on the way", often);
@@ -453,7 +396,7 @@ static bool synack_again(const struct evidence *e, struct cause *cause)
 static bool slow_ack(const struct evidence *e, struct cause *cause)
 {
 	const struct event_handshake *h = e->handshake;
-	uint64_t start_ns = h->end_ns - h->latency_ns, there_ns, back_ns;
+	uint64_t start_ns = handshake_start_ns(h), there_ns, back_ns;
 	char took[16];
 
 	if (h->outcome != OUTCOME_ESTABLISHED || h->retransmits || h->latency_ns == NS_UNKNOWN)
@@ -463,9 +406,9 @@ static bool slow_ack(const struct evidence *e, struct cause *cause)
 	back_ns = h->end_ns - e->client_done_ns;
 	if (e->client_done_ns != NS_UNKNOWN && e->client_done_ns >= start_ns && !e->deferred) {
 		if (one_slow_trip(there_ns, back_ns))
-			return say(cause, CAUSE_SLOW_PATH, whole(e),
+			return say(cause, CAUSE_SLOW_PATH, evidence_whole(e),
 				   "nothing was sent again: the round trip itself took %s", took);
-		if (!told(e, UNTOLD_REFUSED_ACK))
+		if (!evidence_shows(e, UNTOLD_REFUSED_ACK))
 			return say(cause, CAUSE_UNKNOWN, false,
 				   "the client had the SYN-ACK long before: its final ACK was lost, or a full "
 				   "accept queue dropped it, and data completed it after %s", took);

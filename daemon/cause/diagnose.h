@@ -9,53 +9,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "bpf/event.h"
 #include "common/names.h"
-#include "daemon/queues/overflow.h"
+#include "daemon/cause/handshake_evidence.h"
 
 struct cause {
 	enum cause_code code;
 	bool proven;
 	char detail[240]; /* one sentence */
-};
-
-#define EVIDENCE_TIMES 8
-
-/* Segments of one kind that were sent: times from the first one on, in ns. */
-struct transmissions {
-	unsigned int count; /* the first one included; may be more than there are times */
-	uint64_t after_ns[EVIDENCE_TIMES]; /* after_ns[0] is 0 */
-};
-
-/* Refusals of this handshake by a queue of the server's, which lives on this host. */
-struct refusal_evidence {
-	unsigned int count;
-	bool proven; /* all of them are this handshake's, and no other explanation is left */
-	enum overflow_code code;
-	bool queue_known;
-	uint32_t len, max;
-};
-
-struct evidence {
-	const struct event_handshake *handshake;
-	uint64_t slow_ns; /* a latency from which on it counts as slow; 0: none does */
-	struct transmissions syns, synacks; /* of what this host saw; count 0: nothing */
-	struct refusal_evidence syn, ack;
-	uint64_t server_began_ns; /* when its first SYN-ACK left; NS_UNKNOWN: not seen on this host */
-	uint64_t client_done_ns; /* when the client was ESTABLISHED; NS_UNKNOWN: not seen */
-	uint64_t trip_ns; /* a true round trip as the other side measured it, or NS_UNKNOWN */
-	uint64_t reach_ns; /* how long the SYN that the server answered took to get there, or NS_UNKNOWN */
-	bool client_waited; /* the client is on this host, and was not ESTABLISHED when it ended */
-	bool server_done; /* the server's side ended well, and was seen to */
-	bool remote_is_here; /* the remote address was seen to be one of this host */
-	bool acked; /* a SYN-ACK was sent again though the final ACK had come */
-	bool deferred; /* the listener has TCP_DEFER_ACCEPT */
-	bool inferred; /* no event says that it ended */
-	bool exhausted; /* … and its SYN-ACK was sent as often as it may be */
-	bool complete; /* no event was lost meanwhile */
-	bool gap; /* not all its transmissions were seen */
-	bool none_refused; /* every refused SYN that it can have been is told, and there is none */
-	uint32_t untold; /* enum untold: what this kernel does not tell at all */
 };
 
 /* Does it call for a cause? `slow_ns` as in the evidence. */

@@ -14,17 +14,7 @@
 #include <stdint.h>
 
 #include "bpf/event.h"
-
-struct syn_refusals {
-	uint32_t netns;
-	uint16_t port; /* 0, with code CODES: SYNs dropped there for what no full queue explains */
-	uint8_t addr[16]; /* that it is bound to; all zero, or mapped: a wildcard */
-	uint64_t from_ns, to_ns;
-	uint64_t count;
-	enum overflow_code code;
-	bool proven; /* they are this listener's */
-	uint32_t len, max; /* of the accept queue, at its fullest between the looks */
-};
+#include "daemon/queues/overflow.h"
 
 #define REFUSALS 256 /* looks that found some; the newest are kept */
 
@@ -49,6 +39,9 @@ struct lone_syn {
 	uint16_t server_port;
 	uint64_t sent_ns, came_ns; /* it was refused between the two, if it was */
 };
+
+/* How many of the known network namespaces have the address; of `netns` only, if that is not 0. */
+typedef unsigned int (*local_fn)(void *ctx, uint32_t netns, const uint8_t *addr);
 
 typedef bool (*refusal_served_fn)(void *ctx, uint32_t netns);
 

@@ -62,8 +62,8 @@ struct track *tracks_of(const struct tracks *ts, uint64_t key, uint32_t client_i
 static void clear(struct track *t, uint32_t client_isn)
 {
 	*t = (struct track){ .next = t->next, .key = t->key, .client_isn = client_isn,
-			     .client_done_ns = NS_UNKNOWN, .server_began_ns = NS_UNKNOWN,
-			     .server_trip_ns = NS_UNKNOWN, .client_trip_ns = NS_UNKNOWN };
+			     .client = { .done_ns = NS_UNKNOWN, .trip_ns = NS_UNKNOWN },
+			     .server = { .began_ns = NS_UNKNOWN, .trip_ns = NS_UNKNOWN } };
 }
 
 struct track *tracks_get(struct tracks *ts, uint64_t key, uint32_t client_isn, uint64_t now_ns)

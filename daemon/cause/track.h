@@ -11,11 +11,14 @@
 #include <stdint.h>
 
 #include "bpf/event.h"
-#include "daemon/cause/diagnose.h"
+#include "daemon/cause/handshake_evidence.h"
 
 #define TRACK_BUCKETS 4096
 #define TRACKS_MAX 12288
 #define RECENT 32768 /* clients that were ESTABLISHED */
+
+#define FORGET_NS 150000000000ULL /* longer than any retransmission timer */
+#define SLOP_NS 5000000ULL /* between a look and the moment it is dated */
 
 /* When segments of one kind were sent. */
 struct series {
@@ -28,32 +31,58 @@ void series_add(struct series *s, uint64_t ns);
 unsigned int series_known(const struct series *s);
 uint64_t series_ns(const struct series *s, unsigned int i);
 
+/* The client, as far as its side is on this host. */
+struct track_client {
+	uint8_t addr[16];
+	uint16_t port;
+	bool ended;
+	uint64_t done_ns; /* when it was ESTABLISHED; NS_UNKNOWN: not seen to be */
+	uint64_t trip_ns; /* a true round trip, or NS_UNKNOWN */
+	struct series syns;
+	uint16_t unanswered; /* of them, the first ones */
+	uint8_t asked; /* bits: SYNs that are candidates of refusals */
+	uint32_t claim[EVIDENCE_TIMES]; /* of each SYN: the refusals that it may be among, 0: none */
+};
+
+/* The server, likewise. */
+struct track_server {
+	uint8_t addr[16];
+	uint16_t port;
+	bool done;
+	uint32_t netns; /* 0: its side was not seen */
+	uint64_t began_ns; /* the first SYN-ACK; NS_UNKNOWN: not seen */
+	uint64_t trip_ns; /* a true round trip, or NS_UNKNOWN */
+	struct series synacks;
+};
+
+/* The server's request, as its last retransmission showed it. */
+struct track_request {
+	uint64_t last_ns;
+	uint64_t due_ns; /* the SYN-ACK goes out again by then, or the request is gone; 0: no request */
+	uint16_t attempt; /* of the SYN-ACK */
+	uint8_t timeouts, retries; /* of the SYN-ACK, as in event_retransmit */
+	bool acked, deferred;
+};
+
+/* Segments of one kind that a queue refused, as events reported them one by one. */
+struct track_refused {
+	uint16_t count;
+	uint8_t code; /* enum overflow_code, of the last one */
+	bool proven; /* all of them are */
+};
+
 /* One connection, seen from both ends as far as they are on this host. */
 struct track {
 	struct track *next;
 	uint64_t key;
 	uint64_t touched_ns;
-	uint64_t client_done_ns; /* NS_UNKNOWN: not seen to be ESTABLISHED */
-	uint64_t server_began_ns; /* the first SYN-ACK */
-	uint64_t server_trip_ns, client_trip_ns; /* a true round trip, or NS_UNKNOWN */
-	uint64_t due_ns; /* the SYN-ACK goes out again by then, or the request is gone; 0: no request */
-	uint64_t last_ns; /* its last retransmission */
-	struct series syn, synack;
-	uint32_t claim[EVIDENCE_TIMES]; /* of each SYN: the refusals that it may be among, 0: none */
 	uint32_t client_isn;
-	uint32_t server_netns; /* 0: its side was not seen */
-	uint32_t len, max;
-	uint8_t server_addr[16], client_addr[16];
-	uint16_t server_port, client_port;
-	uint16_t unanswered; /* SYNs, the first ones */
-	uint16_t acks_refused, syns_refused;
-	uint16_t attempt; /* of the SYN-ACK */
-	uint8_t timeouts, retries; /* of the SYN-ACK, as in event_retransmit */
-	uint8_t asked; /* bits: SYNs that are candidates of refusals */
-	uint8_t syn_code; /* enum overflow_code */
-	bool acks_proven, syns_proven;
-	bool acked, deferred, server_done, client_ended;
 	bool gap; /* not all transmissions were seen */
+	struct track_client client;
+	struct track_server server;
+	struct track_request request;
+	struct track_refused refused_syns, refused_acks;
+	uint32_t len, max; /* of the accept queue, at the last refusal */
 };
 
 _Static_assert(EVIDENCE_TIMES <= 8, "asked");

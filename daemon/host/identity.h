@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* From a cgroup's id to its path and container, remembered as the JSON that records carry. */
+/*
+ * From a cgroup's id to its path and container, remembered as the JSON that records carry.
+ *
+ * The folder host/ is for what /proc and cgroups show of this host; it includes no other folder of the daemon.
+ */
 #ifndef TCPSHAKE_IDENTITY_H
 #define TCPSHAKE_IDENTITY_H
 

@@ -11,8 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "daemon/kernel/btf_pick.h"
 #include "common/log.h"
+#include "daemon/kernel/btf_pick.h"
 #include "generated/core_types.h"
 
 #define VMLINUX "/sys/kernel/btf/vmlinux"

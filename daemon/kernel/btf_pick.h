@@ -6,8 +6,8 @@
 #ifndef TCPSHAKE_BTF_PICK_H
 #define TCPSHAKE_BTF_PICK_H
 
-#include "daemon/kernel/btf_index.h"
 #include "common/buf.h"
+#include "daemon/kernel/btf_index.h"
 
 /*
  * BTF of the structs, unions, enums and typedefs with one of these names, which are sorted, and of what

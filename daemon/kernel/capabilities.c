@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* What a kernel may grant: what it is needed for, and what it costs to do without. */
 #include "daemon/kernel/capabilities.h"
 
 #include <errno.h>
@@ -7,7 +6,6 @@
 #include <string.h>
 
 #include "common/log.h"
-#include "daemon/kernel/source_internal.h"
 
 const struct capability all_capabilities[CAPABILITIES] = {
 	[CAP_STATE] = { "inet_sock_set_state", "every handshake", "tcpshaked does not run",

@@ -1,9 +1,44 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Evidence that is to be refused though the kernel grants it: TCPSHAKE_REFUSE, for tests and for the curious. */
+/* What a kernel may grant: what it is needed for, and what it costs to do without. */
 #ifndef TCPSHAKE_CAPABILITIES_H
 #define TCPSHAKE_CAPABILITIES_H
 
 #include <stdbool.h>
+
+enum {
+	CAP_STATE,
+	CAP_RETRANSMIT,
+	CAP_UNPREEMPTED,
+	CAP_TAKEOVER,
+	CAP_FILES,
+	CAP_LOOK,
+	CAP_KFREE,
+	CAP_RESET_SENT,
+	CAP_RESET_RECEIVED,
+	CAP_RETRANSMIT_SYN,
+	CAP_NEIGHBOUR,
+	CAP_REASON,
+	CAP_ATOMICS,
+	CAP_FUNCTIONS,
+	CAP_ACK_HOOKS,
+	CAP_RESET_HOOKS,
+	CAP_ACCEPT_FUNCTION,
+	CAP_ACCEPT_SYSCALL,
+	CAPABILITIES,
+};
+
+struct capability {
+	const char *name;
+	const char *needed_for;
+	const char *without; /* what it costs that it is missing */
+	bool required;
+	int error; /* 0 or a negative errno */
+};
+
+/* Before a kernel was asked: none is granted. */
+extern const struct capability all_capabilities[CAPABILITIES];
+
+/* ---- TCPSHAKE_REFUSE, for tests and for the curious: evidence is refused though the kernel grants it ---- */
 
 /*
  * Does TCPSHAKE_REFUSE name it? A list of names of `--probe`, separated by commas; "all" is everything that

@@ -12,8 +12,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "daemon/kernel/kernel.h"
 #include "daemon/kernel/enums.h"
+#include "daemon/kernel/kernel.h"
 #include "daemon/kernel/share.h"
 
 /* ---- what a program attaches to, found without libbpf's walk over the kernel's BTF ---- */

@@ -15,21 +15,6 @@
 #include "common/log.h"
 #include "daemon/kernel/capabilities.h"
 #include "daemon/kernel/kernel.h"
-#include "daemon/kernel/share.h"
-#include "generated/accept.skel.h"
-#include "generated/classic.skel.h"
-#include "generated/drop.skel.h"
-#include "generated/files.skel.h"
-#include "generated/look.skel.h"
-#include "generated/neighbour.skel.h"
-#include "generated/refused_ack.skel.h"
-#include "generated/refused_syn.skel.h"
-#include "generated/reset_answer.skel.h"
-#include "generated/reset_received.skel.h"
-#include "generated/reset_sent.skel.h"
-#include "generated/retransmit.skel.h"
-#include "generated/takeover.skel.h"
-#include "generated/takeover_again.skel.h"
 
 /* The daemon says itself what failed and what to do; libbpf's words are for -v. */
 static int libbpf_message(enum libbpf_print_level level, const char *format, va_list args)
@@ -121,34 +106,6 @@ static int on_event(void *ctx, void *data, size_t size)
 	return 0;
 }
 
-/* When the programs of an object are attached. */
-enum attached {
-	ATTACH_NEVER, /* it is run when it is wanted */
-	ATTACH_LATER, /* with the rest: the first that the kernel takes */
-	ATTACH_NOW, /* each of them, before any event is counted */
-};
-
-/* What a kernel may refuse, each an object of its own, in the order they are loaded in. */
-static const struct optional {
-	programs_elf *elf;
-	int capability;
-	enum attached attached;
-} optionals[OPTIONALS] = {
-	[OPTIONAL_CLASSIC] = { classic_bpf__elf_bytes, CAP_UNPREEMPTED, ATTACH_LATER },
-	[OPTIONAL_TAKEOVER] = { takeover_bpf__elf_bytes, CAP_TAKEOVER, ATTACH_LATER },
-	[OPTIONAL_TAKEOVER_AGAIN] = { takeover_again_bpf__elf_bytes, CAP_TAKEOVER, ATTACH_LATER },
-	[OPTIONAL_RETRANSMIT] = { retransmit_bpf__elf_bytes, CAP_RETRANSMIT_SYN, ATTACH_LATER },
-	[OPTIONAL_RESET_SENT] = { reset_sent_bpf__elf_bytes, CAP_RESET_SENT, ATTACH_LATER },
-	[OPTIONAL_RESET_RECEIVED] = { reset_received_bpf__elf_bytes, CAP_RESET_RECEIVED, ATTACH_LATER },
-	[OPTIONAL_NEIGHBOUR] = { neighbour_bpf__elf_bytes, CAP_NEIGHBOUR, ATTACH_LATER },
-	[OPTIONAL_DROP] = { drop_bpf__elf_bytes, CAP_KFREE, ATTACH_LATER },
-	[OPTIONAL_FILES] = { files_bpf__elf_bytes, CAP_FILES, ATTACH_NEVER },
-	[OPTIONAL_LOOK] = { look_bpf__elf_bytes, CAP_LOOK, ATTACH_NEVER },
-	[OPTIONAL_REFUSED_SYN] = { refused_syn_bpf__elf_bytes, CAP_FUNCTIONS, ATTACH_NOW },
-	[OPTIONAL_REFUSED_ACK] = { refused_ack_bpf__elf_bytes, CAP_ACK_HOOKS, ATTACH_NOW },
-	[OPTIONAL_RESET_ANSWER] = { reset_answer_bpf__elf_bytes, CAP_RESET_HOOKS, ATTACH_NOW },
-};
-
 /* How large the ring buffer is, another size for tests and hosts that are short of memory, and when to wake its reader. */
 static int size_ring(struct handshake_bpf *bpf, int cpus)
 {
@@ -238,167 +195,6 @@ static int load_required(struct source *s, const struct filter *filter)
 	return err ? err : source_write_settings(s);
 }
 
-static bool has(const struct source *s, int which)
-{
-	return programs_loaded(&s->optional[which]);
-}
-
-/* Does another kind of evidence leave something to it? */
-static bool needed(const struct source *s, int which)
-{
-	switch (which) {
-	case OPTIONAL_CLASSIC:
-		return s->preempts && !s->capabilities[CAP_ATOMICS].error;
-	case OPTIONAL_TAKEOVER: /* kernels without such atomics let a program interrupt itself */
-		return !s->capabilities[CAP_ATOMICS].error || capability_refused("fetch_atomics");
-	case OPTIONAL_TAKEOVER_AGAIN:
-		return s->preempts && needed(s, OPTIONAL_TAKEOVER);
-	case OPTIONAL_REFUSED_ACK:
-		return !has(s, OPTIONAL_DROP) || s->capabilities[CAP_REASON].error;
-	case OPTIONAL_RESET_ANSWER:
-		return s->untold & UNTOLD_NO_SOCKET;
-	}
-	return true;
-}
-
-/* The counters by which hooks into functions see what these do. */
-static bool counters_known(const struct source *s)
-{
-	for (int n = 0; n < KERNEL_NAMES; n++)
-		if (n != KERNEL_NO_SOCKET && n != KERNEL_OVERFLOW_REASON && !s->enums.number[n].known)
-			return false;
-	return true;
-}
-
-/* Why one is not even tried: 0, or a negative errno. */
-static int foreseen(const struct source *s, int which)
-{
-	const struct optional *o = &optionals[which];
-
-	if (capability_refused(s->capabilities[o->capability].name))
-		return -EPERM;
-	if (which == OPTIONAL_DROP && s->core && !s->enums.number[KERNEL_NO_SOCKET].known)
-		return -EINVAL; /* without a reason the tracepoint shows nothing */
-	if (o->capability == CAP_TAKEOVER && needed(s, which))
-		return s->capabilities[CAP_ATOMICS].error; /* without them attempts are in another table */
-	if (o->attached != ATTACH_NOW || !needed(s, which))
-		return 0;
-	return counters_known(s) ? programs_hooks_refused() : -ENOENT;
-}
-
-static int open_look(const struct bpf_object *object, void *ctx)
-{
-	struct source *s = ctx;
-
-	return look_open(&s->look, object);
-}
-
-/* What has to be done at once with what was loaded. */
-static int begin_optional(struct source *s, int which)
-{
-	struct programs *p = &s->optional[which];
-
-	if (optionals[which].attached == ATTACH_NOW)
-		return programs_attach_each(p);
-	if (which != OPTIONAL_LOOK)
-		return 0;
-	s->look.program = p->program[0].fd;
-	return look_try(&s->look);
-}
-
-static void load_optional(struct source *s, int which)
-{
-	const struct optional *o = &optionals[which];
-	struct programs *p = &s->optional[which];
-	int err = foreseen(s, which);
-
-	if (!err && needed(s, which)) {
-		err = programs_load(p, o->elf, s->bpf->obj, s->core, which == OPTIONAL_LOOK ? open_look : NULL, s);
-		err = err ? err : begin_optional(s, which);
-	}
-	if (err)
-		programs_free(p);
-	if (err || which != OPTIONAL_TAKEOVER_AGAIN)
-		s->capabilities[o->capability].error = err;
-	log_debug("%s: %s", s->capabilities[o->capability].name,
-		  err ? strerror(-err) : has(s, which) ? "loaded" : "not needed");
-}
-
-/* What the hooks see the tracepoints must not report again. */
-static int load_optionals(struct source *s)
-{
-	for (int which = 0; which < OPTIONALS; which++)
-		load_optional(s, which);
-	s->settings.acks_by_function = has(s, OPTIONAL_REFUSED_ACK);
-	s->settings.resets_by_function = has(s, OPTIONAL_RESET_ANSWER);
-	if (has(s, OPTIONAL_RESET_ANSWER))
-		s->untold &= ~(uint32_t)UNTOLD_NO_SOCKET;
-	if (has(s, OPTIONAL_REFUSED_ACK))
-		s->untold &= ~(uint32_t)UNTOLD_REQUEST_RESET;
-	return source_write_settings(s);
-}
-
-static void unload_accept(struct source *s)
-{
-	for (size_t i = 0; i < sizeof(s->accept_links) / sizeof(*s->accept_links); i++) {
-		bpf_link__destroy(s->accept_links[i]);
-		s->accept_links[i] = NULL;
-	}
-	accept_bpf__destroy(s->accept);
-	s->accept = NULL;
-}
-
-/* Load one way to see accept(), with the maps of the other programs. */
-static int try_accept(struct source *s, bool function, bool all_calls)
-{
-	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = s->core);
-	struct capability *capability =
-		&s->capabilities[function ? CAP_ACCEPT_FUNCTION : CAP_ACCEPT_SYSCALL];
-	struct accept_bpf *a;
-	int err;
-
-	if (capability_refused(capability->name) || (function && programs_hooks_refused()))
-		return capability->error = -EPERM;
-	a = accept_bpf__open_opts(&opts);
-	if (!a)
-		return -errno;
-	bpf_program__set_autoload(a->progs.accept_function, function);
-	bpf_program__set_autoload(a->progs.accept_syscall, !function && !all_calls);
-	bpf_program__set_autoload(a->progs.accept4_syscall, !function && !all_calls);
-	bpf_program__set_autoload(a->progs.syscall_exit, all_calls);
-	err = share(a->obj, s->bpf->obj);
-	err = err ? err : accept_bpf__load(a);
-	err = err ? err : programs_attach_all(a->obj, s->accept_links, 2);
-	s->accept = a;
-	if (err)
-		unload_accept(s);
-	return capability->error = err;
-}
-
-/* The exits of the two system calls need tracefs; without it, those of all calls (decision 0011). */
-static int load_accept(struct source *s, bool function)
-{
-	int err = try_accept(s, function, false);
-
-	return err && !function ? try_accept(s, false, true) : err;
-}
-
-void source_probe_accept(struct source *s)
-{
-	for (int function = 0; function < 2; function++)
-		if (load_accept(s, function) == 0)
-			unload_accept(s);
-}
-
-int source_accept_error(const struct source *s)
-{
-	if (s->accept || s->accept_wait == ACCEPT_WAIT_OFF || s->accept_wait == ACCEPT_WAIT_AUTO)
-		return 0;
-	return s->capabilities[s->accept_wait == ACCEPT_WAIT_FUNCTION ? CAP_ACCEPT_FUNCTION :
-									CAP_ACCEPT_SYSCALL]
-		.error;
-}
-
 /* What this kernel never reports, by its BTF: everything, if that cannot be read. */
 static uint32_t ask_untold(const struct source *s)
 {
@@ -467,13 +263,13 @@ static int load_all(struct source *s, const struct filter *filter)
 	s->capabilities[CAP_REASON].error = capability_refused("overflow_reason") ? -EPERM :
 					    s->untold & UNTOLD_REQUEST_RESET	  ? -ENOENT :
 										    0;
-	err = load_optionals(s);
+	err = optionals_load(s);
 	if (err)
 		return err;
 	if (s->accept_wait == ACCEPT_WAIT_AUTO || s->accept_wait == ACCEPT_WAIT_FUNCTION)
-		load_accept(s, true);
+		accept_load(s, true);
 	else if (s->accept_wait == ACCEPT_WAIT_SYSCALL)
-		load_accept(s, false);
+		accept_load(s, false);
 	return latencies_begin(s);
 }
 
@@ -502,43 +298,6 @@ int source_load(struct source *s, const struct filter *filter, enum accept_wait 
 	return s->ring ? 0 : -errno;
 }
 
-static void attach_optional(struct source *s, int which)
-{
-	int *error = &s->capabilities[optionals[which].capability].error;
-
-	if (optionals[which].attached != ATTACH_LATER || !has(s, which))
-		return;
-	*error = programs_attach(&s->optional[which]);
-	if (!programs_attached(&s->optional[which]))
-		programs_free(&s->optional[which]);
-}
-
-/* What the daemon could not attach to. */
-static uint32_t unattached(const struct source *s)
-{
-	uint32_t untold = 0;
-
-	if (!has(s, OPTIONAL_RESET_SENT))
-		untold |= UNTOLD_RESET_SENT;
-	if (!has(s, OPTIONAL_RESET_SENT) || (s->untold & UNTOLD_NO_SOCKET && !has(s, OPTIONAL_DROP)))
-		untold |= UNTOLD_CLOSED_PORT;
-	if (!has(s, OPTIONAL_RESET_RECEIVED))
-		untold |= UNTOLD_RESET_RECEIVED;
-	if (!source_tells_acks(s))
-		untold |= UNTOLD_REFUSED_ACK;
-	if (s->capabilities[CAP_KFREE].error && !has(s, OPTIONAL_REFUSED_ACK))
-		untold |= UNTOLD_REQUEST_RESET | UNTOLD_REFUSED_COOKIE;
-	if (!has(s, OPTIONAL_RETRANSMIT))
-		untold |= UNTOLD_SYN_RETRANSMIT;
-	if (!has(s, OPTIONAL_NEIGHBOUR))
-		untold |= UNTOLD_NEIGHBOUR;
-	if (!has(s, OPTIONAL_LOOK))
-		untold |= UNTOLD_QUEUES;
-	if (!has(s, OPTIONAL_FILES))
-		untold |= UNTOLD_LISTENERS;
-	return untold;
-}
-
 /* State changes by the classic tracepoint where it is needed and there, else by the other. */
 static int attach_required(struct source *s)
 {
@@ -548,8 +307,8 @@ static int attach_required(struct source *s)
 		s->bpf->progs.retransmit_synack,
 	};
 
-	attach_optional(s, OPTIONAL_CLASSIC);
-	for (int i = has(s, OPTIONAL_CLASSIC); i < REQUIRED_LINKS; i++) {
+	optional_attach(s, OPTIONAL_CLASSIC);
+	for (int i = optional_loaded(s, OPTIONAL_CLASSIC); i < REQUIRED_LINKS; i++) {
 		s->links[i] = programs_attach_one(programs[i]);
 		if (!s->links[i])
 			return -errno;
@@ -566,8 +325,8 @@ int source_attach(struct source *s)
 	if (err)
 		return err;
 	for (int which = OPTIONAL_CLASSIC + 1; which < OPTIONALS; which++)
-		attach_optional(s, which);
-	s->untold |= unattached(s);
+		optional_attach(s, which);
+	s->untold |= optionals_untold(s);
 	s->settings.acks_by_drop = !s->capabilities[CAP_KFREE].error && !s->capabilities[CAP_REASON].error;
 	return source_write_settings(s);
 }
@@ -588,7 +347,7 @@ void source_detach(struct source *s)
 	for (int which = 0; which < OPTIONALS; which++)
 		programs_detach(&s->optional[which]);
 	if (s->accept)
-		unload_accept(s);
+		accept_unload(s);
 }
 
 int source_fd(const struct source *s)

@@ -2,6 +2,8 @@
 /*
  * The kernel side: loads and attaches the BPF programs, hands on their events, reads their
  * counters. It knows no record and no sink.
+ *
+ * The folder kernel/ is for what needs libbpf, which is used nowhere else; it may include host/.
  */
 #ifndef TCPSHAKE_SOURCE_H
 #define TCPSHAKE_SOURCE_H
@@ -12,6 +14,7 @@
 
 #include "bpf/event.h"
 #include "common/filter.h"
+#include "daemon/kernel/capabilities.h"
 
 struct source;
 
@@ -62,15 +65,6 @@ void source_costs(const struct source *s, void (*fn)(void *ctx, const struct pro
 uint32_t source_untold(const struct source *s);
 /* Its name for why it sent a RST, "no_socket" for SK_RST_REASON_NO_SOCKET; NULL if it has none. */
 const char *source_reset_reason(const struct source *s, uint32_t reason);
-
-/* What the kernel grants, in the order of source_capabilities(). */
-struct capability {
-	const char *name;
-	const char *needed_for;
-	const char *without; /* what it costs that it is missing */
-	bool required;
-	int error; /* 0 or a negative errno */
-};
 
 struct source *source_new(const struct source_handler *handler);
 void source_free(struct source *s);
@@ -140,6 +134,7 @@ bool source_bounds_acks(const struct source *s);
 /* Does one tell of each refused SYN, now? */
 bool source_tells_syns(const struct source *s);
 
+/* All CAPABILITIES of them, with what this kernel grants. */
 const struct capability *source_capabilities(const struct source *s, size_t *count);
 
 #endif

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What the source's files share: source.c loads and attaches, source_read.c reads what it holds. */
+/*
+ * What the source's files share: source.c loads and attaches what is required, source_optional.c what a kernel may
+ * refuse, source_accept.c what sees accept(); source_read.c reads what the maps hold, latencies.c the histograms.
+ */
 #ifndef TCPSHAKE_SOURCE_INTERNAL_H
 #define TCPSHAKE_SOURCE_INTERNAL_H
 
@@ -9,28 +12,6 @@
 #include "daemon/kernel/programs.h"
 #include "daemon/kernel/source.h"
 #include "generated/handshake.skel.h"
-
-enum {
-	CAP_STATE,
-	CAP_RETRANSMIT,
-	CAP_UNPREEMPTED,
-	CAP_TAKEOVER,
-	CAP_FILES,
-	CAP_LOOK,
-	CAP_KFREE,
-	CAP_RESET_SENT,
-	CAP_RESET_RECEIVED,
-	CAP_RETRANSMIT_SYN,
-	CAP_NEIGHBOUR,
-	CAP_REASON,
-	CAP_ATOMICS,
-	CAP_FUNCTIONS,
-	CAP_ACK_HOOKS,
-	CAP_RESET_HOOKS,
-	CAP_ACCEPT_FUNCTION,
-	CAP_ACCEPT_SYSCALL,
-	CAPABILITIES,
-};
 
 /* Objects of programs that a kernel may refuse. */
 enum {
@@ -79,11 +60,21 @@ struct source {
 /* Hand s->settings on to the programs. 0 or a negative errno. */
 int source_write_settings(const struct source *s);
 
+/* Is any program of that object loaded? */
+bool optional_loaded(const struct source *s, int which);
+/* Load those that the kernel takes, and attach what has to be before any event is counted. 0 or a negative errno. */
+int optionals_load(struct source *s);
+void optional_attach(struct source *s, int which);
+/* What is not reported, for what could not be attached: enum untold. */
+uint32_t optionals_untold(const struct source *s);
+
+/* See accept() by its function, or by its system calls. 0 or a negative errno, which its capability has then. */
+int accept_load(struct source *s, bool function);
+void accept_unload(struct source *s);
+
 /* Before and after the programs are loaded, and at the end (NULL-safe): the histograms' maps. */
 void latencies_prepare(struct source *s);
 int latencies_begin(struct source *s);
 void latencies_free(struct latencies *l);
-
-extern const struct capability all_capabilities[CAPABILITIES];
 
 #endif

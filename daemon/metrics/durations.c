@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* How long handshakes took, as histograms: in all, by listener, by remote port. */
-#include "daemon/daemon.h"
+#include "daemon/metrics/durations.h"
 
 #include <stdio.h>
 
@@ -122,14 +121,14 @@ static void put_taken(const struct durations *d, struct exposition *e)
 	}
 }
 
-void durations_put(const struct daemon *daemon, struct exposition *e)
+void durations_put(struct source *source, struct exposition *e)
 {
 	static struct durations d; /* large, and only one is made at a time */
 
 	d = (struct durations){ .failed = exposition_aside(e, FAILED),
 				.ports = { [ROLE_ACTIVE] = exposition_aside(e, REMOTE),
 					   [ROLE_PASSIVE] = exposition_aside(e, LISTENER) } };
-	source_latencies(daemon->source, take, &d);
+	source_latencies(source, take, &d);
 	put_totals(&d, e);
 	exposition_family(e, FAILED, METRIC_HISTOGRAM, "seconds",
 			  "From the first SYN, or SYN-ACK, to the failure; buckets of a power of two.");

@@ -1,9 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/*
- * What the metrics say. Names and units are Prometheus's conventions; docs/metrics.md lists them
- * with the bounds of their cardinality.
- */
-#include "daemon/daemon.h"
+#include "daemon/metrics/measures.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +9,7 @@
 #include "common/addr.h"
 #include "common/clock.h"
 #include "common/names.h"
+#include "daemon/metrics/durations.h"
 #include "daemon/records/queue_record.h"
 #include "daemon/records/segment_record.h"
 
@@ -36,13 +33,13 @@ static void put_number(struct exposition *e, const char *name, enum metric_type 
 
 /* ---- handshakes ---- */
 
-static void put_handshakes(const struct daemon *d, const struct counters *c, struct exposition *e)
+static void put_handshakes(const struct events *events, const struct counters *c, struct exposition *e)
 {
 	exposition_family(e, "tcpshake_handshakes", METRIC_COUNTER, NULL,
 			  "Handshakes that ended, seen from this host's side, by role and outcome.");
 	for (int role = 0; role < ROLES; role++) {
 		for (int outcome = 0; outcome < OUTCOMES; outcome++) {
-			uint64_t inferred = role == ROLE_PASSIVE ? d->inferred[outcome] : 0;
+			uint64_t inferred = role == ROLE_PASSIVE ? events->handshakes.inferred[outcome] : 0;
 
 			exposition_start(e, "_total");
 			exposition_label(e, "role", role_names[role]);
@@ -60,7 +57,7 @@ static void put_handshakes(const struct daemon *d, const struct counters *c, str
 				exposition_label(e, "role", role_names[role]);
 				exposition_label(e, "cause", cause_names[code]);
 				exposition_label(e, "certainty", certainty_names[proven]);
-				exposition_value(e, d->causes[role][code][proven]);
+				exposition_value(e, events->handshakes.causes[role][code][proven]);
 			}
 		}
 	}
@@ -90,7 +87,7 @@ static void put_segments(const struct counters *c, struct exposition *e)
 	}
 }
 
-static void put_refusals(const struct daemon *d, struct exposition *e)
+static void put_refusals(const struct events *events, struct exposition *e)
 {
 	exposition_family(e, "tcpshake_overflows", METRIC_COUNTER, NULL,
 			  "SYNs and final ACKs that a queue refused, by stage, queue and action.");
@@ -103,7 +100,7 @@ static void put_refusals(const struct daemon *d, struct exposition *e)
 				exposition_label(e, "stage", stage_names[stage]);
 				exposition_label(e, "queue", queue_names[queue]);
 				exposition_label(e, "action", action_names[action]);
-				exposition_value(e, queues_refused(d->queues, stage, queue, action));
+				exposition_value(e, queues_refused(events->queues, stage, queue, action));
 			}
 		}
 	}
@@ -255,30 +252,30 @@ static void put_listener(void *ctx, struct listener *p)
 	buf_free(&addr);
 }
 
-static void put_listeners(const struct daemon *d, struct exposition *e)
+static void put_listeners(const struct events *events, struct exposition *e)
 {
-	struct listing l = { .e = e, .listeners = d->listeners, .busy = true };
+	struct listing l = { .e = e, .listeners = events->listeners, .busy = true };
 
-	listeners_each(d->listeners, count_measured, &l);
-	listeners_each(d->listeners, choose, &l);
+	listeners_each(events->listeners, count_measured, &l);
+	listeners_each(events->listeners, choose, &l);
 	l.busy = false;
-	listeners_each(d->listeners, choose, &l);
+	listeners_each(events->listeners, choose, &l);
 	for (int i = 0; i < MEASURES; i++) {
 		l.measure = i;
 		exposition_family(e, listener_measures[i].name, listener_measures[i].type,
 				  listener_measures[i].unit, listener_measures[i].help);
-		listeners_each(d->listeners, put_listener, &l);
+		listeners_each(events->listeners, put_listener, &l);
 	}
 	put_number(e, "tcpshake_listeners", METRIC_GAUGE, "Listeners that are known.",
-		   listeners_count(d->listeners));
+		   listeners_count(events->listeners));
 	put_number(e, "tcpshake_listeners_omitted", METRIC_GAUGE,
 		   "Of these, those without series of their own.",
-		   listeners_count(d->listeners) - l.measured);
+		   listeners_count(events->listeners) - l.measured);
 }
 
 /* ---- the daemon itself ---- */
 
-static void put_events(const struct daemon *d, const struct counters *c, struct exposition *e)
+static void put_events(const struct events *events, const struct counters *c, struct exposition *e)
 {
 	static const char *const fates[] = { "delivered", "filtered", "limited", "lost" };
 	struct fate fate;
@@ -286,11 +283,11 @@ static void put_events(const struct daemon *d, const struct counters *c, struct 
 	exposition_family(e, "tcpshake_events_seen", METRIC_COUNTER, NULL,
 			  "What might become a record, by kind: the sum of what became of it.");
 	for (int type = 0; type < RECORD_TYPES; type++)
-		if (tally_fate(&d->tallies, c, type, &fate))
+		if (tally_fate(&events->emit.tallies, c, type, &fate))
 			put_total(e, "kind", record_type_names[type], fate.seen);
 	exposition_family(e, "tcpshake_events", METRIC_COUNTER, NULL, "What became of it.");
 	for (int type = 0; type < RECORD_TYPES; type++) {
-		if (!tally_fate(&d->tallies, c, type, &fate))
+		if (!tally_fate(&events->emit.tallies, c, type, &fate))
 			continue;
 		for (int i = 0; i < 4; i++) {
 			const uint64_t part[] = { fate.delivered, fate.filtered, fate.limited, fate.lost };
@@ -304,7 +301,7 @@ static void put_events(const struct daemon *d, const struct counters *c, struct 
 	exposition_family(e, "tcpshake_missed_events", METRIC_COUNTER, NULL,
 			  "Events that the kernel skipped, for a program was running on that CPU.");
 	exposition_start(e, "_total");
-	exposition_value(e, source_missed(d->source));
+	exposition_value(e, source_missed(events->source));
 }
 
 static void add_feed(void *ctx, struct feed *feed)
@@ -318,12 +315,12 @@ static void add_feed(void *ctx, struct feed *feed)
 	sum[2] += feed_lost(feed);
 }
 
-static void put_feeds(const struct daemon *d, struct exposition *e)
+static void put_feeds(const struct events *events, struct exposition *e)
 {
 	uint64_t sum[3] = {};
 
-	sinks_gone(d->sinks, &sum[1], &sum[2]);
-	sinks_each(d->sinks, add_feed, sum);
+	sinks_gone(events->emit.sinks, &sum[1], &sum[2]);
+	sinks_each(events->emit.sinks, add_feed, sum);
 	put_number(e, "tcpshake_feeds", METRIC_GAUGE, "Readers of records.", sum[0]);
 	put_number(e, "tcpshake_feed_records", METRIC_COUNTER,
 		   "Records put to readers, those that went away included.", sum[1]);
@@ -361,7 +358,7 @@ static uint64_t resident_bytes(void)
 	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
-static void put_daemon(const struct daemon *d, struct exposition *e)
+static void put_daemon(const struct events *events, struct exposition *e)
 {
 	struct rusage usage;
 
@@ -380,59 +377,97 @@ static void put_daemon(const struct daemon *d, struct exposition *e)
 	exposition_family(e, "process_start_time_seconds", METRIC_GAUGE, "seconds",
 			  "When the daemon started, in seconds since the epoch.");
 	exposition_start(e, "");
-	exposition_seconds(e, d->start_ns + (uint64_t)d->offset_ns);
+	exposition_seconds(e, events->answers.start_ns + (uint64_t)events->emit.offset_ns);
 	exposition_family(e, "tcpshake_look_interval_seconds", METRIC_GAUGE, "seconds",
 			  "From one look at listeners and audit to the next: as asked, or longer lest it "
 			  "take more than 1 % of a CPU.");
 	exposition_start(e, "");
-	exposition_seconds(e, d->pace.interval_ns);
+	exposition_seconds(e, events->looks.pace.interval_ns);
 	exposition_family(e, "tcpshake_look_cpu_seconds", METRIC_COUNTER, "seconds",
 			  "CPU time of the daemon for these looks.");
 	exposition_start(e, "_total");
-	exposition_seconds(e, d->look_cpu_ns);
-	put_number(e, "tcpshake_looks", METRIC_COUNTER, "Looks at listeners and audit.", d->looks);
+	exposition_seconds(e, events->looks.cpu_ns);
+	put_number(e, "tcpshake_looks", METRIC_COUNTER, "Looks at listeners and audit.", events->looks.count);
 	exposition_family(e, "tcpshake_bpf_run_seconds", METRIC_COUNTER, "seconds",
 			  "Time in each BPF program, while kernel.bpf_stats_enabled is set.");
-	source_costs(d->source, put_cost, e);
+	source_costs(events->source, put_cost, e);
 	exposition_family(e, "tcpshake_bpf_runs", METRIC_COUNTER, NULL,
 			  "Runs of each BPF program, while kernel.bpf_stats_enabled is set.");
-	source_costs(d->source, put_runs, e);
+	source_costs(events->source, put_runs, e);
 	exposition_family(e, "tcpshake_build_info", METRIC_GAUGE, NULL, "Always 1.");
 	exposition_start(e, "");
 	exposition_label(e, "version", TCPSHAKE_VERSION);
 	exposition_value(e, 1);
 }
 
-static void put_audits(const struct daemon *d, struct exposition *e)
+struct audit_series {
+	struct exposition *e;
+	unsigned int room; /* for so many namespaces more */
+};
+
+static void start_audit(struct exposition *e, const struct audit_report *r, int counter, const char *suffix)
+{
+	exposition_start(e, suffix);
+	exposition_label_number(e, "netns", r->netns);
+	exposition_label(e, "counter", r->rows[counter].name);
+}
+
+static void put_difference(void *ctx, const struct audit_report *r)
+{
+	struct audit_series *s = ctx;
+
+	if (!s->room)
+		return;
+	s->room--;
+	for (int i = 0; i < AUDIT_COUNTERS; i++) {
+		start_audit(s->e, r, i, "");
+		exposition_signed(s->e, r->rows[i].rule ? 0 : r->rows[i].difference);
+	}
+}
+
+static void put_unexplained(void *ctx, const struct audit_report *r)
+{
+	struct audit_series *s = ctx;
+
+	if (!s->room)
+		return;
+	s->room--;
+	for (int i = 0; i < AUDIT_COUNTERS; i++) {
+		start_audit(s->e, r, i, "_total");
+		exposition_value(s->e, r->unexplained[i]);
+	}
+}
+
+static void put_audits(const struct events *events, struct exposition *e)
 {
 	exposition_family(e, "tcpshake_audit_difference", METRIC_GAUGE, NULL,
 			  "The kernel's counter less what was seen, in the last interval that was "
 			  "audited, where no rule explains it.");
-	queues_measure_audits(d->queues, e, false, NAMESPACES_MAX);
+	queues_each_audit(events->queues, put_difference, &(struct audit_series){ e, NAMESPACES_MAX });
 	exposition_family(e, "tcpshake_audit_unexplained", METRIC_COUNTER, NULL,
 			  "Such differences of all audits, without their signs, added up.");
-	queues_measure_audits(d->queues, e, true, NAMESPACES_MAX);
+	queues_each_audit(events->queues, put_unexplained, &(struct audit_series){ e, NAMESPACES_MAX });
 	exposition_family(e, "tcpshake_audits", METRIC_COUNTER, NULL,
 			  "Audits of namespaces, by whether all that differs is explained.");
-	put_total(e, "balanced", "true", queues_audits(d->queues, true));
-	put_total(e, "balanced", "false", queues_audits(d->queues, false));
+	put_total(e, "balanced", "true", queues_audits(events->queues, true));
+	put_total(e, "balanced", "false", queues_audits(events->queues, false));
 }
 
 void measures_put(void *ctx, struct exposition *e)
 {
-	struct daemon *d = ctx;
+	struct events *events = ctx;
 	struct counters c;
 
-	flow_drain(d);
-	if (source_counters(d->source, &c))
+	looks_drain(&events->looks);
+	if (source_counters(events->source, &c))
 		memset(&c, 0, sizeof(c));
-	put_handshakes(d, &c, e);
-	durations_put(d, e);
+	put_handshakes(events, &c, e);
+	durations_put(events->source, e);
 	put_segments(&c, e);
-	put_refusals(d, e);
-	put_listeners(d, e);
-	put_audits(d, e);
-	put_events(d, &c, e);
-	put_feeds(d, e);
-	put_daemon(d, e);
+	put_refusals(events, e);
+	put_listeners(events, e);
+	put_audits(events, e);
+	put_events(events, &c, e);
+	put_feeds(events, e);
+	put_daemon(events, e);
 }

@@ -100,42 +100,21 @@ static void op_probe(struct client *client, const cJSON *request)
 	reply_end(client, NULL);
 }
 
-static struct record *begin_answer(void *ctx, enum record_type type, uint64_t mono_ns, int64_t offset_ns)
-{
-	struct client *client = ctx;
-	struct record *answer = &client->control->answer;
-
-	record_begin(answer, type, mono_ns, offset_ns);
-	return answer;
-}
-
-static void put_answer(void *ctx, const struct filter_subject *subject)
-{
-	struct client *client = ctx;
-
-	(void)subject;
-	feed_answer(sink_feed(client->sink), &client->control->answer);
-}
-
 static void op_listeners(struct client *client, const cJSON *request)
 {
-	const struct queues_output answer = { .begin = begin_answer, .end = put_answer,
-					      .ctx = client };
 	struct control *c = client->control;
 
 	(void)request;
-	c->handler.listeners(c->handler.ctx, &answer);
+	c->handler.listeners(c->handler.ctx, sink_feed(client->sink));
 	reply_end(client, NULL);
 }
 
 static void op_stats(struct client *client, const cJSON *request)
 {
-	const struct queues_output answer = { .begin = begin_answer, .end = put_answer,
-					      .ctx = client };
 	struct control *c = client->control;
 
 	(void)request;
-	c->handler.stats(c->handler.ctx, &answer);
+	c->handler.stats(c->handler.ctx, sink_feed(client->sink));
 	reply_end(client, NULL);
 }
 

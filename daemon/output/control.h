@@ -8,17 +8,16 @@
 
 #include <event2/event.h>
 
-#include "daemon/queues/queues.h"
 #include "daemon/output/sinks.h"
 
 struct control;
 
-/* Makes the records that answers consist of; `filter` is the subscriber's. */
+/* Makes the records that answers consist of, or puts them to `to` itself; `filter` is the subscriber's. */
 struct control_handler {
 	void (*hello)(void *ctx, struct record *r, const struct filter *filter);
 	void (*probe)(void *ctx, struct record *r);
-	void (*listeners)(void *ctx, const struct queues_output *to);
-	void (*stats)(void *ctx, const struct queues_output *to);
+	void (*listeners)(void *ctx, struct feed *to);
+	void (*stats)(void *ctx, struct feed *to);
 	void (*end)(void *ctx, struct record *r, const char *error); /* NULL: ok */
 	void *ctx;
 };

@@ -90,11 +90,6 @@ bool feed_is_subscribed(const struct feed *f)
 	return f->subscribed;
 }
 
-const struct filter *feed_filter(const struct feed *f)
-{
-	return &f->filter;
-}
-
 static size_t backlog(const struct feed *f)
 {
 	return f->out.len - f->sent;
@@ -209,9 +204,11 @@ void feed_offer(struct feed *f, const struct record *r, const struct filter_subj
 		t->records++;
 }
 
-struct feed_tally feed_tally(const struct feed *f, enum record_type type)
+void feed_totals(const struct feed *f, struct feed_totals *totals)
 {
-	return f->tally[type];
+	totals->records = f->seq;
+	totals->lost = f->lost_total;
+	memcpy(totals->of, f->tally, sizeof(totals->of));
 }
 
 bool feed_is_full(const struct feed *f)

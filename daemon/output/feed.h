@@ -5,6 +5,9 @@
  * A feed never blocks the daemon. What a slow reader, or a file that cannot be written, leaves no
  * room for is dropped as whole records, counted by type, and told in the feed itself as `loss` once
  * there is room again. Everything put is then written or counted as lost.
+ *
+ * The folder output/ is for who reads records: a file, a pipe, subscribers; it may include records/ and below, and
+ * makes no record but `loss`.
  */
 #ifndef TCPSHAKE_FEED_H
 #define TCPSHAKE_FEED_H
@@ -16,6 +19,7 @@
 #include "common/filter.h"
 #include "common/names.h"
 #include "daemon/records/record.h"
+#include "daemon/records/tally.h"
 
 struct feed;
 
@@ -41,7 +45,6 @@ void feed_finish_line(struct feed *f);
  */
 void feed_subscribe(struct feed *f, struct filter *filter, const uint64_t *before);
 bool feed_is_subscribed(const struct feed *f);
-const struct filter *feed_filter(const struct feed *f);
 
 /* Append one record; the body is what follows `"seq":N,`. */
 void feed_put(struct feed *f, const struct record *r);
@@ -49,14 +52,8 @@ void feed_put(struct feed *f, const struct record *r);
 /* The same of one of the stream: counts what becomes of it, the feed's own filter first. */
 void feed_offer(struct feed *f, const struct record *r, const struct filter_subject *subject);
 
-/* What was offered: before + records + filtered + lost is what all feeds were. */
-struct feed_tally {
-	uint64_t before; /* it was subscribed */
-	uint64_t records; /* appended */
-	uint64_t filtered; /* by its own filter */
-	uint64_t lost; /* for want of room */
-};
-struct feed_tally feed_tally(const struct feed *f, enum record_type type);
+/* What became of all that was put to it. */
+void feed_totals(const struct feed *f, struct feed_totals *totals);
 
 /* What is lost besides records: the beginning of an attempt, a change of state. */
 enum loss_what { LOSS_BEGINNING = RECORD_TYPES, LOSS_TRANSITION, LOSS_WHATS };

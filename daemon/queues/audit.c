@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "daemon/queues/audit.h"
 
-#include "daemon/records/parts.h"
+#include <stddef.h>
+
+#include "bpf/event.h"
 
 /*
  * Each rule bounds the difference (kernel - observed, since the beginning) that it explains.
@@ -182,43 +184,4 @@ bool audit_compare(struct audit_books *last, const struct audit_books *now,
 	}
 	*last = *now;
 	return balanced;
-}
-
-static void put_difference(struct buf *b, int64_t difference)
-{
-	buf_lit(b, "\"difference\":");
-	if (difference < 0)
-		buf_lit(b, "-");
-	buf_u64(b, difference < 0 ? 0 - (uint64_t)difference : (uint64_t)difference);
-}
-
-void record_audit(struct buf *b, uint32_t netns, uint64_t interval_ns, bool balanced,
-		  const struct audit_row rows[AUDIT_COUNTERS])
-{
-	buf_lit(b, ",");
-	put_count(b, "netns", netns);
-	buf_lit(b, ",");
-	put_count(b, "interval_ns", interval_ns);
-	buf_lit(b, ",\"counters\":[");
-	for (int i = 0; i < AUDIT_COUNTERS; i++) {
-		if (i)
-			buf_lit(b, ",");
-		buf_lit(b, "{\"name\":");
-		buf_json_str(b, rows[i].name, SIZE_MAX);
-		buf_lit(b, ",");
-		put_count(b, "kernel", rows[i].kernel);
-		buf_lit(b, ",");
-		put_count(b, "observed", rows[i].observed);
-		buf_lit(b, ",");
-		put_difference(b, rows[i].difference);
-		buf_lit(b, ",\"rule\":");
-		if (rows[i].rule)
-			buf_json_str(b, rows[i].rule, SIZE_MAX);
-		else
-			buf_lit(b, "null");
-		buf_lit(b, "}");
-	}
-	buf_lit(b, "],\"balanced\":");
-	put_bool(b, balanced);
-	buf_lit(b, "}\n");
 }

@@ -10,7 +10,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/buf.h"
 #include "daemon/host/netstat.h"
 
 /* Counters that are audited, by their number in enum netstat_counter. */
@@ -43,8 +42,14 @@ struct audit_row {
 bool audit_compare(struct audit_books *last, const struct audit_books *now,
 		   struct audit_row rows[AUDIT_COUNTERS]);
 
-/* End the body of an `audit` record. */
-void record_audit(struct buf *b, uint32_t netns, uint64_t interval_ns, bool balanced,
-		  const struct audit_row rows[AUDIT_COUNTERS]);
+/* An audit of a namespace. */
+struct audit_report {
+	uint32_t netns;
+	uint64_t mono_ns; /* when, and of how long an interval */
+	uint64_t interval_ns;
+	bool balanced;
+	const struct audit_row *rows; /* AUDIT_COUNTERS of them */
+	const uint64_t *unexplained; /* for each row: the differences of all audits until now that no rule explains */
+};
 
 #endif

@@ -3,12 +3,12 @@
 #ifndef TCPSHAKE_BOOKS_H
 #define TCPSHAKE_BOOKS_H
 
-#include "daemon/queues/audit.h"
-#include "daemon/queues/listeners.h"
 #include "daemon/host/locals.h"
 #include "daemon/host/netstat.h"
-#include "daemon/queues/overflow.h"
 #include "daemon/kernel/source.h"
+#include "daemon/queues/audit.h"
+#include "daemon/queues/listeners.h"
+#include "daemon/queues/overflow.h"
 
 struct book {
 	struct book *next;

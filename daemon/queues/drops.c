@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Refusals that no event reports: what the listeners and the namespaces counted, from looks to records. */
+/* Refusals that no event reports: from what the listeners and the namespaces counted, at each look. */
 #include "daemon/queues/queues_internal.h"
 
 #include <string.h>
@@ -62,15 +62,13 @@ static void tell_refused(struct queues *q, const struct listener *p,
 				  .max = p->sample.accept_max };
 
 	memcpy(r.addr, p->addr, sizeof(r.addr));
-	if (q->output.refused && f->stage == STAGE_SYN && f->action == ACTION_DROPPED)
-		q->output.refused(q->output.ctx, &r);
+	if (f->stage == STAGE_SYN && f->action == ACTION_DROPPED)
+		q->handler.refused(q->handler.ctx, &r);
 }
 
 static void report_finding(struct queues *q, const struct book *b, struct listener *p,
 			   const struct overflow_finding *f, uint64_t now_ns)
 {
-	struct record *r = q->output.begin(q->output.ctx, RECORD_OVERFLOW, now_ns, q->offset_ns);
-
 	if (p && f->code == CODE_ACCEPT_QUEUE_FULL && !f->proven)
 		p->summed += f->count;
 	q->refused[f->stage][f->queue][f->action] += f->count;
@@ -80,20 +78,19 @@ static void report_finding(struct queues *q, const struct book *b, struct listen
 		p->refused.syn += f->count;
 	if (p)
 		tell_refused(q, p, f, now_ns);
-	record_overflow(&r->body, &(struct overflow_report){
-					  .finding = *f,
-					  .netns = b->netns,
-					  .local_addr = p ? p->addr : NULL,
-					  .local_port = p ? p->port : 0,
-					  .queue_known = p,
-					  .accept_len = p ? p->sample.accept_len : 0,
-					  .accept_max = p ? p->sample.accept_max : 0,
-					  .owner = p && p->owner_count ? &p->owner[0] : NULL,
-					  .interval_ns = now_ns - q->last_ns,
-				  });
-	q->output.end(q->output.ctx, &(struct filter_subject){ .ends_only = true, .netns = b->netns,
-							       .local_port = p ? p->port : 0,
-							       CGROUP_OF(q, p) });
+	q->handler.overflow(q->handler.ctx,
+			    &(struct overflow_report){
+				    .finding = *f,
+				    .netns = b->netns,
+				    .local_addr = p ? p->addr : NULL,
+				    .local_port = p ? p->port : 0,
+				    .queue_known = p,
+				    .accept_len = p ? p->sample.accept_len : 0,
+				    .accept_max = p ? p->sample.accept_max : 0,
+				    .listener = p,
+				    .interval_ns = now_ns - q->last_ns,
+			    },
+			    now_ns);
 }
 
 static void account(struct listener *p, const struct overflow_view *v)
@@ -118,8 +115,8 @@ static void tell_doubt(struct queues *q, const struct book *b, size_t count, siz
 		doubt |= q->views[i].syn_failed || (!b->known && q->views[i].drops);
 	for (size_t i = 0; i < findings; i++)
 		doubt |= q->findings[i].view == OVERFLOW_NOBODY;
-	if (doubt && q->output.refused)
-		q->output.refused(q->output.ctx, &r);
+	if (doubt)
+		q->handler.refused(q->handler.ctx, &r);
 }
 
 static size_t find(struct queues *q, struct book *b, size_t count)

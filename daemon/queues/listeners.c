@@ -52,6 +52,13 @@ struct listener *listeners_find(const struct listeners *l, uint64_t socket)
 	return p;
 }
 
+bool listener_is_quiet(const struct listener *listener)
+{
+	const struct listener_sample *s = &listener->sample;
+
+	return !s->accept_len && !s->syn_len && !listener->peak && s->drops == listener->drops_accounted;
+}
+
 bool listener_has_address(const struct listener *p)
 {
 	return p->socket != p->inode; /* no address of the kernel's is as small as an inode's number */

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "bpf/event.h"
+#include "common/names.h"
 
 #define LISTENER_OWNERS 16
 #define LISTENER_WINDOW_NS 30000000000ULL /* scrapes are seldom further apart */
@@ -77,6 +78,8 @@ struct listener *listeners_put(struct listeners *l, const struct event_listener 
 struct listener *listeners_of(const struct listeners *l, const struct event_listener *e);
 /* By the socket's address; NULL if it is not known. */
 struct listener *listeners_find(const struct listeners *l, uint64_t socket);
+/* Was it empty at the last look, and is all that it dropped explained? */
+bool listener_is_quiet(const struct listener *listener);
 /* Is the address of its socket known, so that its queues can be looked at? */
 bool listener_has_address(const struct listener *listener);
 /* Forget it; it is freed. NULL-safe. */

@@ -41,6 +41,19 @@ static bool event_may_come(const struct overflow_view *v)
 	return v->syns_known && v->drops && v->fresh;
 }
 
+/* What the listeners dropped that nothing explains until now, and how many of them did. */
+static uint64_t unexplained(const struct overflow_view *views, size_t count, size_t *dropping)
+{
+	uint64_t drops = 0;
+
+	*dropping = 0;
+	for (size_t i = 0; i < count; i++) {
+		drops += views[i].drops;
+		*dropping += views[i].drops > 0;
+	}
+	return drops;
+}
+
 /*
  * Without the drop's reason: S SYNs and A final ACKs make S + 2A of sk_drops and S + A of
  * ListenDrops, so A is the difference, unless RSTs to requests or ACKs outside of the window add to
@@ -49,14 +62,10 @@ static bool event_may_come(const struct overflow_view *v)
 static void find_acks(struct report *r, struct overflow_counters *kernel, struct overflow_view *views,
 		      size_t count)
 {
-	uint64_t drops = 0, acks;
-	size_t dropping = 0;
+	size_t dropping;
+	uint64_t drops = unexplained(views, count, &dropping);
+	uint64_t acks = drops > kernel->drops ? drops - kernel->drops : 0;
 
-	for (size_t i = 0; i < count; i++) {
-		drops += views[i].drops;
-		dropping += views[i].drops > 0;
-	}
-	acks = drops > kernel->drops ? drops - kernel->drops : 0;
 	if (acks > kernel->overflows)
 		acks = kernel->overflows;
 	for (size_t i = 0; i < count; i++) {
@@ -79,11 +88,12 @@ static void find_acks(struct report *r, struct overflow_counters *kernel, struct
 	}
 }
 
-/* What a SYN can be dropped for, in the order a listener's look makes it likely. */
+/* The refused SYNs of a namespace by what they were refused for, to be handed out to its listeners. */
 struct pool {
 	enum overflow_queue queue;
 	enum overflow_code code;
-	uint64_t left;
+	uint64_t left; /* that no listener has yet */
+	bool proven;
 };
 
 static bool likely(const struct overflow_view *v, enum overflow_code code)
@@ -98,16 +108,22 @@ static bool likely(const struct overflow_view *v, enum overflow_code code)
 	}
 }
 
-static void give(struct report *r, struct overflow_view *views, size_t i, struct pool *pool,
-		 struct overflow_counters *kernel, bool proven)
+/* Hand the refusals of a pool out: to the listeners whose look makes it likely, or to any. */
+static void hand_out(struct report *r, struct pool *pool, struct overflow_view *views, size_t count,
+		     struct overflow_counters *kernel, bool to_any)
 {
-	uint64_t count = take(&pool->left, views[i].drops);
+	for (size_t i = 0; i < count; i++) {
+		uint64_t given;
 
-	take(&views[i].drops, count);
-	take(&kernel->drops, count);
-	add(r, (struct overflow_finding){ .view = i, .stage = STAGE_SYN, .queue = pool->queue,
-					  .evidence = EVIDENCE_SK_DROPS, .code = pool->code,
-					  .proven = proven, .count = count });
+		if (!to_any && !likely(&views[i], pool->code))
+			continue;
+		given = take(&pool->left, views[i].drops);
+		take(&views[i].drops, given);
+		take(&kernel->drops, given);
+		add(r, (struct overflow_finding){ .view = i, .stage = STAGE_SYN, .queue = pool->queue,
+						  .evidence = EVIDENCE_SK_DROPS, .code = pool->code,
+						  .proven = pool->proven, .count = given });
+	}
 }
 
 /* Can no final ACK be among the refusals that are left? */
@@ -119,45 +135,43 @@ static bool only_syns(const struct overflow_view *views, size_t count, bool reas
 	return true;
 }
 
+/*
+ * Whose a refusal was is certain if only one listener dropped anything, or if there is one kind of refusal and
+ * the listeners dropped nothing else. That three quarters were the reason never is: ListenDrops counts others.
+ */
+static void prove(struct pool pools[CODES], const struct overflow_view *views, size_t count, bool reasons)
+{
+	size_t dropping, kinds = 0;
+	uint64_t drops = unexplained(views, count, &dropping), refused = 0;
+	bool certain;
+
+	for (int code = 0; code < CODES; code++) {
+		kinds += pools[code].left > 0;
+		refused += pools[code].left;
+	}
+	certain = dropping == 1 || (kinds == 1 && drops == refused);
+	pools[CODE_ACCEPT_QUEUE_FULL].proven = certain && only_syns(views, count, reasons);
+	pools[CODE_SYN_QUEUE_FULL].proven = certain;
+}
+
+/* SYNs, each of which is one in sk_drops and one in ListenDrops. */
 static void find_syns(struct report *r, struct overflow_counters *kernel, struct overflow_view *views,
 		      size_t count, bool reasons)
 {
-	uint64_t other = kernel->drops - (kernel->drops < kernel->overflows + kernel->reqq_drops ?
-						  kernel->drops :
-						  kernel->overflows + kernel->reqq_drops);
+	uint64_t full = kernel->overflows + kernel->reqq_drops;
 	struct pool pools[CODES] = {
-		{ QUEUE_ACCEPT, CODE_ACCEPT_QUEUE_FULL, kernel->overflows },
-		{ QUEUE_SYN, CODE_SYN_QUEUE_FULL, kernel->reqq_drops },
-		{ QUEUE_SYN, CODE_SYN_QUEUE_THREE_QUARTERS, other },
+		{ QUEUE_ACCEPT, CODE_ACCEPT_QUEUE_FULL, kernel->overflows, false },
+		{ QUEUE_SYN, CODE_SYN_QUEUE_FULL, kernel->reqq_drops, false },
+		{ QUEUE_SYN, CODE_SYN_QUEUE_THREE_QUARTERS,
+		  kernel->drops > full ? kernel->drops - full : 0, false },
 	};
-	uint64_t drops = 0, refused = 0;
-	size_t dropping = 0, kinds = 0;
-	bool certain, proven[CODES] = {};
 
-	for (size_t i = 0; i < count; i++) {
-		dropping += views[i].drops > 0;
-		drops += views[i].drops;
-	}
-	for (int p = 0; p < CODES; p++) {
-		kinds += pools[p].left > 0;
-		refused += pools[p].left;
-	}
-	certain = dropping == 1 || (kinds == 1 && drops == refused);
-	proven[CODE_ACCEPT_QUEUE_FULL] = certain && only_syns(views, count, reasons);
-	proven[CODE_SYN_QUEUE_FULL] = certain;
-	for (int round = 0; round < 2; round++) { /* first to whom it is likely, then to anybody */
-		for (int p = 0; p < CODES; p++) {
-			for (size_t i = 0; i < count; i++) {
-				bool fits = likely(&views[i], pools[p].code);
-
-				/* ListenDrops alone is no overflow unless the rule applied */
-				if (p == CODE_SYN_QUEUE_THREE_QUARTERS && !fits)
-					continue;
-				if (round || fits)
-					give(r, views, i, &pools[p], kernel, proven[p]);
-			}
-		}
-	}
+	prove(pools, views, count, reasons);
+	for (int code = 0; code < CODES; code++)
+		hand_out(r, &pools[code], views, count, kernel, false);
+	/* What is left of the counters of full queues was somebody's; ListenDrops alone is no refusal by a queue. */
+	hand_out(r, &pools[CODE_ACCEPT_QUEUE_FULL], views, count, kernel, true);
+	hand_out(r, &pools[CODE_SYN_QUEUE_FULL], views, count, kernel, true);
 	kernel->overflows = pools[CODE_ACCEPT_QUEUE_FULL].left;
 	kernel->reqq_drops = pools[CODE_SYN_QUEUE_FULL].left;
 }

@@ -60,6 +60,18 @@ struct overflow_finding {
 	uint64_t count;
 };
 
+/* SYNs that a listener refused between two looks at it. */
+struct syn_refusals {
+	uint32_t netns;
+	uint16_t port; /* 0, with code CODES: SYNs dropped there for what no full queue explains */
+	uint8_t addr[16]; /* that it is bound to; all zero, or mapped: a wildcard */
+	uint64_t from_ns, to_ns;
+	uint64_t count;
+	enum overflow_code code;
+	bool proven; /* they are this listener's */
+	uint32_t len, max; /* of the accept queue, at its fullest between the looks */
+};
+
 #define OVERFLOW_NOBODY SIZE_MAX
 #define OVERFLOW_FINDINGS(views) (8 * (views) + 1) /* at most so many */
 

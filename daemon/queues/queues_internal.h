@@ -1,24 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What the files of queues.h share: queues.c follows the listeners, drops.c explains their drops. */
+/*
+ * What the files of queues.h share: queues.c follows the listeners and looks at them, listener_reports.c says which of
+ * them is reported, overflow_events.c takes refusals that events report, drops.c finds the others, and namespaces.c
+ * does what is done for each namespace.
+ */
 #ifndef TCPSHAKE_QUEUES_INTERNAL_H
 #define TCPSHAKE_QUEUES_INTERNAL_H
 
 #include "daemon/queues/books.h"
-#include "daemon/records/queue_record.h"
 #include "daemon/queues/queues.h"
 
 #define CLIENT_CACHE 64
-
-/* For filters: of a listener, or of none that is known (NULL), which is in no cgroup. */
-#define CGROUP_OF(q, p)                                                                            \
-	.cgroup_id = (p) ? (p)->cgroup_id : 0,                                                     \
-	.cgroup_path = (p) ? identity_cgroup_path((q)->identity, (p)->cgroup_id) : NULL
+#define IDLE_INTERVALS 10 /* after so many, an idle namespace's counters are read all the same */
 
 struct queues {
 	struct source *source;
 	struct listeners *listeners;
-	struct identity *identity;
-	struct queues_output output;
+	struct queues_handler handler;
 	struct books books;
 	struct look_request *requests; /* of all listeners that can be looked at */
 	struct listener **looked; /* … in the same order */
@@ -30,15 +28,37 @@ struct queues {
 	uint64_t audits[2]; /* out of balance, balanced */
 	uint32_t clients[CLIENT_CACHE]; /* namespaces whose clients were seen since then */
 	uint64_t last_ns; /* of the previous look */
-	int64_t offset_ns; /* of the wall clock */
 	unsigned int idle_intervals; /* after so many, an idle namespace's counters are read */
 	bool reasons; /* each refused final ACK is reported one by one */
 	bool blind; /* nobody can look at the queues here */
 	bool partial; /* … at those of listeners from before the daemon */
 };
 
+/* Room for so many listeners in the arrays. False if memory is out. */
+bool queues_make_room(struct queues *q, size_t room);
+
+/* ---- listener_reports.c ---- */
+
+void queues_report(const struct queues *q, const struct listener *p, enum listener_change change,
+		   uint64_t mono_ns);
+/* Report each listener that changed or is busy, since its last report. */
+void queues_report_worthy(struct queues *q);
+/* Is there nothing to say of it as long as it stays as it was at the last look? */
+bool queues_stays_quiet(const struct listener *p);
+
+/* ---- drops.c ---- */
+
 /* Explain what the listeners of one namespace dropped since the last time. */
 void queues_explain_drops(struct queues *q, struct book *b, struct listener **group, size_t count,
 			  uint64_t now_ns);
+
+/* ---- namespaces.c ---- */
+
+/* It has a listener now: its counters are read from here on. */
+void queues_begin_namespace(struct queues *q, const struct listener *p);
+/* Explain the drops of all namespaces' listeners, or of one (`netns` not 0), and audit those at work. */
+void queues_reconcile(struct queues *q, uint32_t netns, uint64_t now_ns);
+/* Audit the namespaces without a listener, after the others. */
+void queues_audit_clients(struct queues *q, uint64_t now_ns);
 
 #endif

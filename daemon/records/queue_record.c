@@ -153,7 +153,7 @@ static void put_listener_end(struct buf *b, const struct overflow_report *r)
 	else
 		buf_lit(b, "null");
 	buf_lit(b, ",\"process\":");
-	put_owner(b, r->owner);
+	put_owner(b, r->listener && r->listener->owner_count ? &r->listener->owner[0] : NULL);
 	if (r->remote_addr) {
 		buf_lit(b, ",\"remote\":");
 		put_endpoint(b, r->remote_addr, r->remote_port);

@@ -6,6 +6,7 @@
 
 #include "common/addr.h"
 #include "common/clock.h"
+#include "common/connection.h"
 #include "common/names.h"
 #include "daemon/records/parts.h"
 
@@ -32,32 +33,6 @@ void record_begin(struct record *r, enum record_type type, uint64_t mono_ns, int
 	r->real_ns = (int64_t)mono_ns + offset_ns;
 	buf_clear(&r->body);
 	record_times(&r->body, r->mono_ns, r->real_ns);
-}
-
-static uint64_t mix(uint64_t h)
-{
-	h ^= h >> 33;
-	h *= 0xff51afd7ed558ccdULL;
-	h ^= h >> 33;
-	h *= 0xc4ceb9fe1a85ec53ULL;
-	return h ^ h >> 33;
-}
-
-static uint64_t hash_endpoint(const uint8_t *addr, uint16_t port)
-{
-	uint64_t word[2];
-
-	memcpy(word, addr, sizeof(word));
-	return mix(mix(word[0]) ^ mix(word[1] + port));
-}
-
-uint64_t record_connection(const uint8_t *local_addr, uint16_t local_port,
-			   const uint8_t *remote_addr, uint16_t remote_port, uint32_t client_isn)
-{
-	uint64_t ends = hash_endpoint(local_addr, local_port) +
-			hash_endpoint(remote_addr, remote_port);
-
-	return mix(ends ^ client_isn);
 }
 
 static void put_error(struct buf *b, int error)
@@ -115,8 +90,8 @@ static void put_conn(struct buf *b, const struct event_handshake *e)
 		return;
 	}
 	buf_lit(b, "\"");
-	buf_hex64(b, record_connection(e->local_addr, e->local_port, e->remote_addr, e->remote_port,
-				       e->client_isn));
+	buf_hex64(b, connection_hash(e->local_addr, e->local_port, e->remote_addr, e->remote_port,
+				     e->client_isn));
 	buf_lit(b, "\"");
 }
 
@@ -165,8 +140,8 @@ void record_handshake(struct buf *b, const struct event_handshake *e, struct ide
 void record_accept(struct buf *b, const struct event_accept *e)
 {
 	buf_lit(b, ",\"conn\":\"");
-	buf_hex64(b, record_connection(e->local_addr, e->local_port, e->remote_addr, e->remote_port,
-				       e->client_isn));
+	buf_hex64(b, connection_hash(e->local_addr, e->local_port, e->remote_addr, e->remote_port,
+				     e->client_isn));
 	buf_lit(b, "\"");
 	put_family(b, e->remote_addr);
 	buf_lit(b, ",");

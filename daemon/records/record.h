@@ -2,6 +2,9 @@
 /*
  * Records as JSON. A record's body is what follows `"seq":N,` and ends with "}\n": the same
  * bytes go to every feed, each with a sequence number of its own.
+ *
+ * The folder records/ is for how each record is written, and for the count of what became of them; it may include
+ * cause/, queues/, kernel/ and host/, and knows no feed.
  */
 #ifndef TCPSHAKE_RECORD_H
 #define TCPSHAKE_RECORD_H
@@ -47,13 +50,6 @@ void record_loss(struct buf *b, const char *what, const char *why, uint64_t coun
 
 /* End the body with the members of an object; for all records that are not frequent. */
 void record_members(struct buf *b, const cJSON *members);
-
-/*
- * What joins the records of one connection: a hash of both endpoints in either order, and the
- * client's initial sequence number, so that client and server say the same.
- */
-uint64_t record_connection(const uint8_t *local_addr, uint16_t local_port,
-			   const uint8_t *remote_addr, uint16_t remote_port, uint32_t client_isn);
 
 void record_accept(struct buf *b, const struct event_accept *e);
 

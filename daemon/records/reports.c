@@ -148,32 +148,32 @@ static void add_counters(cJSON *members, const struct totals *totals)
 }
 
 /* Of this feed alone; `before` it began, records were delivered to others or to nobody. */
-static void add_feed_types(cJSON *to, const struct feed *feed)
+static void add_feed_types(cJSON *to, const struct feed_totals *feed)
 {
 	cJSON *all = cJSON_AddObjectToObject(to, "types"), *part;
 
 	for (int type = 0; type < RECORD_TYPES; type++) {
-		struct feed_tally t = feed_tally(feed, type);
+		const struct feed_tally *t = &feed->of[type];
 
 		if (!(STREAM_RECORDS & (1U << type)))
 			continue;
 		part = cJSON_AddObjectToObject(all, record_type_names[type]);
-		add_count(part, "before", t.before);
-		add_count(part, "records", t.records);
-		add_count(part, "filtered", t.filtered);
-		add_count(part, "lost", t.lost);
+		add_count(part, "before", t->before);
+		add_count(part, "records", t->records);
+		add_count(part, "filtered", t->filtered);
+		add_count(part, "lost", t->lost);
 	}
 }
 
-void report_bye(struct buf *b, const struct totals *totals, const struct feed *feed)
+void report_bye(struct buf *b, const struct totals *totals, const struct feed_totals *feed)
 {
 	cJSON *members = cJSON_CreateObject(), *part;
 
 	cJSON_AddStringToObject(members, "reason", totals->reason);
 	add_counters(members, totals);
 	part = cJSON_AddObjectToObject(members, "feed");
-	add_count(part, "records", feed_records(feed) + 1); /* this one is the last */
-	add_count(part, "lost", feed_lost(feed));
+	add_count(part, "records", feed->records + 1); /* this one is the last */
+	add_count(part, "lost", feed->lost);
 	add_feed_types(part, feed);
 	finish(b, members);
 }

@@ -4,7 +4,6 @@
 #define TCPSHAKE_REPORTS_H
 
 #include "common/filter.h"
-#include "daemon/output/feed.h"
 #include "daemon/kernel/source.h"
 #include "daemon/records/tally.h"
 
@@ -21,7 +20,7 @@ struct totals {
 	const char *reason; /* "signal", "duration", "error" */
 };
 
-void report_bye(struct buf *b, const struct totals *totals, const struct feed *feed);
+void report_bye(struct buf *b, const struct totals *totals, const struct feed_totals *feed);
 void report_stats(struct buf *b, const struct totals *totals); /* `reason` is not asked */
 void report_probe(struct buf *b, const struct source *source);
 /* `error`: NULL if the request was served. */

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "daemon/records/segment_record.h"
 
+#include "common/connection.h"
 #include "common/names.h"
 #include "daemon/records/parts.h"
-#include "daemon/records/record.h"
 
 static const char *const direction_names[DIRECTIONS] = {
 	[RESET_SENT] = "sent",
@@ -42,8 +42,7 @@ static void put_conn(struct buf *b, const uint8_t *local_addr, uint16_t local_po
 		     const uint8_t *remote_addr, uint16_t remote_port, uint32_t client_isn)
 {
 	buf_lit(b, ",\"conn\":\"");
-	buf_hex64(b, record_connection(local_addr, local_port, remote_addr, remote_port,
-				       client_isn));
+	buf_hex64(b, connection_hash(local_addr, local_port, remote_addr, remote_port, client_isn));
 	buf_lit(b, "\"");
 }
 

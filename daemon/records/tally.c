@@ -36,7 +36,7 @@ void tally_failed(struct tallies *t, enum record_type type)
 	t->of[type].failed++;
 }
 
-uint64_t counters_handshakes(const struct counters *c)
+static uint64_t handshakes(const struct counters *c)
 {
 	uint64_t seen = 0;
 
@@ -68,7 +68,7 @@ static uint64_t seen_of(const struct counters *c, int kind)
 {
 	switch (kind) {
 	case EVENT_HANDSHAKE:
-		return counters_handshakes(c);
+		return handshakes(c);
 	case EVENT_RESET:
 		return resets(c);
 	default:

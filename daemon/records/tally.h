@@ -44,8 +44,19 @@ struct fate {
 bool tally_fate(const struct tallies *t, const struct counters *c, enum record_type type,
 		struct fate *fate);
 
-/* Handshakes of the kernel side, by all roles and outcomes. */
-uint64_t counters_handshakes(const struct counters *c);
+/* Of one type, what was offered to one feed: before + records + filtered + lost is what all feeds were. */
+struct feed_tally {
+	uint64_t before; /* it was subscribed */
+	uint64_t records; /* appended */
+	uint64_t filtered; /* by its own filter */
+	uint64_t lost; /* for want of room */
+};
+
+struct feed_totals {
+	uint64_t records, lost; /* of all types, those of no stream included */
+	struct feed_tally of[RECORD_TYPES];
+};
+
 /* RSTs of a direction and a cause, those for requests in the SYN queue included. */
 uint64_t counters_resets(const struct counters *c, enum reset_direction direction,
 			 enum reset_cause cause);

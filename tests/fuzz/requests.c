@@ -37,7 +37,7 @@ static void put_probe(void *ctx, struct record *r)
 	buf_lit(&r->body, "}\n");
 }
 
-static void put_none(void *ctx, const struct queues_output *to)
+static void put_none(void *ctx, struct feed *to)
 {
 	(void)ctx;
 	(void)to;

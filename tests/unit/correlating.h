@@ -13,6 +13,7 @@
 
 #include "bpf/outcome.h"
 #include "daemon/cause/correlate.h"
+#include "daemon/cause/diagnose.h"
 #include "daemon/cause/track.h"
 
 #define MS 1000000ULL

@@ -118,6 +118,7 @@ static void test_tally(void **state)
 	const struct filter_subject others = { .role = ROLE_PASSIVE, .latency_ns = NS_UNKNOWN };
 	struct record handshake = {}, bye = {};
 	struct filter filter = { 0 };
+	struct feed_totals totals;
 	struct feed_tally t;
 	uint64_t owed = 0, lost = 0, handshakes = 0, offered = 0;
 	struct feed *f;
@@ -138,7 +139,8 @@ static void test_tally(void **state)
 	feed_loss(f, LOSS_TRANSITION, LOSS_NESTED, 2);
 	feed_tell_losses(f, &handshake); /* there is no room: later */
 	feed_loss(f, RECORD_HANDSHAKE, LOSS_RING_FULL, 5);
-	t = feed_tally(f, RECORD_HANDSHAKE);
+	feed_totals(f, &totals);
+	t = totals.of[RECORD_HANDSHAKE];
 	assert_int_equal(t.before, 7);
 	assert_int_equal(t.filtered, 5000);
 	assert_true(t.records > 0 && t.lost > 0);

@@ -10,6 +10,7 @@
 #include <arpa/inet.h>
 #include <cmocka.h>
 
+#include "common/connection.h"
 #include "daemon/records/record.h"
 
 static struct event_handshake handshake(const char *local, uint16_t local_port, const char *remote,
@@ -151,8 +152,8 @@ static void test_passive(void **state)
 
 static uint64_t connection(const struct event_handshake *e)
 {
-	return record_connection(e->local_addr, e->local_port, e->remote_addr, e->remote_port,
-				 e->client_isn);
+	return connection_hash(e->local_addr, e->local_port, e->remote_addr, e->remote_port,
+			       e->client_isn);
 }
 
 static void test_connection_id(void **state)

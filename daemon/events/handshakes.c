@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "daemon/events/handshakes.h"
+
+#include "common/clock.h"
+#include "daemon/events/subject.h"
+
+#define FLUSH_EVERY 256 /* inferred handshakes */
+#define LOOK_AGAIN_NS (200 * 1000000ULL)
+
+static void put(struct handshakes *h, const struct event_handshake *e, const struct verdict *verdict)
+{
+	const struct filter_subject subject = subject_of_handshake(h->identity, e);
+	const struct listener_owner *owner = NULL;
+
+	if (e->role == ROLE_PASSIVE) {
+		owner = listeners_owner(h->listeners, e->header.netns, e->local_addr, e->local_port);
+		h->looks->scan_wanted |= !owner;
+	}
+	record_handshake(emit_begin(h->emit, RECORD_HANDSHAKE, e->end_ns), e, h->identity, owner, verdict);
+	if (verdict->inferred)
+		emit_put(h->emit, &subject);
+	else
+		emit_put_passed(h->emit, &subject);
+}
+
+static void put_diagnosed(struct handshakes *h, const struct event_handshake *e, bool inferred)
+{
+	struct evidence evidence;
+	struct cause cause;
+
+	correlate_evidence(h->correlate, e, clock_mono_ns(), &evidence);
+	evidence.slow_ns = h->emit->filter->stream.slow_ns;
+	evidence.inferred = inferred;
+	evidence.untold = source_untold(h->source);
+	if (e->role == ROLE_PASSIVE) {
+		const struct listener *p = listeners_at(h->listeners, e->header.netns, e->local_addr,
+							e->local_port);
+
+		evidence.deferred |= p && p->sample.deferred;
+	}
+	diagnose(&evidence, &cause);
+	h->causes[e->role][cause.code][cause.proven]++;
+	put(h, e, &(struct verdict){ .cause = &cause, .inferred = inferred });
+}
+
+bool handshakes_one_sided(const struct filter *filter)
+{
+	const struct stream_filter *f = &filter->stream;
+
+	return f->roles || f->outcomes || f->slow_ns || f->by_remote || f->by_port || f->netns ||
+	       f->by_cgroup || f->unwanted & (1 << EVENT_HANDSHAKE);
+}
+
+static bool gave_up(const struct event_handshake *e)
+{
+	return e->role == ROLE_ACTIVE &&
+	       (e->outcome == OUTCOME_CANCELLED || e->outcome == OUTCOME_TIMEOUT);
+}
+
+/* What ended it is in the event: nothing that was missed, or comes later, could say otherwise. */
+static bool speaks_for_itself(const struct event_handshake *e)
+{
+	return e->outcome == OUTCOME_NO_PORT ||
+	       e->flags & (HANDSHAKE_RESET_HERE | HANDSHAKE_NO_NEIGHBOUR);
+}
+
+void handshakes_event(struct handshakes *h, const struct event_handshake *e)
+{
+	bool wanted = diagnose_wanted(e, h->emit->filter->stream.slow_ns);
+
+	if (e->role == ROLE_ACTIVE && e->caller.pid)
+		queues_client(h->queues, e->header.netns, e->caller.pid);
+	h->given_up += gave_up(e);
+	if (!wanted) { /* most are not: what they leave behind is fetched from memory meanwhile */
+		correlate_expect(h->correlate, e);
+		put(h, e, &(struct verdict){ .cause = NULL });
+		correlate_handshake(h->correlate, e, false);
+		return;
+	}
+	correlate_handshake(h->correlate, e, true);
+	if (speaks_for_itself(e)) {
+		put_diagnosed(h, e, false);
+	} else if (!correlate_hold(h->correlate, e)) {
+		correlate_incomplete(h->correlate, e->end_ns);
+		put_diagnosed(h, e, false);
+	}
+}
+
+static void release_one(void *ctx, const struct event_handshake *e)
+{
+	put_diagnosed(ctx, e, false);
+}
+
+/* What may be missing is to be known before anything is said to be proven. */
+static void check_missing(struct handshakes *h)
+{
+	const __u64 *active;
+	struct counters now;
+	uint64_t hidden;
+
+	if (source_counters(h->source, &now)) {
+		correlate_incomplete(h->correlate, clock_mono_ns());
+		return;
+	}
+	losses_check(h->losses, &now);
+	active = now.handshakes[ROLE_ACTIVE];
+	hidden = active[OUTCOME_CANCELLED] + active[OUTCOME_TIMEOUT] - h->given_up;
+	if (handshakes_one_sided(h->emit->filter) && hidden != h->hidden)
+		correlate_hidden(h->correlate, h->hidden_ns);
+	h->hidden = hidden;
+	h->hidden_ns = clock_mono_ns();
+}
+
+void handshakes_release(struct handshakes *h, uint64_t now_ns)
+{
+	uint64_t ended_ns = correlate_due(h->correlate, now_ns);
+	uint64_t rest_ns = h->looks->pace.cost_ns * PACE_SHARE; /* what looks cost here is not to be had often */
+
+	if (!correlate_holds(h->correlate, now_ns))
+		return;
+	/* What the listeners refused since the last look may be what they are about. */
+	if (h->looks->last_ns < ended_ns) {
+		if (now_ns - h->looks->last_ns <= LOOK_AGAIN_NS)
+			return;
+		if (now_ns - h->looks->last_ns > rest_ns)
+			looks_at_queues(h->looks, false);
+	}
+	check_missing(h);
+	correlate_release(h->correlate, now_ns, release_one, h);
+}
+
+static void infer_one(void *ctx, const struct event_handshake *e)
+{
+	struct handshakes *h = ctx;
+	struct event_handshake event = *e;
+	const struct listener *p = listeners_at(h->listeners, e->header.netns, e->local_addr,
+						e->local_port);
+
+	event.cgroup_id = p ? p->cgroup_id : 0;
+	if (++h->inferred[e->outcome] % FLUSH_EVERY == 0)
+		sinks_flush(h->emit->sinks); /* a flood ends all at once */
+	if (emit_wants(h->emit, RECORD_HANDSHAKE)) {
+		put_diagnosed(h, &event, true);
+	} else {
+		tally_record(&h->emit->tallies, RECORD_HANDSHAKE, false);
+		tally_left(&h->emit->tallies, RECORD_HANDSHAKE);
+	}
+}
+
+static bool is_pending(void *ctx, const struct event_handshake *e)
+{
+	const struct handshakes *h = ctx;
+
+	return source_request_pending(h->source, e);
+}
+
+void handshakes_expire(struct handshakes *h, uint64_t now_ns)
+{
+	const struct correlate_inference inference = {
+		.reset_is_told = !(source_untold(h->source) & UNTOLD_REQUEST_RESET),
+		.pending = is_pending,
+		.fn = infer_one,
+		.ctx = h,
+	};
+
+	check_missing(h);
+	correlate_expire(h->correlate, now_ns, &inference);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Handshakes on their way to the feed. Most go through at once; those that failed or were retransmitted
+ * get a cause, and some of them wait a moment for what the other side shows.
+ */
+#ifndef TCPSHAKE_HANDSHAKES_H
+#define TCPSHAKE_HANDSHAKES_H
+
+#include "daemon/cause/correlate.h"
+#include "daemon/events/emit.h"
+#include "daemon/events/looks.h"
+#include "daemon/events/losses.h"
+#include "daemon/host/identity.h"
+#include "daemon/queues/queues.h"
+
+struct handshakes {
+	struct source *source;
+	struct queues *queues;
+	struct listeners *listeners;
+	struct identity *identity;
+	struct correlate *correlate;
+	struct emit *emit;
+	struct looks *looks;
+	struct losses *losses;
+	uint64_t causes[ROLES][CAUSE_CODES][2]; /* probable, proven */
+	uint64_t inferred[OUTCOMES]; /* passive handshakes whose end no event showed */
+	uint64_t given_up; /* attempts of clients that ended unanswered, and were seen to */
+	uint64_t hidden, hidden_ns; /* … and were not, up to then */
+};
+
+/* Does the filter keep handshakes away, so that of a connection one side may be missing? */
+bool handshakes_one_sided(const struct filter *filter);
+
+/* One ended. */
+void handshakes_event(struct handshakes *h, const struct event_handshake *e);
+/* Emit those that waited for the other side until now; UINT64_MAX: all. */
+void handshakes_release(struct handshakes *h, uint64_t now_ns);
+/* Infer the end of requests that are gone. */
+void handshakes_expire(struct handshakes *h, uint64_t now_ns);
+
+#endif

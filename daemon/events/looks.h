@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What is fetched, for nothing hands it on: events that wait, the listeners' queues, their owners. */
+#ifndef TCPSHAKE_LOOKS_H
+#define TCPSHAKE_LOOKS_H
+
+#include "daemon/events/emit.h"
+#include "daemon/kernel/source.h"
+#include "daemon/queues/listeners.h"
+#include "daemon/queues/pace.h"
+#include "daemon/queues/queues.h"
+
+struct looks {
+	struct source *source;
+	struct queues *queues;
+	struct listeners *listeners;
+	struct emit *emit;
+	struct pace pace; /* of the looks at queues */
+	uint64_t last_ns; /* when the last one was */
+	uint64_t cost_ns; /* the CPU time that it took */
+	uint64_t count, cpu_ns; /* of all of them */
+	bool scan_wanted; /* an owner is missing */
+	bool opened; /* a listener, since the last scan */
+	uint64_t next_scan_ns;
+	unsigned int scan_backoff_s;
+};
+
+/* `interval_ns`: from one look at the queues to the next. */
+void looks_init(struct looks *l, uint64_t interval_ns);
+
+/* Fetch every event that waits, and write out the records. */
+void looks_drain(struct looks *l);
+/* Look at all listeners' queues, and at the books of all namespaces or only of those at work. */
+void looks_at_queues(struct looks *l, bool all);
+/* Find the owners of all listeners. */
+void looks_scan(struct looks *l);
+/* The same, if one may be missing. */
+void looks_scan_if_needed(struct looks *l, uint64_t now_ns);
+
+#endif

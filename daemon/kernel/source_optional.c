@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Objects of programs that a kernel may refuse: each is loaded and attached alone. */
+#include "daemon/kernel/source_internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "generated/classic.skel.h"
+#include "generated/drop.skel.h"
+#include "generated/files.skel.h"
+#include "generated/look.skel.h"
+#include "generated/neighbour.skel.h"
+#include "generated/refused_ack.skel.h"
+#include "generated/refused_syn.skel.h"
+#include "generated/reset_answer.skel.h"
+#include "generated/reset_received.skel.h"
+#include "generated/reset_sent.skel.h"
+#include "generated/retransmit.skel.h"
+#include "generated/takeover.skel.h"
+#include "generated/takeover_again.skel.h"
+
+/* When the programs of an object are attached. */
+enum attached {
+	ATTACH_NEVER, /* it is run when it is wanted */
+	ATTACH_LATER, /* with the rest: the first that the kernel takes */
+	ATTACH_NOW, /* each of them, before any event is counted */
+};
+
+/* What a kernel may refuse, each an object of its own, in the order they are loaded in. */
+static const struct optional {
+	programs_elf *elf;
+	int capability;
+	enum attached attached;
+} optionals[OPTIONALS] = {
+	[OPTIONAL_CLASSIC] = { classic_bpf__elf_bytes, CAP_UNPREEMPTED, ATTACH_LATER },
+	[OPTIONAL_TAKEOVER] = { takeover_bpf__elf_bytes, CAP_TAKEOVER, ATTACH_LATER },
+	[OPTIONAL_TAKEOVER_AGAIN] = { takeover_again_bpf__elf_bytes, CAP_TAKEOVER, ATTACH_LATER },
+	[OPTIONAL_RETRANSMIT] = { retransmit_bpf__elf_bytes, CAP_RETRANSMIT_SYN, ATTACH_LATER },
+	[OPTIONAL_RESET_SENT] = { reset_sent_bpf__elf_bytes, CAP_RESET_SENT, ATTACH_LATER },
+	[OPTIONAL_RESET_RECEIVED] = { reset_received_bpf__elf_bytes, CAP_RESET_RECEIVED, ATTACH_LATER },
+	[OPTIONAL_NEIGHBOUR] = { neighbour_bpf__elf_bytes, CAP_NEIGHBOUR, ATTACH_LATER },
+	[OPTIONAL_DROP] = { drop_bpf__elf_bytes, CAP_KFREE, ATTACH_LATER },
+	[OPTIONAL_FILES] = { files_bpf__elf_bytes, CAP_FILES, ATTACH_NEVER },
+	[OPTIONAL_LOOK] = { look_bpf__elf_bytes, CAP_LOOK, ATTACH_NEVER },
+	[OPTIONAL_REFUSED_SYN] = { refused_syn_bpf__elf_bytes, CAP_FUNCTIONS, ATTACH_NOW },
+	[OPTIONAL_REFUSED_ACK] = { refused_ack_bpf__elf_bytes, CAP_ACK_HOOKS, ATTACH_NOW },
+	[OPTIONAL_RESET_ANSWER] = { reset_answer_bpf__elf_bytes, CAP_RESET_HOOKS, ATTACH_NOW },
+};
+
+bool optional_loaded(const struct source *s, int which)
+{
+	return programs_loaded(&s->optional[which]);
+}
+
+/* Does another kind of evidence leave something to it? */
+static bool needed(const struct source *s, int which)
+{
+	switch (which) {
+	case OPTIONAL_CLASSIC:
+		return s->preempts && !s->capabilities[CAP_ATOMICS].error;
+	case OPTIONAL_TAKEOVER: /* kernels without such atomics let a program interrupt itself */
+		return !s->capabilities[CAP_ATOMICS].error || capability_refused("fetch_atomics");
+	case OPTIONAL_TAKEOVER_AGAIN:
+		return s->preempts && needed(s, OPTIONAL_TAKEOVER);
+	case OPTIONAL_REFUSED_ACK:
+		return !optional_loaded(s, OPTIONAL_DROP) || s->capabilities[CAP_REASON].error;
+	case OPTIONAL_RESET_ANSWER:
+		return s->untold & UNTOLD_NO_SOCKET;
+	}
+	return true;
+}
+
+/* The counters by which hooks into functions see what these do. */
+static bool counters_known(const struct source *s)
+{
+	for (int n = 0; n < KERNEL_NAMES; n++)
+		if (n != KERNEL_NO_SOCKET && n != KERNEL_OVERFLOW_REASON && !s->enums.number[n].known)
+			return false;
+	return true;
+}
+
+/* Why one is not even tried: 0, or a negative errno. */
+static int foreseen(const struct source *s, int which)
+{
+	const struct optional *o = &optionals[which];
+
+	if (capability_refused(s->capabilities[o->capability].name))
+		return -EPERM;
+	if (which == OPTIONAL_DROP && s->core && !s->enums.number[KERNEL_NO_SOCKET].known)
+		return -EINVAL; /* without a reason the tracepoint shows nothing */
+	if (o->capability == CAP_TAKEOVER && needed(s, which))
+		return s->capabilities[CAP_ATOMICS].error; /* without them attempts are in another table */
+	if (o->attached != ATTACH_NOW || !needed(s, which))
+		return 0;
+	return counters_known(s) ? programs_hooks_refused() : -ENOENT;
+}
+
+static int open_look(const struct bpf_object *object, void *ctx)
+{
+	struct source *s = ctx;
+
+	return look_open(&s->look, object);
+}
+
+/* What has to be done at once with what was loaded. */
+static int begin_optional(struct source *s, int which)
+{
+	struct programs *p = &s->optional[which];
+
+	if (optionals[which].attached == ATTACH_NOW)
+		return programs_attach_each(p);
+	if (which != OPTIONAL_LOOK)
+		return 0;
+	s->look.program = p->program[0].fd;
+	return look_try(&s->look);
+}
+
+static void load_optional(struct source *s, int which)
+{
+	const struct optional *o = &optionals[which];
+	struct programs *p = &s->optional[which];
+	int err = foreseen(s, which);
+
+	if (!err && needed(s, which)) {
+		err = programs_load(p, o->elf, s->bpf->obj, s->core, which == OPTIONAL_LOOK ? open_look : NULL, s);
+		err = err ? err : begin_optional(s, which);
+	}
+	if (err)
+		programs_free(p);
+	if (err || which != OPTIONAL_TAKEOVER_AGAIN) /* which has a capability with another */
+		s->capabilities[o->capability].error = err;
+	log_debug("%s: %s", s->capabilities[o->capability].name,
+		  err ? strerror(-err) : optional_loaded(s, which) ? "loaded" : "not needed");
+}
+
+/* What the hooks see the tracepoints must not report again. */
+int optionals_load(struct source *s)
+{
+	for (int which = 0; which < OPTIONALS; which++)
+		load_optional(s, which);
+	s->settings.acks_by_function = optional_loaded(s, OPTIONAL_REFUSED_ACK);
+	s->settings.resets_by_function = optional_loaded(s, OPTIONAL_RESET_ANSWER);
+	if (optional_loaded(s, OPTIONAL_RESET_ANSWER))
+		s->untold &= ~(uint32_t)UNTOLD_NO_SOCKET;
+	if (optional_loaded(s, OPTIONAL_REFUSED_ACK))
+		s->untold &= ~(uint32_t)UNTOLD_REQUEST_RESET;
+	return source_write_settings(s);
+}
+
+void optional_attach(struct source *s, int which)
+{
+	int *error = &s->capabilities[optionals[which].capability].error;
+
+	if (optionals[which].attached != ATTACH_LATER || !optional_loaded(s, which))
+		return;
+	*error = programs_attach(&s->optional[which]);
+	if (!programs_attached(&s->optional[which]))
+		programs_free(&s->optional[which]);
+}
+
+uint32_t optionals_untold(const struct source *s)
+{
+	uint32_t untold = 0;
+
+	if (!optional_loaded(s, OPTIONAL_RESET_SENT))
+		untold |= UNTOLD_RESET_SENT;
+	if (!optional_loaded(s, OPTIONAL_RESET_SENT) || (s->untold & UNTOLD_NO_SOCKET && !optional_loaded(s, OPTIONAL_DROP)))
+		untold |= UNTOLD_CLOSED_PORT;
+	if (!optional_loaded(s, OPTIONAL_RESET_RECEIVED))
+		untold |= UNTOLD_RESET_RECEIVED;
+	if (!source_tells_acks(s))
+		untold |= UNTOLD_REFUSED_ACK;
+	if (s->capabilities[CAP_KFREE].error && !optional_loaded(s, OPTIONAL_REFUSED_ACK))
+		untold |= UNTOLD_REQUEST_RESET | UNTOLD_REFUSED_COOKIE;
+	if (!optional_loaded(s, OPTIONAL_RETRANSMIT))
+		untold |= UNTOLD_SYN_RETRANSMIT;
+	if (!optional_loaded(s, OPTIONAL_NEIGHBOUR))
+		untold |= UNTOLD_NEIGHBOUR;
+	if (!optional_loaded(s, OPTIONAL_LOOK))
+		untold |= UNTOLD_QUEUES;
+	if (!optional_loaded(s, OPTIONAL_FILES))
+		untold |= UNTOLD_LISTENERS;
+	return untold;
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Refusals that an event reports, one by one. */
+#include "daemon/queues/queues_internal.h"
+
+/*
+ * A SYN-ACK goes out again up to a second after its ACK was refused. By then a look may have found
+ * that refusal in the sums, and whose of them it was is not known: it is not counted again.
+ */
+static bool in_a_sum(struct listener *p, const struct event_overflow *e)
+{
+	if (!p || e->evidence != EVIDENCE_SYNACK_RETRANSMIT || !p->summed)
+		return false;
+	p->summed--;
+	return true;
+}
+
+/* A final ACK that only a SYN-ACK which goes out again shows. */
+static void count_evident(struct queues *q, struct listener *p, const struct overflow_finding *f)
+{
+	struct book *b = books_get(&q->books, p->netns);
+
+	if (b)
+		book_told(b, f, 0);
+	p->evident_acks++;
+	q->refused[STAGE_ACK][QUEUE_ACCEPT][f->action]++;
+	p->refused.ack++;
+}
+
+/* Where no look at the listener finds what the kernel side counted of it, the event itself counts. */
+static void count_event(struct queues *q, struct listener *p, const struct event_overflow *e,
+			const struct overflow_finding *f)
+{
+	struct book *b = books_get(&q->books, e->header.netns);
+	bool ack = f->stage == STAGE_ACK;
+
+	q->refused[f->stage][f->queue][f->action]++;
+	if (p)
+		*(ack ? &p->refused.ack : &p->refused.syn) += 1;
+	if (p && e->from_cookie)
+		p->refused.cookie++;
+	if (!b)
+		return;
+	book_told(b, f, e->from_cookie);
+	*(ack && e->from_cookie ? &b->reported.cookie_acks :
+	  ack			? &b->reported.acks :
+				  &b->reported.syns[f->code]) += 1;
+}
+
+void queues_overflow(struct queues *q, const struct event_overflow *e)
+{
+	struct listener *p = listeners_find(q->listeners, e->socket);
+	const struct overflow_finding finding = {
+		.stage = e->stage,
+		.queue = e->code == CODE_ACCEPT_QUEUE_FULL ? QUEUE_ACCEPT : QUEUE_SYN,
+		.action = e->action,
+		.evidence = e->evidence,
+		.code = e->code,
+		.proven = e->proven,
+		.count = 1,
+	};
+
+	if (in_a_sum(p, e))
+		return;
+	if (p && e->evidence == EVIDENCE_KFREE_SKB && !q->reasons && !q->blind)
+		p->refused.ack++; /* a cookie's; others are not reported so */
+	if (q->blind)
+		count_event(q, p, e, &finding);
+	else if (p && e->evidence == EVIDENCE_SYNACK_RETRANSMIT)
+		count_evident(q, p, &finding);
+	q->handler.overflow(q->handler.ctx,
+			    &(struct overflow_report){
+				    .finding = finding,
+				    .netns = e->header.netns,
+				    .local_addr = p ? p->addr : e->local_addr,
+				    .local_port = e->local_port,
+				    .remote_addr = e->remote_addr,
+				    .remote_port = e->remote_port,
+				    .queue_known = true,
+				    .accept_len = e->accept_queue_len,
+				    .accept_max = e->accept_queue_max,
+				    .listener = p,
+			    },
+			    e->mono_ns);
+}
+
+uint64_t queues_refused(const struct queues *q, enum overflow_stage stage,
+			enum overflow_queue queue, enum overflow_action action)
+{
+	return q->refused[stage][queue][action];
+}
