@@ -13,23 +13,42 @@ static void report(struct losses *l, int what, enum loss_why why, uint64_t count
 	sinks_loss(l->emit->sinks, what, why, count, &l->emit->record);
 }
 
+/* What each kind of skipped run is in a feed. */
+static const int what_is_missed[MISSED_KINDS] = {
+	[MISSED_TRANSITION] = LOSS_TRANSITION, [MISSED_RETRANSMIT] = RECORD_RETRANSMIT,
+	[MISSED_RESET] = RECORD_RESET,	       [MISSED_OVERFLOW] = RECORD_OVERFLOW,
+	[MISSED_ACCEPT] = RECORD_ACCEPT,       [MISSED_EVIDENCE] = LOSS_EVIDENCE,
+};
+
+/* Does a cause rest on what was missed? How long accept() took is none. */
+static bool unproves(const uint64_t missed[MISSED_KINDS], const uint64_t before[MISSED_KINDS])
+{
+	for (int kind = 0; kind < MISSED_KINDS; kind++)
+		if (kind != MISSED_ACCEPT && missed[kind] != before[kind])
+			return true;
+	return false;
+}
+
 void losses_check(struct losses *l, const struct counters *now)
 {
 	const struct counters *before = &l->reported;
+	uint64_t missed[MISSED_KINDS];
 
+	source_missed(l->source, missed);
 	if (memcmp(now->ring_full, before->ring_full, sizeof(before->ring_full)) ||
 	    now->limited[EVENT_RETRANSMIT] != before->limited[EVENT_RETRANSMIT] ||
 	    now->limited[EVENT_HANDSHAKE] != before->limited[EVENT_HANDSHAKE] ||
 	    now->request_map_full != before->request_map_full ||
-	    source_missed(l->source) != l->reported_missed)
+	    unproves(missed, l->reported_missed))
 		correlate_incomplete(l->correlate, clock_mono_ns());
 }
 
 void losses_report(struct losses *l, const struct counters *now)
 {
-	uint64_t missed = source_missed(l->source), untracked = correlate_lost(l->correlate);
+	uint64_t missed[MISSED_KINDS], untracked = correlate_lost(l->correlate);
 	const struct counters *before = &l->reported;
 
+	source_missed(l->source, missed);
 	for (int kind = 0; kind < EVENT_KINDS; kind++) {
 		enum record_type what = record_of_kind[kind];
 
@@ -41,12 +60,13 @@ void losses_report(struct losses *l, const struct counters *now)
 	report(l, LOSS_BEGINNING, LOSS_MAP_FULL, now->attempt_map_full - before->attempt_map_full);
 	report(l, RECORD_RETRANSMIT, LOSS_MAP_FULL,
 	       now->request_map_full - before->request_map_full + untracked - l->reported_untracked);
-	report(l, LOSS_TRANSITION, LOSS_NESTED, missed - l->reported_missed);
+	for (int kind = 0; kind < MISSED_KINDS; kind++)
+		report(l, what_is_missed[kind], LOSS_NESTED, missed[kind] - l->reported_missed[kind]);
 	if (now->ring_full[EVENT_LISTENER] != before->ring_full[EVENT_LISTENER])
 		l->looks->scan_wanted = true;
 	losses_check(l, now);
 	l->reported = *now;
-	l->reported_missed = missed;
+	memcpy(l->reported_missed, missed, sizeof(missed));
 	l->reported_untracked = untracked;
 }
 

@@ -14,7 +14,7 @@ struct losses {
 	struct emit *emit;
 	struct looks *looks;
 	struct counters reported; /* losses up to here are in the feeds */
-	uint64_t reported_missed, reported_untracked;
+	uint64_t reported_missed[MISSED_KINDS], reported_untracked;
 };
 
 /* Let the causes know if anything was lost since the last report: it may be why one seems proven. */

@@ -109,8 +109,22 @@ void source_forget_namespace(struct source *s, uint32_t netns);
 
 /* The sums over all CPUs. */
 int source_counters(const struct source *s, struct counters *sum);
-/* Events that programs missed since they were running already on that CPU; of state changes, at most. */
-uint64_t source_missed(const struct source *s);
+/* What a run of a program would have reported. */
+enum missed {
+	MISSED_TRANSITION, /* a change of state: a handshake, or a listener */
+	MISSED_RETRANSMIT,
+	MISSED_RESET,
+	MISSED_OVERFLOW, /* a refusal that a hook shows */
+	MISSED_ACCEPT,
+	MISSED_EVIDENCE, /* a dropped packet, a neighbour: causes rest on it */
+	MISSED_KINDS,
+};
+
+/*
+ * How many runs the kernel skipped since the program was running already on that CPU. Of changes of state
+ * an upper bound, where more than one program is called for each (bpf/takeover.bpf.h).
+ */
+void source_missed(const struct source *s, uint64_t missed[MISSED_KINDS]);
 
 /* Forget retransmitted requests that can no longer complete, and attempts whose end was missed. */
 void source_expire(struct source *s, uint64_t now_ns);

@@ -216,25 +216,42 @@ static void each_program(const struct source *s,
 			cost_of(s->optional[which].program[i].fd, s->optional[which].program[i].name, fn, ctx);
 }
 
-/* Runs that were skipped, by whose they were. */
-struct missed {
-	uint64_t transitions, takeover, again; /* handshake.bpf.c or classic.bpf.c; takeover.bpf.h */
-	uint64_t others;
+/* By the beginning of a program's name. What is not here misses nothing that is looked for. */
+static const struct {
+	const char *program;
+	enum missed what;
+} missed_by[] = {
+	{ "retransmit_", MISSED_RETRANSMIT },
+	{ "send_reset", MISSED_RESET },
+	{ "receive_reset", MISSED_RESET },
+	{ "reset4_", MISSED_RESET },
+	{ "reset6_", MISSED_RESET },
+	{ "conn_request_", MISSED_OVERFLOW },
+	{ "check_req_", MISSED_OVERFLOW },
+	{ "cookie_sock_", MISSED_OVERFLOW },
+	{ "accept", MISSED_ACCEPT }, /* syscall_exit: nearly all that it misses are other calls */
+	{ "skb_dropped", MISSED_EVIDENCE },
+	{ "neighbour_", MISSED_EVIDENCE },
 };
 
-/* Nearly all that `syscall_exit` misses are other calls than accept(): that is no count of lost events. */
+struct skipped {
+	uint64_t *missed;
+	uint64_t takeover, again; /* by the programs of takeover.bpf.h */
+};
+
 static void add_missed(void *ctx, const struct program_cost *cost)
 {
-	struct missed *m = ctx;
+	struct skipped *s = ctx;
 
 	if (strcmp(cost->name, "state_takeover") == 0)
-		m->takeover += cost->misses;
+		s->takeover += cost->misses;
 	else if (strcmp(cost->name, "state_takeover_again") == 0)
-		m->again += cost->misses;
+		s->again += cost->misses;
 	else if (strncmp(cost->name, "state_", strlen("state_")) == 0)
-		m->transitions += cost->misses;
-	else if (strcmp(cost->name, "syscall_exit") != 0)
-		m->others += cost->misses;
+		s->missed[MISSED_TRANSITION] += cost->misses;
+	for (size_t i = 0; i < sizeof(missed_by) / sizeof(*missed_by); i++)
+		if (strncmp(cost->name, missed_by[i].program, strlen(missed_by[i].program)) == 0)
+			s->missed[missed_by[i].what] += cost->misses;
 }
 
 static uint64_t least(uint64_t a, uint64_t b)
@@ -247,16 +264,17 @@ static uint64_t least(uint64_t a, uint64_t b)
  * runs on a CPU only after the other, and an interrupt finds one of them free. What is not attached is not
  * loaded any more.
  */
-uint64_t source_missed(const struct source *s)
+void source_missed(const struct source *s, uint64_t missed[MISSED_KINDS])
 {
-	struct missed m = {};
+	struct skipped skipped = { .missed = missed };
+	uint64_t *transitions = &missed[MISSED_TRANSITION];
 
-	each_program(s, add_missed, &m);
+	memset(missed, 0, MISSED_KINDS * sizeof(*missed));
+	each_program(s, add_missed, &skipped);
 	if (programs_loaded(&s->optional[OPTIONAL_TAKEOVER]))
-		m.transitions = s->preempts ? least(m.transitions, m.takeover) : 0;
+		*transitions = s->preempts ? least(*transitions, skipped.takeover) : 0;
 	if (programs_loaded(&s->optional[OPTIONAL_TAKEOVER_AGAIN]))
-		m.transitions = least(m.transitions, m.again);
-	return m.transitions + m.others;
+		*transitions = least(*transitions, skipped.again);
 }
 
 void source_costs(const struct source *s, void (*fn)(void *ctx, const struct program_cost *cost),

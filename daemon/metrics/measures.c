@@ -277,6 +277,7 @@ static void put_listeners(const struct events *events, struct exposition *e)
 
 static void put_events(const struct events *events, const struct counters *c, struct exposition *e)
 {
+	uint64_t missed[MISSED_KINDS], sum = 0;
 	static const char *const fates[] = { "delivered", "filtered", "limited", "lost" };
 	struct fate fate;
 
@@ -301,7 +302,10 @@ static void put_events(const struct events *events, const struct counters *c, st
 	exposition_family(e, "tcpshake_missed_events", METRIC_COUNTER, NULL,
 			  "Events that the kernel skipped, for a program was running on that CPU.");
 	exposition_start(e, "_total");
-	exposition_value(e, source_missed(events->source));
+	source_missed(events->source, missed);
+	for (int kind = 0; kind < MISSED_KINDS; kind++)
+		sum += missed[kind];
+	exposition_value(e, sum);
 }
 
 static void add_feed(void *ctx, struct feed *feed)

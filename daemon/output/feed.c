@@ -19,6 +19,7 @@
 static const char *const loss_what_names[LOSS_WHATS - RECORD_TYPES] = {
 	[LOSS_BEGINNING - RECORD_TYPES] = "beginning",
 	[LOSS_TRANSITION - RECORD_TYPES] = "transition",
+	[LOSS_EVIDENCE - RECORD_TYPES] = "evidence",
 };
 
 struct feed {

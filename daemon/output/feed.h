@@ -55,8 +55,8 @@ void feed_offer(struct feed *f, const struct record *r, const struct filter_subj
 /* What became of all that was put to it. */
 void feed_totals(const struct feed *f, struct feed_totals *totals);
 
-/* What is lost besides records: the beginning of an attempt, a change of state. */
-enum loss_what { LOSS_BEGINNING = RECORD_TYPES, LOSS_TRANSITION, LOSS_WHATS };
+/* What is lost besides records: the beginning of an attempt, a change of state, what only causes rest on. */
+enum loss_what { LOSS_BEGINNING = RECORD_TYPES, LOSS_TRANSITION, LOSS_EVIDENCE, LOSS_WHATS };
 
 /*
  * The daemon lost something (`what`: enum record_type or loss_what) before any feed could have it. To

@@ -55,7 +55,7 @@ def check_sums(d, books, pair):
     told = collections.Counter((r["what"], r["why"]) for r in d.feed.records("loss")
                                for _ in range(r["count"]))
     assert told[("reset", "rate_limit")] == totals["limited"]
-    assert not [what for what, why in told if what not in ("reset", "transition")], told
+    assert not [what for what, why in told if what not in ("reset", "transition", "evidence")], told
     return totals
 
 
