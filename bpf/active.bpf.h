@@ -196,7 +196,7 @@ static __always_inline void active_failed(struct event_handshake *e, struct sock
 	if (e->outcome == OUTCOME_ESTABLISHED)
 		return;
 	e->soft_error = sk->sk_err_soft;
-	/* SO_ERROR takes a soft error away, too; what tells of it stays in the error queue (IPv4). */
+	/* SO_ERROR takes a soft error away, too; what reports it stays in the error queue (IPv4). */
 	if (e->soft_error || sk->sk_error_queue.qlen)
 		e->flags |= HANDSHAKE_ICMP;
 	if (sk->sk_lock.owned)

@@ -28,7 +28,7 @@ static __always_inline bool has_overflow_reason(void)
 typedef void (*btf_trace_tcp_send_reset___v3)(void *, const struct sock *, const struct sk_buff *,
 					      enum sk_rst_reason);
 
-static __always_inline bool send_reset_tells_all(void)
+static __always_inline bool send_reset_has_reason(void)
 {
 	return bpf_core_type_exists(btf_trace_tcp_send_reset___v3);
 }
@@ -47,7 +47,7 @@ static __always_inline bool programs_nest(void)
 typedef void (*btf_trace_tcp_retransmit_skb___v3)(void *, const struct sock *,
 						  const struct sk_buff *, int);
 
-static __always_inline bool retransmit_tells_error(void)
+static __always_inline bool retransmit_has_error(void)
 {
 	return bpf_core_type_exists(btf_trace_tcp_retransmit_skb___v3);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What the kernel side tells the daemon: the records in the ring buffer, the counters and the
+ * What the kernel side hands to the daemon: the records in the ring buffer, the counters and the
  * configuration. Shared by bpf/ and daemon/, so: sized integers, explicit padding, no libc.
  *
  * Addresses are 16 bytes in network byte order, IPv4 as v4-mapped IPv6 (RFC 4291 2.5.5.2).
@@ -133,12 +133,12 @@ struct listener_state {
 	__u32 netns;
 	__u16 local_port; /* 0 until it is bound */
 	__u16 family; /* AF_INET, AF_INET6 */
-	__u64 ack_drops; /* final ACKs refused, told one by one, of requests in the SYN queue */
+	__u64 ack_drops; /* final ACKs refused, reported one by one, of requests in the SYN queue */
 	__u64 cookie_drops; /* … and of SYN cookies */
 	__u64 ack_resets; /* of ack_drops, those answered with a RST */
 	__u64 failed; /* children that could not be made, with room in the queue */
 	__u64 since_ns; /* in this table */
-	__u64 syn_drops[CODES]; /* SYNs refused, told one by one */
+	__u64 syn_drops[CODES]; /* SYNs refused, reported one by one */
 	__u64 syn_failed; /* SYNs, and ACKs of cookies, dropped for what no full queue explains */
 	__u64 unnamed; /* ACKs to requests dropped without a reason: refused final ACKs, and others */
 };
@@ -318,7 +318,7 @@ struct event_overflow {
 	__u8 stage; /* enum overflow_stage */
 	__u8 code; /* enum overflow_code */
 	__u8 pad[2];
-	__u32 client_isn; /* as the packet tells: less than a window above it, if it is not the first ACK */
+	__u32 client_isn; /* as the packet has it: less than a window above it, if it is not the first ACK */
 	__u32 accept_queue_len;
 	__u32 accept_queue_max;
 };
@@ -449,21 +449,21 @@ static inline __u32 accepted_slot(__u32 netns, __u16 local_port)
 	return (netns * 2654435761U + local_port * 40503U) % ACCEPTED_SLOTS;
 }
 
-/* What the running kernel does not tell. */
-enum untold {
-	UNTOLD_REQUEST_RESET = 1 << 0, /* a RST for a request in the SYN queue */
-	UNTOLD_NO_SOCKET = 1 << 1, /* a RST sent where there is no socket */
-	UNTOLD_SEND_FAILED = 1 << 2, /* a retransmission that could not be sent */
+/* What the running kernel does not report. */
+enum unreported {
+	UNREPORTED_REQUEST_RESET = 1 << 0, /* a RST for a request in the SYN queue */
+	UNREPORTED_NO_SOCKET = 1 << 1, /* a RST sent where there is no socket */
+	UNREPORTED_SEND_FAILED = 1 << 2, /* a retransmission that could not be sent */
 	/* … and what the daemon finds that it could not attach to: */
-	UNTOLD_CLOSED_PORT = 1 << 3, /* that a SYN got a RST from a kernel watched here */
-	UNTOLD_RESET_RECEIVED = 1 << 4,
-	UNTOLD_REFUSED_ACK = 1 << 5, /* each final ACK that a listener refused */
-	UNTOLD_REFUSED_COOKIE = 1 << 6, /* that what was refused was a valid SYN cookie */
-	UNTOLD_RESET_SENT = 1 << 7, /* any RST that this host sent */
-	UNTOLD_SYN_RETRANSMIT = 1 << 8, /* when a SYN went out again */
-	UNTOLD_NEIGHBOUR = 1 << 9, /* that a next hop did not answer */
-	UNTOLD_QUEUES = 1 << 10, /* how full the listeners' queues are, and what they dropped */
-	UNTOLD_LISTENERS = 1 << 11, /* the same of those that were there before the daemon */
+	UNREPORTED_CLOSED_PORT = 1 << 3, /* that a SYN got a RST from a kernel watched here */
+	UNREPORTED_RESET_RECEIVED = 1 << 4,
+	UNREPORTED_REFUSED_ACK = 1 << 5, /* each final ACK that a listener refused */
+	UNREPORTED_REFUSED_COOKIE = 1 << 6, /* that what was refused was a valid SYN cookie */
+	UNREPORTED_RESET_SENT = 1 << 7, /* any RST that this host sent */
+	UNREPORTED_SYN_RETRANSMIT = 1 << 8, /* when a SYN went out again */
+	UNREPORTED_NEIGHBOUR = 1 << 9, /* that a next hop did not answer */
+	UNREPORTED_QUEUES = 1 << 10, /* how full the listeners' queues are, and what they dropped */
+	UNREPORTED_LISTENERS = 1 << 11, /* the same of those that were there before the daemon */
 };
 
 /* What the audit holds against the kernel's own counters, by namespace (key: __u32 inode). */

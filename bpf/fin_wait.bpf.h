@@ -7,7 +7,7 @@
 
 /*
  * A socket that is aborted is in CLOSE already as its RST leaves. That of a connection whose FIN was
- * sent came there from FIN_WAIT on the same CPU right before. The RST is told once it is sent, and over
+ * sent came there from FIN_WAIT on the same CPU right before. The RST is reported once it is sent, and over
  * loopback received: its peer's socket may have closed in between. Another's may have had its address.
  */
 struct {

@@ -109,7 +109,7 @@ static __noinline int latency_add(const struct event_handshake *e)
 	if (latency_shared || e->outcome != OUTCOME_ESTABLISHED) {
 		count(l->bucket[bucket]);
 		__sync_fetch_and_add(&l->sum_ns, e->latency_ns);
-	} else { /* only ever told by state changes */
+	} else { /* only ever reported by state changes */
 		count_alone(l->bucket[bucket]);
 		add_alone(&l->sum_ns, e->latency_ns);
 	}

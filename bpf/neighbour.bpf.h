@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Next hops that did not answer ARP or ND. The kernel tells TCP so by an ICMP message to itself,
- * with the errno a router's message would give: what tells them apart is kept here.
+ * Next hops that did not answer ARP or ND. The kernel sends TCP an ICMP message to itself,
+ * with the errno a router's message would give: what distinguishes them is kept here.
  */
 #ifndef TCPSHAKE_NEIGHBOUR_BPF_H
 #define TCPSHAKE_NEIGHBOUR_BPF_H

@@ -20,7 +20,7 @@ static __always_inline struct listener_state *listener_state_of(struct sock *sk)
 	return bpf_map_lookup_elem(&listeners, &key);
 }
 
-/* Fill in what the listener tells. False if its queue shows no overflow. */
+/* Fill in what the listener shows. False if its queue shows no overflow. */
 static __always_inline bool store_queue(struct event_overflow *e, struct sock *listener)
 {
 	struct inet_sock *inet = (struct inet_sock *)listener;
@@ -68,7 +68,7 @@ static __always_inline void overflow_retransmitted(struct sock *sk, struct reque
 	emit_overflow(&e);
 }
 
-/* tcp_check_req() answers with a RST if it is told to; the ACK of a cookie does not come there. */
+/* tcp_check_req() answers with a RST if the sysctl asks for it; the ACK of a cookie does not come there. */
 static __always_inline void store_action(struct event_overflow *e, struct sock *listener)
 {
 	if (!e->from_cookie && BPF_CORE_READ(listener, __sk_common.skc_net.net,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What a received packet tells: its ends, its sequence number, its flags, its namespace. */
+/* What a received packet shows: its ends, its sequence number, its flags, its namespace. */
 #ifndef TCPSHAKE_PACKET_BPF_H
 #define TCPSHAKE_PACKET_BPF_H
 

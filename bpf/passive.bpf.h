@@ -74,7 +74,7 @@ static __always_inline bool passive_retransmitted(struct sock *sk, struct reques
  * A request rebuilt from a SYN cookie has no time of its SYN-ACK: the kernel leaves srtt at 0, or
  * takes it from the echoed timestamp, in whole milliseconds, up to 64 ms off. The cookie's
  * timestamp carries the options in its low bits (cookie_init_timestamp(): window scale, SACK),
- * which tells it from a true measurement that happens to be a whole number of milliseconds.
+ * which distinguishes it from a true measurement that happens to be a whole number of milliseconds.
  */
 static __always_inline bool from_syncookie(struct tcp_sock *tp)
 {

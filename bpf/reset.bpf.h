@@ -52,7 +52,7 @@ static __always_inline void count_reset(struct counters *c, __u32 direction, __u
 /*
  * What the filter leaves out does not use up the limit. Filters of the ends need the ends; what else
  * the record holds is read once it is wanted, for most of a storm's are not. Whose it is, a full socket
- * tells (`full`, or NULL).
+ * shows (`full`, or NULL).
  */
 static __always_inline bool reset_wanted(struct counters *c, struct event_reset *e, struct sock *full)
 {
@@ -102,13 +102,13 @@ static __always_inline void reset_caller(struct event_reset *e, struct sock *sk)
 
 /*
  * A listener answers a SYN that is inside of a request's window, and else none; a SYN with an ACK may
- * also fit no request. The former is told by its reason (INVALID_SYN, 6.10).
+ * also fit no request. Its reason shows the former (INVALID_SYN, 6.10).
  */
 static __always_inline bool spoils_request(const struct packet *p, __u32 reason)
 {
 	if (!(p->flags & FLAG_SYN))
 		return false;
-	if (send_reset_tells_all())
+	if (send_reset_has_reason())
 		return reason == bpf_core_enum_value(enum sk_rst_reason, SK_RST_REASON_INVALID_SYN);
 	return !(p->flags & FLAG_ACK);
 }

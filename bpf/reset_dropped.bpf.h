@@ -6,7 +6,7 @@
 #include "passive.bpf.h"
 #include "reset.bpf.h"
 
-/* A packet ended a request of this listener. If it is a RST, tell of both. */
+/* A packet ended a request of this listener. If it is a RST, report both. */
 static __noinline int request_reset(struct sk_buff *skb, struct sock *sk)
 {
 	struct event_reset e = { .reason = NO_REASON, .direction = RESET_RECEIVED };
@@ -59,8 +59,8 @@ static __always_inline void request_dropped(struct sk_buff *skb, __u32 reason, s
 }
 
 /*
- * Where tcp_send_reset is silent without a socket, the SYN that is dropped for want of one tells
- * of the RST.
+ * Where tcp_send_reset is silent without a socket, the SYN that is dropped for want of one shows
+ * the RST.
  */
 static __always_inline void no_socket_dropped(struct sk_buff *skb, __u32 reason)
 {
@@ -69,7 +69,7 @@ static __always_inline void no_socket_dropped(struct sk_buff *skb, __u32 reason)
 	struct namespace_counts *n;
 	struct packet p = {};
 
-	if (!c || send_reset_tells_all() || resets_by_function() ||
+	if (!c || send_reset_has_reason() || resets_by_function() ||
 	    reason != bpf_core_enum_value(enum skb_drop_reason, SKB_DROP_REASON_NO_SOCKET))
 		return;
 	packet_read(&p, skb);

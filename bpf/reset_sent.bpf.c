@@ -10,7 +10,7 @@ int send_reset(__u64 *ctx)
 {
 	__u32 reason = NO_REASON;
 
-	if (send_reset_tells_all())
+	if (send_reset_has_reason())
 		reason = (__u32)ctx[2];
 	return reset_sent((struct sock *)ctx[0], (struct sk_buff *)ctx[1], reason);
 }

@@ -56,14 +56,14 @@ static __always_inline void reset_aborted(struct event_reset *e, struct sock *sk
 
 /*
  * A listener answers an ACK: for a full accept queue, or because no request fits it. The former
- * is told by its reason (INVALID_SYN, 6.10), before by the queue and the sysctl.
+ * shows in its reason (INVALID_SYN, 6.10), before by the queue and the sysctl.
  */
 static __always_inline bool aborts_on_overflow(struct sock *sk, const struct packet *p, __u32 reason)
 {
 	if (!BPF_CORE_READ(sk, __sk_common.skc_net.net, ipv4.sysctl_tcp_abort_on_overflow) ||
 	    p->flags & FLAG_SYN)
 		return false;
-	if (send_reset_tells_all())
+	if (send_reset_has_reason())
 		return reason == bpf_core_enum_value(enum sk_rst_reason, SK_RST_REASON_INVALID_SYN);
 	return BPF_CORE_READ(sk, sk_ack_backlog) > BPF_CORE_READ(sk, sk_max_ack_backlog);
 }

@@ -12,7 +12,7 @@ int retransmit_skb(__u64 *ctx)
 
 	if (sk->__sk_common.skc_state != TCP_SYN_SENT)
 		return 0;
-	if (retransmit_tells_error())
+	if (retransmit_has_error())
 		error = (int)ctx[2];
 	syn_retransmitted(sk, error);
 	return 0;

@@ -15,7 +15,7 @@ static __always_inline void emit_retransmit(struct counters *c, struct event_ret
 	deliver(c, e, sizeof(*e), EVENT_RETRANSMIT);
 }
 
-/* Counted by the kernel before it is sent; told only if it was (from 6.17 the error is known). */
+/* Counted by the kernel before it is sent; reported only if it was (from 6.17 the error is known). */
 static __always_inline void syn_retransmitted(struct sock *sk, int error)
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What a socket tells: its addresses, its namespace, the segment that was answered. */
+/* What a socket shows: its addresses, its namespace, the segment that was answered. */
 #ifndef TCPSHAKE_SOCKET_BPF_H
 #define TCPSHAKE_SOCKET_BPF_H
 

@@ -233,7 +233,7 @@ static __always_inline void emit_handshake(struct event_handshake *e)
 
 	if (!c || e->role >= ROLES || e->outcome >= OUTCOMES)
 		return;
-	if (e->outcome == OUTCOME_ESTABLISHED) /* only ever told by state changes */
+	if (e->outcome == OUTCOME_ESTABLISHED) /* only ever reported by state changes */
 		count_alone(c->handshakes[e->role][OUTCOME_ESTABLISHED]);
 	else
 		count(c->handshakes[e->role][e->outcome]);

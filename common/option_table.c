@@ -15,7 +15,7 @@ void options_begin(struct option_parser *p, const struct option_table *table)
 	char *shorts = p->shorts;
 
 	*p = (struct option_parser){ .table = table };
-	*shorts++ = ':'; /* tells a missing value from an unknown option */
+	*shorts++ = ':'; /* distinguishes a missing value from an unknown option */
 	for (size_t i = 0; i < table->count; i++) {
 		const struct option_row *row = &table->rows[i];
 

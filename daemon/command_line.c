@@ -111,7 +111,7 @@ static const struct option_row rows[] = {
 	{ OPTION_WORDS, 0, "events", "LIST", events_help, AT(events), .set = set_events,
 	  OPTION_LISTS(record_stream_names) },
 	{ OPTION_VALUE, 0, "max-rate", "N",
-	  "stream at most N handshakes a second; the rest is counted\nand told as a loss",
+	  "stream at most N handshakes a second; the rest is counted\nand reported as a loss",
 	  .set = set_max_rate, .expected = "a number of records a second above 0" },
 	{ OPTION_WORD, 0, "accept-wait", "HOW",
 	  "see accept(): by its function, by its system calls (slows\nevery system call a little), "

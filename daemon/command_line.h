@@ -15,7 +15,7 @@ struct options {
 	const char *output; /* a path, "-" for stdout, NULL for none */
 	struct metrics_address metrics; /* port 0: none */
 	const char *socket; /* a path, NULL for none */
-	uint64_t duration_ns; /* 0: until told to stop */
+	uint64_t duration_ns; /* 0: until it is asked to stop */
 	uint64_t listener_interval_ns;
 	bool listener_interval_given; /* then it is kept, whatever it costs */
 	enum accept_wait accept_wait;

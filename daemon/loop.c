@@ -49,7 +49,7 @@ static void log_interval(struct daemon *d)
 		    listeners_count(d->events.listeners), duration_format(pace->cost_ns, cost, sizeof(cost)),
 		    duration_format(now, text, sizeof(text)),
 		    now == asked ? " again" :
-				   ", lest it take more than 1 % of a CPU (--listener-interval keeps one)");
+				   ", so that looks take 1 % of a CPU at most (--listener-interval keeps one)");
 }
 
 /* The next look is so far away that all of them take 1 % of a CPU at most. */

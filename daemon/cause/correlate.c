@@ -271,7 +271,7 @@ static void client_evidence(struct correlate *c, struct track *t, uint64_t now_n
 	out->server_began_ns = t->server.began_ns;
 	out->trip_ns = t->server.trip_ns;
 	out->none_refused = syns_none_refused(&c->syns, t);
-	if (t->refused_syns.count) /* told one by one */
+	if (t->refused_syns.count) /* reported one by one */
 		out->syn = (struct refusal_evidence){
 			.count = t->refused_syns.count,
 			.proven = t->refused_syns.proven,
@@ -409,7 +409,7 @@ static void infer_end(const struct track *t, const struct correlate_inference *i
 	struct event_handshake e = {
 		.header = { .kind = EVENT_HANDSHAKE, .len = sizeof(e), .netns = t->server.netns },
 		.role = ROLE_PASSIVE,
-		.outcome = exhausted || infer->reset_is_told ? OUTCOME_TIMEOUT : OUTCOME_RESET,
+		.outcome = exhausted || infer->reset_is_reported ? OUTCOME_TIMEOUT : OUTCOME_RESET,
 		.end_ns = t->request.last_ns + track_timer_ns(t->request.timeouts),
 		.rtt_ns = NS_UNKNOWN,
 		.local_port = t->server.port,

@@ -35,7 +35,7 @@ void correlate_handshake(struct correlate *c, const struct event_handshake *e, b
 /* The same is to come for it, a little later: the less time it takes then. */
 void correlate_expect(struct correlate *c, const struct event_handshake *e);
 void correlate_refusals(struct correlate *c, const struct syn_refusals *r);
-/* A namespace's listeners were looked at: what they refused before `now_ns` is told. */
+/* A namespace's listeners were looked at: what they refused before `now_ns` is reported. */
 void correlate_looked(struct correlate *c, uint32_t netns, uint64_t now_ns);
 
 /* Events were lost: for a while, what was not seen may have happened all the same. */
@@ -45,7 +45,7 @@ void correlate_hidden(struct correlate *c, uint64_t since_ns);
 
 /* ---- what it comes to ---- */
 
-/* Everything known of this handshake, but for what the kernel does not tell at all and `slow_ns`. */
+/* Everything known of this handshake, but for what the kernel does not report at all and `slow_ns`. */
 void correlate_evidence(struct correlate *c, const struct event_handshake *e, uint64_t now_ns,
 			struct evidence *out);
 
@@ -68,8 +68,8 @@ void correlate_release(struct correlate *c, uint64_t now_ns, correlate_fn fn, vo
 
 /* How the end of a request is inferred. */
 struct correlate_inference {
-	bool reset_is_told; /* this kernel tells of a client's RST: one that is gone was dropped */
-	/* Did no event tell its end, not even one that was lost or filtered away? */
+	bool reset_is_reported; /* this kernel reports a client's RST: one that is gone was dropped */
+	/* Did no event report its end, not even one that was lost or filtered away? */
 	bool (*pending)(void *ctx, const struct event_handshake *e);
 	correlate_fn fn; /* gets a passive handshake with outcome timeout or reset */
 	void *ctx;

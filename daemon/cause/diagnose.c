@@ -118,7 +118,7 @@ static bool beyond_trip(uint64_t wait_ns, uint64_t trip_ns)
 /* A RST, if it is known that one came. */
 static const char *refused_by(const struct evidence *e)
 {
-	return e->handshake->flags & HANDSHAKE_RESET || evidence_shows(e, UNTOLD_RESET_RECEIVED) ?
+	return e->handshake->flags & HANDSHAKE_RESET || evidence_shows(e, UNREPORTED_RESET_RECEIVED) ?
 		       "RST in answer to the SYN" :
 		       "refused, by a RST or an ICMP message, which this host does not show";
 }
@@ -133,11 +133,11 @@ static bool refused(const struct evidence *e, struct cause *cause)
 		return say(cause, CAUSE_PORT_CLOSED, true,
 			   "RST in answer to the SYN: nobody listens on port %u there",
 			   h->remote_port);
-	if (!(h->flags & (HANDSHAKE_RESET | HANDSHAKE_PARTIAL)) && evidence_shows(e, UNTOLD_RESET_RECEIVED))
+	if (!(h->flags & (HANDSHAKE_RESET | HANDSHAKE_PARTIAL)) && evidence_shows(e, UNREPORTED_RESET_RECEIVED))
 		return say(cause, CAUSE_ICMP_UNREACHABLE, e->complete,
 			   "an ICMP message said port unreachable; no RST came");
 	/* Its kernel's RSTs are noted without the ring: only a run that was skipped can have missed it. */
-	if (e->remote_is_here && evidence_shows(e, UNTOLD_CLOSED_PORT) && !(h->flags & HANDSHAKE_PARTIAL))
+	if (e->remote_is_here && evidence_shows(e, UNREPORTED_CLOSED_PORT) && !(h->flags & HANDSHAKE_PARTIAL))
 		return say(cause, CAUSE_FILTERED, false,
 			   "%s, but the server's kernel %s: a firewall did", refused_by(e),
 			   e->complete ? "sent no RST" : "was not seen to send a RST");
@@ -156,11 +156,11 @@ static bool unreachable(const struct evidence *e, struct cause *cause)
 	if (h->flags & HANDSHAKE_NO_NEIGHBOUR)
 		return say(cause, CAUSE_NEIGHBOUR_FAILED, true,
 			   "the next hop did not answer ARP or neighbour discovery");
-	if (h->error == ERR_EHOSTUNREACH && !evidence_shows(e, UNTOLD_NEIGHBOUR))
+	if (h->error == ERR_EHOSTUNREACH && !evidence_shows(e, UNREPORTED_NEIGHBOUR))
 		return say(cause, CAUSE_ICMP_UNREACHABLE, false,
 			   "EHOSTUNREACH ended it: a router's ICMP message, or a next hop that did not "
 			   "answer; this host does not show which");
-	/* A next hop that fails is told by the same error, and its failure may have been missed. */
+	/* A next hop that fails gives the same error, and its failure may have been missed. */
 	return say(cause, CAUSE_ICMP_UNREACHABLE, !evidence_by_timer(e) && h->error != ERR_EHOSTUNREACH,
 		   "an ICMP error ended it (%s); no RST came", name ? name : "no name");
 }
@@ -205,7 +205,7 @@ static bool cancelled(const struct evidence *e, struct cause *cause)
 
 	if (h->outcome != OUTCOME_CANCELLED)
 		return false;
-	if (h->flags & HANDSHAKE_ICMP) /* a connect() under way is only told of it, and goes on */
+	if (h->flags & HANDSHAKE_ICMP) /* a connect() under way is only notified, and goes on */
 		return say(cause, CAUSE_ICMP_UNREACHABLE, false,
 			   "an ICMP error came, and the application closed it");
 	if (h->latency_ns == NS_UNKNOWN)
@@ -285,7 +285,7 @@ static bool syn_again(const struct evidence *e, struct cause *cause)
 				    evidence_answered_at_once(e)),
 			   "SYN sent %s: the server answered before the last one, but no SYN-ACK came",
 			   when);
-	if (!evidence_shows(e, UNTOLD_RESET_SENT)) /* with which the client would have answered an older one */
+	if (!evidence_shows(e, UNREPORTED_RESET_SENT)) /* with which the client would have answered an older one */
 		return say(cause, CAUSE_SEGMENT_LOST, false,
 			   "SYN sent %s: it or its answer was lost, or an older connection between the same ports "
 			   "answered, which this host does not show", when);
@@ -324,7 +324,7 @@ static bool client_gave_up(const struct evidence *e, struct cause *cause)
 {
 	if (e->handshake->outcome != OUTCOME_RESET)
 		return false;
-	if (e->inferred && !evidence_shows(e, UNTOLD_RESET_SENT) && !evidence_shows(e, UNTOLD_REFUSED_ACK))
+	if (e->inferred && !evidence_shows(e, UNREPORTED_RESET_SENT) && !evidence_shows(e, UNREPORTED_REFUSED_ACK))
 		return say(cause, CAUSE_UNKNOWN, false,
 			   "the request went away before its SYN-ACK was sent for the last time: its client gave "
 			   "up, or a full accept queue answered it with a RST, which this host does not show");
@@ -336,11 +336,11 @@ static bool client_gave_up(const struct evidence *e, struct cause *cause)
 		   "the client sent a RST instead of its final ACK");
 }
 
-/* Where refused ACKs are not told one by one, one may be what was not taken. */
+/* Where refused ACKs are not reported one by one, one may be what was not taken. */
 static bool held_back(const struct evidence *e, struct cause *cause)
 {
 	return e->deferred && e->acked &&
-	       say(cause, CAUSE_DEFERRED_ACCEPT, evidence_shows(e, UNTOLD_REFUSED_ACK) && evidence_whole(e),
+	       say(cause, CAUSE_DEFERRED_ACCEPT, evidence_shows(e, UNREPORTED_REFUSED_ACK) && evidence_whole(e),
 		   "TCP_DEFER_ACCEPT: the final ACK had come, and the listener waited for data");
 }
 
@@ -365,7 +365,7 @@ static bool synack_again(const struct evidence *e, struct cause *cause)
 	if (times_known && done && h->rtt_ns == NS_UNKNOWN && one_slow_trip(there_ns, back_ns))
 		return slow_trip(h->latency_ns, cause);
 	if (e->acked && !e->deferred) /* tcp_check_req(): no child could be made */
-		return evidence_shows(e, UNTOLD_REFUSED_ACK) && evidence_whole(e) ?
+		return evidence_shows(e, UNREPORTED_REFUSED_ACK) && evidence_whole(e) ?
 			       say(cause, CAUSE_UNKNOWN, false,
 				   "SYN-ACK sent %s though the final ACK had come: the listener did not take it, "
 				   "though its accept queue was not full", often) :
@@ -386,7 +386,7 @@ static bool synack_again(const struct evidence *e, struct cause *cause)
 			   "SYN-ACK sent %s: the client, which waited for it, did not get it", often);
 	if (h->outcome == OUTCOME_TIMEOUT)
 		return say(cause, CAUSE_NO_ANSWER,
-			   e->exhausted && !e->remote_is_here && evidence_shows(e, UNTOLD_REQUEST_RESET),
+			   e->exhausted && !e->remote_is_here && evidence_shows(e, UNREPORTED_REQUEST_RESET),
 			   "SYN-ACK unanswered, sent %s: its client is filtered, down or forged", often);
 	return say(cause, CAUSE_SEGMENT_LOST, false,
 		   "SYN-ACK sent %s: it or the final ACK was lost on the way", often);
@@ -408,7 +408,7 @@ static bool slow_ack(const struct evidence *e, struct cause *cause)
 		if (one_slow_trip(there_ns, back_ns))
 			return say(cause, CAUSE_SLOW_PATH, evidence_whole(e),
 				   "nothing was sent again: the round trip itself took %s", took);
-		if (!evidence_shows(e, UNTOLD_REFUSED_ACK))
+		if (!evidence_shows(e, UNREPORTED_REFUSED_ACK))
 			return say(cause, CAUSE_UNKNOWN, false,
 				   "the client had the SYN-ACK long before: its final ACK was lost, or a full "
 				   "accept queue dropped it, and data completed it after %s", took);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "daemon/cause/handshake_evidence.h"
 
-bool evidence_shows(const struct evidence *e, enum untold what)
+bool evidence_shows(const struct evidence *e, enum unreported what)
 {
-	return !(e->untold & what);
+	return !(e->unreported & what);
 }
 
 bool evidence_whole(const struct evidence *e)
@@ -13,7 +13,7 @@ bool evidence_whole(const struct evidence *e)
 
 bool evidence_refused_unseen(const struct evidence *e)
 {
-	return e->untold & (UNTOLD_QUEUES | UNTOLD_LISTENERS | UNTOLD_SYN_RETRANSMIT) && !e->none_refused &&
+	return e->unreported & (UNREPORTED_QUEUES | UNREPORTED_LISTENERS | UNREPORTED_SYN_RETRANSMIT) && !e->none_refused &&
 	       (e->remote_is_here || e->server_began_ns != NS_UNKNOWN);
 }
 

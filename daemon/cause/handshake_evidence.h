@@ -43,12 +43,12 @@ struct evidence {
 	bool exhausted; /* … and its SYN-ACK was sent as often as it may be */
 	bool complete; /* no event was lost meanwhile */
 	bool gap; /* not all its transmissions were seen */
-	bool none_refused; /* every refused SYN that it can have been is told, and there is none */
-	uint32_t untold; /* enum untold: what this kernel does not tell at all */
+	bool none_refused; /* every refused SYN that it can have been is reported, and there is none */
+	uint32_t unreported; /* enum unreported: what this kernel does not report at all */
 };
 
 /* Does this kernel show it at all? */
-bool evidence_shows(const struct evidence *e, enum untold what);
+bool evidence_shows(const struct evidence *e, enum unreported what);
 /* Was all of it seen? */
 bool evidence_whole(const struct evidence *e);
 /*

@@ -5,14 +5,14 @@
 
 #include "common/addr.h"
 
-struct refusals *refusals_add(struct refusal_table *t, const struct syn_refusals *told)
+struct refusals *refusals_add(struct refusal_table *t, const struct syn_refusals *reported)
 {
 	struct refusals *r;
 
 	if (++t->serial == 0)
 		t->serial = REFUSALS;
 	r = &t->at[t->serial % REFUSALS];
-	*r = (struct refusals){ .told = *told, .serial = t->serial };
+	*r = (struct refusals){ .reported = *reported, .serial = t->serial };
 	return r;
 }
 
@@ -33,9 +33,9 @@ static bool bound_to(const struct syn_refusals *r, const uint8_t *addr)
 bool refusals_may_have(const struct refusals *r, const struct lone_syn *syn, refusal_served_fn served,
 		       void *ctx)
 {
-	return r->serial && r->told.port == syn->server_port && syn->came_ns >= r->told.from_ns &&
-	       syn->sent_ns <= r->told.to_ns && bound_to(&r->told, syn->server_addr) &&
-	       served(ctx, r->told.netns);
+	return r->serial && r->reported.port == syn->server_port && syn->came_ns >= r->reported.from_ns &&
+	       syn->sent_ns <= r->reported.to_ns && bound_to(&r->reported, syn->server_addr) &&
+	       served(ctx, r->reported.netns);
 }
 
 bool refusals_claim(struct refusal_table *t, const struct lone_syn *syn, refusal_served_fn served,
@@ -53,7 +53,7 @@ bool refusals_claim(struct refusal_table *t, const struct lone_syn *syn, refusal
 			ambiguous = true;
 			best->doubtful = r->doubtful = true;
 		}
-		if (!best || (best->claimed >= best->told.count && r->claimed < r->told.count))
+		if (!best || (best->claimed >= best->reported.count && r->claimed < r->reported.count))
 			best = r;
 	}
 	*claim = 0;
@@ -61,7 +61,7 @@ bool refusals_claim(struct refusal_table *t, const struct lone_syn *syn, refusal
 		return false;
 	best->wanted++;
 	best->doubtful |= ambiguous;
-	if (best->claimed < best->told.count) {
+	if (best->claimed < best->reported.count) {
 		best->claimed++;
 		*claim = best->serial;
 	}
@@ -76,8 +76,8 @@ bool refusals_doubt(const struct refusal_table *t, const struct lone_syn *syn,
 
 		if (refusals_may_have(r, syn, served, ctx))
 			return true;
-		if (r->serial && r->told.code == CODES && syn->came_ns >= r->told.from_ns &&
-		    syn->sent_ns <= r->told.to_ns && served(ctx, r->told.netns))
+		if (r->serial && r->reported.code == CODES && syn->came_ns >= r->reported.from_ns &&
+		    syn->sent_ns <= r->reported.to_ns && served(ctx, r->reported.netns))
 			return true;
 	}
 	return false;

@@ -19,7 +19,7 @@
 #define REFUSALS 256 /* looks that found some; the newest are kept */
 
 struct refusals {
-	struct syn_refusals told;
+	struct syn_refusals reported;
 	uint32_t serial; /* 0: free */
 	uint64_t wanted; /* candidates: SYNs known to be unanswered */
 	uint64_t claimed; /* of which may be among the refused ones: at most `count` */
@@ -45,7 +45,7 @@ typedef unsigned int (*local_fn)(void *ctx, uint32_t netns, const uint8_t *addr)
 
 typedef bool (*refusal_served_fn)(void *ctx, uint32_t netns);
 
-struct refusals *refusals_add(struct refusal_table *t, const struct syn_refusals *told);
+struct refusals *refusals_add(struct refusal_table *t, const struct syn_refusals *reported);
 struct refusals *refusals_get(struct refusal_table *t, uint32_t serial); /* NULL: overwritten */
 
 /* Is this SYN a candidate of that look? `served`: may its server be in that namespace? */

@@ -103,7 +103,7 @@ static uint64_t open_syns(struct syns *s, const struct refusals *r)
 		struct served served = { s, t };
 		struct lone_syn syn;
 
-		if (t->client.ended || t->server.port != r->told.port || !t->client.syns.count)
+		if (t->client.ended || t->server.port != r->reported.port || !t->client.syns.count)
 			continue;
 		syn = lone_syn(t, series_known(&t->client.syns) - 1, 0);
 		open += t->client.syns.count > EVIDENCE_TIMES ||
@@ -114,8 +114,8 @@ static uint64_t open_syns(struct syns *s, const struct refusals *r)
 
 static bool all_accounted(struct syns *s, struct refusals *r, uint64_t now_ns)
 {
-	if (!r->told.proven || r->doubtful || r->wanted != r->told.count ||
-	    now_ns < r->told.to_ns + MATURE_NS || has_foreign(s, &r->told))
+	if (!r->reported.proven || r->doubtful || r->wanted != r->reported.count ||
+	    now_ns < r->reported.to_ns + MATURE_NS || has_foreign(s, &r->reported))
 		return false;
 	if (r->open_at != s->reckoning) {
 		r->open = open_syns(s, r);
@@ -137,10 +137,10 @@ void syns_refused(struct syns *s, const struct track *t, uint64_t now_ns,
 			continue;
 		out->count++;
 		out->proven = out->proven && all_accounted(s, r, now_ns);
-		out->code = r->told.code;
-		out->queue_known = r->told.code == CODE_ACCEPT_QUEUE_FULL && r->told.len > r->told.max;
-		out->len = r->told.len;
-		out->max = r->told.max;
+		out->code = r->reported.code;
+		out->queue_known = r->reported.code == CODE_ACCEPT_QUEUE_FULL && r->reported.len > r->reported.max;
+		out->len = r->reported.len;
+		out->max = r->reported.max;
 	}
 	/* Without the server's side nothing else says that it is this server. */
 	out->proven = out->proven && (t->server.netns || out->count == t->client.unanswered);
@@ -149,7 +149,7 @@ void syns_refused(struct syns *s, const struct track *t, uint64_t now_ns,
 void syns_hidden(struct syns *s, uint64_t since_ns)
 {
 	for (size_t i = 0; i < REFUSALS; i++)
-		if (s->refusals.at[i].told.to_ns + MATURE_NS >= since_ns)
+		if (s->refusals.at[i].reported.to_ns + MATURE_NS >= since_ns)
 			s->refusals.at[i].doubtful = true;
 }
 
@@ -178,8 +178,8 @@ uint64_t syns_mature_ns(struct syns *s, const struct track *t)
 	for (unsigned int i = 0; i < t->client.unanswered && i < EVIDENCE_TIMES && !t->refused_syns.count; i++) {
 		const struct refusals *r = refusals_get(&s->refusals, t->client.claim[i]);
 
-		if (r && r->told.proven && !r->doubtful && r->told.to_ns + MATURE_NS > until_ns)
-			until_ns = r->told.to_ns + MATURE_NS;
+		if (r && r->reported.proven && !r->doubtful && r->reported.to_ns + MATURE_NS > until_ns)
+			until_ns = r->reported.to_ns + MATURE_NS;
 	}
 	return until_ns;
 }

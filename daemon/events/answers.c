@@ -129,7 +129,7 @@ static void say_bye(void *ctx, struct feed *feed)
 	if (!feed_is_subscribed(feed))
 		return;
 	body = emit_begin(emit, RECORD_BYE, clock_mono_ns());
-	feed_tell_losses(feed, &emit->record);
+	feed_report_losses(feed, &emit->record);
 	feed_totals(feed, &totals);
 	report_bye(body, farewell->totals, &totals);
 	feed_put(feed, &emit->record);

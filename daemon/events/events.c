@@ -71,7 +71,7 @@ static void note_abort(struct events *events, const struct event_reset *r)
 				    .local_port = r->local_port, .remote_port = r->remote_port,
 				    .action = ACTION_RESET, .stage = STAGE_ACK, .client_isn = r->client_isn };
 
-	if (r->cause != RESET_ABORT_ON_OVERFLOW || !(source_untold(events->source) & UNTOLD_REFUSED_ACK))
+	if (r->cause != RESET_ABORT_ON_OVERFLOW || !(source_unreported(events->source) & UNREPORTED_REFUSED_ACK))
 		return;
 	memcpy(e.local_addr, r->local_addr, sizeof(e.local_addr));
 	memcpy(e.remote_addr, r->remote_addr, sizeof(e.remote_addr));

@@ -31,7 +31,7 @@ static void put_diagnosed(struct handshakes *h, const struct event_handshake *e,
 	correlate_evidence(h->correlate, e, clock_mono_ns(), &evidence);
 	evidence.slow_ns = h->emit->filter->stream.slow_ns;
 	evidence.inferred = inferred;
-	evidence.untold = source_untold(h->source);
+	evidence.unreported = source_unreported(h->source);
 	if (e->role == ROLE_PASSIVE) {
 		const struct listener *p = listeners_at(h->listeners, e->header.netns, e->local_addr,
 							e->local_port);
@@ -157,7 +157,7 @@ static bool is_pending(void *ctx, const struct event_handshake *e)
 void handshakes_expire(struct handshakes *h, uint64_t now_ns)
 {
 	const struct correlate_inference inference = {
-		.reset_is_told = !(source_untold(h->source) & UNTOLD_REQUEST_RESET),
+		.reset_is_reported = !(source_unreported(h->source) & UNREPORTED_REQUEST_RESET),
 		.pending = is_pending,
 		.fn = infer_one,
 		.ctx = h,

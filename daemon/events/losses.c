@@ -75,7 +75,7 @@ static void report_own(void *ctx, struct feed *feed)
 	struct losses *l = ctx;
 
 	emit_begin(l->emit, RECORD_LOSS, clock_mono_ns());
-	feed_tell_losses(feed, &l->emit->record);
+	feed_report_losses(feed, &l->emit->record);
 }
 
 void losses_report_own(struct losses *l)

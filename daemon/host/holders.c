@@ -33,7 +33,7 @@ struct scan {
 
 struct process {
 	uint32_t pid;
-	int dir; /* /proc/PID: it stays this process's, whoever gets its number */
+	int dir; /* /proc/PID: it stays this process's, also if another gets its number */
 	bool known; /* uid and comm are */
 	uint32_t uid;
 	char comm[COMM_LEN];

@@ -20,7 +20,7 @@ void identity_free(struct identity *identity);
 /* Its path from the root of the hierarchy; NULL if that is not known. Valid until the next call. */
 const char *identity_cgroup_path(struct identity *identity, uint64_t cgroup_id);
 
-/* Append `"cgroup":{"id":…,"path":…}` and, if the path tells, `,"container":{…}`. */
+/* Append `"cgroup":{"id":…,"path":…}` and, if the path shows it, `,"container":{…}`. */
 void identity_append_cgroup(struct identity *identity, struct buf *b, uint64_t cgroup_id);
 
 #endif

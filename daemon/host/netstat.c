@@ -108,7 +108,7 @@ static int read_one(int fd, struct netstat *n)
 
 /*
  * The audit bounds AttemptFails by EmbryonicRsts, and TCPTimeouts by RetransSegs; what bounds is read
- * last, lest what happens meanwhile is in one of them only.
+ * last: else what happens meanwhile would be in one of them only.
  */
 int netstat_read(const struct netstat_files *files, struct netstat *n)
 {

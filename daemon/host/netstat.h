@@ -40,7 +40,7 @@ struct netstat {
  */
 void netstat_parse(struct netstat *n, char *text);
 
-/* The files, open: they stay those of the namespace, whoever ends. */
+/* The files, open: they stay those of the namespace, whichever process ends. */
 struct netstat_files {
 	int fd[2]; /* netstat, snmp; -1: not open */
 	int fib_trie, if_inet6; /* for locals.h; -1: not open, or there are none */

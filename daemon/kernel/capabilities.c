@@ -39,7 +39,7 @@ const struct capability all_capabilities[CAPABILITIES] = {
 				 "only how often a SYN went out again, not when, nor which segment was lost",
 				 false, -ENOSYS },
 	[CAP_NEIGHBOUR] = { "neigh_timer_handler",
-			    "to tell a silent next hop from a router's ICMP message",
+			    "to distinguish a silent next hop from a router's ICMP message",
 			    "cause icmp_unreachable for both", false, -ENOSYS },
 	[CAP_ATOMICS] = { "fetch_atomics", "the cheaper table of attempts",
 			  "a hash table keeps them", false, -ENOSYS },

@@ -138,9 +138,9 @@ static void take_tracepoint(struct kernel_enums *enums, const struct btf_index *
 		return;
 	take_target(enums, name, id);
 	if (same(name, "btf_trace_tcp_send_reset"))
-		enums->send_reset_tells_all = arguments(btf, type) >= 3;
+		enums->send_reset_has_reason = arguments(btf, type) >= 3;
 	else if (same(name, "btf_trace_tcp_retransmit_skb"))
-		enums->retransmit_tells_error = arguments(btf, type) >= 3;
+		enums->retransmit_has_error = arguments(btf, type) >= 3;
 }
 
 uint32_t kernel_attach_target(const struct kernel_enums *enums, int attach, const char *name)

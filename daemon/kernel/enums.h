@@ -43,8 +43,8 @@ struct kernel_enums {
 	uint32_t sock, tcp_sock; /* the BTF types of these structs */
 	uint32_t target[KERNEL_TARGETS]; /* BTF types; 0: not there */
 	bool preallocates; /* hash maps of programs of the type RAW_TRACEPOINT have to be (before 6.1) */
-	bool send_reset_tells_all; /* tcp_send_reset has a reason, and fires without a full socket (6.10) */
-	bool retransmit_tells_error; /* tcp_retransmit_skb has an error (6.17) */
+	bool send_reset_has_reason; /* tcp_send_reset has a reason, and fires without a full socket (6.10) */
+	bool retransmit_has_error; /* tcp_retransmit_skb has an error (6.17) */
 	char **reset_reason; /* of enum sk_rst_reason, by number, with gaps; lower case, no prefix */
 	uint32_t reset_reasons; /* 0: the kernel has none (before 6.10) */
 };

@@ -196,18 +196,18 @@ static int load_required(struct source *s, const struct filter *filter)
 }
 
 /* What this kernel never reports, by its BTF: everything, if that cannot be read. */
-static uint32_t ask_untold(const struct source *s)
+static uint32_t ask_unreported(const struct source *s)
 {
 	const struct kernel_enums *k = &s->enums;
 	bool reason = k->number[KERNEL_OVERFLOW_REASON].known && !capability_refused("overflow_reason");
 
-	return (reason ? 0 : UNTOLD_REQUEST_RESET) | (k->send_reset_tells_all ? 0 : UNTOLD_NO_SOCKET) |
-	       (k->retransmit_tells_error ? 0 : UNTOLD_SEND_FAILED);
+	return (reason ? 0 : UNREPORTED_REQUEST_RESET) | (k->send_reset_has_reason ? 0 : UNREPORTED_NO_SOCKET) |
+	       (k->retransmit_has_error ? 0 : UNREPORTED_SEND_FAILED);
 }
 
-uint32_t source_untold(const struct source *s)
+uint32_t source_unreported(const struct source *s)
 {
-	return s->untold;
+	return s->unreported;
 }
 
 const char *source_reset_reason(const struct source *s, uint32_t reason)
@@ -259,9 +259,9 @@ static int load_all(struct source *s, const struct filter *filter)
 		err = load_remote(s, filter);
 	if (err)
 		return err;
-	s->untold = ask_untold(s);
+	s->unreported = ask_unreported(s);
 	s->capabilities[CAP_REASON].error = capability_refused("overflow_reason") ? -EPERM :
-					    s->untold & UNTOLD_REQUEST_RESET	  ? -ENOENT :
+					    s->unreported & UNREPORTED_REQUEST_RESET	  ? -ENOENT :
 										    0;
 	err = optionals_load(s);
 	if (err)
@@ -326,7 +326,7 @@ int source_attach(struct source *s)
 		return err;
 	for (int which = OPTIONAL_CLASSIC + 1; which < OPTIONALS; which++)
 		optional_attach(s, which);
-	s->untold |= optionals_untold(s);
+	s->unreported |= optionals_unreported(s);
 	s->settings.acks_by_drop = !s->capabilities[CAP_KFREE].error && !s->capabilities[CAP_REASON].error;
 	return source_write_settings(s);
 }

@@ -61,8 +61,8 @@ struct program_cost {
 void source_costs(const struct source *s, void (*fn)(void *ctx, const struct program_cost *cost),
 		  void *ctx);
 
-/* What the running kernel does not tell: enum untold. */
-uint32_t source_untold(const struct source *s);
+/* What the running kernel does not report: enum unreported. */
+uint32_t source_unreported(const struct source *s);
 /* Its name for why it sent a RST, "no_socket" for SK_RST_REASON_NO_SOCKET; NULL if it has none. */
 const char *source_reset_reason(const struct source *s, uint32_t reason);
 
@@ -141,12 +141,12 @@ int source_accept_error(const struct source *s);
 /* The tier: "tracepoints", or "functions" where those can be hooked as well. */
 const char *source_evidence(const struct source *s);
 
-/* Does an event tell of each refused final ACK? */
-bool source_tells_acks(const struct source *s);
+/* Does an event report each refused final ACK? */
+bool source_reports_acks(const struct source *s);
 /* If not, are there no more of them than the listener's state says are unnamed? */
 bool source_bounds_acks(const struct source *s);
-/* Does one tell of each refused SYN, now? */
-bool source_tells_syns(const struct source *s);
+/* Does one report each refused SYN, now? */
+bool source_reports_syns(const struct source *s);
 
 /* All CAPABILITIES of them, with what this kernel grants. */
 const struct capability *source_capabilities(const struct source *s, size_t *count);

@@ -47,7 +47,7 @@ struct source {
 	struct ring_buffer *ring;
 	void *per_cpu; /* room for a copy of counters, or of less, of each CPU */
 	int cpus;
-	uint32_t untold;
+	uint32_t unreported;
 	const char *core; /* what programs are relocated by; NULL: libbpf takes all of the kernel's types */
 	char core_path[CORE_PATH_LEN];
 	int core_fd;
@@ -65,8 +65,8 @@ bool optional_loaded(const struct source *s, int which);
 /* Load those that the kernel takes, and attach what has to be before any event is counted. 0 or a negative errno. */
 int optionals_load(struct source *s);
 void optional_attach(struct source *s, int which);
-/* What is not reported, for what could not be attached: enum untold. */
-uint32_t optionals_untold(const struct source *s);
+/* What is not reported, for what could not be attached: enum unreported. */
+uint32_t optionals_unreported(const struct source *s);
 
 /* See accept() by its function, or by its system calls. 0 or a negative errno, which its capability has then. */
 int accept_load(struct source *s, bool function);

@@ -66,7 +66,7 @@ static bool needed(const struct source *s, int which)
 	case OPTIONAL_REFUSED_ACK:
 		return !optional_loaded(s, OPTIONAL_DROP) || s->capabilities[CAP_REASON].error;
 	case OPTIONAL_RESET_ANSWER:
-		return s->untold & UNTOLD_NO_SOCKET;
+		return s->unreported & UNREPORTED_NO_SOCKET;
 	}
 	return true;
 }
@@ -142,9 +142,9 @@ int optionals_load(struct source *s)
 	s->settings.acks_by_function = optional_loaded(s, OPTIONAL_REFUSED_ACK);
 	s->settings.resets_by_function = optional_loaded(s, OPTIONAL_RESET_ANSWER);
 	if (optional_loaded(s, OPTIONAL_RESET_ANSWER))
-		s->untold &= ~(uint32_t)UNTOLD_NO_SOCKET;
+		s->unreported &= ~(uint32_t)UNREPORTED_NO_SOCKET;
 	if (optional_loaded(s, OPTIONAL_REFUSED_ACK))
-		s->untold &= ~(uint32_t)UNTOLD_REQUEST_RESET;
+		s->unreported &= ~(uint32_t)UNREPORTED_REQUEST_RESET;
 	return source_write_settings(s);
 }
 
@@ -159,27 +159,27 @@ void optional_attach(struct source *s, int which)
 		programs_free(&s->optional[which]);
 }
 
-uint32_t optionals_untold(const struct source *s)
+uint32_t optionals_unreported(const struct source *s)
 {
-	uint32_t untold = 0;
+	uint32_t unreported = 0;
 
 	if (!optional_loaded(s, OPTIONAL_RESET_SENT))
-		untold |= UNTOLD_RESET_SENT;
-	if (!optional_loaded(s, OPTIONAL_RESET_SENT) || (s->untold & UNTOLD_NO_SOCKET && !optional_loaded(s, OPTIONAL_DROP)))
-		untold |= UNTOLD_CLOSED_PORT;
+		unreported |= UNREPORTED_RESET_SENT;
+	if (!optional_loaded(s, OPTIONAL_RESET_SENT) || (s->unreported & UNREPORTED_NO_SOCKET && !optional_loaded(s, OPTIONAL_DROP)))
+		unreported |= UNREPORTED_CLOSED_PORT;
 	if (!optional_loaded(s, OPTIONAL_RESET_RECEIVED))
-		untold |= UNTOLD_RESET_RECEIVED;
-	if (!source_tells_acks(s))
-		untold |= UNTOLD_REFUSED_ACK;
+		unreported |= UNREPORTED_RESET_RECEIVED;
+	if (!source_reports_acks(s))
+		unreported |= UNREPORTED_REFUSED_ACK;
 	if (s->capabilities[CAP_KFREE].error && !optional_loaded(s, OPTIONAL_REFUSED_ACK))
-		untold |= UNTOLD_REQUEST_RESET | UNTOLD_REFUSED_COOKIE;
+		unreported |= UNREPORTED_REQUEST_RESET | UNREPORTED_REFUSED_COOKIE;
 	if (!optional_loaded(s, OPTIONAL_RETRANSMIT))
-		untold |= UNTOLD_SYN_RETRANSMIT;
+		unreported |= UNREPORTED_SYN_RETRANSMIT;
 	if (!optional_loaded(s, OPTIONAL_NEIGHBOUR))
-		untold |= UNTOLD_NEIGHBOUR;
+		unreported |= UNREPORTED_NEIGHBOUR;
 	if (!optional_loaded(s, OPTIONAL_LOOK))
-		untold |= UNTOLD_QUEUES;
+		unreported |= UNREPORTED_QUEUES;
 	if (!optional_loaded(s, OPTIONAL_FILES))
-		untold |= UNTOLD_LISTENERS;
-	return untold;
+		unreported |= UNREPORTED_LISTENERS;
+	return unreported;
 }

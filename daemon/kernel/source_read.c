@@ -315,7 +315,7 @@ bool source_request_pending(const struct source *s, const struct event_handshake
 	       request.client_isn == e->client_isn;
 }
 
-bool source_tells_acks(const struct source *s)
+bool source_reports_acks(const struct source *s)
 {
 	return programs_loaded(&s->optional[OPTIONAL_REFUSED_ACK]) ||
 	       (!s->capabilities[CAP_KFREE].error && !s->capabilities[CAP_REASON].error);
@@ -326,7 +326,7 @@ bool source_bounds_acks(const struct source *s)
 	return !s->capabilities[CAP_KFREE].error && s->capabilities[CAP_REASON].error;
 }
 
-bool source_tells_syns(const struct source *s)
+bool source_reports_syns(const struct source *s)
 {
 	return programs_loaded(&s->optional[OPTIONAL_REFUSED_SYN]) && s->attached;
 }

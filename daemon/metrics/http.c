@@ -74,7 +74,7 @@ int metrics_parse_address(const char *text, struct metrics_address *address)
 }
 
 /*
- * What one request got, kept for whoever asks the same at once: a flood of scrapes costs one look
+ * What one request got, kept for all who ask the same at once: a flood of scrapes costs one look
  * each KEEP_NS, and slow readers of it share its memory.
  */
 static bool is_kept(const struct metrics *m, bool openmetrics, uint16_t fine_port)

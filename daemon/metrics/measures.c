@@ -134,7 +134,7 @@ static const struct {
 			     "How long the first connection in the accept queue has waited; 0 if it is "
 			     "empty." },
 	[MEASURE_REFUSED_SYN] = { "tcpshake_listener_refused_syns", METRIC_COUNTER, NULL,
-				  "SYNs that its queues refused, as far as they are told apart by listener." },
+				  "SYNs that its queues refused, as far as their listener is known." },
 	[MEASURE_REFUSED_ACK] = { "tcpshake_listener_refused_acks", METRIC_COUNTER, NULL,
 				  "Final ACKs that its accept queue refused, likewise." },
 };
@@ -191,7 +191,7 @@ static bool make_place(struct listing *l)
 
 /*
  * Who gets series keeps them until it closes, or a busy one needs the place of an idle one. Several may share a namespace, address and port
- * (SO_REUSEPORT): they are told apart by a small number that a successor gets again.
+ * (SO_REUSEPORT): a small number distinguishes them that a successor gets again.
  */
 static void choose(void *ctx, struct listener *p)
 {
@@ -383,8 +383,8 @@ static void put_daemon(const struct events *events, struct exposition *e)
 	exposition_start(e, "");
 	exposition_seconds(e, events->answers.start_ns + (uint64_t)events->emit.offset_ns);
 	exposition_family(e, "tcpshake_look_interval_seconds", METRIC_GAUGE, "seconds",
-			  "From one look at listeners and audit to the next: as asked, or longer lest it "
-			  "take more than 1 % of a CPU.");
+			  "From one look at listeners and audit to the next: as asked, or longer so that it "
+			  "takes 1 % of a CPU at most.");
 	exposition_start(e, "");
 	exposition_seconds(e, events->looks.pace.interval_ns);
 	exposition_family(e, "tcpshake_look_cpu_seconds", METRIC_COUNTER, "seconds",

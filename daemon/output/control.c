@@ -183,7 +183,7 @@ static void on_hangup(evutil_socket_t fd, short what, void *ctx)
 		client_free(ctx);
 }
 
-/* Nothing tells when such a client goes, unless a record is written to it: so look now and then. */
+/* No event comes when such a client goes, unless a record is written to it: so look now and then. */
 static int watch_hangup(struct client *client)
 {
 	static const struct timeval often = { .tv_sec = 1 };

@@ -34,8 +34,8 @@ struct feed {
 	struct buf out;
 	size_t sent; /* of out */
 	bool choked; /* the backlog was reached, and is not yet half gone */
-	uint64_t lost[LOSS_WHYS][LOSS_WHATS]; /* not told yet */
-	bool untold; /* there are any */
+	uint64_t lost[LOSS_WHYS][LOSS_WHATS]; /* not reported yet */
+	bool unreported; /* there are any */
 	uint64_t lost_total;
 	struct feed_tally tally[RECORD_TYPES];
 	bool subscribed;
@@ -136,12 +136,12 @@ static int what_index(const char *name)
 void feed_loss(struct feed *f, int what, enum loss_why why, uint64_t count)
 {
 	f->lost[why][what] += count;
-	f->untold = true;
+	f->unreported = true;
 }
 
-void feed_tell_losses(struct feed *f, const struct record *now)
+void feed_report_losses(struct feed *f, const struct record *now)
 {
-	if (!f->untold || f->error || (now->type != RECORD_BYE && !has_room(f, 0)))
+	if (!f->unreported || f->error || (now->type != RECORD_BYE && !has_room(f, 0)))
 		return;
 	for (int why = 0; why < LOSS_WHYS; why++) {
 		for (int what = 0; what < LOSS_WHATS; what++) {
@@ -155,14 +155,14 @@ void feed_tell_losses(struct feed *f, const struct record *now)
 			f->lost[why][what] = 0;
 		}
 	}
-	f->untold = false;
+	f->unreported = false;
 }
 
 static void lose(struct feed *f, enum record_type type)
 {
 	/* Nothing but an error keeps a file from taking what it is given. */
 	f->lost[f->kind == FEED_FILE ? LOSS_WRITE_ERROR : LOSS_SLOW_READER][type]++;
-	f->untold = true;
+	f->unreported = true;
 	f->lost_total++;
 }
 
@@ -181,7 +181,7 @@ void feed_answer(struct feed *f, const struct record *r)
 {
 	if (f->error)
 		return;
-	feed_tell_losses(f, r);
+	feed_report_losses(f, r);
 	append(f, r->type, r->body.data, r->body.len);
 	if (f->out.failed)
 		f->error = -ENOMEM;
@@ -313,7 +313,7 @@ static int reserve(const struct feed *f, size_t len)
 	    fallocate(f->fd, FALLOC_FL_KEEP_SIZE, st.st_size, (off_t)len) != 0 &&
 	    (errno == ENOSPC || errno == EDQUOT))
 		return -errno;
-	return 0; /* or unknown: writing will tell */
+	return 0; /* or unknown: writing will show */
 }
 
 static int end_line(struct feed *f)
@@ -399,7 +399,7 @@ void feed_replace_fd(struct feed *f, int fd, enum feed_kind kind)
 		f->write_error = 0;
 }
 
-/* Count a record of the backlog as lost; one that tells of losses is untold. */
+/* Count a record of the backlog as lost; one that reports losses is not reported. */
 static void lose_written(struct feed *f, const char *line, size_t len)
 {
 	cJSON *r = cJSON_ParseWithLength(line, len);
@@ -413,7 +413,7 @@ static void lose_written(struct feed *f, const char *line, size_t len)
 	if (of == RECORD_LOSS && lost >= 0 && reason >= 0) {
 		f->lost[reason][lost] += (uint64_t)cJSON_GetNumberValue(
 			cJSON_GetObjectItemCaseSensitive(r, "count"));
-		f->untold = true;
+		f->unreported = true;
 	} else if (of != RECORD_OTHER) {
 		lose(f, of);
 		f->tally[of].records--; /* a file holds nothing that was not offered */

@@ -3,7 +3,7 @@
  * One reader of the records: its own sequence numbers, its own buffer, its own losses.
  *
  * A feed never blocks the daemon. What a slow reader, or a file that cannot be written, leaves no
- * room for is dropped as whole records, counted by type, and told in the feed itself as `loss` once
+ * room for is dropped as whole records, counted by type, and reported in the feed itself as `loss` once
  * there is room again. Everything put is then written or counted as lost.
  *
  * The folder output/ is for who reads records: a file, a pipe, subscribers; it may include records/ and below, and
@@ -60,7 +60,7 @@ enum loss_what { LOSS_BEGINNING = RECORD_TYPES, LOSS_TRANSITION, LOSS_EVIDENCE, 
 
 /*
  * The daemon lost something (`what`: enum record_type or loss_what) before any feed could have it. To
- * be told by feed_tell_losses(), in the end even if there is no room now.
+ * be reported by feed_report_losses(), in the end even if there is no room now.
  */
 void feed_loss(struct feed *f, int what, enum loss_why why, uint64_t count);
 
@@ -72,10 +72,10 @@ void feed_answer(struct feed *f, const struct record *r);
 bool feed_is_full(const struct feed *f);
 
 /*
- * Append `loss` for what was dropped and not told yet, with the moment of the record `now`: if
+ * Append `loss` for what was dropped and not reported yet, with the moment of the record `now`: if
  * there is room again, or if that is `bye`, which always fits.
  */
-void feed_tell_losses(struct feed *f, const struct record *now);
+void feed_report_losses(struct feed *f, const struct record *now);
 
 /*
  * Write what is buffered, as far as the reader takes it. 0, or a negative errno after which the

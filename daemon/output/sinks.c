@@ -24,8 +24,8 @@ struct sink {
 	sink_dead_fn dead;
 	sink_stuck_fn stuck;
 	void *ctx;
-	int error; /* to be told */
-	bool is_stuck; /* as told */
+	int error; /* to be reported */
+	bool is_stuck; /* as reported */
 };
 
 struct sinks {
@@ -35,7 +35,7 @@ struct sinks {
 	const char *output_path;
 	uint64_t put[RECORD_TYPES]; /* offered to all feeds */
 	uint64_t gone_records, gone_lost; /* of feeds that are no more */
-	struct event *bury; /* tells of dead sinks outside any walk over the list */
+	struct event *bury; /* reports dead sinks outside any walk over the list */
 };
 
 /* Tell when a file's trouble begins and ends, and try again as long as it lasts. */
@@ -106,7 +106,7 @@ static void on_bury(evutil_socket_t fd, short what, void *ctx)
 		int error = sink->error;
 
 		if (error) {
-			sink->error = 0; /* told once */
+			sink->error = 0; /* reported once */
 			sink->dead(sink->ctx, error); /* may remove it */
 		}
 		sink = next;
@@ -210,7 +210,7 @@ static int open_output(const char *path, bool wait, enum feed_kind *kind)
 	if (strcmp(path, "-") == 0) {
 		/*
 		 * A pipe or terminal is opened anew, because O_NONBLOCK on stdout itself would
-		 * be set for whoever shares it.
+		 * be set for all who share it.
 		 */
 		fd = open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY | O_APPEND);
 		if (fd < 0)
@@ -333,7 +333,7 @@ void sinks_loss(struct sinks *s, int what, enum loss_why why, uint64_t count, co
 		if (!feed_is_subscribed(sink->feed))
 			continue;
 		feed_loss(sink->feed, what, why, count);
-		feed_tell_losses(sink->feed, now);
+		feed_report_losses(sink->feed, now);
 	}
 }
 

@@ -21,7 +21,7 @@ void sinks_free(struct sinks *s);
 
 /*
  * Open the output: a path, appended to, or "-" for stdout. 0 or a negative errno. `dead` is
- * told when it can no longer be written, also on an idle host when a pipe's reader goes away;
+ * notified when it can no longer be written, also on an idle host when a pipe's reader goes away;
  * `stuck` of a regular file, which is tried again twice a second.
  */
 int sinks_open_output(struct sinks *s, const char *path, sink_dead_fn dead, sink_stuck_fn stuck,

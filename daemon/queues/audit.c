@@ -26,23 +26,23 @@ static bool boundary(int64_t difference, const struct audit_books *books)
 	return difference >= -most && difference <= most;
 }
 
-/* A client's RST ends a request; before 6.15 no event tells of it for certain. */
+/* A client's RST ends a request; before 6.15 no event reports it for certain. */
 static bool request_reset(int64_t difference, const struct audit_books *books)
 {
-	return books->untold & UNTOLD_REQUEST_RESET && difference > 0 &&
+	return books->unreported & UNREPORTED_REQUEST_RESET && difference > 0 &&
 	       difference <= (int64_t)books->kernel[NETSTAT_EMBRYONIC_RSTS];
 }
 
 /* A RST for a segment that no socket took; before 6.10 tcp_send_reset is silent there. */
 static bool no_socket(int64_t difference, const struct audit_books *books)
 {
-	return books->untold & UNTOLD_NO_SOCKET && difference > 0;
+	return books->unreported & UNREPORTED_NO_SOCKET && difference > 0;
 }
 
 /* Counted, but not sent; before 6.17 tcp_retransmit_skb is silent then. */
 static bool send_failed(int64_t difference, const struct audit_books *books)
 {
-	return books->untold & UNTOLD_SEND_FAILED && difference > 0 &&
+	return books->unreported & UNREPORTED_SEND_FAILED && difference > 0 &&
 	       difference <= (int64_t)books->kernel[NETSTAT_RETRANS_FAIL];
 }
 
@@ -76,11 +76,11 @@ static bool no_child(int64_t difference, const struct audit_books *books)
 /* A valid cookie, for a full accept queue: without its packet (before 6.11) it looks like a refused SYN. */
 static bool cookie_refused(int64_t difference, const struct audit_books *books)
 {
-	return books->untold & UNTOLD_REFUSED_COOKIE && difference > 0 &&
+	return books->unreported & UNREPORTED_REFUSED_COOKIE && difference > 0 &&
 	       difference <= (int64_t)books->kernel[NETSTAT_LISTEN_OVERFLOWS];
 }
 
-/* Counted since the listener's look: told at the next one. */
+/* Counted since the listener's look: reported at the next one. */
 static bool next_look(int64_t difference, const struct audit_books *books)
 {
 	return difference > 0 && difference <= (int64_t)books->pending;
@@ -96,22 +96,22 @@ static bool no_full_queue(int64_t difference, const struct audit_books *books)
 /* The kernel does not grant the evidence that this counter is held against. */
 static bool not_granted(int64_t difference, const struct audit_books *books, uint32_t evidence)
 {
-	return books->untold & evidence && difference > 0;
+	return books->unreported & evidence && difference > 0;
 }
 
 static bool no_look(int64_t difference, const struct audit_books *books)
 {
-	return not_granted(difference, books, UNTOLD_QUEUES | UNTOLD_LISTENERS);
+	return not_granted(difference, books, UNREPORTED_QUEUES | UNREPORTED_LISTENERS);
 }
 
 static bool no_reset_sent(int64_t difference, const struct audit_books *books)
 {
-	return not_granted(difference, books, UNTOLD_RESET_SENT);
+	return not_granted(difference, books, UNREPORTED_RESET_SENT);
 }
 
 static bool no_syn_retransmit(int64_t difference, const struct audit_books *books)
 {
-	return not_granted(difference, books, UNTOLD_SYN_RETRANSMIT);
+	return not_granted(difference, books, UNREPORTED_SYN_RETRANSMIT);
 }
 
 static const struct rule rules[] = {

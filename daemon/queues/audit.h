@@ -20,9 +20,9 @@ struct audit_books {
 	uint64_t kernel[NETSTAT_COUNTERS]; /* those behind AUDIT_COUNTERS are for the rules */
 	uint64_t observed[AUDIT_COUNTERS];
 	uint64_t synacks; /* SYN-ACKs retransmitted */
-	uint32_t untold; /* enum untold */
+	uint32_t unreported; /* enum unreported */
 	uint64_t unexplained_drops; /* ListenDrops that no full queue explains */
-	uint64_t pending; /* refusals counted by the kernel, to be told at the next look */
+	uint64_t pending; /* refusals counted by the kernel, to be reported at the next look */
 	uint64_t window; /* what was observed while the kernel's counters were being read */
 	uint32_t cpus;
 };

@@ -131,25 +131,25 @@ bool book_openings_moved(const struct book *b, const struct source *source)
 	return openings(&now) != openings(&b->seen);
 }
 
-void book_told(struct book *b, const struct overflow_finding *f, uint64_t cookies)
+void book_reported(struct book *b, const struct overflow_finding *f, uint64_t cookies)
 {
-	b->told[NETSTAT_SYNCOOKIES_RECV] += cookies;
+	b->recorded[NETSTAT_SYNCOOKIES_RECV] += cookies;
 	if (f->action == ACTION_COOKIE) {
-		b->told[NETSTAT_REQQ_FULL_COOKIES] += f->count;
+		b->recorded[NETSTAT_REQQ_FULL_COOKIES] += f->count;
 		return;
 	}
-	b->told[NETSTAT_LISTEN_DROPS] += f->count;
+	b->recorded[NETSTAT_LISTEN_DROPS] += f->count;
 	if (f->code == CODE_ACCEPT_QUEUE_FULL)
-		b->told[NETSTAT_LISTEN_OVERFLOWS] += f->count;
+		b->recorded[NETSTAT_LISTEN_OVERFLOWS] += f->count;
 	else if (f->code == CODE_SYN_QUEUE_FULL)
-		b->told[NETSTAT_REQQ_FULL_DROP] += f->count;
+		b->recorded[NETSTAT_REQQ_FULL_DROP] += f->count;
 }
 
 static void observe(struct book *b, uint64_t *observed)
 {
 	const struct namespace_counts *seen = &b->seen, *first = &b->first_seen;
 
-	memcpy(observed, b->told, sizeof(b->told));
+	memcpy(observed, b->recorded, sizeof(b->recorded));
 	observed[NETSTAT_ACTIVE_OPENS] =
 		(seen->begun - seen->unsent) - (first->begun - first->unsent);
 	observed[NETSTAT_PASSIVE_OPENS] = seen->accepted - first->accepted;
@@ -158,7 +158,7 @@ static void observe(struct book *b, uint64_t *observed)
 	observed[NETSTAT_OUT_RSTS] = seen->resets - first->resets;
 	observed[NETSTAT_EMBRYONIC_RSTS] = (seen->request_resets + seen->aborts) -
 					   (first->request_resets + first->aborts);
-	observed[NETSTAT_SYNCOOKIES_SENT] = b->told[NETSTAT_REQQ_FULL_COOKIES];
+	observed[NETSTAT_SYNCOOKIES_SENT] = b->recorded[NETSTAT_REQQ_FULL_COOKIES];
 	observed[NETSTAT_SYNCOOKIES_RECV] += seen->cookies - first->cookies;
 	observed[NETSTAT_SYN_RETRANS] = (seen->retransmits + seen->synacks) -
 					(first->retransmits + first->synacks);
@@ -166,12 +166,12 @@ static void observe(struct book *b, uint64_t *observed)
 				     (first->timeouts + first->synacks);
 }
 
-bool book_audit(struct book *b, uint32_t untold, uint64_t now_ns)
+bool book_audit(struct book *b, uint32_t unreported, uint64_t now_ns)
 {
 	const struct namespace_counts *seen = &b->seen, *first = &b->first_seen;
 	struct audit_books now = {
 		.synacks = seen->synacks - first->synacks,
-		.untold = untold,
+		.unreported = unreported,
 		.unexplained_drops = b->left.no_full_queue,
 		.pending = b->left.overflows + b->left.reqq_drops + b->left.reqq_cookies,
 		.window = b->first_window + b->window,

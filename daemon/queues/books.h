@@ -26,13 +26,13 @@ struct book {
 	struct overflow_counters left; /* what no listener explains yet */
 	struct overflow_counters unseen; /* … as it was the last time, where nobody can look at them */
 	struct overflow_view reported; /* by events since then */
-	uint64_t told[AUDIT_COUNTERS]; /* refusals in records, by the counter they move */
+	uint64_t recorded[AUDIT_COUNTERS]; /* refusals in records, by the counter they move */
 	uint64_t first_window, window; /* openings seen while the counters were read */
 	uint64_t first_ns; /* when `first` was read */
 	struct audit_books audited;
 	uint64_t audited_ns; /* of the last audit, 0 if there was none; it said: */
 	uint64_t interval_ns;
-	uint64_t doubted; /* of left.no_full_queue: told to who asks why */
+	uint64_t doubted; /* of left.no_full_queue: reported with the reason */
 	bool balanced;
 	struct audit_row rows[AUDIT_COUNTERS];
 	uint64_t unexplained[AUDIT_COUNTERS]; /* differences of all audits that no rule explains */
@@ -59,10 +59,10 @@ bool book_has_address(struct book *b, const uint8_t *addr, uint64_t now_ns);
 /* Have connections been opened in the namespace since the last reading? */
 bool book_openings_moved(const struct book *b, const struct source *source);
 
-/* A refusal was told in a record. Of final ACKs, `cookies` were of a SYN cookie. */
-void book_told(struct book *b, const struct overflow_finding *f, uint64_t cookies);
+/* A refusal is in a record. Of final ACKs, `cookies` were of a SYN cookie. */
+void book_reported(struct book *b, const struct overflow_finding *f, uint64_t cookies);
 
 /* Compare, if anything moved, and keep the result. False if there is nothing new to say. */
-bool book_audit(struct book *b, uint32_t untold, uint64_t now_ns);
+bool book_audit(struct book *b, uint32_t unreported, uint64_t now_ns);
 
 #endif

@@ -18,7 +18,7 @@ static struct overflow_view view_of(const struct queues *q, const struct listene
 		.acks_most = source_bounds_acks(q->source) ?
 				     s->state.unnamed - p->accounted.unnamed :
 				     UINT64_MAX,
-		.syns_known = source_tells_syns(q->source),
+		.syns_known = source_reports_syns(q->source),
 		.fresh = p->drops_new,
 		.accept_full = s->accept_len > s->accept_max || p->peak > s->accept_max,
 		.syn_full = s->syn_len > s->accept_max,
@@ -30,8 +30,8 @@ static struct overflow_view view_of(const struct queues *q, const struct listene
 	return view;
 }
 
-/* What events told one by one, as it happened, since the last time. */
-static void tell_book(struct queues *q, struct book *b, struct listener *p,
+/* What events reported one by one, as it happened, since the last time. */
+static void report_book(struct queues *q, struct book *b, struct listener *p,
 		      const struct overflow_view *v)
 {
 	uint64_t resets = p->sample.state.ack_resets - p->accounted.ack_resets;
@@ -44,7 +44,7 @@ static void tell_book(struct queues *q, struct book *b, struct listener *p,
 
 		if (code == CODE_ACCEPT_QUEUE_FULL)
 			f.count += v->acks + v->cookie_acks;
-		book_told(b, &f, code == CODE_ACCEPT_QUEUE_FULL ? v->cookie_acks : 0);
+		book_reported(b, &f, code == CODE_ACCEPT_QUEUE_FULL ? v->cookie_acks : 0);
 		p->refused.syn += v->syns[code];
 		q->refused[STAGE_SYN][code == CODE_ACCEPT_QUEUE_FULL ? QUEUE_ACCEPT : QUEUE_SYN]
 			  [ACTION_DROPPED] += v->syns[code];
@@ -52,7 +52,7 @@ static void tell_book(struct queues *q, struct book *b, struct listener *p,
 }
 
 /* For the causes, which ask whose SYNs those were. */
-static void tell_refused(struct queues *q, const struct listener *p,
+static void report_refused(struct queues *q, const struct listener *p,
 			 const struct overflow_finding *f, uint64_t now_ns)
 {
 	uint32_t len = p->sample.accept_len > p->peak ? p->sample.accept_len : p->peak;
@@ -77,7 +77,7 @@ static void report_finding(struct queues *q, const struct book *b, struct listen
 	else if (p && f->action == ACTION_DROPPED)
 		p->refused.syn += f->count;
 	if (p)
-		tell_refused(q, p, f, now_ns);
+		report_refused(q, p, f, now_ns);
 	q->handler.overflow(q->handler.ctx,
 			    &(struct overflow_report){
 				    .finding = *f,
@@ -104,7 +104,7 @@ static void account(struct listener *p, const struct overflow_view *v)
 }
 
 /* SYNs dropped for what no full queue explains, or for one of nobody's: whose, cannot be said. */
-static void tell_doubt(struct queues *q, const struct book *b, size_t count, size_t findings,
+static void report_doubt(struct queues *q, const struct book *b, size_t count, size_t findings,
 		       uint64_t now_ns)
 {
 	const struct syn_refusals r = { .netns = b->netns, .from_ns = q->last_ns, .to_ns = now_ns,
@@ -122,7 +122,7 @@ static void tell_doubt(struct queues *q, const struct book *b, size_t count, siz
 static size_t find(struct queues *q, struct book *b, size_t count)
 {
 	/* Where hooks report each SYN, one that is left may have its event on the way: it is not reported twice. */
-	bool partial = q->partial && !source_tells_syns(q->source);
+	bool partial = q->partial && !source_reports_syns(q->source);
 	size_t found = 0;
 
 	if (!b->known)
@@ -141,16 +141,16 @@ void queues_explain_drops(struct queues *q, struct book *b, struct listener **gr
 
 	for (size_t i = 0; !q->blind && i < count; i++) {
 		q->views[i] = view_of(q, group[i]);
-		tell_book(q, b, group[i], &q->views[i]);
+		report_book(q, b, group[i], &q->views[i]);
 	}
 	findings = find(q, b, count);
 	for (size_t i = 0; i < findings; i++) {
 		const struct overflow_finding *f = &q->findings[i];
 
-		book_told(b, f, 0);
+		book_reported(b, f, 0);
 		report_finding(q, b, f->view == OVERFLOW_NOBODY ? NULL : group[f->view], f, now_ns);
 	}
-	tell_doubt(q, b, q->blind ? 0 : count, findings, now_ns);
+	report_doubt(q, b, q->blind ? 0 : count, findings, now_ns);
 	b->doubted = b->left.no_full_queue;
 	for (size_t i = 0; !q->blind && i < count; i++)
 		account(group[i], &q->views[i]);

@@ -26,30 +26,30 @@ static void report_if_worth_it(void *ctx, struct listener *p)
 	const struct listener_sample *s = &p->sample;
 	bool changed, busy;
 
-	if (p->quiet && p->told && !p->changed)
+	if (p->quiet && p->reported && !p->changed)
 		return;
-	changed = (p->told && s->accept_max != p->told_backlog) ||
-		  (p->changed && (p->told || p->fresh));
-	busy = s->accept_len || s->syn_len || p->peak || s->drops != p->told_drops;
+	changed = (p->reported && s->accept_max != p->reported_backlog) ||
+		  (p->changed && (p->reported || p->fresh));
+	busy = s->accept_len || s->syn_len || p->peak || s->drops != p->reported_drops;
 
 	if (!can_report(q, p))
 		return;
-	if (!p->sampled && p->fresh && !p->told)
-		p->told = !changed; /* by the record that it opened */
-	if (p->told && !changed && !busy)
+	if (!p->sampled && p->fresh && !p->reported)
+		p->reported = !changed; /* by the record that it opened */
+	if (p->reported && !changed && !busy)
 		return;
 	queues_report(q, p, changed ? CHANGE_CHANGED : CHANGE_SAMPLE, when(q, p));
-	p->told = true;
+	p->reported = true;
 	p->changed = false;
-	p->told_backlog = s->accept_max;
-	p->told_drops = s->drops;
+	p->reported_backlog = s->accept_max;
+	p->reported_drops = s->drops;
 	p->peak = 0;
 }
 
 bool queues_stays_quiet(const struct listener *p)
 {
 	return p->sampled && listener_is_quiet(p) && !p->sample.accept_peak && !p->peak_window && !p->peak_before &&
-	       p->told && p->sample.drops == p->told_drops && p->sample.accept_max == p->told_backlog;
+	       p->reported && p->sample.drops == p->reported_drops && p->sample.accept_max == p->reported_backlog;
 }
 
 void queues_report_worthy(struct queues *q)

@@ -43,12 +43,12 @@ struct listener {
 	bool seen; /* by the scan under way */
 	bool fresh; /* it opened under our eyes: all its drops are ours to explain */
 	bool sampled; /* `sample` holds a look */
-	bool told; /* a record said what `told_…` holds */
+	bool reported; /* a record said what `told_…` holds */
 	bool changed; /* its port or its owners, since then */
 	bool quiet; /* empty, and nothing is left to say of it, by the last look */
 	uint64_t cgroup_id;
 	uint8_t addr[16];
-	uint32_t told_backlog;
+	uint32_t reported_backlog;
 	uint32_t owner_count;
 	uint32_t owners_more; /* holders beyond LISTENER_OWNERS */
 	struct listener_owner owner[LISTENER_OWNERS]; /* the first is the main one */
@@ -56,12 +56,12 @@ struct listener {
 	uint32_t peak; /* of the accept queue, since the last record */
 	uint32_t peak_window, peak_before; /* since window_ns, and in the window before */
 	uint64_t window_ns;
-	uint32_t told_drops;
+	uint32_t reported_drops;
 	uint32_t drops_accounted; /* of sk_drops: in records, or explained otherwise */
 	uint32_t drops_new; /* since the look before */
 	struct listener_state accounted; /* the same for what the kernel side counts */
 	uint64_t evident_acks; /* by SYN-ACK retransmits, not reconciled yet */
-	uint64_t summed; /* told in sums, of a stage that is not proven, and claimed by no event yet */
+	uint64_t summed; /* reported in sums, of a stage that is not proven, and claimed by no event yet */
 	struct refused refused;
 	bool measured; /* it has series of its own in the metrics */
 	uint16_t ordinal; /* … among those with its namespace, address and port */

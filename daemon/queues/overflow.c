@@ -20,7 +20,7 @@ static uint64_t take(uint64_t *from, uint64_t wanted)
 	return taken;
 }
 
-/* Events already told of these, one by one: they only leave the books. */
+/* Events have already reported these, one by one: they only leave the books. */
 static void settle_events(struct overflow_counters *kernel, struct overflow_view *v)
 {
 	uint64_t overflows = v->acks + v->cookie_acks + v->syns[CODE_ACCEPT_QUEUE_FULL];
@@ -35,7 +35,7 @@ static void settle_events(struct overflow_counters *kernel, struct overflow_view
 	take(&v->drops, 2 * (v->acks + v->failed) + v->cookie_acks + syns + v->syn_failed);
 }
 
-/* Is there a drop that an event may still tell of? It may be of any listener with drops. */
+/* Is there a drop that an event may still report? It may be of any listener with drops. */
 static bool event_may_come(const struct overflow_view *v)
 {
 	return v->syns_known && v->drops && v->fresh;
@@ -70,7 +70,7 @@ static void find_acks(struct report *r, struct overflow_counters *kernel, struct
 		acks = kernel->overflows;
 	for (size_t i = 0; i < count; i++) {
 		struct overflow_view *v = &views[i];
-		uint64_t mine = v->drops / 2 < acks ? v->drops / 2 : acks, told;
+		uint64_t mine = v->drops / 2 < acks ? v->drops / 2 : acks, reported;
 
 		if (mine > v->acks_most)
 			mine = v->acks_most;
@@ -80,11 +80,11 @@ static void find_acks(struct report *r, struct overflow_counters *kernel, struct
 		take(&kernel->overflows, mine);
 		take(&kernel->drops, mine);
 		take(&v->drops, 2 * mine);
-		told = take(&v->evident, mine);
+		reported = take(&v->evident, mine);
 		add(r, (struct overflow_finding){ .view = i, .stage = STAGE_ACK, .queue = QUEUE_ACCEPT,
 						  .evidence = EVIDENCE_SK_DROPS,
 						  .code = CODE_ACCEPT_QUEUE_FULL,
-						  .count = mine - told });
+						  .count = mine - reported });
 	}
 }
 

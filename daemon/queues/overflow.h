@@ -78,11 +78,11 @@ struct syn_refusals {
 /*
  * Explain `kernel`, what the counters moved and was not explained before; on return it holds what
  * is left for the next time (a drop between the look at the listener and that at the counters).
- * `reasons`: each refused final ACK is told one by one, so acks and cookie_acks are complete.
+ * `reasons`: each refused final ACK is reported one by one, so acks and cookie_acks are complete.
  * Else no finding about the accept queue is proven, unless acks_most is 0: whether a SYN or a final
  * ACK was refused is the difference of counts that other drops, and later ones, move as well.
- * Where syns_known holds and a drop since the look before is not told yet, its event may be on its
- * way: nothing is found about SYNs then, lest it be told twice, until a look that finds no such drop.
+ * Where syns_known holds and a drop since the look before is not reported yet, its event may be on its
+ * way: nothing is found about SYNs then, or it would be reported twice, until a look that finds no such drop.
  * Drops of a listener that are explained are taken off its view. Returns the findings' number.
  */
 size_t overflow_reconcile(struct overflow_counters *kernel, struct overflow_view *views, size_t count,

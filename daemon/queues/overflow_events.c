@@ -20,7 +20,7 @@ static void count_evident(struct queues *q, struct listener *p, const struct ove
 	struct book *b = books_get(&q->books, p->netns);
 
 	if (b)
-		book_told(b, f, 0);
+		book_reported(b, f, 0);
 	p->evident_acks++;
 	q->refused[STAGE_ACK][QUEUE_ACCEPT][f->action]++;
 	p->refused.ack++;
@@ -40,7 +40,7 @@ static void count_event(struct queues *q, struct listener *p, const struct event
 		p->refused.cookie++;
 	if (!b)
 		return;
-	book_told(b, f, e->from_cookie);
+	book_reported(b, f, e->from_cookie);
 	*(ack && e->from_cookie ? &b->reported.cookie_acks :
 	  ack			? &b->reported.acks :
 				  &b->reported.syns[f->code]) += 1;

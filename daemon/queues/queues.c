@@ -114,7 +114,7 @@ static void on_sample(void *ctx, size_t index, const struct listener_sample *sam
 	}
 	p->quiet = false;
 	listeners_sample(q->listeners, p, sample);
-	q->reasons = source_tells_acks(q->source);
+	q->reasons = source_reports_acks(q->source);
 	p->refused.cookie = sample->state.cookie_drops;
 	if (q->reasons)
 		p->refused.ack = sample->state.ack_drops + sample->state.cookie_drops;
@@ -144,8 +144,8 @@ static void look(struct queues *q)
 	int err;
 
 	q->count = 0;
-	q->blind = source_untold(q->source) & UNTOLD_QUEUES;
-	q->partial = source_untold(q->source) & UNTOLD_LISTENERS;
+	q->blind = source_unreported(q->source) & UNREPORTED_QUEUES;
+	q->partial = source_unreported(q->source) & UNREPORTED_LISTENERS;
 	if (q->blind)
 		return;
 	if (!queues_make_room(q, listeners_count(q->listeners) + 1))

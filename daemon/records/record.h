@@ -36,7 +36,7 @@ void record_times(struct buf *b, uint64_t mono_ns, int64_t real_ns);
 /* Start a record anew: its type, its moment, and the beginning of its body. */
 void record_begin(struct record *r, enum record_type type, uint64_t mono_ns, int64_t offset_ns);
 
-/* Why, and whether any event told of its end. */
+/* Why, and whether any event reported its end. */
 struct verdict {
 	const struct cause *cause; /* NULL, or CAUSE_NONE: there is nothing to explain */
 	bool inferred;

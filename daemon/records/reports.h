@@ -14,7 +14,7 @@ void report_hello(struct buf *b, const struct source *source, const struct filte
 struct totals {
 	struct counters counters;
 	const struct tallies *tallies;
-	const uint64_t *inferred; /* passive handshakes whose end no event told, by outcome */
+	const uint64_t *inferred; /* passive handshakes whose end no event reported, by outcome */
 	uint64_t uptime_ns;
 	uint64_t asked_ns, interval_ns; /* from one look at the queues to the next */
 	const char *reason; /* "signal", "duration", "error" */

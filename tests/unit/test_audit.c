@@ -93,54 +93,54 @@ static void test_boundary(void **state)
 
 static void test_request_reset(void **state)
 {
-	const struct audit_books untold = { .kernel[NETSTAT_EMBRYONIC_RSTS] = 4,
+	const struct audit_books unreported = { .kernel[NETSTAT_EMBRYONIC_RSTS] = 4,
 					    .observed[NETSTAT_EMBRYONIC_RSTS] = 4,
-					    .untold = UNTOLD_REQUEST_RESET };
-	struct audit_books told = untold;
+					    .unreported = UNREPORTED_REQUEST_RESET };
+	struct audit_books reported = unreported;
 
 	(void)state;
-	told.untold = UNTOLD_NO_SOCKET | UNTOLD_SEND_FAILED;
-	CHECK({ NETSTAT_ATTEMPT_FAILS, 4, 0, untold, "request_reset" },
-	      { NETSTAT_ATTEMPT_FAILS, 5, 0, untold, NULL },
-	      { NETSTAT_ATTEMPT_FAILS, 0, 1, untold, NULL },
-	      { NETSTAT_ATTEMPT_FAILS, 1, 0, told, NULL },
-	      { NETSTAT_EMBRYONIC_RSTS, 4, 0, untold, "request_reset" },
-	      { NETSTAT_EMBRYONIC_RSTS, 4, 5, untold, NULL },
-	      { NETSTAT_EMBRYONIC_RSTS, 4, 3, told, NULL });
+	reported.unreported = UNREPORTED_NO_SOCKET | UNREPORTED_SEND_FAILED;
+	CHECK({ NETSTAT_ATTEMPT_FAILS, 4, 0, unreported, "request_reset" },
+	      { NETSTAT_ATTEMPT_FAILS, 5, 0, unreported, NULL },
+	      { NETSTAT_ATTEMPT_FAILS, 0, 1, unreported, NULL },
+	      { NETSTAT_ATTEMPT_FAILS, 1, 0, reported, NULL },
+	      { NETSTAT_EMBRYONIC_RSTS, 4, 0, unreported, "request_reset" },
+	      { NETSTAT_EMBRYONIC_RSTS, 4, 5, unreported, NULL },
+	      { NETSTAT_EMBRYONIC_RSTS, 4, 3, reported, NULL });
 }
 
 static void test_cookie_refused(void **state)
 {
-	const struct audit_books untold = { .kernel[NETSTAT_LISTEN_OVERFLOWS] = 3,
+	const struct audit_books unreported = { .kernel[NETSTAT_LISTEN_OVERFLOWS] = 3,
 					    .observed[NETSTAT_LISTEN_OVERFLOWS] = 3,
-					    .untold = UNTOLD_REFUSED_COOKIE };
-	struct audit_books told = untold;
+					    .unreported = UNREPORTED_REFUSED_COOKIE };
+	struct audit_books reported = unreported;
 
 	(void)state;
-	told.untold = UNTOLD_REFUSED_ACK | UNTOLD_REQUEST_RESET;
-	CHECK({ NETSTAT_SYNCOOKIES_RECV, 5, 2, untold, "cookie_refused" },
-	      { NETSTAT_SYNCOOKIES_RECV, 6, 2, untold, NULL },
-	      { NETSTAT_SYNCOOKIES_RECV, 2, 3, untold, NULL },
-	      { NETSTAT_SYNCOOKIES_RECV, 3, 2, told, NULL });
+	reported.unreported = UNREPORTED_REFUSED_ACK | UNREPORTED_REQUEST_RESET;
+	CHECK({ NETSTAT_SYNCOOKIES_RECV, 5, 2, unreported, "cookie_refused" },
+	      { NETSTAT_SYNCOOKIES_RECV, 6, 2, unreported, NULL },
+	      { NETSTAT_SYNCOOKIES_RECV, 2, 3, unreported, NULL },
+	      { NETSTAT_SYNCOOKIES_RECV, 3, 2, reported, NULL });
 }
 
 static void test_no_socket(void **state)
 {
-	const struct audit_books untold = { .untold = UNTOLD_NO_SOCKET },
-				 told = { .untold = UNTOLD_REQUEST_RESET | UNTOLD_SEND_FAILED };
+	const struct audit_books unreported = { .unreported = UNREPORTED_NO_SOCKET },
+				 reported = { .unreported = UNREPORTED_REQUEST_RESET | UNREPORTED_SEND_FAILED };
 
 	(void)state;
-	CHECK({ NETSTAT_OUT_RSTS, 1000, 1, untold, "no_socket" },
-	      { NETSTAT_OUT_RSTS, 1, 2, untold, NULL }, /* seen, but not sent */
-	      { NETSTAT_OUT_RSTS, 2, 1, told, NULL },
-	      { NETSTAT_EMBRYONIC_RSTS, 2, 1, untold, NULL });
+	CHECK({ NETSTAT_OUT_RSTS, 1000, 1, unreported, "no_socket" },
+	      { NETSTAT_OUT_RSTS, 1, 2, unreported, NULL }, /* seen, but not sent */
+	      { NETSTAT_OUT_RSTS, 2, 1, reported, NULL },
+	      { NETSTAT_EMBRYONIC_RSTS, 2, 1, unreported, NULL });
 }
 
 /* What the kernel does not grant explains more than was observed, and never less. */
 static void test_not_granted(void **state)
 {
-	const struct audit_books queues = { .untold = UNTOLD_QUEUES }, resets = { .untold = UNTOLD_RESET_SENT },
-				 syns = { .untold = UNTOLD_SYN_RETRANSMIT };
+	const struct audit_books queues = { .unreported = UNREPORTED_QUEUES }, resets = { .unreported = UNREPORTED_RESET_SENT },
+				 syns = { .unreported = UNREPORTED_SYN_RETRANSMIT };
 
 	(void)state;
 	CHECK({ NETSTAT_LISTEN_OVERFLOWS, 90, 0, queues, "not_granted" },
@@ -156,16 +156,16 @@ static void test_not_granted(void **state)
 
 static void test_send_failed(void **state)
 {
-	const struct audit_books untold = { .kernel[NETSTAT_RETRANS_FAIL] = 3,
-					    .untold = UNTOLD_SEND_FAILED },
-				 told = { .kernel[NETSTAT_RETRANS_FAIL] = 3,
-					  .untold = UNTOLD_NO_SOCKET };
+	const struct audit_books unreported = { .kernel[NETSTAT_RETRANS_FAIL] = 3,
+					    .unreported = UNREPORTED_SEND_FAILED },
+				 reported = { .kernel[NETSTAT_RETRANS_FAIL] = 3,
+					  .unreported = UNREPORTED_NO_SOCKET };
 
 	(void)state;
-	CHECK({ NETSTAT_SYN_RETRANS, 3, 0, untold, "send_failed" },
-	      { NETSTAT_SYN_RETRANS, 4, 0, untold, NULL },
-	      { NETSTAT_SYN_RETRANS, 0, 1, untold, NULL },
-	      { NETSTAT_SYN_RETRANS, 1, 0, told, NULL });
+	CHECK({ NETSTAT_SYN_RETRANS, 3, 0, unreported, "send_failed" },
+	      { NETSTAT_SYN_RETRANS, 4, 0, unreported, NULL },
+	      { NETSTAT_SYN_RETRANS, 0, 1, unreported, NULL },
+	      { NETSTAT_SYN_RETRANS, 1, 0, reported, NULL });
 }
 
 static void test_other_timers(void **state)

@@ -242,9 +242,9 @@ static void keep_inferred(void *ctx, const struct event_handshake *e)
 	inferences++;
 }
 
-static unsigned int expire(uint64_t ms, bool reset_is_told)
+static unsigned int expire(uint64_t ms, bool reset_is_reported)
 {
-	const struct correlate_inference infer = { .reset_is_told = reset_is_told, .pending = is_there,
+	const struct correlate_inference infer = { .reset_is_reported = reset_is_reported, .pending = is_there,
 						   .fn = keep_inferred };
 
 	inferences = 0;

@@ -106,9 +106,9 @@ static void refused_by_a_rst(void **state)
 	is_cause(CAUSE_PORT_CLOSED, false); /* or a far firewall */
 	evidence.remote_is_here = true;
 	is_cause(CAUSE_FILTERED, false);
-	evidence.untold = UNTOLD_CLOSED_PORT; /* the server's kernel may have sent it */
+	evidence.unreported = UNREPORTED_CLOSED_PORT; /* the server's kernel may have sent it */
 	is_cause(CAUSE_PORT_CLOSED, false);
-	evidence.untold = 0;
+	evidence.unreported = 0;
 	evidence.complete = false; /* few of those that went on meanwhile were missed */
 	is_cause(CAUSE_FILTERED, false);
 	assert_non_null(strstr(cause.detail, "was not seen to send a RST"));
@@ -130,7 +130,7 @@ static void refused_without_a_rst(void **state)
 	handshake.flags = HANDSHAKE_PARTIAL; /* then nobody noted the RST */
 	is_cause(CAUSE_PORT_CLOSED, false);
 	handshake.flags = 0;
-	evidence.untold = UNTOLD_RESET_RECEIVED;
+	evidence.unreported = UNREPORTED_RESET_RECEIVED;
 	is_cause(CAUSE_PORT_CLOSED, false);
 	assert_non_null(strstr(cause.detail, "by a RST or an ICMP message"));
 	evidence.remote_is_here = true;
@@ -302,7 +302,7 @@ static void syn_lost(void **state)
 	handshake.flags = HANDSHAKE_STRAY; /* an old connection took the first one */
 	is_cause(CAUSE_UNKNOWN, false);
 	begin_syn_lost();
-	evidence.untold = UNTOLD_RESET_SENT; /* or an old connection did, of which only a RST would show */
+	evidence.unreported = UNREPORTED_RESET_SENT; /* or an old connection did, of which only a RST would show */
 	is_cause(CAUSE_SEGMENT_LOST, false);
 	assert_non_null(strstr(cause.detail, "older connection"));
 	begin_syn_lost();
@@ -321,10 +321,10 @@ static void syn_lost_or_refused(void **state)
 	(void)state;
 	begin_syn_lost();
 	evidence.none_refused = false;
-	evidence.untold = UNTOLD_QUEUES;
+	evidence.unreported = UNREPORTED_QUEUES;
 	is_cause(CAUSE_NO_ANSWER, false);
 	assert_non_null(strstr(cause.detail, "a queue of the server"));
-	evidence.untold = UNTOLD_QUEUES | UNTOLD_SYN_RETRANSMIT;
+	evidence.unreported = UNREPORTED_QUEUES | UNREPORTED_SYN_RETRANSMIT;
 	evidence.syns.count = 0;
 	is_cause(CAUSE_NO_ANSWER, false);
 	evidence.server_began_ns = NS_UNKNOWN; /* the server is elsewhere: no look here would show it */
@@ -401,7 +401,7 @@ static void deferred(void **state)
 	is_cause(CAUSE_SEGMENT_LOST, false);
 	evidence.acked = true;
 	needs_whole(CAUSE_DEFERRED_ACCEPT);
-	evidence.untold = UNTOLD_REFUSED_ACK; /* or a full queue did not take it */
+	evidence.unreported = UNREPORTED_REFUSED_ACK; /* or a full queue did not take it */
 	is_cause(CAUSE_DEFERRED_ACCEPT, false);
 	begin(ROLE_PASSIVE, OUTCOME_ESTABLISHED, 400 * MS, 0);
 	evidence.slow_ns = 100 * MS;
@@ -431,9 +431,9 @@ static void ack_lost(void **state)
 	needs_whole(CAUSE_ACK_LOST);
 	evidence.acked = true; /* it came, and was not taken: for no full queue, since no refusal was seen */
 	is_cause(CAUSE_UNKNOWN, false);
-	evidence.untold = UNTOLD_REFUSED_ACK; /* … where one would be */
+	evidence.unreported = UNREPORTED_REFUSED_ACK; /* … where one would be */
 	is_cause(CAUSE_ACCEPT_QUEUE_FULL, false);
-	evidence.untold = 0;
+	evidence.unreported = 0;
 	evidence.acked = false;
 	handshake.outcome = OUTCOME_TIMEOUT;
 	needs_whole(CAUSE_ACK_LOST);
@@ -443,7 +443,7 @@ static void ack_lost(void **state)
 	evidence.slow_ns = 100 * MS;
 	evidence.client_done_ns = END - 299 * MS; /* data made up for it */
 	is_cause(CAUSE_ACK_LOST, false);
-	evidence.untold = UNTOLD_REFUSED_ACK; /* or for one that a full queue dropped */
+	evidence.unreported = UNREPORTED_REFUSED_ACK; /* or for one that a full queue dropped */
 	is_cause(CAUSE_UNKNOWN, false);
 }
 
@@ -485,9 +485,9 @@ static void unanswered_synacks(void **state)
 	is_cause(CAUSE_NO_ANSWER, false); /* dropped before its time */
 	evidence.exhausted = true;
 	is_cause(CAUSE_NO_ANSWER, true);
-	evidence.untold = UNTOLD_REQUEST_RESET; /* or reset at the last moment */
+	evidence.unreported = UNREPORTED_REQUEST_RESET; /* or reset at the last moment */
 	is_cause(CAUSE_NO_ANSWER, false);
-	evidence.untold = 0;
+	evidence.unreported = 0;
 	evidence.remote_is_here = true;
 	is_cause(CAUSE_NO_ANSWER, false);
 	begin(ROLE_PASSIVE, OUTCOME_ESTABLISHED, 1001 * MS, 1);

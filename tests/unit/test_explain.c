@@ -16,7 +16,7 @@
 #define SECOND 1000000000ULL
 
 /* A handshake of 10.0.0.1:5000x with 10.0.0.2:443, as one of them tells it. */
-struct told {
+struct reported {
 	const char *conn; /* 16 digits, or NULL */
 	bool passive;
 	const char *outcome;
@@ -48,7 +48,7 @@ static const char *number(char *out, size_t size, uint64_t ns)
 	return ns == NS_UNKNOWN ? "null" : out;
 }
 
-static void add(struct explain *e, const struct told *t)
+static void add(struct explain *e, const struct reported *t)
 {
 	char line[1200], cause[300] = "", process[100] = "", latency[24], wait[24];
 	const char *server = t->remote ? t->remote : "10.0.0.2";
@@ -123,7 +123,7 @@ static void test_nothing_harmed(void **state)
 	struct explain *e = begin();
 
 	(void)state;
-	add(e, &(struct told){ .outcome = "established", .latency_ns = 1000 });
+	add(e, &(struct reported){ .outcome = "established", .latency_ns = 1000 });
 	add_line(e, "{\"v\":1,\"type\":\"loss\",\"what\":\"handshake\",\"why\":\"ring_full\","
 		    "\"count\":7}");
 	add_line(e, "{\"v\":1,\"type\":\"weather\"}");
@@ -139,7 +139,7 @@ static void test_nothing_harmed(void **state)
 /* A failure costs its latency, a retransmission its wait; what is not known is not 0. */
 static void test_time_lost(void **state)
 {
-	static const struct told told[] = {
+	static const struct reported reported[] = {
 		{ .outcome = "timeout", .code = "no_answer", .latency_ns = 5 * SECOND,
 		  .wait_ns = 3 * SECOND, .retransmits = 2 },
 		{ .outcome = "timeout", .code = "no_answer", .latency_ns = NS_UNKNOWN,
@@ -154,8 +154,8 @@ static void test_time_lost(void **state)
 	const struct explain_cause *c;
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++)
-		add(e, &told[i]);
+	for (size_t i = 0; i < sizeof(reported) / sizeof(reported[0]); i++)
+		add(e, &reported[i]);
 	c = finish(e, 2);
 	assert_string_equal(c->code, "no_answer");
 	assert_int_equal(c->by, CAUSE_BY_DESTINATION);
@@ -180,14 +180,14 @@ static void test_time_lost(void **state)
 static void test_slow_path(void **state)
 {
 	static const uint64_t usual[] = { 900, 1000, 1100 };
-	struct told slow = { .outcome = "established", .code = "slow_path", .latency_ns = 5000 };
+	struct reported slow = { .outcome = "established", .code = "slow_path", .latency_ns = 5000 };
 	struct explain *e = begin();
 	const struct explain_cause *c;
 
 	(void)state;
 	for (size_t i = 0; i < 3; i++)
-		add(e, &(struct told){ .outcome = "established", .latency_ns = usual[i] });
-	add(e, &(struct told){ .outcome = "established", .latency_ns = NS_UNKNOWN });
+		add(e, &(struct reported){ .outcome = "established", .latency_ns = usual[i] });
+	add(e, &(struct reported){ .outcome = "established", .latency_ns = NS_UNKNOWN });
 	add(e, &slow);
 	slow.latency_ns = 700; /* with a small --slow; not less than nothing */
 	add(e, &slow);
@@ -211,10 +211,10 @@ static void test_slow_path(void **state)
 static void test_both_sides(void **state)
 {
 	static const char conn[] = "00000000000000aa";
-	const struct told active = { .conn = conn, .outcome = "established", .code = "syn_lost",
+	const struct reported active = { .conn = conn, .outcome = "established", .code = "syn_lost",
 				     .latency_ns = 4 * SECOND, .wait_ns = 3 * SECOND,
 				     .retransmits = 2, .netns = 2, .comm = "curl" };
-	const struct told passive = { .conn = conn, .passive = true, .outcome = "timeout",
+	const struct reported passive = { .conn = conn, .passive = true, .outcome = "timeout",
 				      .code = "accept_queue_full", .probable = true,
 				      .latency_ns = 5 * SECOND, .comm = "nginx" };
 
@@ -252,7 +252,7 @@ static void test_the_side_that_knows(void **state)
 	(void)state;
 	for (size_t i = 0; i < 4 * sizeof(pairs) / sizeof(pairs[0]); i++) {
 		struct explain *e = begin();
-		struct told t = { .conn = "00000000000000ad", .outcome = "reset" };
+		struct reported t = { .conn = "00000000000000ad", .outcome = "reset" };
 
 		/* In either order, whichever side says which, and however sure. */
 		for (int side = 0; side < 2; side++) {
@@ -271,7 +271,7 @@ static void test_the_side_that_knows(void **state)
 static void test_one_side_unharmed(void **state)
 {
 	struct explain *e = begin();
-	struct told t = { .conn = "00000000000000ab", .outcome = "established", .latency_ns = 9 };
+	struct reported t = { .conn = "00000000000000ab", .outcome = "established", .latency_ns = 9 };
 
 	(void)state;
 	add(e, &t);
@@ -290,7 +290,7 @@ static void test_one_side_unharmed(void **state)
 static void test_conn_again(void **state)
 {
 	struct explain *e = begin();
-	struct told t = { .conn = "00000000000000ac", .outcome = "no_port",
+	struct reported t = { .conn = "00000000000000ac", .outcome = "no_port",
 			  .code = "ports_exhausted", .latency_ns = 10, .comm = "ab" };
 	const struct explain_cause *c;
 
@@ -314,7 +314,7 @@ static void test_conn_again(void **state)
 /* An address of this host belongs to the listener that takes it. */
 static void test_wildcard_listener(void **state)
 {
-	static const struct told t = { .passive = true, .outcome = "timeout", .retransmits = 5,
+	static const struct reported t = { .passive = true, .outcome = "timeout", .retransmits = 5,
 				       .code = "accept_queue_full", .latency_ns = SECOND };
 	struct explain *e = begin();
 	const struct explain_cause *c;
@@ -344,7 +344,7 @@ static void test_wildcard_listener(void **state)
 
 static void test_listener_that_does_not_take_it(void **state)
 {
-	static const struct told t = { .passive = true, .outcome = "timeout", .retransmits = 5,
+	static const struct reported t = { .passive = true, .outcome = "timeout", .retransmits = 5,
 				       .code = "accept_queue_full", .latency_ns = SECOND };
 	struct explain *e = begin();
 
@@ -366,7 +366,7 @@ static void test_listener_that_does_not_take_it(void **state)
 /* A client elsewhere on this host saw the address only: whose it is must be the only answer. */
 static void test_refused_client_of_another_namespace(void **state)
 {
-	static const struct told t = { .outcome = "timeout", .code = "accept_queue_full",
+	static const struct reported t = { .outcome = "timeout", .code = "accept_queue_full",
 				       .latency_ns = SECOND, .netns = 5, .comm = "curl" };
 
 	(void)state;
@@ -408,7 +408,7 @@ static void test_overflows_only(void **state)
 
 static void test_rank(void **state)
 {
-	static const struct told told[] = {
+	static const struct reported reported[] = {
 		{ .outcome = "established", .code = "syn_lost", .retransmits = 1,
 		  .wait_ns = 100 * SECOND, .remote = "10.0.0.4" },
 		{ .outcome = "refused", .code = "port_closed", .latency_ns = 1, .remote = "10.0.0.5" },
@@ -420,8 +420,8 @@ static void test_rank(void **state)
 	struct explain *e = begin();
 
 	(void)state;
-	for (size_t i = 0; i < sizeof(told) / sizeof(told[0]); i++)
-		add(e, &told[i]);
+	for (size_t i = 0; i < sizeof(reported) / sizeof(reported[0]); i++)
+		add(e, &reported[i]);
 	finish(e, 4);
 	for (size_t i = 0; i < 4; i++)
 		assert_string_equal(explain_at(e, i)->addr, order[i]);
@@ -430,7 +430,7 @@ static void test_rank(void **state)
 
 static void test_newest_evidence(void **state)
 {
-	struct told t = { .outcome = "refused", .code = "port_closed", .comm = "a" };
+	struct reported t = { .outcome = "refused", .code = "port_closed", .comm = "a" };
 	struct explain *e = begin();
 	const struct explain_cause *c;
 
@@ -454,8 +454,8 @@ static void test_other_daemons(void **state)
 	const struct explain_cause *c;
 
 	(void)state;
-	add(e, &(struct told){ .outcome = "timeout", .latency_ns = SECOND });
-	add(e, &(struct told){ .outcome = "postponed", .latency_ns = SECOND, .code = "gremlins" });
+	add(e, &(struct reported){ .outcome = "timeout", .latency_ns = SECOND });
+	add(e, &(struct reported){ .outcome = "postponed", .latency_ns = SECOND, .code = "gremlins" });
 	c = finish(e, 1);
 	assert_string_equal(c->code, "gremlins");
 	assert_null(c->row);

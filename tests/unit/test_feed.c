@@ -137,7 +137,7 @@ static void test_tally(void **state)
 		feed_offer(f, &handshake, offered % 4 ? &mine : &others);
 	feed_loss(f, RECORD_HANDSHAKE, LOSS_RING_FULL, 11);
 	feed_loss(f, LOSS_TRANSITION, LOSS_NESTED, 2);
-	feed_tell_losses(f, &handshake); /* there is no room: later */
+	feed_report_losses(f, &handshake); /* there is no room: later */
 	feed_loss(f, RECORD_HANDSHAKE, LOSS_RING_FULL, 5);
 	feed_totals(f, &totals);
 	t = totals.of[RECORD_HANDSHAKE];
@@ -342,7 +342,7 @@ static void test_full_disk_at_the_end(void **state)
 	assert_int_equal(feed_write_error(d.feed), -EFBIG);
 	feed_give_up(d.feed);
 	set_disk(3002001);
-	feed_tell_losses(d.feed, &d.bye);
+	feed_report_losses(d.feed, &d.bye);
 	feed_put(d.feed, &d.bye);
 	assert_int_equal(feed_retry(d.feed), 0);
 	assert_int_equal(feed_write_error(d.feed), 0);

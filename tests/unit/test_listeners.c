@@ -221,7 +221,7 @@ static void test_peak_of_a_window(void **state)
 {
 	static const struct {
 		uint64_t seconds;
-		uint32_t peak, told;
+		uint32_t peak, reported;
 	} looks[] = {
 		{ 100, 3, 3 }, { 110, 9, 9 }, { 129, 1, 9 }, { 130, 2, 9 }, { 159, 0, 9 },
 		{ 160, 0, 2 }, { 190, 0, 0 }, { 195, 4, 4 }, { 500, 1, 1 },
@@ -236,7 +236,7 @@ static void test_peak_of_a_window(void **state)
 		struct listener_sample s = at(1, looks[i].seconds, looks[i].peak);
 
 		listeners_sample(l, p, &s);
-		assert_int_equal(listener_peak(p), looks[i].told);
+		assert_int_equal(listener_peak(p), looks[i].reported);
 	}
 	listeners_free(l);
 }
