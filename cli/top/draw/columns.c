@@ -400,7 +400,7 @@ const struct top_pane top_panes[TOP_TABLES] = {
 	[TOP_PROCESSES] = { "Processes", 3, {
 		{ "PROCESS", 17, 0, NAME, .put = put_process },
 		{ "ACTIVE", 8, 0, NUM, .put = put_active, .value = by_active },
-		{ "PASSIVE", 8, 0, NUM, .put = put_passive, .value = by_handshakes },
+		{ "PASSIVE", 8, 0, NUM, .put = put_passive, .value = passive_of },
 		{ "FAILED", 7, 0, NUM, .put = put_failed, .value = by_failed },
 		{ "RETRANS", 7, 0, NUM, .put = put_retransmitted, .value = by_retransmitted },
 		{ "P50", 7, 88, NUM, .put = put_p50, .value = by_p50 },
