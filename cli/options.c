@@ -327,8 +327,7 @@ static enum exit_status check(struct options *o, const char *view, const char *o
 	if (operand && optind < argc)
 		o->file = argv[optind++];
 	if (optind < argc) {
-		log_error("unexpected argument '%s'; the view comes first: tcpshake %s [options]",
-			  argv[optind], view);
+		log_error("unexpected argument '%s'; see tcpshake %s --help", argv[optind], view);
 		return STATUS_USAGE;
 	}
 	if (needs && (!o->file || !*o->file)) {
@@ -380,6 +379,21 @@ enum exit_status cli_options_parse(struct options *o, const char *view, const ch
 		}
 	}
 	return check(o, view, operand, argc, argv);
+}
+
+int cli_options_find_view(int argc, char **argv)
+{
+	struct option longs[ROWS + 1];
+	char shorts[2 * ROWS + 3] = "+"; /* getopt: stop at the first that is no option */
+	int at;
+
+	build_tables(longs, shorts + 1);
+	opterr = 0;
+	while (getopt_long(argc, argv, shorts, longs, NULL) != -1)
+		;
+	at = optind < argc ? optind : 0;
+	optind = 0; /* glibc: begin anew */
+	return at;
 }
 
 bool cli_options_fit(const char *view, int argc, char **argv)

@@ -40,6 +40,8 @@ struct options {
 	bool version;
 };
 
+/* Where in argv the view is, which options may come before; 0: none is named. */
+int cli_options_find_view(int argc, char **argv);
 /*
  * Parse argv[1..] with getopt_long(3). STATUS_OK, or STATUS_USAGE after one line on stderr.
  * Options that `view` does not have are refused. `operand` (or NULL) names what else it must be

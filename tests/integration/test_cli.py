@@ -208,6 +208,21 @@ def test_usage_errors(cli):
         program.error_line()
 
 
+def test_options_before_the_view(recording, cli):
+    """Their order means nothing; a value is not taken for the view."""
+    text = cli("tail", "--from", str(recording), "--port", "443", "--no-summary").end()
+    assert text
+    for argv in (["--from", str(recording), "tail", "--port", "443", "--no-summary"],
+                 ["--no-summary", "--port=443", "--from", str(recording), "tail"]):
+        assert cli(*argv).end() == text, argv
+    assert cli("--from", str(recording), "record", "--no-summary", "-").end() == recording.read_text()
+    for argv in (["--from", str(recording), "tails"], ["--from", str(recording), "tail", "stats"],
+                 ["--from", "tail"]):
+        program = cli(*argv)
+        assert program.end(code=1 if argv[-1] == "tail" else 2) == ""
+        program.error_line()
+
+
 def test_help_and_version(cli):
     assert cli("--help").end().lower().startswith("usage: tcpshake")
     assert re.fullmatch(r"tcpshake \d+\.\d+\.\d+\S*\n", cli("--version").end())
