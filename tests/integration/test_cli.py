@@ -132,6 +132,26 @@ def test_events(tmp_path, cli):
     assert cli("tail", "--events", "reset,", "--from", str(path)).end(code=2) == ""
 
 
+def test_a_refused_connection_is_one_line(lone, tmp_path, daemon, cli):
+    """The RSTs that ended it, sent and received, have a line of their own only if they are asked for."""
+    path = tmp_path / "sock"
+    daemon("--events", "handshake,reset", sock=path)
+    port, flags = 40009, ("-s", str(path), "--no-summary", "--netns", str(lone.inode))
+    folded, asked = cli("tail", *flags), cli("tail", *flags, "--events", "handshake,reset")
+
+    def rows(tail, word):
+        return [line for line in tail.lines() if f":{port} " in line and word in line]
+
+    def live():
+        connect(lone, 4, ("127.0.0.1", port))[0].close()
+        return rows(folded, "ECONNREFUSED") and rows(asked, "ECONNREFUSED")
+    env.poll_until(live, 10, "a line", interval=0.05)
+    for tail in (folded, asked):
+        tail.end(signal.SIGINT)
+    assert rows(asked, " RST in "), asked.stdout_text
+    assert not rows(folded, " RST "), folded.stdout_text
+
+
 def test_json_from_the_daemon_is_valid(lone, tmp_path, keep, daemon, cli):
     daemon(sock=tmp_path / "sock")
     tail = cli("tail", "--json", "-s", str(tmp_path / "sock"))
