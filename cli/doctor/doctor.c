@@ -7,7 +7,7 @@
 #include "cli/doctor/host.h"
 #include "cli/doctor/model.h"
 #include "cli/feed/private.h"
-#include "cli/doctor/sysctl.h"
+#include "cli/host/sysctl.h"
 #include "cli/text/text.h"
 #include "cli/view.h"
 

@@ -3,7 +3,7 @@
 #include "cli/explain/model.h"
 #include "cli/explain/render.h"
 #include "cli/feed/reader.h"
-#include "cli/doctor/sysctl.h"
+#include "cli/host/sysctl.h"
 #include "cli/text/terminal.h"
 #include "cli/text/text.h"
 #include "cli/view.h"

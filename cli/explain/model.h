@@ -25,7 +25,7 @@
 #include <stdint.h>
 
 #include "bpf/event.h"
-#include "cli/explain/causes.h"
+#include "cli/feed/causes.h"
 #include "cli/feed/evidence.h"
 #include "cli/feed/parsed_record.h"
 

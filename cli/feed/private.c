@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #define _GNU_SOURCE
 #include "cli/feed/private.h"
-#include "cli/feed/signals.h"
+#include "cli/text/signals.h"
 
 #include <errno.h>
 #include <fcntl.h>

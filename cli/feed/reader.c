@@ -2,7 +2,7 @@
 #include "cli/feed/reader.h"
 #include "cli/feed/input.h"
 #include "cli/feed/replay.h"
-#include "cli/feed/signals.h"
+#include "cli/text/signals.h"
 #include "cli/text/text.h"
 #include "cli/feed/unpack.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "cli/tail/render.h"
-#include "cli/explain/causes.h"
+#include "cli/feed/causes.h"
 #include "cli/text/line.h"
 #include "cli/tail/render_parts.h"
 

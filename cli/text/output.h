@@ -6,7 +6,7 @@
 #include <stdbool.h>
 
 #include "common/buf.h"
-#include "cli/feed/signals.h"
+#include "cli/text/signals.h"
 
 struct output {
 	struct buf buf; /* append to it; output_flush() writes and empties it */

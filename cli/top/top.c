@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* The view `top`: the loop between the feed, the keys and the screen. */
-#include "cli/feed/signals.h"
+#include "cli/text/signals.h"
 #include "cli/text/terminal.h"
 #include "cli/top/draw/draw.h"
 #include "cli/top/top_feed.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #define _GNU_SOURCE
 #include "cli/top/draw/columns.h"
-#include "cli/explain/causes.h"
+#include "cli/feed/causes.h"
 
 #include <stdio.h>
 #include <stdlib.h>

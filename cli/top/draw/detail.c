@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/explain/causes.h"
+#include "cli/feed/causes.h"
 #include "common/addr.h"
 #include "common/names.h"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #define _GNU_SOURCE
-#include "cli/doctor/sysctl.h"
+#include "cli/host/sysctl.h"
 
 #include <fcntl.h>
 #include <sched.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "cli/explain/causes.h"
+#include "cli/feed/causes.h"
 
 #include <string.h>
 
