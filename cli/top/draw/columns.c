@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "cli/top/draw/columns.h"
 #include "cli/feed/causes.h"
+#include "cli/top/draw/numbers.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* One row looked at closely, and the help. */
-#include "cli/top/draw/draw.h"
+#include "cli/top/draw/detail.h"
+#include "cli/feed/causes.h"
+#include "cli/top/draw/columns.h"
+#include "cli/top/draw/numbers.h"
+#include "cli/top/draw/panes.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/feed/causes.h"
 #include "common/addr.h"
 #include "common/names.h"
 

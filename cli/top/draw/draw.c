@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* The whole of the screen: header, latencies, and what stands where. */
 #include "cli/top/draw/draw.h"
+#include "cli/top/draw/detail.h"
+#include "cli/top/draw/heat_map.h"
+#include "cli/top/draw/numbers.h"
+#include "cli/top/draw/panes.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
-
-#include "common/clock.h"
 
 enum {
 	GRID_ROWS = 36, /* from so many on all panes are shown at once */
@@ -15,25 +16,6 @@ enum {
 	WIDE_COLUMNS = 160, /* all counts in one line */
 	REPORT_HEAT = 8,
 };
-
-const char *top_clock(const struct top_model *m, uint64_t mono_ns, bool millis, char *out,
-		      size_t size)
-{
-	int64_t wall = top_wall_ns(m, mono_ns);
-	time_t seconds = (time_t)(wall / (int64_t)NSEC_PER_SEC);
-	struct tm tm;
-	size_t len;
-
-	if (wall < 0 || !localtime_r(&seconds, &tm)) {
-		snprintf(out, size, "-");
-		return out;
-	}
-	len = strftime(out, size, "%H:%M:%S", &tm);
-	if (millis)
-		snprintf(out + len, size - len, ".%03d",
-			 (int)(wall % (int64_t)NSEC_PER_SEC / 1000000));
-	return out;
-}
 
 /* ---- the first line ---- */
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* The map of latencies: time from left to right, latency upwards, the more the denser. */
-#include "cli/top/draw/draw.h"
+#include "cli/top/draw/heat_map.h"
+#include "cli/top/draw/numbers.h"
 
 #include <stdio.h>
 
