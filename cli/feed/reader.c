@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "cli/feed/reader.h"
-#include "cli/feed/input.h"
+#include "cli/feed/feed.h"
 #include "cli/feed/replay.h"
 #include "cli/text/signals.h"
 #include "cli/text/text.h"

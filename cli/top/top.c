@@ -3,7 +3,7 @@
 #include "cli/text/signals.h"
 #include "cli/text/terminal.h"
 #include "cli/top/draw/draw.h"
-#include "cli/top/top_feed.h"
+#include "cli/feed/follow.h"
 #include "cli/top/terminal/guard.h"
 #include "cli/top/terminal/screen.h"
 #include "cli/top/terminal/stderr.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #define _GNU_SOURCE
-#include "cli/feed/input.h"
+#include "cli/feed/feed.h"
 #include "cli/feed/connect.h"
 #include "cli/feed/private.h"
 

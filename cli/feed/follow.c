@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "cli/top/top_feed.h"
+#include "cli/feed/follow.h"
 #include "cli/feed/connect.h"
-#include "cli/feed/input.h"
+#include "cli/feed/feed.h"
 #include "cli/text/text.h"
 
 #include <errno.h>
