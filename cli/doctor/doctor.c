@@ -98,9 +98,9 @@ static int ask(struct doctor_view *v)
 	if (!err)
 		err = ask_question(a, "listeners", take_listener, v);
 	if (!err) {
-		v->pid = ask_pid(a);
+		v->pid = input_daemon(ask_input(a));
 		v->listed = true;
-		snprintf(v->from, sizeof(v->from), "%s", ask_name(a));
+		snprintf(v->from, sizeof(v->from), "%s", input_name(ask_input(a)));
 		/* While it lives: a private one is gone with ask_close(). */
 		doctor_look_at_host(&v->doctor, v->pid);
 	}

@@ -74,7 +74,7 @@ static void put_json(struct explain_view *v, const struct explain_source *from)
 	buf_free(&text);
 }
 
-static enum exit_status print(struct explain_view *v, const struct reader_report *report)
+static enum exit_status print(struct explain_view *v, const struct input_report *report)
 {
 	const struct explain_totals *t = explain_totals(v->model);
 	struct explain_source from = { .recorded = v->options->from,
@@ -110,7 +110,7 @@ enum exit_status explain_run(const struct options *o)
 	static const struct reader_ops ops = { .record = take, .resized = resized };
 	struct options options = *o;
 	struct explain_view v = { .options = &options, .model = explain_new() };
-	struct reader_report report = { 0 };
+	struct input_report report = { 0 };
 	enum exit_status status = STATUS_FAILED;
 
 	if (!o->from && !o->duration_ns)

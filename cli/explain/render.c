@@ -286,7 +286,7 @@ static void put_resets(struct report *r)
 }
 
 /* What stands between this report and the truth, and what it leaves out. */
-static void put_notes(struct report *r, const struct reader_report *report, size_t shown)
+static void put_notes(struct report *r, const struct input_report *report, size_t shown)
 {
 	const struct explain_totals *t = explain_totals(r->explain);
 	uint64_t skipped = report->bad + report->foreign + report->oversized + report->cut;
@@ -320,7 +320,7 @@ static bool several_namespaces(const struct explain *e)
 }
 
 void explain_render(const struct explain *e, const struct explain_source *from,
-		    const struct reader_report *report, const struct style *style, struct buf *b)
+		    const struct input_report *report, const struct style *style, struct buf *b)
 {
 	struct report r = { .explain = e, .from = from, .width = DEFAULT_WIDTH,
 			    .line = { .out = b, .style = style } };

@@ -126,7 +126,7 @@ static void take_resize(void *ctx)
 static enum exit_status run_recording(struct live *v)
 {
 	static const struct reader_ops ops = { .record = take_recorded, .resized = take_resize };
-	struct reader_report report = { 0 };
+	struct input_report report = { 0 };
 	enum exit_status status;
 
 	v->drawn_at = clock_mono_ns();
@@ -194,7 +194,7 @@ static int run_live(struct live *v, struct ask *a, struct signals *signals)
 	/* Once: after having watched for as long as was asked, or as it takes. */
 	if (!v->redrawn && duration)
 		err = wait_for(v, a, signals, stop_at);
-	else if (!v->redrawn && ask_is_private(a))
+	else if (!v->redrawn && input_is_private(ask_input(a)))
 		err = wait_for(v, a, signals, now + v->ops->settle_ms * 1000000ULL);
 	if (!err && v->ops->first && !v->options->json)
 		err = ask_question(a, v->ops->first, take_answer, v);

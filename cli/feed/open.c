@@ -1,51 +1,52 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* How a feed is opened, and how it ends: each kind in its own way. */
 #define _GNU_SOURCE
-#include "cli/feed/feed.h"
 #include "cli/feed/connect.h"
+#include "cli/feed/input_internal.h"
 #include "cli/feed/private.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "common/lines.h"
+#include "common/clock.h"
 #include "common/log.h"
 
 /* The daemon answers the end of our half with the end of its own; it has nothing to compute. */
 #define SOCKET_PATIENCE_MS 500
 /* A private daemon drains its ring and detaches its programs. */
 #define DAEMON_PATIENCE_MS 10000
-
-enum input_kind { INPUT_RECORDING, INPUT_SOCKET, INPUT_PRIVATE };
-
-struct input {
-	enum input_kind kind;
-	int fd;
-	pid_t pid; /* INPUT_PRIVATE */
-	bool killed;
-	char name[160];
-};
+#define NSEC_PER_MSEC 1000000ULL
+#define START_PATIENCE_NS (20 * NSEC_PER_SEC)
+#define START_RETRY_MS 10
 
 static int open_recording(struct input *f, const struct options *o)
 {
+	struct stat st;
+
 	f->kind = INPUT_RECORDING;
+	f->replay.speed = o->speed;
 	if (strcmp(o->from, "-") == 0) {
 		snprintf(f->name, sizeof(f->name), "standard input");
 		f->fd = STDIN_FILENO;
-		return 0;
+	} else {
+		snprintf(f->name, sizeof(f->name), "%s", o->from);
+		f->fd = open(o->from, O_RDONLY | O_CLOEXEC);
 	}
-	snprintf(f->name, sizeof(f->name), "%s", o->from);
-	f->fd = open(o->from, O_RDONLY | O_CLOEXEC);
-	if (f->fd >= 0)
-		return 0;
-	log_error("cannot open the recording %s: %s", o->from, strerror(errno));
-	return -1;
+	if (f->fd < 0) {
+		log_error("cannot open the recording %s: %s", o->from, strerror(errno));
+		return -1;
+	}
+	f->file = fstat(f->fd, &st) == 0 && S_ISREG(st.st_mode);
+	return 0;
 }
 
 static int subscribe(int fd, const struct filter *filter)
@@ -65,9 +66,9 @@ static int subscribe(int fd, const struct filter *filter)
 	return err;
 }
 
-static int open_socket(struct input *f, const struct options *o, int fd)
+static int open_socket(struct input *f, const struct options *o, int fd, bool silent)
 {
-	int err = subscribe(fd, &o->filter);
+	int err = silent ? 0 : subscribe(fd, &o->filter);
 
 	f->kind = INPUT_SOCKET;
 	f->fd = fd;
@@ -87,47 +88,136 @@ static int open_private(struct input *f, const struct options *o)
 	return 0;
 }
 
-static int open_live(struct input *f, const struct options *o)
+/* Wait for its end, for a moment: 1 if it has come, 0, or -EINTR if somebody wants us to stop. */
+static int wait_for_end(const struct input *f, struct signals *signals)
+{
+	struct pollfd fds[] = {
+		{ .fd = f->output, .events = POLLIN },
+		{ .fd = signals->fd, .events = POLLIN },
+	};
+
+	if (!signals->stops && poll(fds, 2, START_RETRY_MS) < 0)
+		return errno == EINTR ? 0 : -errno;
+	if (fds[1].revents)
+		signals_read(signals);
+	return signals->stops ? -EINTR : fds[0].revents != 0;
+}
+
+/* Connect to it as soon as it serves. 0, -EINTR, or another negative errno, said on stderr. */
+static int await_private(struct input *f, const char *path, struct signals *signals)
+{
+	uint64_t give_up_at = clock_mono_ns() + START_PATIENCE_NS;
+	int ready = 0;
+
+	while (!ready) {
+		f->fd = daemon_connect(path);
+		if (f->fd >= 0)
+			return 0;
+		if (!daemon_is_absent(f->fd) || clock_mono_ns() > give_up_at) {
+			log_error("cannot connect to %s: %s", f->name, strerror(-f->fd));
+			return f->fd;
+		}
+		ready = wait_for_end(f, signals);
+	}
+	if (ready < 0)
+		return ready;
+	input_report_end(f);
+	return -EPIPE;
+}
+
+static void end_served(struct input *f)
+{
+	if (f->pid)
+		kill(f->pid, SIGTERM);
+	if (f->pid)
+		private_wait(f->pid);
+	if (f->output >= 0)
+		close(f->output);
+	f->pid = 0;
+	f->output = -1;
+}
+
+/*
+ * Once we are connected nobody needs the path any more: gone at once, it cannot be left behind,
+ * whatever ends us. If it did not come to that, the daemon must go first, or it would make anew
+ * what we remove.
+ */
+static int open_served(struct input *f, struct signals *signals)
+{
+	char dir[] = "/tmp/tcpshake-XXXXXX", path[sizeof(dir) + sizeof("/sock")];
+	int err = -ENOENT;
+
+	f->kind = INPUT_SERVED;
+	snprintf(f->name, sizeof(f->name), "the private tcpshaked");
+	if (!mkdtemp(dir)) {
+		err = -errno;
+		log_error("cannot make a directory for a private daemon's socket, %s: %s", dir,
+			  strerror(errno));
+		return err;
+	}
+	snprintf(path, sizeof(path), "%s/sock", dir);
+	f->output = private_serve(path, &f->pid);
+	if (f->output < 0) {
+		f->pid = 0;
+	} else {
+		snprintf(f->name, sizeof(f->name), "the private tcpshaked (pid %d)", f->pid);
+		err = await_private(f, path, signals);
+		if (err)
+			end_served(f);
+	}
+	unlink(path);
+	rmdir(dir);
+	return err;
+}
+
+/* With `signals` the feed is to be asked, and says nothing by itself. */
+static int open_live(struct input *f, const struct options *o, struct signals *signals)
 {
 	int fd = daemon_connect(o->socket);
 
 	if (fd >= 0)
-		return open_socket(f, o, fd);
+		return open_socket(f, o, fd, signals);
 	if (!o->socket_given && daemon_is_absent(fd))
-		return open_private(f, o);
+		return signals ? open_served(f, signals) : open_private(f, o);
 	daemon_complain(o->socket, fd);
 	return -1;
 }
 
-struct input *input_open(const struct options *o)
+static struct input *open_input(const struct options *o, struct signals *signals,
+			      const struct input_ops *ops, void *ctx)
 {
 	struct input *f = calloc(1, sizeof(*f));
+	int err;
 
 	if (!f) {
 		log_error("out of memory");
 		return NULL;
 	}
-	f->fd = -1;
-	if ((o->from ? open_recording(f, o) : open_live(f, o)) == 0)
+	f->ops = ops;
+	f->ctx = ctx;
+	f->fd = f->output = -1;
+	err = o->from && !signals ? open_recording(f, o) : open_live(f, o, signals);
+	if (!err && input_begin(f) == 0)
 		return f;
-	if (f->fd >= 0)
-		close(f->fd);
-	free(f);
+	if (err) {
+		f->kind = INPUT_RECORDING; /* there is no daemon to wait for */
+	} else {
+		log_error("out of memory");
+		input_kill(f);
+	}
+	input_close(f, true);
 	return NULL;
 }
 
-int input_fd(const struct input *f)
+struct input *input_open(const struct options *o, const struct input_ops *ops, void *ctx)
 {
-	return f->fd;
+	return open_input(o, NULL, ops, ctx);
 }
 
-struct lines *input_lines(const struct input *f, struct unpack **unpack)
+struct input *input_open_to_ask(const struct options *o, struct signals *signals,
+			      const struct input_ops *ops, void *ctx)
 {
-	*unpack = NULL;
-	if (input_is_live(f))
-		return lines_new(f->fd);
-	*unpack = unpack_new(f->fd);
-	return *unpack ? lines_new_from(unpack_read, *unpack) : NULL;
+	return open_input(o, signals, ops, ctx);
 }
 
 bool input_is_live(const struct input *f)
@@ -137,25 +227,34 @@ bool input_is_live(const struct input *f)
 
 bool input_is_private(const struct input *f)
 {
-	return f->kind == INPUT_PRIVATE;
+	return f->kind == INPUT_PRIVATE || f->kind == INPUT_SERVED;
 }
 
-bool input_needs_filter(const struct input *f)
+bool input_is_file(const struct input *f)
 {
-	return f->kind == INPUT_RECORDING;
+	return f->file;
+}
+
+const char *input_name(const struct input *f)
+{
+	return f->name;
+}
+
+pid_t input_daemon(const struct input *f)
+{
+	struct ucred peer = { 0 };
+	socklen_t size = sizeof(peer);
+
+	return getsockopt(f->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? peer.pid : 0;
 }
 
 int input_ask(struct input *f, const char *op)
 {
 	char request[64];
 	int len = snprintf(request, sizeof(request), "{\"op\":\"%s\"}\n", op);
+	bool hears = f->kind == INPUT_SOCKET || f->kind == INPUT_SERVED;
 
-	return f->kind == INPUT_SOCKET ? daemon_send(f->fd, request, (size_t)len) : 0;
-}
-
-const char *input_name(const struct input *f)
-{
-	return f->name;
+	return hears ? daemon_send(f->fd, request, (size_t)len) : 0;
 }
 
 bool input_stop(struct input *f, int *patience_ms)
@@ -181,29 +280,46 @@ bool input_kill(struct input *f)
 	return true;
 }
 
+/* It says bye and detaches its programs. */
+void input_drain(struct input *f)
+{
+	struct pollfd fd = { .fd = f->fd, .events = POLLIN };
+	int patience_ms;
+	uint64_t until, now;
+
+	if (f->kind != INPUT_PRIVATE || !input_stop(f, &patience_ms))
+		return;
+	until = clock_mono_ns() + (uint64_t)patience_ms * NSEC_PER_MSEC;
+	while ((now = clock_mono_ns()) < until) {
+		char data[65536];
+
+		if (poll(&fd, 1, (int)((until - now) / NSEC_PER_MSEC) + 1) > 0 &&
+		    read(f->fd, data, sizeof(data)) <= 0)
+			return;
+	}
+	input_kill(f);
+}
+
+void input_report_end(struct input *f)
+{
+	bool said = f->pid && private_end(f->pid, f->name, false) != STATUS_OK;
+
+	f->pid = 0;
+	if (!said)
+		log_error("%s has ended", f->name);
+}
+
 static enum exit_status close_private(struct input *f, bool orderly)
 {
-	int status = private_wait(f->pid);
+	enum exit_status status;
 
-	if (f->killed)
-		return STATUS_FAILED;
-	if (WIFSIGNALED(status)) {
-		/* It had not yet come to handle the signal that we sent. */
-		if (orderly && WTERMSIG(status) == SIGTERM)
-			return STATUS_OK;
-		log_error("%s was killed by signal %d (%s)", f->name, WTERMSIG(status),
-			  strsignal(WTERMSIG(status)));
+	if (f->killed) {
+		private_wait(f->pid);
 		return STATUS_FAILED;
 	}
-	/* With these it has said why, on the stderr that we share. */
-	if (WEXITSTATUS(status) == STATUS_FAILED || WEXITSTATUS(status) == STATUS_USAGE)
-		return (enum exit_status)WEXITSTATUS(status);
-	if (WEXITSTATUS(status)) {
-		log_error("%s failed with exit status %d", f->name, WEXITSTATUS(status));
-		return STATUS_FAILED;
-	}
-	if (orderly)
-		return STATUS_OK;
+	status = private_end(f->pid, f->name, orderly);
+	if (status != STATUS_OK || orderly)
+		return status;
 	log_error("%s ended without a bye; its last records may be missing", f->name);
 	return STATUS_FAILED;
 }
@@ -217,10 +333,13 @@ enum exit_status input_close(struct input *f, bool orderly)
 		close(f->fd);
 	if (f->kind == INPUT_PRIVATE) {
 		status = close_private(f, orderly);
+	} else if (f->kind == INPUT_SERVED) {
+		end_served(f);
 	} else if (f->kind == INPUT_SOCKET && !orderly) {
 		log_error("%s died: its feed ended without a bye; see its log", f->name);
 		status = STATUS_FAILED;
 	}
+	input_release(f);
 	free(f);
 	return status;
 }

@@ -173,3 +173,22 @@ int private_wait(pid_t pid)
 		;
 	return status;
 }
+
+enum exit_status private_end(pid_t pid, const char *name, bool stopped)
+{
+	int status = private_wait(pid);
+
+	if (WIFSIGNALED(status)) {
+		/* It had not yet come to handle the signal that we sent. */
+		if (stopped && WTERMSIG(status) == SIGTERM)
+			return STATUS_OK;
+		log_error("%s was killed by signal %d (%s)", name, WTERMSIG(status),
+			  strsignal(WTERMSIG(status)));
+		return STATUS_FAILED;
+	}
+	/* With these it has said why, on the stderr that we share. */
+	if (WEXITSTATUS(status) <= STATUS_USAGE)
+		return (enum exit_status)WEXITSTATUS(status);
+	log_error("%s failed with exit status %d", name, WEXITSTATUS(status));
+	return STATUS_FAILED;
+}

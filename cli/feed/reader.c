@@ -1,10 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "cli/feed/reader.h"
-#include "cli/feed/feed.h"
-#include "cli/feed/replay.h"
-#include "cli/text/signals.h"
-#include "cli/text/text.h"
-#include "cli/feed/unpack.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -25,34 +20,16 @@
 	(1U << RECORD_HANDSHAKE | 1U << RECORD_LISTENER | 1U << RECORD_OVERFLOW |             \
 	 1U << RECORD_AUDIT | 1U << RECORD_ACCEPT | 1U << RECORD_RESET | 1U << RECORD_RETRANSMIT)
 
-/* The record of a replay whose time has not come. */
-struct held {
-	bool any;
-	struct record record;
-	const char *line; /* in `lines`, which are not filled meanwhile */
-	size_t len;
-	uint64_t due_at;
-};
-
 struct reader {
 	const struct options *options;
 	const struct reader_ops *ops;
 	void *view;
-	struct reader_report *report;
 	struct output *out;
 	struct signals signals;
 	struct input *input;
-	struct unpack *unpack; /* of a recording */
-	struct lines *lines;
-	struct replay replay;
-	struct held held;
-	uint64_t seq; /* of the last record */
 	uint64_t hint_at, stop_at, give_up_at, pass_at; /* CLOCK_MONOTONIC, or NEVER */
-	bool hello, bye;
-	bool drained; /* nothing more is to be read */
-	uint64_t whole; /* the number of the last line that was */
+	bool ended; /* a daemon answered that it is the end */
 	bool stopping; /* we asked for the end */
-	bool ended;
 	bool failed; /* said so already */
 };
 
@@ -64,7 +41,7 @@ static uint64_t min_u64(uint64_t a, uint64_t b)
 static void fail(struct reader *r)
 {
 	r->failed = true;
-	r->ended = true;
+	input_finish(r->input);
 }
 
 static void stop(struct reader *r)
@@ -78,14 +55,14 @@ static void stop(struct reader *r)
 	if (input_stop(r->input, &patience_ms))
 		r->give_up_at = clock_mono_ns() + (uint64_t)patience_ms * NSEC_PER_MSEC;
 	else
-		r->ended = true;
+		input_finish(r->input);
 }
 
 /* A person waiting at an idle host should know that it is the host that is idle. */
 static void hint(struct reader *r)
 {
 	r->hint_at = NEVER;
-	if (!r->hello)
+	if (!input_said_hello(r->input))
 		log_info("no answer from %s yet", input_name(r->input));
 	else if (!filter_is_empty(&r->options->filter))
 		log_info("no handshake that matches the filter yet; others are not shown");
@@ -105,13 +82,8 @@ static void check_time(struct reader *r)
 		if (input_kill(r->input))
 			log_error("%s did not end in time and was killed; its last records are "
 				  "missing", input_name(r->input));
-		r->ended = true;
+		input_finish(r->input);
 	}
-}
-
-static bool may_read(const struct reader *r)
-{
-	return !r->ended && !r->drained && !r->held.any;
 }
 
 static int timeout_ms(const struct reader *r)
@@ -119,9 +91,7 @@ static int timeout_ms(const struct reader *r)
 	uint64_t next = min_u64(r->hint_at, min_u64(r->stop_at, r->give_up_at));
 	uint64_t now = clock_mono_ns(), ms;
 
-	next = min_u64(next, min_u64(r->pass_at, r->held.any ? r->held.due_at : NEVER));
-	if (may_read(r) && r->unpack && unpack_waits(r->unpack))
-		return 0;
+	next = min_u64(next, min_u64(r->pass_at, input_due_at(r->input)));
 	if (next == NEVER)
 		return -1;
 	ms = next > now ? (next - now + NSEC_PER_MSEC - 1) / NSEC_PER_MSEC : 0;
@@ -138,7 +108,6 @@ static void take_hello(struct reader *r)
 {
 	uint64_t now = clock_mono_ns();
 
-	r->hello = true;
 	if (!input_is_live(r->input) || r->stopping)
 		return;
 	r->hint_at = after(now, HINT_AFTER_NS);
@@ -147,19 +116,15 @@ static void take_hello(struct reader *r)
 
 static void take_end(struct reader *r, const struct record_end *end)
 {
-	struct buf why = { 0 };
+	char why[512];
 
-	r->ended = r->ended || input_is_live(r->input);
-	if (end->ok) {
-		r->bye = true;
+	if (!end->ok)
+		log_error("%s refused: %s", input_name(r->input), input_refusal(end, why, sizeof(why)));
+	r->ended = r->ended || end->ok;
+	if (!input_is_live(r->input))
 		return;
-	}
-	text_append(&why, end->error ? end->error : "it gives no reason", false);
-	buf_mem(&why, "", 1);
-	log_error("%s refused: %s", input_name(r->input), why.failed ? "?" : why.data);
-	buf_free(&why);
-	if (input_is_live(r->input))
-		fail(r);
+	input_finish(r->input);
+	r->failed = r->failed || !end->ok;
 }
 
 /* What they are about has ends, and no role, outcome or latency; as the daemon filters them. */
@@ -202,7 +167,7 @@ static bool is_wanted(const struct reader *r, const struct record *record)
 
 	if (events && ((1U << record->type) & SELECTABLE & ~events))
 		return false;
-	if (!input_needs_filter(r->input) || filter_is_empty(&r->options->filter))
+	if (input_is_live(r->input) || filter_is_empty(&r->options->filter))
 		return true;
 	if (record->type != RECORD_HANDSHAKE)
 		return ends_wanted(&r->options->filter, record);
@@ -222,13 +187,10 @@ static bool is_wanted(const struct reader *r, const struct record *record)
 	return filter_match(&r->options->filter, &subject);
 }
 
-static void take_record(struct reader *r, const struct record *record, const char *line,
-			size_t len)
+static void take_record(void *ctx, const struct record *record, const char *line, size_t len)
 {
-	/* A recording may be several feeds, one after the other: each starts with its hello. */
-	if (record->type != RECORD_HELLO && r->seq && record->seq > r->seq + 1)
-		r->report->missing += record->seq - r->seq - 1;
-	r->seq = record->seq;
+	struct reader *r = ctx;
+
 	if (record->type == RECORD_HELLO)
 		take_hello(r);
 	else if (record->type == RECORD_HANDSHAKE)
@@ -237,141 +199,23 @@ static void take_record(struct reader *r, const struct record *record, const cha
 		r->ops->record(r->view, record, line, len);
 	if (record->type == RECORD_END)
 		take_end(r, &record->end);
-	if (record->type == RECORD_BYE) {
-		r->bye = true;
-		r->ended = r->ended || input_is_live(r->input);
-	}
-}
-
-static void give(struct reader *r, struct record *record, const char *line, size_t len)
-{
-	uint64_t now = clock_mono_ns(), due_at = 0;
-
-	if (r->options->speed > 0 && !input_is_live(r->input))
-		due_at = replay_due(&r->replay, r->options->speed, record->type == RECORD_HELLO,
-				    record->mono_ns, now);
-	if (due_at > now) {
-		r->held = (struct held){ true, *record, line, len, due_at };
-		return;
-	}
-	take_record(r, record, line, len);
-	record_free(record);
-}
-
-static void give_held(struct reader *r)
-{
-	struct held *held = &r->held;
-
-	if (clock_mono_ns() < held->due_at)
-		return;
-	held->any = false;
-	take_record(r, &held->record, held->line, held->len);
-	record_free(&held->record);
-}
-
-static bool is_blank(const char *line, size_t len)
-{
-	while (len && (line[len - 1] == ' ' || line[len - 1] == '\t' || line[len - 1] == '\r'))
-		len--;
-	return len == 0;
 }
 
 /* Only the first of each kind is worth a line; all are counted. */
-static void report_bad(struct reader *r, enum record_status status, const char *why)
+static void take_trouble(void *ctx, enum input_trouble what, uint64_t line, const char *why)
 {
-	unsigned long long number = lines_number(r->lines);
+	struct reader *r = ctx;
+	const struct input_report *report = input_report(r->input);
+	const char *name = input_name(r->input);
+	unsigned long long number = line;
 
-	/* What such a record means nobody here knows, nor what those beside it do. */
-	if (status == RECORD_FOREIGN) {
-		r->report->foreign++;
-		log_error("%s, line %llu: %s; use the tcpshake of the daemon that wrote it",
-			  input_name(r->input), number, why);
-		fail(r);
-	}
-	if (status == RECORD_BAD && r->report->bad++ == 0)
-		log_warning("%s, line %llu is skipped: %s", input_name(r->input), number, why);
-}
-
-static void take_line(struct reader *r, const char *line, size_t len, bool cut)
-{
-	struct record record;
-	enum record_status status;
-	char why[160];
-
-	if (is_blank(line, len))
-		return;
-	status = record_parse(line, len, &record, why, sizeof(why));
-	/* A refusal is no feed. */
-	r->report->lines += status != RECORD_GOOD || record.type != RECORD_END;
-	if (status == RECORD_GOOD) {
-		give(r, &record, line, len);
-	} else if (cut) {
-		r->report->cut = true;
-		return;
-	} else {
-		report_bad(r, status, why);
-	}
-	r->whole = lines_number(r->lines);
-}
-
-static void take_lines(struct reader *r)
-{
-	enum line_kind kind;
-	const char *line;
-	size_t len;
-
-	while (!r->ended && !r->held.any && (kind = lines_next(r->lines, &line, &len)) != LINE_NONE) {
-		if (kind != LINE_OVERSIZED) {
-			take_line(r, line, len, kind == LINE_CUT);
-			continue;
-		}
-		r->report->lines++;
-		if (r->report->oversized++ == 0)
-			log_warning("%s, line %llu is skipped: it is longer than %d bytes",
-				    input_name(r->input),
-				    (unsigned long long)lines_number(r->lines), LINES_MAX);
-	}
-}
-
-static void read_feed(struct reader *r)
-{
-	ssize_t got = lines_fill(r->lines);
-
-	if (got == -EAGAIN)
-		return;
-	if (got == -EBADMSG) {
-		log_error("%s is damaged after line %llu; what follows cannot be read", input_name(r->input),
-			  (unsigned long long)lines_number(r->lines));
-		fail(r);
-		return;
-	}
-	/* A daemon that dies with our request unread resets the connection: an end like another. */
-	if (got < 0 && !(got == -ECONNRESET && input_is_live(r->input))) {
-		log_error("cannot read %s: %s", input_name(r->input), strerror((int)-got));
-		fail(r);
-		return;
-	}
-	r->drained = got <= 0;
-	if (r->drained && r->unpack && unpack_is_cut(r->unpack))
-		r->report->cut = true;
-	take_lines(r);
-}
-
-/* What is there, as far as its time has come. */
-static void go_on(struct reader *r, bool readable)
-{
-	if (r->held.any) {
-		give_held(r);
-		take_lines(r);
-	} else if (may_read(r) && readable) {
-		read_feed(r);
-	}
-	if (!r->drained || r->held.any || r->ended)
-		return;
-	r->ended = true;
-	if (r->report->cut)
-		log_warning("%s is cut off: it is read up to line %llu, the last whole one",
-			    input_name(r->input), (unsigned long long)r->whole);
+	if (what == INPUT_BAD && report->bad == 1)
+		log_warning("%s, line %llu is skipped: %s", name, number, why);
+	else if (what == INPUT_OVERSIZED && report->oversized == 1)
+		log_warning("%s, line %llu is skipped: it is longer than %d bytes", name, number,
+			    LINES_MAX);
+	else if (what == INPUT_DAMAGED)
+		log_error("%s is damaged after line %llu; what follows cannot be read", name, number);
 }
 
 static void pass(struct reader *r)
@@ -411,9 +255,9 @@ static void take_signals(struct reader *r)
 
 static void run(struct reader *r)
 {
-	while (!r->ended) {
+	while (!input_is_over(r->input)) {
 		struct pollfd fds[] = {
-			{ .fd = may_read(r) ? input_fd(r->input) : -1, .events = POLLIN },
+			{ .fd = input_fd(r->input), .events = POLLIN },
 			{ .fd = r->signals.fd, .events = POLLIN },
 			/* Only for POLLERR: `tcpshake | head` ends when head does. */
 			{ .fd = r->out->closed ? -1 : STDOUT_FILENO },
@@ -432,36 +276,38 @@ static void run(struct reader *r)
 			r->out->closed = true;
 			stop(r);
 		}
-		if (!r->ended)
-			go_on(r, fds[0].revents || (r->unpack && unpack_waits(r->unpack)));
+		input_run(r->input, fds[0].revents);
+		r->failed = r->failed || input_failed(r->input);
 		pass(r);
 		flush(r);
 		take_signals(r);
 	}
 }
 
-static enum exit_status finish(struct reader *r)
+static enum exit_status finish(struct reader *r, struct input_report *report)
 {
 	enum exit_status status;
 
+	*report = *input_report(r->input);
+	if (report->cut && !r->stopping)
+		log_warning("%s is cut off: it is read up to line %llu, the last whole one",
+			    input_name(r->input), (unsigned long long)report->whole);
 	/* After a failure of our own the private daemon is still there. */
 	if (r->failed)
 		stop(r);
-	status = input_close(r->input, r->bye || r->stopping);
-	if (status == STATUS_OK && (r->failed || r->report->foreign))
-		status = STATUS_FAILED;
-	return status;
+	status = input_close(r->input, r->ended || input_said_bye(r->input) || r->stopping);
+	return status == STATUS_OK && r->failed ? STATUS_FAILED : status;
 }
 
 enum exit_status reader_run(const struct options *o, struct output *out,
 			    const struct reader_ops *ops, void *view,
-			    struct reader_report *report)
+			    struct input_report *report)
 {
+	static const struct input_ops input_ops = { .record = take_record, .trouble = take_trouble };
 	struct reader r = {
 		.options = o,
 		.ops = ops,
 		.view = view,
-		.report = report,
 		.out = out,
 		.hint_at = NEVER,
 		.stop_at = NEVER,
@@ -475,23 +321,14 @@ enum exit_status reader_run(const struct options *o, struct output *out,
 		log_error("cannot take signals: %s", strerror(-err));
 		return STATUS_FAILED;
 	}
-	r.input = input_open(o);
+	r.input = input_open(o, &input_ops, &r);
 	if (r.input) {
-		r.lines = input_lines(r.input, &r.unpack);
 		if (input_is_live(r.input))
 			r.hint_at = after(clock_mono_ns(), HINT_AFTER_NS);
 		r.stop_at = after(clock_mono_ns(), o->duration_ns);
-		if (r.lines)
-			run(&r);
-		else
-			log_error("out of memory");
-		r.failed = r.failed || !r.lines;
-		status = finish(&r);
+		run(&r);
+		status = finish(&r, report);
 	}
-	lines_free(r.lines);
-	unpack_free(r.unpack);
-	if (r.held.any)
-		record_free(&r.held.record);
 	close(r.signals.fd);
 	return status;
 }

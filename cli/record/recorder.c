@@ -40,7 +40,7 @@ static int pass(void *view, uint64_t *again_at)
 	return v->file ? recording_flush(v->file, clock_mono_ns(), again_at) : 0;
 }
 
-static void print_summary(const struct recorder *v, const struct reader_report *report)
+static void print_summary(const struct recorder *v, const struct input_report *report)
 {
 	struct buf text = { 0 };
 
@@ -55,7 +55,7 @@ static void print_summary(const struct recorder *v, const struct reader_report *
 static enum exit_status run(struct recorder *v, const struct options *o)
 {
 	static const struct reader_ops ops = { .record = take, .pass = pass };
-	struct reader_report report = { 0 };
+	struct input_report report = { 0 };
 	enum exit_status status = reader_run(o, &v->out, &ops, v, &report);
 
 	if (v->file && recording_close(v->file) < 0)

@@ -275,7 +275,7 @@ static void put_count(struct buf *b, const char *title, uint64_t count, const ch
 }
 
 /* What stands between this summary and the truth; nothing if nothing does. */
-static void put_doubts(const struct summary *s, const struct reader_report *report, struct buf *b)
+static void put_doubts(const struct summary *s, const struct input_report *report, struct buf *b)
 {
 	for (size_t i = 0; i < LOSSES; i++) {
 		const struct loss *l = &s->losses[i];
@@ -291,7 +291,7 @@ static void put_doubts(const struct summary *s, const struct reader_report *repo
 	put_count(b, "skipped", report->cut, "last line, cut off");
 }
 
-void summary_print(const struct summary *s, const struct reader_report *report, struct buf *b)
+void summary_print(const struct summary *s, const struct input_report *report, struct buf *b)
 {
 	char limited[40] = "";
 	size_t start;

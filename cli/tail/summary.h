@@ -15,6 +15,6 @@ void summary_free(struct summary *s);
 
 void summary_add(struct summary *s, const struct record *r);
 /* Append it, in ASCII and without colour. */
-void summary_print(const struct summary *s, const struct reader_report *report, struct buf *b);
+void summary_print(const struct summary *s, const struct input_report *report, struct buf *b);
 
 #endif

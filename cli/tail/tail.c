@@ -97,7 +97,7 @@ static void tail_resized(void *view)
 }
 
 /* To standard output only where a person reads it: in a pipe that is for records. */
-static void tail_summary(struct tail *t, const struct reader_report *report)
+static void tail_summary(struct tail *t, const struct input_report *report)
 {
 	FILE *to = t->style.terminal && !t->options->json ? stdout : stderr;
 	struct buf text = { 0 };
@@ -117,7 +117,7 @@ enum exit_status tail_run(const struct options *o)
 		.record = tail_record, .resized = tail_resized, .pass = tail_pass,
 	};
 	struct tail t = { .options = o, .summary = summary_new() };
-	struct reader_report report = { 0 };
+	struct input_report report = { 0 };
 	enum exit_status status = STATUS_FAILED;
 	bool folds = !o->json && !(o->event_mask & 1U << RECORD_RESET);
 
