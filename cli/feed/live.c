@@ -3,7 +3,6 @@
 #include "cli/feed/ask.h"
 #include "cli/text/output.h"
 #include "cli/feed/reader.h"
-#include "cli/text/text.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -50,19 +49,9 @@ size_t live_replace(struct buf *b, const struct buf *text, size_t before)
 static void put_json(struct live *v)
 {
 	struct buf text = { 0 };
-	size_t start = 0;
 
 	v->ops->json(v->view, &text);
-	for (size_t i = 0; i < text.len; i++) {
-		if (text.data[i] != '\n')
-			continue;
-		if (v->style.terminal)
-			text_append_json(&v->out.buf, text.data + start, i - start);
-		else
-			buf_mem(&v->out.buf, text.data + start, i - start);
-		buf_lit(&v->out.buf, "\n");
-		start = i + 1;
-	}
+	output_json(&v->out, v->style.terminal, text.data, text.len);
 	v->out.buf.failed = v->out.buf.failed || text.failed;
 	buf_free(&text);
 }
@@ -133,9 +122,8 @@ static enum exit_status run_recording(struct live *v)
 	status = reader_run(v->options, &v->out, &ops, v, &report);
 	if (!v->out.closed && (report.lines || status == STATUS_OK)) {
 		draw(v);
-		if (v->out.buf.len && !v->out.buf.failed)
-			fwrite(v->out.buf.data, 1, v->out.buf.len, stdout);
-		fflush(stdout);
+		if (output_print(&v->out) < 0)
+			status = STATUS_FAILED;
 	}
 	return status;
 }

@@ -2,12 +2,12 @@
 #include "cli/listeners/render.h"
 #include "cli/tail/render.h"
 #include "cli/text/table.h"
+#include "cli/text/text.h"
 
 #include <linux/types.h>
 #include <stdio.h>
 
 #include "bpf/event.h"
-#include "common/duration.h"
 
 enum { BAR_NARROW = 6, BAR_WIDE = 16 };
 
@@ -149,10 +149,9 @@ static void put_overflows(struct table *t, const struct style *style, const stru
 	table_cell(t, l->overflow_syn || ack ? PAINT_BAD : PAINT_NONE, text, NULL);
 }
 
-/* One word, for awk(1): "1.20s". */
 static void put_oldest(struct table *t, const struct style *style, const struct record_listener *l)
 {
-	char text[32] = "?", *space;
+	char text[32] = "?";
 
 	if (!l->waiting && !l->accept.known) {
 		put_unknown(t, style);
@@ -162,11 +161,8 @@ static void put_oldest(struct table *t, const struct style *style, const struct 
 		table_cell(t, PAINT_DIM, "-", NULL);
 		return;
 	}
-	if (l->oldest_wait_ns != NS_UNKNOWN) {
-		duration_format(l->oldest_wait_ns, text, sizeof(text));
-		space = strchr(text, ' ');
-		memmove(space, space + 1, strlen(space));
-	}
+	if (l->oldest_wait_ns != NS_UNKNOWN)
+		text_duration(l->oldest_wait_ns, text, sizeof(text));
 	table_cell(t, l->oldest_wait_ns != NS_UNKNOWN && l->oldest_wait_ns >= 1000000000 ?
 			      PAINT_WARN : PAINT_NONE, text, NULL);
 }

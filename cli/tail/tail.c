@@ -5,7 +5,6 @@
 #include "cli/tail/render.h"
 #include "cli/tail/summary.h"
 #include "cli/text/terminal.h"
-#include "cli/text/text.h"
 #include "cli/view.h"
 
 #include <stdio.h>
@@ -25,15 +24,6 @@ struct tail {
 	bool fed; /* records came since the last pass */
 };
 
-static void tail_json(struct tail *t, const char *line, size_t len)
-{
-	if (t->style.terminal)
-		text_append_json(&t->out.buf, line, len);
-	else
-		buf_mem(&t->out.buf, line, len);
-	buf_lit(&t->out.buf, "\n");
-}
-
 static void tail_render(struct tail *t, const struct record *r, struct buf *b)
 {
 	/* Below the hello: it says whose records these are. */
@@ -50,7 +40,7 @@ static void tail_record(void *view, const struct record *r, const char *line, si
 
 	summary_add(t->summary, r);
 	if (t->options->json) {
-		tail_json(t, line, len);
+		output_json(&t->out, t->style.terminal, line, len);
 		return;
 	}
 	buf_clear(&t->lines);
@@ -77,13 +67,12 @@ static int tail_pass(void *view, uint64_t *again_at)
 }
 
 /* What waited at the end of the feed. */
-static void tail_end(struct tail *t)
+static int tail_end(struct tail *t)
 {
 	if (!t->fold || t->out.closed)
-		return;
+		return 0;
 	fold_end(t->fold, &t->out.buf);
-	fwrite(t->out.buf.data, 1, t->out.buf.failed ? 0 : t->out.buf.len, stdout);
-	fflush(stdout);
+	return output_print(&t->out);
 }
 
 static void tail_resized(void *view)
@@ -129,7 +118,8 @@ enum exit_status tail_run(const struct options *o)
 	}
 	terminal_detect(&t.style, o->color);
 	status = reader_run(o, &t.out, &ops, &t, &report);
-	tail_end(&t);
+	if (tail_end(&t) < 0)
+		status = STATUS_FAILED;
 	/* Where nothing was read there is nothing to sum up; why was said already. */
 	if (!o->no_summary && !t.out.closed && (report.lines || status == STATUS_OK))
 		tail_summary(&t, &report);

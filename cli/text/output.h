@@ -19,4 +19,10 @@ struct output {
  */
 int output_flush(struct output *o, struct signals *signals);
 
+/* The same where nothing else is waited for: 0, or -1 after one line on stderr. */
+int output_print(struct output *o);
+
+/* Append lines of JSON, the last with or without its newline; on a terminal nothing in them can steer it. */
+void output_json(struct output *o, bool terminal, const char *lines, size_t len);
+
 #endif

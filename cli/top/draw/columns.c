@@ -55,7 +55,7 @@ static void put_duration(const struct top_cell *at, const struct top_line *l, ui
 	char text[32];
 
 	put_text(at, l->latency.count ? TOP_PLAIN : TOP_DIM,
-		 l->latency.count ? top_time(ns, text, sizeof(text)) : "-");
+		 l->latency.count ? text_duration(ns, text, sizeof(text)) : "-");
 }
 
 void top_line_name(enum top_table_id id, const struct top_line *l, char *head, size_t size,
@@ -233,7 +233,7 @@ static void put_oldest(const struct top_cell *at, const struct top_line *l)
 		return;
 	}
 	put_text(at, !l->waiting ? TOP_DIM : known && l->oldest_wait_ns >= NSEC_PER_SEC ? TOP_WARN :
-		 TOP_PLAIN, !l->waiting ? "-" : known ? top_time(l->oldest_wait_ns, text, sizeof(text)) :
+		 TOP_PLAIN, !l->waiting ? "-" : known ? text_duration(l->oldest_wait_ns, text, sizeof(text)) :
 		 "?");
 }
 

@@ -130,7 +130,7 @@ static void draw_latency(struct top_canvas *c, unsigned row, const char *name,
 	top_put(c, row, 0, 9, TOP_DIM, name);
 	for (unsigned i = 0; i < 4; i++)
 		top_put_right(c, row, 9 + i * 11, 10, l->count ? TOP_PLAIN : TOP_DIM,
-			      l->count ? top_time(values[i], text, sizeof(text)) : "-");
+			      l->count ? text_duration(values[i], text, sizeof(text)) : "-");
 	snprintf(text, sizeof(text), "%llu timed", (unsigned long long)l->count);
 	top_put_right(c, row, 53, c->columns > 70 ? 20 : 0, TOP_DIM, text);
 }

@@ -74,7 +74,7 @@ void top_draw_heat(struct top_canvas *c, const struct top_view *v, struct top_ar
 	for (unsigned i = 0; i < h.bands; i++) {
 		unsigned row = area.row + bands - 1 - i;
 
-		top_put_right(c, row, 0, LABEL - 1, TOP_DIM, top_time(h.floors[i], label, sizeof(label)));
+		top_put_right(c, row, 0, LABEL - 1, TOP_DIM, text_duration(h.floors[i], label, sizeof(label)));
 		for (unsigned column = 0; column < h.columns; column++)
 			put_level(c, row, LABEL + column, level_of(h.cells[i][column], h.most), false);
 	}

@@ -3,11 +3,9 @@
 #include "cli/top/model/query.h"
 
 #include <stdio.h>
-#include <string.h>
 #include <time.h>
 
 #include "common/clock.h"
-#include "common/duration.h"
 
 const char *top_number(uint64_t n, unsigned digits, char *out, size_t size)
 {
@@ -46,17 +44,6 @@ const char *top_rate(uint64_t n, double seconds, char *out, size_t size)
 		snprintf(out, size, "%.0fk/s", rate / 1e3);
 	else
 		snprintf(out, size, "%.1fM/s", rate / 1e6);
-	return out;
-}
-
-const char *top_time(uint64_t ns, char *out, size_t size)
-{
-	char *space;
-
-	duration_format(ns, out, size);
-	space = strchr(out, ' ');
-	if (space)
-		memmove(space, space + 1, strlen(space));
 	return out;
 }
 

@@ -3,14 +3,13 @@
 #ifndef TCPSHAKE_TOP_NUMBERS_H
 #define TCPSHAKE_TOP_NUMBERS_H
 
+#include "cli/text/text.h"
 #include "cli/top/model/model.h"
 
 /* "123456", then "1234k", "123M": at most `digits` characters, and five of them are enough. */
 const char *top_number(uint64_t n, unsigned digits, char *out, size_t size);
 /* "0/s", "1.2/s", "123/s", "12.3k/s" */
 const char *top_rate(uint64_t n, double seconds, char *out, size_t size);
-/* "35.5us": as common/duration.h has it, without its space. */
-const char *top_time(uint64_t ns, char *out, size_t size);
 /* "now", "12 s", "3 m", "2 h" */
 const char *top_age(uint64_t from_ns, uint64_t now_ns, char *out, size_t size);
 /* The time of day, "17:31:07" or "17:31:07.123". */
