@@ -59,9 +59,8 @@ void *explain_append(struct explain *e, struct array *a, size_t size)
 static void *item_of(struct explain *e, struct keyset *keys, const void *key, struct array *a,
 		     size_t size, bool *added)
 {
-	size_t number = keyset_put(keys, key);
+	size_t number = keyset_add(keys, key, added);
 
-	*added = number == a->count;
 	if (number == KEYSET_NONE) {
 		e->failed = true;
 		return NULL;

@@ -4,7 +4,7 @@
 #define TCPSHAKE_EXPLAIN_MODEL_INTERNAL_H
 
 #include "cli/explain/model.h"
-#include "cli/explain/keyset.h"
+#include "common/keyset.h"
 
 #define NO_CAUSE UINT32_MAX
 #define USUAL_SAMPLES 15

@@ -141,10 +141,11 @@ static void settle(struct explain *e, uint32_t *numbers)
 
 	for (size_t i = 0; i < e->causes.count; i++) {
 		struct cause_key key = settled(e, keyset_at(&e->cause_keys, i));
-		size_t number = keyset_put(&keys, &key);
+		bool added;
+		size_t number = keyset_add(&keys, &key, &added);
 
 		c = NULL;
-		if (number == settled_causes.count)
+		if (added)
 			c = explain_append(e, &settled_causes, sizeof(*c));
 		else if (number == KEYSET_NONE)
 			e->failed = true;

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "cli/explain/model.h"
-#include "cli/explain/keyset.h"
+#include "common/keyset.h"
 
 #define SECOND 1000000000ULL
 

@@ -18,9 +18,10 @@ struct sweep {
 	bool gone[TOP_ROWS_MAX];
 };
 
-static bool is_idle(void *ctx, uint32_t number)
+static bool is_idle(void *ctx, size_t key)
 {
 	struct sweep *s = ctx;
+	size_t number = key + 1; /* of the row */
 	const struct top_row *row = &s->m->known.rows[s->id][number];
 	uint64_t now = s->m->known.newest_ns / NSEC_PER_SEC;
 
@@ -52,7 +53,7 @@ static void sweep(struct top_model *m, enum top_table_id id)
 
 	if (now < m->known.sweep_at[id])
 		return;
-	if (!top_table_sweep(&m->tables[id], is_idle, &s)) {
+	if (!keyset_sweep(&m->tables[id], is_idle, &s)) {
 		m->known.sweep_at[id] = now + SWEEP_AGAIN;
 		return;
 	}
@@ -61,7 +62,7 @@ static void sweep(struct top_model *m, enum top_table_id id)
 
 uint32_t top_row_of(struct top_model *m, enum top_table_id id, const struct top_key *key)
 {
-	struct top_table *t = &m->tables[id];
+	struct keyset *t = &m->tables[id];
 	bool added;
 	uint32_t number = top_table_put(t, key, &added);
 

@@ -19,9 +19,9 @@ struct top_model *top_model_new(void)
 
 	if (!m)
 		return NULL;
-	err = top_table_init(&m->socket_table, TOP_SOCKETS_MAX);
+	err = keyset_init(&m->socket_table, sizeof(struct top_key), TOP_SOCKETS_MAX - 1);
 	for (int i = 0; i < TOP_TABLES; i++)
-		err |= top_table_init(&m->tables[i], TOP_ROWS_MAX);
+		err |= keyset_init(&m->tables[i], sizeof(struct top_key), TOP_ROWS_MAX - 1);
 	err |= top_names_init(&m->names);
 	if (!err)
 		return m;
@@ -37,8 +37,8 @@ void top_model_free(struct top_model *m)
 		top_bucket_free(&m->seconds.ring[i]);
 	top_bucket_free(&m->total);
 	for (int i = 0; i < TOP_TABLES; i++)
-		top_table_free(&m->tables[i]);
-	top_table_free(&m->socket_table);
+		keyset_free(&m->tables[i]);
+	keyset_free(&m->socket_table);
 	top_names_free(&m->names);
 	filter_free(&m->filter);
 	top_log_free(&m->log);
@@ -66,8 +66,8 @@ struct top_model *top_model_copy(struct top_model *m)
 		err |= top_bucket_copy(&copy->seconds.ring[i], &m->seconds.ring[i]);
 	err |= top_bucket_copy(&copy->total, &m->total);
 	for (int i = 0; i < TOP_TABLES; i++)
-		err |= top_table_copy(&copy->tables[i], &m->tables[i]);
-	err |= top_table_copy(&copy->socket_table, &m->socket_table);
+		err |= keyset_copy(&copy->tables[i], &m->tables[i]);
+	err |= keyset_copy(&copy->socket_table, &m->socket_table);
 	err |= top_names_copy(&copy->names, &m->names);
 	err |= top_log_copy(&copy->log, &m->log);
 	err |= copy_filter(&copy->filter, &m->filter);
@@ -103,7 +103,7 @@ static void clear_counts(struct top_model *m)
 	for (int i = 0; i < TOP_TABLES; i++) {
 		if (i == TOP_LISTENERS) /* they are known by their sockets */
 			continue;
-		top_table_clear(&m->tables[i]);
+		keyset_clear(&m->tables[i]);
 		memset(m->known.rows[i], 0, sizeof(m->known.rows[i]));
 	}
 	for (unsigned i = 0; i < TOP_ROWS_MAX; i++)
@@ -114,7 +114,7 @@ static void clear_counts(struct top_model *m)
 
 static void clear_sockets(struct top_model *m)
 {
-	top_table_clear(&m->socket_table);
+	keyset_clear(&m->socket_table);
 	for (unsigned i = 0; i < TOP_ROWS_MAX; i++)
 		m->known.rows[TOP_LISTENERS][i].sockets = 0;
 	m->known.sockets_untold = 0;
@@ -126,7 +126,7 @@ void top_model_clear(struct top_model *m)
 	for (unsigned i = 0; i < TOP_RING; i++)
 		top_bucket_clear(&m->seconds.ring[i]);
 	top_bucket_clear(&m->total);
-	top_table_clear(&m->tables[TOP_LISTENERS]);
+	keyset_clear(&m->tables[TOP_LISTENERS]);
 	memset(m->known.rows[TOP_LISTENERS], 0, sizeof(m->known.rows[TOP_LISTENERS]));
 	clear_sockets(m);
 	top_log_free(&m->log);
@@ -148,7 +148,7 @@ static void close_socket(struct top_model *m, const struct top_key *key)
 	if (!number)
 		return;
 	m->known.rows[TOP_LISTENERS][m->known.sockets[number].row].sockets--;
-	top_table_remove(&m->socket_table, number);
+	keyset_remove(&m->socket_table, number - 1);
 }
 
 static void fill_socket(struct top_socket *s, const struct record_listener *l)
@@ -275,8 +275,8 @@ static void sweep_paths(struct top_model *m)
 		return;
 	for (uint64_t i = m->log.start; i < m->log.end; i++)
 		marked[top_log_at(&m->log, i)->cgroup] = true;
-	for (uint32_t i = 1; i < m->socket_table.room; i++)
-		if (m->socket_table.used[i])
+	for (uint32_t i = 1; i < TOP_SOCKETS_MAX; i++)
+		if (top_table_has(&m->socket_table, i))
 			marked[m->known.sockets[i].cgroup] = true;
 	for (enum top_table_id id = 0; id < TOP_TABLES; id++)
 		for (uint32_t i = 0; i < TOP_ROWS_MAX; i++)

@@ -61,8 +61,8 @@ struct top_model {
 	struct top_known known;
 	struct top_seconds seconds;
 	struct top_bucket total;
-	struct top_table tables[TOP_TABLES];
-	struct top_table socket_table;
+	struct keyset tables[TOP_TABLES];
+	struct keyset socket_table;
 	struct top_names names;
 	struct top_log log;
 	struct filter filter; /* without its texts; its cgroup is ours */

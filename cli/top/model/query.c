@@ -61,14 +61,14 @@ static bool is_mixed(const struct top_model *m)
 	uint32_t netns = 0;
 
 	for (int id = TOP_LISTENERS; id <= TOP_DESTINATIONS; id++) {
-		const struct top_table *t = &m->tables[id];
+		const struct keyset *t = &m->tables[id];
 
-		for (uint32_t i = 1; i < t->room; i++) {
-			if (!t->used[i])
+		for (uint32_t i = 1; i < TOP_ROWS_MAX; i++) {
+			if (!top_table_has(t, i))
 				continue;
-			if (netns && t->keys[i].netns != netns)
+			if (netns && top_table_key(t, i)->netns != netns)
 				return true;
-			netns = t->keys[i].netns;
+			netns = top_table_key(t, i)->netns;
 		}
 	}
 	return false;
@@ -233,11 +233,11 @@ static void add_socket(struct top_line *l, const struct top_socket *s)
 
 static void add_sockets(struct top_query *q, const struct top_model *m)
 {
-	for (uint32_t i = 1; i < m->socket_table.room; i++) {
+	for (uint32_t i = 1; i < TOP_SOCKETS_MAX; i++) {
 		const struct top_socket *s = &m->known.sockets[i];
 		const struct top_key *key;
 
-		if (!m->socket_table.used[i])
+		if (!top_table_has(&m->socket_table, i))
 			continue;
 		key = top_table_key(&m->tables[TOP_LISTENERS], s->row);
 		if (s->row != TOP_OTHER && m->known.filtered &&
