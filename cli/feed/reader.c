@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "cli/feed/reader.h"
+#include "cli/feed/wanted.h"
 
 #include <errno.h>
 #include <limits.h>
-#include <linux/types.h>
 #include <poll.h>
 #include <string.h>
 #include <unistd.h>
@@ -127,64 +127,13 @@ static void take_end(struct reader *r, const struct record_end *end)
 	r->failed = r->failed || !end->ok;
 }
 
-/* What they are about has ends, and no role, outcome or latency; as the daemon filters them. */
-static bool ends_wanted(const struct filter *f, const struct record *record)
-{
-	static const struct endpoint none;
-	const struct endpoint *local = &none, *remote = &none;
-
-	if (record->type == RECORD_OVERFLOW) {
-		local = record->overflow.has_listener ? &record->overflow.listener : &none;
-		remote = record->overflow.has_remote ? &record->overflow.remote : &none;
-	} else if (record->type == RECORD_ACCEPT) {
-		local = &record->accept.local;
-		remote = &record->accept.remote;
-	} else if (record->type == RECORD_RESET) {
-		local = &record->reset.local;
-		remote = &record->reset.remote;
-	} else if (record->type == RECORD_RETRANSMIT) {
-		local = &record->retransmit.local;
-		remote = &record->retransmit.remote;
-	} else if (record->type != RECORD_AUDIT) {
-		return true;
-	}
-	return filter_match(f, &(struct filter_subject){
-				       .ends_only = true,
-				       .audit = record->type == RECORD_AUDIT,
-				       .netns = (uint32_t)record->netns,
-				       .local_port = local->port,
-				       .remote_port = remote->port,
-				       .remote_addr = remote->numeric ? remote->bytes : NULL,
-				       .cgroup_path = record->cgroup_path,
-			       });
-}
-
 static bool is_wanted(const struct reader *r, const struct record *record)
 {
-	const struct record_handshake *h = &record->handshake;
 	uint32_t events = r->options->event_mask;
-	struct filter_subject subject;
 
 	if (events && ((1U << record->type) & SELECTABLE & ~events))
 		return false;
-	if (input_is_live(r->input) || filter_is_empty(&r->options->filter))
-		return true;
-	if (record->type != RECORD_HANDSHAKE)
-		return ends_wanted(&r->options->filter, record);
-	/* A word or an address unknown here cannot be what a criterion asks for. */
-	if (r->options->filter.stream.by_remote && !h->remote.numeric)
-		return false;
-	subject = (struct filter_subject){
-		.netns = (uint32_t)record->netns,
-		.role = (uint8_t)h->role,
-		.outcome = (uint8_t)h->outcome,
-		.local_port = h->local.port,
-		.remote_port = h->remote.port,
-		.remote_addr = h->remote.bytes,
-		.latency_ns = h->latency_ns,
-		.cgroup_path = record->cgroup_path,
-	};
-	return filter_match(&r->options->filter, &subject);
+	return input_is_live(r->input) || record_is_wanted(&r->options->filter, record);
 }
 
 static void take_record(void *ctx, const struct record *record, const char *line, size_t len)

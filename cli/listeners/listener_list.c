@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #define _GNU_SOURCE
 #include "cli/listeners/listener_list.h"
+#include "cli/feed/wanted.h"
 
 #include <linux/types.h>
 #include <stdio.h>
@@ -103,18 +104,8 @@ static bool grow(struct listener_list *list)
 
 static bool is_wanted(const struct listener_list *list, const struct record *r)
 {
-	const struct record_listener *l = &r->listener;
-	static const uint8_t nowhere[16];
-	struct filter_subject subject = {
-		.netns = (uint32_t)l->netns,
-		.local_port = l->local.port,
-		.remote_port = l->local.port,
-		.remote_addr = nowhere,
-		.latency_ns = NS_UNKNOWN,
-		.cgroup_path = r->cgroup_path,
-	};
-
-	return filter_is_empty(list->filter) || filter_match(list->filter, &subject);
+	return listener_is_wanted(list->filter, r->listener.netns, r->listener.local.port,
+				  r->cgroup_path);
 }
 
 static void put(struct listener_list *list, struct listener_entry *e)

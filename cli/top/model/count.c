@@ -91,16 +91,6 @@ bool top_is_wanted(const struct top_model *m, const struct top_fact *f)
 	       top_fact_matches(f, top_paths_text(&m->names.cgroups, f->cgroup), &m->filter);
 }
 
-bool top_place_is_wanted(const struct filter *f, const struct top_key *key, const char *cgroup)
-{
-	return filter_match(f, &(struct filter_subject){
-				       .ends_only = true,
-				       .netns = key->netns,
-				       .local_port = (uint16_t)key->port,
-				       .cgroup_path = cgroup,
-			       });
-}
-
 uint32_t top_find_listener(const struct top_model *m, const struct top_fact *f)
 {
 	const uint8_t *addrs[] = { f->local, wildcard_v4, wildcard_v6 };

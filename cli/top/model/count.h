@@ -6,8 +6,6 @@
 #include "cli/top/model/model_internal.h"
 
 struct top_key top_place_key(uint32_t netns, const uint8_t *addr, uint16_t port);
-/* Does a filter want a listener? */
-bool top_place_is_wanted(const struct filter *f, const struct top_key *key, const char *cgroup);
 /* Its row; TOP_OTHER if there is no room. */
 uint32_t top_row_of(struct top_model *m, enum top_table_id id, const struct top_key *key);
 void top_count_cell(struct top_model *m, struct top_bucket *b, enum top_table_id id, uint32_t row,

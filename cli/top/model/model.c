@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* The model of top: records become facts, which count.c counts and query.c answers from. */
 #define _GNU_SOURCE
+#include "cli/feed/wanted.h"
 #include "cli/top/model/count.h"
 
 #include <errno.h>
@@ -184,7 +185,8 @@ static void add_listener(struct top_model *m, const struct record *r, uint64_t m
 	}
 	place = top_place_key((uint32_t)l->netns, l->local.bytes, l->local.port);
 	/* A daemon tells of all when it is asked. */
-	if (m->known.source_filter && !top_place_is_wanted(m->known.source_filter, &place, r->cgroup_path))
+	if (m->known.source_filter && !listener_is_wanted(m->known.source_filter, l->netns,
+							  l->local.port, r->cgroup_path))
 		return;
 	number = top_table_put(&m->socket_table, &key, &added);
 	if (number == TOP_OTHER) {
@@ -302,7 +304,7 @@ void top_model_add(struct top_model *m, const struct record *r, uint64_t now_ns)
 		add_listener(m, r, mono_ns);
 	if (!top_fact_of(&m->names, r, mono_ns, &fact))
 		return;
-	if (m->known.source_filter && !top_fact_matches(&fact, r->cgroup_path, m->known.source_filter))
+	if (m->known.source_filter && !record_is_wanted(m->known.source_filter, r))
 		return;
 	if (!top_log_put(&m->log, &fact))
 		m->known.failed = true;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "cli/top/model/query.h"
+#include "cli/feed/wanted.h"
 #include "cli/top/model/count.h"
 
 #include <stdlib.h>
@@ -241,8 +242,8 @@ static void add_sockets(struct top_query *q, const struct top_model *m)
 			continue;
 		key = top_table_key(&m->tables[TOP_LISTENERS], s->row);
 		if (s->row != TOP_OTHER && m->known.filtered &&
-		    !top_place_is_wanted(&m->filter, key,
-					 top_paths_text(&m->names.cgroups, s->cgroup)))
+		    !listener_is_wanted(&m->filter, key->netns, (uint16_t)key->port,
+					top_paths_text(&m->names.cgroups, s->cgroup)))
 			continue;
 		add_socket(line_of(q, m, TOP_LISTENERS, s->row), s);
 	}
