@@ -220,7 +220,7 @@ static size_t put_note(struct buf *b, const struct style *style, const char *tex
 	return lines;
 }
 
-static bool put_table(struct buf *b, const struct style *style, const struct listener_list *list,
+static void put_table(struct buf *b, const struct style *style, const struct listener_list *list,
 		      size_t shown)
 {
 	const struct evidence *e = listener_list_evidence(list);
@@ -229,13 +229,9 @@ static bool put_table(struct buf *b, const struct style *style, const struct lis
 	struct table *t = table_new(columns, choose_columns(columns, render_is_wide(style), mixed),
 				    style);
 
-	if (!t)
-		return false;
 	for (size_t i = 0; i < shown; i++)
 		put_row(t, style, e, &listener_list_at(list, i)->record.listener, mixed);
-	table_print(t, b, shown);
-	table_free(t);
-	return true;
+	table_end(t, b, shown);
 }
 
 void listener_render(struct buf *b, const struct style *style, const struct listener_list *list,
@@ -254,8 +250,8 @@ void listener_render(struct buf *b, const struct style *style, const struct list
 	lines = put_note(&note, style, evidence_of_queues(e, text, sizeof(text)));
 	rows = rows > lines ? rows - lines : 0;
 	shown = count <= rows ? count : rows - (rows > 0);
-	if (!put_table(b, style, list, shown) || note.failed)
-		b->failed = true;
+	put_table(b, style, list, shown);
+	b->failed = b->failed || note.failed;
 	if (shown < count) {
 		snprintf(text, sizeof(text), "and %zu more; --once shows all", count - shown);
 		line_put(&l, PAINT_DIM, text);
