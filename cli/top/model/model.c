@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* The model of top: records become facts, which count.c counts and query.c answers from. */
 #define _GNU_SOURCE
+#include "cli/top/model/model.h"
 #include "cli/feed/wanted.h"
 #include "cli/top/model/count.h"
 
@@ -9,9 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-const unsigned top_window_seconds[TOP_WINDOWS] = { 1, 10, 60, 300, 0 };
-const char *const top_window_names[TOP_WINDOWS] = { "1 s", "10 s", "1 min", "5 min", "since start" };
 
 struct top_model *top_model_new(void)
 {

@@ -5,6 +5,9 @@
 
 #include "common/clock.h"
 
+const unsigned top_window_seconds[TOP_WINDOWS] = { 1, 10, 60, 300, 0 };
+const char *const top_window_names[TOP_WINDOWS] = { "1 s", "10 s", "1 min", "5 min", "since start" };
+
 void top_bucket_clear(struct top_bucket *b)
 {
 	for (int i = 0; i < TOP_TABLES; i++)

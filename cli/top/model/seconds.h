@@ -4,8 +4,8 @@
 #define TCPSHAKE_TOP_SECONDS_H
 
 #include "cli/top/model/cells.h"
+#include "cli/top/model/kinds.h"
 #include "cli/top/model/fact.h"
-#include "cli/top/model/model.h"
 
 #include "common/histogram.h"
 
