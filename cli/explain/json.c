@@ -8,12 +8,6 @@
 
 #include "common/names.h"
 
-static const char *const by_names[] = {
-	[CAUSE_BY_LISTENER] = "listener",
-	[CAUSE_BY_DESTINATION] = "destination",
-	[CAUSE_BY_SOURCE] = "source",
-};
-
 static void put_refused(struct buf *b, const struct explain_refused *r)
 {
 	if (!(r->syn | r->ack | r->cookie))
@@ -29,7 +23,7 @@ static void put_refused(struct buf *b, const struct explain_refused *r)
 
 static void put_whose(struct buf *b, const struct explain_cause *c)
 {
-	json_string(b, "by", by_names[c->by]);
+	json_string(b, "by", cause_by_names[c->by]);
 	json_number(b, "netns", c->netns);
 	if (c->has_at) {
 		buf_lit(b, ",\"at\":{\"addr\":");

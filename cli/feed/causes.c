@@ -23,6 +23,12 @@ enum { SAW_NOTHING, SAW_ABSENCE, SAW_SEGMENT, SAW_REFUSAL };
 	       "with cookies")
 #define DROPS PLAIN("ip -s link; tc -s qdisc", "drops on an interface or in a queue of this host")
 
+const char *const cause_by_names[CAUSE_BY_ROLE] = {
+	[CAUSE_BY_LISTENER] = "listener",
+	[CAUSE_BY_DESTINATION] = "destination",
+	[CAUSE_BY_SOURCE] = "source",
+};
+
 const struct cause_row cause_rows[] = {
 	{ "accept_queue_full", "the accept queue was full", PAINT_BAD, CAUSE_BY_LISTENER, SAW_REFUSAL,
 	  { LIMIT("the limit in force; the accept queue holds one more"), SOMAXCONN,

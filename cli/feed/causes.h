@@ -19,6 +19,8 @@ enum cause_by {
 	CAUSE_BY_ROLE, /* of the side that sees it: passive the listener, active the destination */
 };
 
+extern const char *const cause_by_names[CAUSE_BY_ROLE];
+
 enum look_kind {
 	LOOK_SYSCTL, /* its name is the sysctl's */
 	LOOK_CLIENT, /* the same, where this host is the client */

@@ -11,20 +11,6 @@
 
 enum { BAR_NARROW = 6, BAR_WIDE = 16 };
 
-/* The places of the bar for `value` of max + 1 in the queue. */
-static size_t places(uint64_t value, uint64_t max, size_t columns)
-{
-	double share = (double)value / ((double)max + 1) * (double)columns;
-
-	if (!value)
-		return 0;
-	if (value > max)
-		return columns;
-	if (share < 1)
-		return 1;
-	return share < (double)columns - 1 ? (size_t)share : columns - 1;
-}
-
 /* What is not known is no 0, and no empty queue. */
 static void put_unknown(struct table *t, const struct style *style)
 {
@@ -36,8 +22,8 @@ void listener_bar(struct buf *b, bool utf8, size_t columns, const struct queue *
 	size_t len = 0, peak = 0;
 
 	if (queue->known) {
-		len = places(queue->len, queue->max, columns);
-		peak = places(queue->peak, queue->max, columns);
+		len = text_bar(queue->len, queue->max, (unsigned)columns);
+		peak = text_bar(queue->peak, queue->max, (unsigned)columns);
 	}
 	for (size_t i = 1; i <= columns; i++) {
 		if (i <= len)

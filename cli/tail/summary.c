@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "bpf/event.h"
 #include "common/duration.h"
@@ -346,4 +347,17 @@ void summary_print(const struct summary *s, const struct input_report *report, s
 	/* No blank line at the very end. */
 	if (b->len == start && start)
 		b->len--;
+}
+
+void summary_write(const struct summary *s, const struct input_report *report, FILE *to)
+{
+	struct buf text = { 0 };
+
+	/* Off the line that the terminal's "^C" may stand on. */
+	if (isatty(fileno(to)))
+		buf_lit(&text, "\n");
+	summary_print(s, report, &text);
+	fwrite(text.data, 1, text.failed ? 0 : text.len, to);
+	fflush(to);
+	buf_free(&text);
 }

@@ -8,7 +8,6 @@
 #include "cli/view.h"
 
 #include <stdio.h>
-#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/log.h"
@@ -85,21 +84,6 @@ static void tail_resized(void *view)
 		t->titled = false;
 }
 
-/* To standard output only where a person reads it: in a pipe that is for records. */
-static void tail_summary(struct tail *t, const struct input_report *report)
-{
-	FILE *to = t->style.terminal && !t->options->json ? stdout : stderr;
-	struct buf text = { 0 };
-
-	/* Off the line that the terminal's "^C" may stand on. */
-	if (isatty(fileno(to)))
-		buf_lit(&text, "\n");
-	summary_print(t->summary, report, &text);
-	fwrite(text.data, 1, text.failed ? 0 : text.len, to);
-	fflush(to);
-	buf_free(&text);
-}
-
 enum exit_status tail_run(const struct options *o)
 {
 	static const struct reader_ops ops = {
@@ -120,9 +104,12 @@ enum exit_status tail_run(const struct options *o)
 	status = reader_run(o, &t.out, &ops, &t, &report);
 	if (tail_end(&t) < 0)
 		status = STATUS_FAILED;
-	/* Where nothing was read there is nothing to sum up; why was said already. */
+	/*
+	 * Where nothing was read there is nothing to sum up; why was said already. To standard output only
+	 * where a person reads it: in a pipe that is for records.
+	 */
 	if (!o->no_summary && !t.out.closed && (report.lines || status == STATUS_OK))
-		tail_summary(&t, &report);
+		summary_write(t.summary, &report, t.style.terminal && !o->json ? stdout : stderr);
 out:
 	buf_free(&t.out.buf);
 	buf_free(&t.lines);

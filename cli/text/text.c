@@ -93,6 +93,17 @@ void text_append_json(struct buf *b, const char *line, size_t len)
 	buf_mem(b, line + plain, len - plain);
 }
 
+unsigned text_bar(uint64_t value, uint64_t max, unsigned columns)
+{
+	double share = (double)value / ((double)max + 1) * columns;
+
+	if (!value)
+		return 0;
+	if (value > max)
+		return columns;
+	return share < 1 ? 1 : share < columns - 1 ? (unsigned)share : columns - 1;
+}
+
 void json_number(struct buf *b, const char *key, uint64_t value)
 {
 	buf_lit(b, ",\"");

@@ -27,6 +27,12 @@ size_t text_append(struct buf *b, const char *s, bool utf8);
  */
 void text_append_json(struct buf *b, const char *line, size_t len);
 
+/*
+ * The places, of `columns`, of the bar for `value` of the max + 1 that a queue holds: one as soon as there
+ * is any, all only if it is full.
+ */
+unsigned text_bar(uint64_t value, uint64_t max, unsigned columns);
+
 /* ,"key":value of an object that we make ourselves; NULL is null. */
 void json_number(struct buf *b, const char *key, uint64_t value);
 void json_string(struct buf *b, const char *key, const char *value);

@@ -128,18 +128,6 @@ static enum top_paint fill_paint(const struct top_line *l, uint64_t value)
 	return value > l->max / 2 ? TOP_WARN : TOP_PLAIN;
 }
 
-/* The places of the bar for `value` of max + 1 in the queue: only a full one fills it. */
-static unsigned places(uint64_t value, uint64_t max, unsigned columns)
-{
-	double share = (double)value / ((double)max + 1) * columns;
-
-	if (!value)
-		return 0;
-	if (value > max)
-		return columns;
-	return share < 1 ? 1 : share < columns - 1 ? (unsigned)share : columns - 1;
-}
-
 static void put_bar(const struct top_cell *at, const struct top_line *l)
 {
 	bool utf8 = at->canvas->utf8;
@@ -151,8 +139,8 @@ static void put_bar(const struct top_cell *at, const struct top_line *l)
 		top_put(at->canvas, at->row, at->column, at->width, TOP_DIM, utf8 ? "\u2013" : "-");
 		return;
 	}
-	len = places(l->len, l->max, at->width);
-	peak = places(most, l->max, at->width);
+	len = text_bar(l->len, l->max, at->width);
+	peak = text_bar(most, l->max, at->width);
 	for (unsigned i = 1; i <= at->width; i++) {
 		enum top_paint paint = fill_paint(l, i <= len ? l->len : i == peak ? most : 0);
 		uint32_t sign = i <= len ? (utf8 ? 0x2588 : '#') : i == peak ? (utf8 ? 0x2502 : '|') :
