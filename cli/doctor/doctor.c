@@ -100,7 +100,7 @@ static int ask(struct doctor_view *v)
 	if (!err) {
 		v->pid = input_daemon(ask_input(a));
 		v->listed = true;
-		snprintf(v->from, sizeof(v->from), "%s", input_name(ask_input(a)));
+		snprintf(v->from, sizeof(v->from), "%s", input_state(ask_input(a))->name);
 		/* While it lives: a private one is gone with ask_close(). */
 		doctor_look_at_host(&v->doctor, v->pid);
 	}

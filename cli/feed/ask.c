@@ -34,7 +34,7 @@ static void take_record(void *ctx, const struct record *r, const char *line, siz
 	}
 	a->answer = r->end.ok ? 1 : -EPROTO;
 	if (!r->end.ok)
-		log_error("%s refused: %s", input_name(a->input), input_refusal(&r->end, why, sizeof(why)));
+		log_error("%s refused: %s", input_state(a->input)->name, input_refusal(&r->end, why, sizeof(why)));
 }
 
 static void take_trouble(void *ctx, enum input_trouble what, uint64_t line, const char *why)
@@ -43,7 +43,7 @@ static void take_trouble(void *ctx, enum input_trouble what, uint64_t line, cons
 
 	(void)line;
 	if (what == INPUT_BAD)
-		log_warning("%s: an answer is skipped: %s", input_name(a->input), why);
+		log_warning("%s: an answer is skipped: %s", input_state(a->input)->name, why);
 }
 
 struct ask *ask_open(const struct options *o, struct signals *signals)
@@ -56,7 +56,7 @@ struct ask *ask_open(const struct options *o, struct signals *signals)
 		return NULL;
 	}
 	a->signals = signals;
-	a->input = input_open_to_ask(o, signals, &ops, a);
+	a->input = input_open(o, signals, &ops, a);
 	if (a->input)
 		return a;
 	free(a);
@@ -92,7 +92,7 @@ static int wait_input(struct ask *a, int ms, bool output)
 
 static int report_gone(struct ask *a)
 {
-	if (!input_failed(a->input))
+	if (!input_state(a->input)->failed)
 		input_report_end(a->input);
 	return -EPIPE;
 }
@@ -107,7 +107,7 @@ int ask_question(struct ask *a, const char *op, ask_record *take, void *ctx)
 	a->ctx = ctx;
 	a->answer = 0;
 	while (!a->answer && ready > 0) {
-		if (input_is_over(a->input))
+		if (input_state(a->input)->over)
 			return report_gone(a);
 		ready = wait_input(a, ANSWER_PATIENCE_MS, false);
 	}
@@ -115,7 +115,7 @@ int ask_question(struct ask *a, const char *op, ask_record *take, void *ctx)
 	if (a->answer)
 		return a->answer < 0 ? a->answer : 0;
 	if (!ready)
-		log_error("%s does not answer", input_name(a->input));
+		log_error("%s does not answer", input_state(a->input)->name);
 	return ready ? ready : -ETIMEDOUT;
 }
 
@@ -135,7 +135,7 @@ int ask_wait(struct ask *a, uint64_t until_ns)
 		if (ready < 0)
 			return ready;
 		/* Nothing was asked: this is the end. */
-		if (input_is_over(a->input))
+		if (input_state(a->input)->over)
 			return report_gone(a);
 	}
 }

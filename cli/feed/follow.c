@@ -63,7 +63,7 @@ static void learn_clock(struct follow *f, const struct record *r)
 {
 	int64_t ahead = (int64_t)r->mono_ns - (int64_t)clock_mono_ns();
 
-	if (input_is_live(f->input) || f->recording || !r->mono_ns)
+	if (input_state(f->input)->live || f->recording || !r->mono_ns)
 		return;
 	if (!f->has_ahead || ahead > f->ahead_ns)
 		f->ahead_ns = ahead;
@@ -121,11 +121,11 @@ static bool open_input(struct follow *f)
 {
 	static const struct input_ops ops = { .record = take_record, .trouble = take_trouble };
 
-	f->input = input_open(&f->options, &ops, f);
+	f->input = input_open(&f->options, NULL, &ops, f);
 	if (!f->input)
 		return false;
-	f->private = input_is_private(f->input);
-	f->recording = input_is_file(f->input);
+	f->private = input_state(f->input)->private;
+	f->recording = input_state(f->input)->file;
 	input_replay(f->input)->gap_ns = GAP_NS;
 	/* What comes through a pipe comes at its own pace. */
 	if (!f->recording)
@@ -135,7 +135,7 @@ static bool open_input(struct follow *f)
 	 * idle ones. If it has gone already, reading says so.
 	 */
 	(void)input_ask(f->input, "listeners");
-	snprintf(f->name, sizeof(f->name), "%s", input_name(f->input));
+	snprintf(f->name, sizeof(f->name), "%s", input_state(f->input)->name);
 	f->state = f->recording ? FOLLOW_REPLAY : FOLLOW_WAITING;
 	return true;
 }
@@ -164,9 +164,9 @@ static void lose_input(struct follow *f)
 		f->state = FOLLOW_FAILED;
 		return;
 	}
-	if (!*f->trouble || input_said_hello(f->input))
+	if (!*f->trouble || input_state(f->input)->hello)
 		snprintf(f->trouble, sizeof(f->trouble), "%s, trying again each second: %s",
-			 input_said_bye(f->input) ? "ended" : "died", f->name);
+			 input_state(f->input)->bye ? "ended" : "died", f->name);
 	f->lost = true;
 	if (!f->private)
 		f->options.socket_given = true;
@@ -199,11 +199,11 @@ bool follow_run(struct follow *f, bool readable)
 		try_again(f);
 	if (f->input && f->state < FOLLOW_ENDED)
 		some = input_run(f->input, readable);
-	if (!f->input || !input_is_over(f->input) || f->state >= FOLLOW_ENDED)
+	if (!f->input || !input_state(f->input)->over || f->state >= FOLLOW_ENDED)
 		return some;
-	if (input_failed(f->input))
+	if (input_state(f->input)->failed)
 		f->state = FOLLOW_FAILED;
-	else if (input_is_live(f->input))
+	else if (input_state(f->input)->live)
 		lose_input(f);
 	else
 		f->state = FOLLOW_ENDED;
@@ -246,7 +246,7 @@ void follow_hold(struct follow *f, bool hold)
 static void rewind_to(struct follow *f, uint64_t to_ns)
 {
 	if (!input_rewind(f->input)) {
-		f->state = input_failed(f->input) ? FOLLOW_FAILED : f->state;
+		f->state = input_state(f->input)->failed ? FOLLOW_FAILED : f->state;
 		return;
 	}
 	f->newest_ns = 0;

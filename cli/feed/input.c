@@ -16,7 +16,7 @@
 
 int input_begin(struct input *f)
 {
-	if (input_is_live(f))
+	if (f->state.live)
 		f->lines = lines_new(f->fd);
 	else if ((f->unpack = unpack_new(f->fd)))
 		f->lines = lines_new_from(unpack_read, f->unpack);
@@ -36,12 +36,12 @@ void input_release(struct input *f)
 
 void input_finish(struct input *f)
 {
-	f->over = true;
+	f->state.over = true;
 }
 
 static void fail(struct input *f)
 {
-	f->failed = f->over = true;
+	f->state.failed = f->state.over = true;
 }
 
 static void trouble(struct input *f, enum input_trouble what, const char *why)
@@ -84,7 +84,7 @@ static void take_bad(struct input *f, enum record_status status, bool cut, const
 	}
 	/* What such a record means nobody here knows, nor what those beside it do. */
 	f->report.foreign++;
-	log_error("%s, line %llu: %s; use the tcpshake of the daemon that wrote it", f->name,
+	log_error("%s, line %llu: %s; use the tcpshake of the daemon that wrote it", f->state.name,
 		  (unsigned long long)lines_number(f->lines), why);
 	fail(f);
 }
@@ -115,7 +115,7 @@ static bool find_next(struct input *f)
 	const char *line;
 	size_t len;
 
-	while (!f->over && !f->next.any && (kind = lines_next(f->lines, &line, &len)) != LINE_NONE) {
+	while (!f->state.over && !f->next.any && (kind = lines_next(f->lines, &line, &len)) != LINE_NONE) {
 		if (kind != LINE_OVERSIZED) {
 			take_line(f, line, len, kind == LINE_CUT);
 			continue;
@@ -145,8 +145,8 @@ static void fill(struct input *f)
 		return;
 	}
 	/* A daemon that dies with our request unread resets the connection: an end like another. */
-	if (got < 0 && !(got == -ECONNRESET && input_is_live(f))) {
-		log_error("cannot read %s: %s", f->name, strerror((int)-got));
+	if (got < 0 && !(got == -ECONNRESET && f->state.live)) {
+		log_error("cannot read %s: %s", f->state.name, strerror((int)-got));
 		fail(f);
 		return;
 	}
@@ -169,11 +169,11 @@ static void give(struct input *f)
 	if (r->type != RECORD_HELLO && f->seq && r->seq > f->seq + 1)
 		f->report.missing += r->seq - f->seq - 1;
 	f->seq = r->seq;
-	f->hello = f->hello || r->type == RECORD_HELLO;
-	f->bye = f->bye || r->type == RECORD_BYE;
+	f->state.hello = f->state.hello || r->type == RECORD_HELLO;
+	f->state.bye = f->state.bye || r->type == RECORD_BYE;
 	f->ops->record(f->ctx, r, next.line, next.len);
-	if (r->type == RECORD_BYE && input_is_live(f))
-		f->over = true;
+	if (r->type == RECORD_BYE && f->state.live)
+		f->state.over = true;
 	record_free(&next.record);
 }
 
@@ -181,7 +181,7 @@ static uint64_t due_at(struct input *f)
 {
 	const struct record *r = &f->next.record;
 
-	if (input_is_live(f))
+	if (f->state.live)
 		return 0;
 	return replay_due(&f->replay, r->type == RECORD_HELLO, r->mono_ns, clock_mono_ns());
 }
@@ -193,15 +193,15 @@ bool input_run(struct input *f, bool readable)
 
 	readable = readable || has_more(f);
 	f->busy = false;
-	for (unsigned count = 1; !f->over && !f->busy; count++) {
+	for (unsigned count = 1; !f->state.over && !f->busy; count++) {
 		if (find_next(f)) {
 			if (due_at(f) > clock_mono_ns())
 				break;
 			give(f);
 			some = true;
 		} else if (f->drained) {
-			f->over = true;
-		} else if (readable && !f->over) {
+			f->state.over = true;
+		} else if (readable && !f->state.over) {
 			fill(f);
 			readable = false; /* once: what came is to be shown before more is read */
 		} else {
@@ -214,12 +214,12 @@ bool input_run(struct input *f, bool readable)
 
 int input_fd(const struct input *f)
 {
-	return f->over || f->drained || f->next.any ? -1 : f->fd;
+	return f->state.over || f->drained || f->next.any ? -1 : f->fd;
 }
 
 uint64_t input_due_at(struct input *f)
 {
-	if (f->over)
+	if (f->state.over)
 		return UINT64_MAX;
 	if (f->next.any)
 		return due_at(f);
@@ -228,10 +228,10 @@ uint64_t input_due_at(struct input *f)
 
 bool input_rewind(struct input *f)
 {
-	if (!f->file || lseek(f->fd, 0, SEEK_SET) < 0)
+	if (!f->state.file || lseek(f->fd, 0, SEEK_SET) < 0)
 		return false;
 	input_release(f);
-	f->replay.begun = f->drained = f->over = false;
+	f->replay.begun = f->drained = f->state.over = false;
 	f->replay.newest_ns = f->seq = 0;
 	if (input_begin(f) == 0)
 		return true;
@@ -240,24 +240,9 @@ bool input_rewind(struct input *f)
 	return false;
 }
 
-bool input_is_over(const struct input *f)
+const struct input_state *input_state(const struct input *f)
 {
-	return f->over;
-}
-
-bool input_failed(const struct input *f)
-{
-	return f->failed;
-}
-
-bool input_said_hello(const struct input *f)
-{
-	return f->hello;
-}
-
-bool input_said_bye(const struct input *f)
-{
-	return f->bye;
+	return &f->state;
 }
 
 struct replay *input_replay(struct input *f)

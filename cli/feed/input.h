@@ -47,25 +47,29 @@ struct input_ops {
 	void (*trouble)(void *ctx, enum input_trouble what, uint64_t line, const char *why);
 };
 
-/* NULL after one line on stderr: the program is then to exit with STATUS_FAILED. `ops` must outlive it. */
-struct input *input_open(const struct options *o, const struct input_ops *ops, void *ctx);
-/* One that says nothing unless it is asked; also NULL, silently, if `signals->stops`. */
-struct input *input_open_to_ask(const struct options *o, struct signals *signals,
-			      const struct input_ops *ops, void *ctx);
+/* What it is, and how far it has come. */
+struct input_state {
+	char name[160]; /* for messages: "the daemon at PATH" */
+	bool live; /* records come as they happen */
+	bool private; /* from a daemon that we started */
+	bool file; /* a recording in which one can go back */
+	bool hello, bye; /* there was a hello; the daemon said `bye` */
+	bool over; /* it ended, or cannot be read any more */
+	bool failed; /* that is an error, and was said on stderr or as a trouble */
+};
 
-/* ---- what it is ---- */
+/*
+ * With `signals` (or NULL) it is a daemon that says nothing unless it is asked. NULL after one line on
+ * stderr: the program is then to exit with STATUS_FAILED; also, silently, if `signals->stops`. `ops` must
+ * outlive it.
+ */
+struct input *input_open(const struct options *o, struct signals *signals,
+			 const struct input_ops *ops, void *ctx);
 
-/* Records come as they happen. */
-bool input_is_live(const struct input *f);
-/* It comes from a daemon that we started. */
-bool input_is_private(const struct input *f);
-/* A recording in a file, in which one can go back. */
-bool input_is_file(const struct input *f);
-/* For messages: "the daemon at PATH". */
-const char *input_name(const struct input *f);
+const struct input_state *input_state(const struct input *f);
+const struct input_report *input_report(const struct input *f);
 /* The daemon's process behind a socket, as far as the kernel reports it; else 0. */
 pid_t input_daemon(const struct input *f);
-const struct input_report *input_report(const struct input *f);
 
 /* ---- reading ---- */
 
@@ -77,13 +81,6 @@ uint64_t input_due_at(struct input *f);
 bool input_run(struct input *f, bool readable);
 /* Give no more. */
 void input_finish(struct input *f);
-/* It ended, or cannot be read any more. */
-bool input_is_over(const struct input *f);
-/* An end that one line on stderr, or a trouble, has told of. */
-bool input_failed(const struct input *f);
-/* There was a hello; the daemon said `bye`. */
-bool input_said_hello(const struct input *f);
-bool input_said_bye(const struct input *f);
 /* The clock of a recording. */
 struct replay *input_replay(struct input *f);
 /* Back to the beginning of a file. False if that cannot be. */

@@ -26,25 +26,22 @@ struct input_next {
 struct input {
 	const struct input_ops *ops;
 	void *ctx;
+	struct input_state state;
 	struct input_report report;
 
 	enum input_kind kind;
 	int fd;
 	pid_t pid; /* of a daemon of our own, or 0 */
 	int output; /* INPUT_SERVED: the daemon's, where only its end comes; else -1 */
-	bool file; /* a regular one */
 	bool killed;
-	char name[160];
 
 	struct unpack *unpack; /* of a recording */
 	struct lines *lines;
 	struct replay replay;
 	struct input_next next;
 	uint64_t seq; /* of the last record */
-	bool hello, bye;
 	bool drained; /* nothing more is to be read */
 	bool busy; /* there is more to be given than there was time for */
-	bool over, failed;
 };
 
 /* What reads its descriptor, from the beginning. 0, or -ENOMEM. */

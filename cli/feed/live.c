@@ -182,7 +182,7 @@ static int run_live(struct live *v, struct ask *a, struct signals *signals)
 	/* Once: after having watched for as long as was asked, or as it takes. */
 	if (!v->redrawn && duration)
 		err = wait_for(v, a, signals, stop_at);
-	else if (!v->redrawn && input_is_private(ask_input(a)))
+	else if (!v->redrawn && input_state(ask_input(a))->private)
 		err = wait_for(v, a, signals, now + v->ops->settle_ms * 1000000ULL);
 	if (!err && v->ops->first && !v->options->json)
 		err = ask_question(a, v->ops->first, take_answer, v);

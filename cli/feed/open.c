@@ -35,17 +35,17 @@ static int open_recording(struct input *f, const struct options *o)
 	f->kind = INPUT_RECORDING;
 	f->replay.speed = o->speed;
 	if (strcmp(o->from, "-") == 0) {
-		snprintf(f->name, sizeof(f->name), "standard input");
+		snprintf(f->state.name, sizeof(f->state.name), "standard input");
 		f->fd = STDIN_FILENO;
 	} else {
-		snprintf(f->name, sizeof(f->name), "%s", o->from);
+		snprintf(f->state.name, sizeof(f->state.name), "%s", o->from);
 		f->fd = open(o->from, O_RDONLY | O_CLOEXEC);
 	}
 	if (f->fd < 0) {
 		log_error("cannot open the recording %s: %s", o->from, strerror(errno));
 		return -1;
 	}
-	f->file = fstat(f->fd, &st) == 0 && S_ISREG(st.st_mode);
+	f->state.file = fstat(f->fd, &st) == 0 && S_ISREG(st.st_mode);
 	return 0;
 }
 
@@ -72,9 +72,9 @@ static int open_socket(struct input *f, const struct options *o, int fd, bool si
 
 	f->kind = INPUT_SOCKET;
 	f->fd = fd;
-	snprintf(f->name, sizeof(f->name), "the daemon at %s", o->socket);
+	snprintf(f->state.name, sizeof(f->state.name), "the daemon at %s", o->socket);
 	if (err)
-		log_error("cannot subscribe to %s: %s", f->name, strerror(-err));
+		log_error("cannot subscribe to %s: %s", f->state.name, strerror(-err));
 	return err;
 }
 
@@ -84,7 +84,7 @@ static int open_private(struct input *f, const struct options *o)
 	f->fd = private_start(&o->filter, o->events, &f->pid);
 	if (f->fd < 0)
 		return -1;
-	snprintf(f->name, sizeof(f->name), "the private tcpshaked (pid %d)", f->pid);
+	snprintf(f->state.name, sizeof(f->state.name), "the private tcpshaked (pid %d)", f->pid);
 	return 0;
 }
 
@@ -114,7 +114,7 @@ static int await_private(struct input *f, const char *path, struct signals *sign
 		if (f->fd >= 0)
 			return 0;
 		if (!daemon_is_absent(f->fd) || clock_mono_ns() > give_up_at) {
-			log_error("cannot connect to %s: %s", f->name, strerror(-f->fd));
+			log_error("cannot connect to %s: %s", f->state.name, strerror(-f->fd));
 			return f->fd;
 		}
 		ready = wait_for_end(f, signals);
@@ -148,7 +148,7 @@ static int open_served(struct input *f, struct signals *signals)
 	int err = -ENOENT;
 
 	f->kind = INPUT_SERVED;
-	snprintf(f->name, sizeof(f->name), "the private tcpshaked");
+	snprintf(f->state.name, sizeof(f->state.name), "the private tcpshaked");
 	if (!mkdtemp(dir)) {
 		err = -errno;
 		log_error("cannot make a directory for a private daemon's socket, %s: %s", dir,
@@ -160,7 +160,7 @@ static int open_served(struct input *f, struct signals *signals)
 	if (f->output < 0) {
 		f->pid = 0;
 	} else {
-		snprintf(f->name, sizeof(f->name), "the private tcpshaked (pid %d)", f->pid);
+		snprintf(f->state.name, sizeof(f->state.name), "the private tcpshaked (pid %d)", f->pid);
 		err = await_private(f, path, signals);
 		if (err)
 			end_served(f);
@@ -183,8 +183,8 @@ static int open_live(struct input *f, const struct options *o, struct signals *s
 	return -1;
 }
 
-static struct input *open_input(const struct options *o, struct signals *signals,
-			      const struct input_ops *ops, void *ctx)
+struct input *input_open(const struct options *o, struct signals *signals,
+			 const struct input_ops *ops, void *ctx)
 {
 	struct input *f = calloc(1, sizeof(*f));
 	int err;
@@ -197,6 +197,8 @@ static struct input *open_input(const struct options *o, struct signals *signals
 	f->ctx = ctx;
 	f->fd = f->output = -1;
 	err = o->from && !signals ? open_recording(f, o) : open_live(f, o, signals);
+	f->state.live = f->kind != INPUT_RECORDING;
+	f->state.private = f->kind == INPUT_PRIVATE || f->kind == INPUT_SERVED;
 	if (!err && input_begin(f) == 0)
 		return f;
 	if (err) {
@@ -207,37 +209,6 @@ static struct input *open_input(const struct options *o, struct signals *signals
 	}
 	input_close(f, true);
 	return NULL;
-}
-
-struct input *input_open(const struct options *o, const struct input_ops *ops, void *ctx)
-{
-	return open_input(o, NULL, ops, ctx);
-}
-
-struct input *input_open_to_ask(const struct options *o, struct signals *signals,
-			      const struct input_ops *ops, void *ctx)
-{
-	return open_input(o, signals, ops, ctx);
-}
-
-bool input_is_live(const struct input *f)
-{
-	return f->kind != INPUT_RECORDING;
-}
-
-bool input_is_private(const struct input *f)
-{
-	return f->kind == INPUT_PRIVATE || f->kind == INPUT_SERVED;
-}
-
-bool input_is_file(const struct input *f)
-{
-	return f->file;
-}
-
-const char *input_name(const struct input *f)
-{
-	return f->name;
 }
 
 pid_t input_daemon(const struct input *f)
@@ -302,11 +273,11 @@ void input_drain(struct input *f)
 
 void input_report_end(struct input *f)
 {
-	bool said = f->pid && private_end(f->pid, f->name, false) != STATUS_OK;
+	bool said = f->pid && private_end(f->pid, f->state.name, false) != STATUS_OK;
 
 	f->pid = 0;
 	if (!said)
-		log_error("%s has ended", f->name);
+		log_error("%s has ended", f->state.name);
 }
 
 static enum exit_status close_private(struct input *f, bool orderly)
@@ -317,10 +288,10 @@ static enum exit_status close_private(struct input *f, bool orderly)
 		private_wait(f->pid);
 		return STATUS_FAILED;
 	}
-	status = private_end(f->pid, f->name, orderly);
+	status = private_end(f->pid, f->state.name, orderly);
 	if (status != STATUS_OK || orderly)
 		return status;
-	log_error("%s ended without a bye; its last records may be missing", f->name);
+	log_error("%s ended without a bye; its last records may be missing", f->state.name);
 	return STATUS_FAILED;
 }
 
@@ -336,7 +307,7 @@ enum exit_status input_close(struct input *f, bool orderly)
 	} else if (f->kind == INPUT_SERVED) {
 		end_served(f);
 	} else if (f->kind == INPUT_SOCKET && !orderly) {
-		log_error("%s died: its feed ended without a bye; see its log", f->name);
+		log_error("%s died: its feed ended without a bye; see its log", f->state.name);
 		status = STATUS_FAILED;
 	}
 	input_release(f);

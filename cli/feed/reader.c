@@ -62,8 +62,8 @@ static void stop(struct reader *r)
 static void hint(struct reader *r)
 {
 	r->hint_at = NEVER;
-	if (!input_said_hello(r->input))
-		log_info("no answer from %s yet", input_name(r->input));
+	if (!input_state(r->input)->hello)
+		log_info("no answer from %s yet", input_state(r->input)->name);
 	else if (!filter_is_empty(&r->options->filter))
 		log_info("no handshake that matches the filter yet; others are not shown");
 	else
@@ -81,7 +81,7 @@ static void check_time(struct reader *r)
 	if (now >= r->give_up_at) {
 		if (input_kill(r->input))
 			log_error("%s did not end in time and was killed; its last records are "
-				  "missing", input_name(r->input));
+				  "missing", input_state(r->input)->name);
 		input_finish(r->input);
 	}
 }
@@ -108,7 +108,7 @@ static void take_hello(struct reader *r)
 {
 	uint64_t now = clock_mono_ns();
 
-	if (!input_is_live(r->input) || r->stopping)
+	if (!input_state(r->input)->live || r->stopping)
 		return;
 	r->hint_at = after(now, HINT_AFTER_NS);
 	r->stop_at = after(now, r->options->duration_ns);
@@ -119,9 +119,9 @@ static void take_end(struct reader *r, const struct record_end *end)
 	char why[512];
 
 	if (!end->ok)
-		log_error("%s refused: %s", input_name(r->input), input_refusal(end, why, sizeof(why)));
+		log_error("%s refused: %s", input_state(r->input)->name, input_refusal(end, why, sizeof(why)));
 	r->ended = r->ended || end->ok;
-	if (!input_is_live(r->input))
+	if (!input_state(r->input)->live)
 		return;
 	input_finish(r->input);
 	r->failed = r->failed || !end->ok;
@@ -133,7 +133,7 @@ static bool is_wanted(const struct reader *r, const struct record *record)
 
 	if (events && ((1U << record->type) & SELECTABLE & ~events))
 		return false;
-	return input_is_live(r->input) || record_is_wanted(&r->options->filter, record);
+	return input_state(r->input)->live || record_is_wanted(&r->options->filter, record);
 }
 
 static void take_record(void *ctx, const struct record *record, const char *line, size_t len)
@@ -155,7 +155,7 @@ static void take_trouble(void *ctx, enum input_trouble what, uint64_t line, cons
 {
 	struct reader *r = ctx;
 	const struct input_report *report = input_report(r->input);
-	const char *name = input_name(r->input);
+	const char *name = input_state(r->input)->name;
 	unsigned long long number = line;
 
 	if (what == INPUT_BAD && report->bad == 1)
@@ -204,7 +204,7 @@ static void take_signals(struct reader *r)
 
 static void run(struct reader *r)
 {
-	while (!input_is_over(r->input)) {
+	while (!input_state(r->input)->over) {
 		struct pollfd fds[] = {
 			{ .fd = input_fd(r->input), .events = POLLIN },
 			{ .fd = r->signals.fd, .events = POLLIN },
@@ -213,7 +213,7 @@ static void run(struct reader *r)
 		};
 
 		if (poll(fds, 3, timeout_ms(r)) < 0) {
-			log_error("cannot wait for %s: %s", input_name(r->input), strerror(errno));
+			log_error("cannot wait for %s: %s", input_state(r->input)->name, strerror(errno));
 			fail(r);
 			return;
 		}
@@ -226,7 +226,7 @@ static void run(struct reader *r)
 			stop(r);
 		}
 		input_run(r->input, fds[0].revents);
-		r->failed = r->failed || input_failed(r->input);
+		r->failed = r->failed || input_state(r->input)->failed;
 		pass(r);
 		flush(r);
 		take_signals(r);
@@ -240,11 +240,11 @@ static enum exit_status finish(struct reader *r, struct input_report *report)
 	*report = *input_report(r->input);
 	if (report->cut && !r->stopping)
 		log_warning("%s is cut off: it is read up to line %llu, the last whole one",
-			    input_name(r->input), (unsigned long long)report->whole);
+			    input_state(r->input)->name, (unsigned long long)report->whole);
 	/* After a failure of our own the private daemon is still there. */
 	if (r->failed)
 		stop(r);
-	status = input_close(r->input, r->ended || input_said_bye(r->input) || r->stopping);
+	status = input_close(r->input, r->ended || input_state(r->input)->bye || r->stopping);
 	return status == STATUS_OK && r->failed ? STATUS_FAILED : status;
 }
 
@@ -270,9 +270,9 @@ enum exit_status reader_run(const struct options *o, struct output *out,
 		log_error("cannot take signals: %s", strerror(-err));
 		return STATUS_FAILED;
 	}
-	r.input = input_open(o, &input_ops, &r);
+	r.input = input_open(o, NULL, &input_ops, &r);
 	if (r.input) {
-		if (input_is_live(r.input))
+		if (input_state(r.input)->live)
 			r.hint_at = after(clock_mono_ns(), HINT_AFTER_NS);
 		r.stop_at = after(clock_mono_ns(), o->duration_ns);
 		run(&r);
