@@ -119,7 +119,7 @@ size_t keyset_find(const struct keyset *s, const void *key)
 	return s->slots[slot] ? s->slots[slot] - 1 : KEYSET_NONE;
 }
 
-size_t keyset_add(struct keyset *s, const void *key, bool *added)
+size_t keyset_put(struct keyset *s, const void *key, bool *added)
 {
 	size_t number = keyset_find(s, key);
 
@@ -137,13 +137,6 @@ size_t keyset_add(struct keyset *s, const void *key, bool *added)
 	s->count++;
 	*added = true;
 	return number;
-}
-
-size_t keyset_put(struct keyset *s, const void *key)
-{
-	bool added;
-
-	return keyset_add(s, key, &added);
 }
 
 /* What comes behind it in its run of slots may belong further ahead, and is put in anew. */

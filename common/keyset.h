@@ -33,8 +33,7 @@ void keyset_clear(struct keyset *s);
 /* The key's number, or KEYSET_NONE. */
 size_t keyset_find(const struct keyset *s, const void *key);
 /* The same, but for a new key a number is made; KEYSET_NONE if there is no room or no memory. */
-size_t keyset_add(struct keyset *s, const void *key, bool *added);
-size_t keyset_put(struct keyset *s, const void *key);
+size_t keyset_put(struct keyset *s, const void *key, bool *added);
 void keyset_remove(struct keyset *s, size_t number);
 /* Drop all for which `gone` says so. How many went. */
 size_t keyset_sweep(struct keyset *s, bool (*gone)(void *ctx, size_t number), void *ctx);

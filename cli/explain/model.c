@@ -59,7 +59,7 @@ void *explain_append(struct explain *e, struct array *a, size_t size)
 static void *item_of(struct explain *e, struct keyset *keys, const void *key, struct array *a,
 		     size_t size, bool *added)
 {
-	size_t number = keyset_add(keys, key, added);
+	size_t number = keyset_put(keys, key, added);
 
 	if (number == KEYSET_NONE) {
 		e->failed = true;

@@ -142,7 +142,7 @@ static void settle(struct explain *e, uint32_t *numbers)
 	for (size_t i = 0; i < e->causes.count; i++) {
 		struct cause_key key = settled(e, keyset_at(&e->cause_keys, i));
 		bool added;
-		size_t number = keyset_add(&keys, &key, &added);
+		size_t number = keyset_put(&keys, &key, &added);
 
 		c = NULL;
 		if (added)

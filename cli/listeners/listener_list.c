@@ -112,7 +112,7 @@ static void put(struct listener_list *list, struct listener_entry *e)
 {
 	struct socket_key key = key_of(&e->record.listener);
 	bool added;
-	size_t number = keyset_add(&list->keys, &key, &added);
+	size_t number = keyset_put(&list->keys, &key, &added);
 
 	if (number == KEYSET_NONE || !grow(list)) {
 		if (added)

@@ -36,7 +36,7 @@ static inline uint32_t top_table_find(const struct keyset *t, const struct top_k
 /* The same, but for a new key a number is made; TOP_OTHER if there is no room. */
 static inline uint32_t top_table_put(struct keyset *t, const struct top_key *key, bool *added)
 {
-	return (uint32_t)(keyset_add(t, key, added) + 1);
+	return (uint32_t)(keyset_put(t, key, added) + 1);
 }
 
 /* NULL for TOP_OTHER. */

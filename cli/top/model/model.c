@@ -133,11 +133,6 @@ void top_model_clear(struct top_model *m)
 	m->known.wall_second = 0;
 }
 
-uint64_t top_model_newest_ns(const struct top_model *m)
-{
-	return m->known.newest_ns;
-}
-
 /* ---- listeners ---- */
 
 static void close_socket(struct top_model *m, const struct top_key *key)

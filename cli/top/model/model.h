@@ -41,7 +41,4 @@ void top_model_set_source_filter(struct top_model *m, const struct filter *filte
  */
 void top_model_set_filter(struct top_model *m, const struct filter *filter);
 
-/* mono_ns of the newest record; 0 if there is none. */
-uint64_t top_model_newest_ns(const struct top_model *m);
-
 #endif
