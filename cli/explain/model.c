@@ -205,7 +205,7 @@ static enum cause_by by_of(const struct cause_row *row, bool passive)
 	return by;
 }
 
-/* The number of its cause; NO_CAUSE if it tells none. */
+/* The number of its cause; NO_CAUSE if it has none. */
 static uint32_t take_cause(struct explain *e, const struct record *r, bool passive, int8_t *weight)
 {
 	const struct record_handshake *h = &r->handshake;

@@ -24,7 +24,7 @@ struct cause_key {
 	char comm[COMM_SIZE]; /* by source */
 };
 
-/* A listener that the feed told of. */
+/* A listener that the feed reported. */
 struct listener_facts {
 	uint64_t limit, oldest_wait_ns;
 	bool v6only;

@@ -97,7 +97,7 @@ static void __attribute__((noreturn)) run_daemon(const char *path, char **argv, 
 		log_error("cannot prepare %s: %s", path, strerror(errno));
 		_exit(1);
 	}
-	/* Our parent may have died before the kernel was told to watch it. */
+	/* Our parent may have died before the kernel began to watch it. */
 	if (getppid() != parent)
 		_exit(1);
 	execv(path, argv);

@@ -15,7 +15,7 @@
 #define NSEC_PER_MSEC 1000000ULL
 #define HINT_AFTER_NS (3 * NSEC_PER_SEC)
 #define NEVER UINT64_MAX
-/* Of --events; the others tell where a feed begins, ends and has gaps. */
+/* Of --events; the others report where a feed begins, ends and has gaps. */
 #define SELECTABLE                                                                            \
 	(1U << RECORD_HANDSHAKE | 1U << RECORD_LISTENER | 1U << RECORD_OVERFLOW |             \
 	 1U << RECORD_AUDIT | 1U << RECORD_ACCEPT | 1U << RECORD_RESET | 1U << RECORD_RETRANSMIT)

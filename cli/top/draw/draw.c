@@ -58,7 +58,7 @@ static void draw_title(struct top_canvas *c, const struct top_view *v, const str
 	if (strcmp(info.daemon_only, info.source_only) == 0)
 		info.daemon_only = "";
 	if (*info.daemon_only || *info.source_only) {
-		/* Whoever looks at a part should know that it is one. */
+		/* Who looks at a part should know that it is one. */
 		snprintf(text, sizeof(text), "  %s  only %s%s%s", info.host, info.daemon_only,
 			 *info.daemon_only && *info.source_only ? " " : "", info.source_only);
 		if (used < right)

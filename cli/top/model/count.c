@@ -107,7 +107,7 @@ uint32_t top_find_listener(const struct top_model *m, const struct top_fact *f)
 	return TOP_OTHER;
 }
 
-/* One that no record told of is taken at the word of its handshakes. */
+/* One without a record is known by its handshakes. */
 static uint32_t listener_of(struct top_model *m, const struct top_fact *f)
 {
 	struct top_key key = top_place_key(f->netns, f->local, f->local_port);

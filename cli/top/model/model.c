@@ -76,7 +76,7 @@ struct top_model *top_model_copy(struct top_model *m)
 	return NULL;
 }
 
-/* No fact tells of peaks: they stay. */
+/* No fact holds peaks: they stay. */
 static void clear_facts(struct top_model *m, struct top_bucket *b)
 {
 	struct top_cells old = b->cells[TOP_LISTENERS];
@@ -116,7 +116,7 @@ static void clear_sockets(struct top_model *m)
 	keyset_clear(&m->socket_table);
 	for (unsigned i = 0; i < TOP_ROWS_MAX; i++)
 		m->known.rows[TOP_LISTENERS][i].sockets = 0;
-	m->known.sockets_untold = 0;
+	m->known.more_sockets = 0;
 }
 
 void top_model_clear(struct top_model *m)
@@ -177,13 +177,13 @@ static void add_listener(struct top_model *m, const struct record *r, uint64_t m
 		return;
 	}
 	place = top_place_key((uint32_t)l->netns, l->local.bytes, l->local.port);
-	/* A daemon tells of all when it is asked. */
+	/* A daemon that is asked answers with all of them. */
 	if (m->known.source_filter && !listener_is_wanted(m->known.source_filter, l->netns,
 							  l->local.port, r->cgroup_path))
 		return;
 	number = top_table_put(&m->socket_table, &key, &added);
 	if (number == TOP_OTHER) {
-		m->known.sockets_untold++;
+		m->known.more_sockets++;
 		return;
 	}
 	s = &m->known.sockets[number];
@@ -226,7 +226,7 @@ static void add_hello(struct top_model *m, const struct record *r)
 	if (h->boot_id && *m->known.boot_id &&
 	    strncmp(m->known.boot_id, h->boot_id, sizeof(m->known.boot_id) - 1) != 0)
 		top_model_clear(m);
-	/* It tells every listener there is. */
+	/* All listeners that there are follow it. */
 	clear_sockets(m);
 	copy_text(m->known.boot_id, sizeof(m->known.boot_id), h->boot_id);
 	copy_text(m->known.host, sizeof(m->known.host), h->host);
@@ -320,7 +320,7 @@ void top_model_set_filter(struct top_model *m, const struct filter *filter)
 	m->known.filtered = filter && !filter_is_empty(filter);
 	filter_free(&m->filter);
 	memset(&m->filter, 0, sizeof(m->filter));
-	/* Without memory for the path nobody can tell what is in it. */
+	/* Without memory for the path nobody knows what is in it. */
 	if (m->known.filtered && copy_filter(&m->filter, filter) < 0) {
 		m->known.filtered = false;
 		m->known.failed = true;

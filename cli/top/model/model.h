@@ -37,7 +37,7 @@ void top_model_add(struct top_model *m, const struct record *r, uint64_t now_ns)
 void top_model_set_source_filter(struct top_model *m, const struct filter *filter);
 /*
  * Show only these, of what came and what comes. What came before the oldest record still kept
- * (top_frame's `since_ns` tells) is not counted any more. NULL: everything.
+ * (`since_ns` of top_info_of()) is not counted any more. NULL: everything.
  */
 void top_model_set_filter(struct top_model *m, const struct filter *filter);
 

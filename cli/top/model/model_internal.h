@@ -23,7 +23,7 @@ struct top_row {
 	struct top_fact newest; /* with a cause; `code` 0: none yet */
 };
 
-/* A listener as its last record tells. */
+/* A listener as its last record has it. */
 struct top_socket {
 	uint32_t row; /* of TOP_LISTENERS */
 	uint16_t cgroup; /* for top_paths_text() */
@@ -43,7 +43,7 @@ struct top_known {
 	uint64_t sweep_at[TOP_TABLES]; /* second: not before, nothing is idle */
 	struct top_socket sockets[TOP_SOCKETS_MAX];
 	uint64_t sweep_paths_at; /* second */
-	uint64_t sockets_untold; /* listeners for which there was no room */
+	uint64_t more_sockets; /* listeners for which there was no room */
 	const struct filter *source_filter; /* or NULL */
 	bool filtered;
 	uint64_t first_ns, newest_ns; /* of the records */

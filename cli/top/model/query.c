@@ -86,7 +86,7 @@ struct top_info top_info_of(const struct top_model *m)
 		.source_only = m->known.source_only,
 		.since_ns = m->known.since_ns,
 		.newest_ns = m->known.newest_ns,
-		.untold_sockets = m->known.sockets_untold,
+		.more_sockets = m->known.more_sockets,
 		.failed = m->known.failed,
 		.mixed = is_mixed(m),
 	};
@@ -248,8 +248,8 @@ static void add_sockets(struct top_query *q, const struct top_model *m)
 		add_socket(line_of(q, m, TOP_LISTENERS, s->row), s);
 	}
 	/* Listeners that nothing is known of, but that they are there. */
-	if (m->known.sockets_untold)
-		line_of(q, m, TOP_LISTENERS, TOP_OTHER)->sockets += (uint32_t)m->known.sockets_untold;
+	if (m->known.more_sockets)
+		line_of(q, m, TOP_LISTENERS, TOP_OTHER)->sockets += (uint32_t)m->known.more_sockets;
 }
 
 /* The nearest rank of `count` values, from 1 on. */
