@@ -168,7 +168,7 @@ static __always_inline void passive_end(struct sock *sk, struct tcp_sock *tp, in
 	emit_handshake(&e);
 }
 
-/* A request that its client ended with a RST, which `r` tells; `sk` is the listener. */
+/* A request that its client ended with a RST, which `reset` reports; `sk` is the listener. */
 static __always_inline void passive_reset(const struct event_reset *reset, struct sock *sk)
 {
 	struct event_handshake e = { .role = ROLE_PASSIVE, .outcome = OUTCOME_RESET,

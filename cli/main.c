@@ -10,12 +10,14 @@
 #include <unistd.h>
 
 #include "common/buf.h"
+#include "common/completion.h"
 #include "common/log.h"
 
 /* The first is the default on a terminal, the second elsewhere. */
 static const struct view views[] = {
 	{
 		.name = "top",
+		.bit = VIEW_TOP,
 		.summary = "the live screen: rates, latencies, queues, causes",
 		.description =
 			"The live screen: how many handshakes, how they ended and how long they took;\n"
@@ -33,6 +35,7 @@ static const struct view views[] = {
 	},
 	{
 		.name = "tail",
+		.bit = VIEW_TAIL,
 		.summary = "a line for each handshake, as it ends",
 		.description =
 			"A line for each TCP handshake of this host, as it ends: when, how, after\n"
@@ -50,6 +53,7 @@ static const struct view views[] = {
 	},
 	{
 		.name = "listeners",
+		.bit = VIEW_LISTENERS,
 		.summary = "every listening socket's queues: how full, dropped, whose",
 		.description =
 			"Every listening socket: whose it is, how full its accept queue is (the bar,\n"
@@ -66,6 +70,7 @@ static const struct view views[] = {
 	},
 	{
 		.name = "stats",
+		.bit = VIEW_STATS,
 		.summary = "the totals, and the audit against the kernel's counters",
 		.description =
 			"The daemon's totals, what was lost, and the last audit of each network\n"
@@ -79,6 +84,7 @@ static const struct view views[] = {
 	},
 	{
 		.name = "explain",
+		.bit = VIEW_EXPLAIN,
 		.summary = "why handshakes failed or were slow, worst first",
 		.description =
 			"Why handshakes failed, were retransmitted or were slow: the causes, each with\n"
@@ -97,6 +103,7 @@ static const struct view views[] = {
 	},
 	{
 		.name = "record",
+		.bit = VIEW_RECORD,
 		.operand = "FILE",
 		.summary = "the feed to a file, to be shown later with --from",
 		.description =
@@ -113,6 +120,7 @@ static const struct view views[] = {
 	},
 	{
 		.name = "doctor",
+		.bit = VIEW_DOCTOR,
 		.summary = "what this host lets be seen, and the sysctls that decide handshakes",
 		.description =
 			"What this kernel, the daemon's capabilities and the mounts allow: what is\n"
@@ -143,8 +151,8 @@ static const struct view *default_view(int argc, char **argv)
 	char why[160];
 
 	return top_guard_can_draw(why, sizeof(why)) &&
-	       (cli_options_fit(views[0].name, argc, argv) ||
-		!cli_options_fit(views[1].name, argc, argv)) ? &views[0] : &views[1];
+	       (cli_options_fit(&views[0], argc, argv) ||
+		!cli_options_fit(&views[1], argc, argv)) ? &views[0] : &views[1];
 }
 
 static enum exit_status unknown_view(const char *name)
@@ -178,13 +186,12 @@ static void print_help(const struct view *view)
 						" (the default on a terminal)");
 	}
 	printf("\nOptions:\n");
-	cli_options_print(view ? view->name : NULL);
+	options_print_help(cli_options_table(), view ? view->bit : 0, 23);
 	printf("\nExamples:\n%s\nMore: man tcpshake\n", (view ? view : &views[0])->examples);
 }
 
-static void print_completion(const char *shell)
+static void print_completion(unsigned shell)
 {
-	static struct completion_option options[VIEWS][OPTIONS_MAX];
 	struct completion_command commands[VIEWS];
 
 	for (size_t i = 0; i < VIEWS; i++)
@@ -192,10 +199,9 @@ static void print_completion(const char *shell)
 			.name = views[i].name,
 			.summary = views[i].summary,
 			.files = views[i].operand,
-			.options = options[i],
-			.count = cli_options_list(views[i].name, options[i]),
+			.view = views[i].bit,
 		};
-	completion_print(stdout, shell, "tcpshake", commands, VIEWS);
+	completion_print(stdout, shell, "tcpshake", cli_options_table(), commands, VIEWS);
 }
 
 /* Descriptors 0 to 2 must be ours, or what is opened next would be taken for them. */
@@ -229,7 +235,7 @@ int main(int argc, char **argv)
 		argc--;
 	}
 	chosen = view ? view : default_view(argc, argv);
-	status = cli_options_parse(&options, chosen->name, chosen->operand, argc, argv);
+	status = cli_options_parse(&options, chosen, argc, argv);
 	if (status == STATUS_OK && options.help)
 		print_help(view);
 	else if (status == STATUS_OK && options.completion)

@@ -6,11 +6,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/completion.h"
 #include "common/filter.h"
+#include "common/option_table.h"
 #include "cli/text/terminal.h"
-
-#define DEFAULT_SOCKET "/run/tcpshake/tcpshaked.sock"
 
 enum exit_status { STATUS_OK = 0, STATUS_FAILED = 1, STATUS_USAGE = 2 };
 
@@ -31,7 +29,7 @@ struct options {
 	bool once; /* of views that are redrawn */
 	const char *file; /* the operand, or NULL */
 	bool force;
-	const char *completion; /* print that of this shell, or NULL */
+	unsigned completion; /* print that of this shell of completion_shells; 0: none */
 	enum sort_key sort;
 	double speed; /* of a replay; 0: as fast as it goes */
 	bool speed_given;
@@ -42,20 +40,18 @@ struct options {
 
 /* Where in argv the view is, which options may come before; 0: none is named. */
 int cli_options_find_view(int argc, char **argv);
+struct view;
+
 /*
  * Parse argv[1..] with getopt_long(3). STATUS_OK, or STATUS_USAGE after one line on stderr.
- * Options that `view` does not have are refused. `operand` (or NULL) names what else it must be
- * given. `o` is to be freed in either case.
+ * Options that the view does not have are refused. `o` is to be freed in either case.
  */
-enum exit_status cli_options_parse(struct options *o, const char *view, const char *operand,
-				   int argc, char **argv);
-/* Are all of these known options that `view` has? What is wrong is not said. */
-bool cli_options_fit(const char *view, int argc, char **argv);
+enum exit_status cli_options_parse(struct options *o, const struct view *view, int argc,
+				   char **argv);
+/* Are all of these known options that the view has? What is wrong is not said. */
+bool cli_options_fit(const struct view *view, int argc, char **argv);
 void cli_options_free(struct options *o);
-/* Those of a view, for shells to complete; room for OPTIONS_MAX. How many. */
-#define OPTIONS_MAX 64
-size_t cli_options_list(const char *view, struct completion_option *options);
-/* The options of a view, or of all (NULL), one or more lines each, to stdout. */
-void cli_options_print(const char *view);
+/* All options of all views. */
+const struct option_table *cli_options_table(void);
 
 #endif

@@ -5,8 +5,20 @@
 
 #include "cli/options.h"
 
+/* Which options a view has, in the table of options. */
+enum view_bit {
+	VIEW_TOP = 1,
+	VIEW_TAIL = 2,
+	VIEW_LISTENERS = 4,
+	VIEW_STATS = 8,
+	VIEW_EXPLAIN = 16,
+	VIEW_RECORD = 32,
+	VIEW_DOCTOR = 64,
+};
+
 struct view {
 	const char *name;
+	enum view_bit bit;
 	const char *summary; /* a few words for the list of views */
 	const char *description; /* for its own help */
 	const char *examples;

@@ -8,6 +8,7 @@
 #include "common/buf.h"
 
 #define NSEC_PER_SEC 1000000000ULL
+#define NSEC_PER_MSEC 1000000ULL
 
 uint64_t clock_mono_ns(void);
 /* How long a tick of the kernel is (CONFIG_HZ). */

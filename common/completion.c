@@ -5,36 +5,41 @@
 
 #define SPDX "# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause\n"
 
-const struct completion_value *completion_find(const struct completion_value *table,
-					       const char *option)
+const char *const completion_shells[COMPLETION_SHELLS] = {
+	[COMPLETION_BASH] = "bash",
+	[COMPLETION_ZSH] = "zsh",
+};
+
+/* What is printed, for one program. */
+struct printing {
+	FILE *to;
+	const char *program;
+	const struct option_table *table;
+	const struct completion_command *commands;
+	size_t count;
+};
+
+static bool has(const struct completion_command *command, const struct option_row *row)
 {
-	for (; table->option; table++)
-		if (strcmp(table->option, option) == 0)
-			return table;
-	return NULL;
+	return row->help && options_apply(row, command->view);
 }
 
-static enum completion_kind kind_of(const struct completion_option *o)
-{
-	return o->value ? o->value->kind : COMPLETE_ANY;
-}
-
-static void put_words(FILE *to, const struct completion_value *v)
+static void put_words(FILE *to, const struct option_row *row)
 {
 	const char *space = "";
 
-	for (size_t i = 0; i < v->count; i++) {
-		if (!v->words[i])
+	for (int i = 0; i < row->word_count; i++) {
+		if (!row->words[i])
 			continue;
-		fprintf(to, "%s%s", space, v->words[i]);
+		fprintf(to, "%s%s", space, row->words[i]);
 		space = " ";
 	}
-	if (v->also)
-		fprintf(to, "%s%s", space, v->also);
+	if (row->also)
+		fprintf(to, "%s%s", space, row->also);
 }
 
 /* The pattern of bash's `case` for an option, as it is given before its value. */
-static void put_pattern(FILE *to, const struct completion_option *o)
+static void put_pattern(FILE *to, const struct option_row *o)
 {
 	if (o->letter)
 		fprintf(to, "\t-%c | --%s)", o->letter, o->name);
@@ -42,67 +47,77 @@ static void put_pattern(FILE *to, const struct completion_option *o)
 		fprintf(to, "\t--%s)", o->name);
 }
 
-/* Options of the same name mean the same in every command: the first tells. */
-static bool is_told(const struct completion_command *commands, size_t command, const char *name)
+/* An option means the same in every command: it is printed once. */
+static bool is_first(const struct printing *p, size_t command, const struct option_row *row)
 {
 	for (size_t c = 0; c < command; c++)
-		for (size_t i = 0; i < commands[c].count; i++)
-			if (strcmp(commands[c].options[i].name, name) == 0)
-				return true;
-	return false;
+		if (has(&p->commands[c], row))
+			return false;
+	return has(&p->commands[command], row);
 }
 
-static void put_bash_values(FILE *to, const struct completion_command *commands, size_t count)
+static void put_bash_value(FILE *to, const struct option_row *row)
 {
 	static const char *const helpers[] = { [COMPLETE_WORD] = "word", [COMPLETE_LIST] = "list" };
 
-	for (size_t c = 0; c < count; c++) {
-		for (size_t i = 0; i < commands[c].count; i++) {
-			const struct completion_option *o = &commands[c].options[i];
-
-			if (!o->metavar || is_told(commands, c, o->name))
-				continue;
-			put_pattern(to, o);
-			if (kind_of(o) == COMPLETE_FILES) {
-				fprintf(to, " files=yes ;;\n");
-			} else if (kind_of(o) == COMPLETE_ANY) {
-				fprintf(to, " return ;;\n");
-			} else {
-				fprintf(to, " %s=\"", helpers[kind_of(o)]);
-				put_words(to, o->value);
-				fprintf(to, "\" ;;\n");
-			}
-		}
+	put_pattern(to, row);
+	if (row->complete == COMPLETE_FILES) {
+		fprintf(to, " files=yes ;;\n");
+	} else if (row->complete == COMPLETE_ANY) {
+		fprintf(to, " return ;;\n");
+	} else {
+		fprintf(to, " %s=\"", helpers[row->complete]);
+		put_words(to, row);
+		fprintf(to, "\" ;;\n");
 	}
 }
 
-static void put_bash_options(FILE *to, const struct completion_command *command)
+static void put_bash_values(const struct printing *p)
 {
-	for (size_t i = 0; i < command->count; i++)
-		fprintf(to, "%s--%s", i ? " " : "", command->options[i].name);
+	for (size_t c = 0; c < p->count; c++)
+		for (size_t i = 0; i < p->table->count; i++)
+			if (p->table->rows[i].arg && is_first(p, c, &p->table->rows[i]))
+				put_bash_value(p->to, &p->table->rows[i]);
 }
 
-static void put_bash_commands(FILE *to, const struct completion_command *commands, size_t count)
+static void put_bash_options(const struct printing *p, const struct completion_command *command)
 {
+	const char *space = "";
+
+	for (size_t i = 0; i < p->table->count; i++) {
+		if (!has(command, &p->table->rows[i]))
+			continue;
+		fprintf(p->to, "%s--%s", space, p->table->rows[i].name);
+		space = " ";
+	}
+}
+
+static void put_bash_commands(const struct printing *p)
+{
+	const struct completion_command *commands = p->commands;
+	FILE *to = p->to;
+
 	fprintf(to, "\tcase $command in\n");
-	for (size_t c = 0; c < count; c++) {
+	for (size_t c = 0; c < p->count; c++) {
 		fprintf(to, "\t%s'%s') word=\"", c ? "" : "'' | ", commands[c].name);
-		put_bash_options(to, &commands[c]);
+		put_bash_options(p, &commands[c]);
 		fprintf(to, "\"%s ;;\n", commands[c].files ? "; [[ $cur == -* ]] || files=yes" : "");
 	}
 	fprintf(to, "\tesac\n");
 	if (!*commands[0].name)
 		return;
 	fprintf(to, "\t[[ $COMP_CWORD -eq 1 && $cur != -* ]] && word=\"");
-	for (size_t c = 0; c < count; c++)
+	for (size_t c = 0; c < p->count; c++)
 		fprintf(to, "%s%s", c ? " " : "", commands[c].name);
 	fprintf(to, "\"\n");
 }
 
 /* Bash takes '=' for the end of a word, so that --role=act comes as three. */
-static void put_bash(FILE *to, const char *program, const struct completion_command *commands,
-		     size_t count)
+static void put_bash(const struct printing *p)
 {
+	const char *program = p->program;
+	FILE *to = p->to;
+
 	fprintf(to, SPDX "# Completes %s in bash; printed by %s --completion bash\n\n_%s()\n{\n",
 		program, program, program);
 	fprintf(to, "\tlocal cur=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}\n"
@@ -110,12 +125,12 @@ static void put_bash(FILE *to, const char *program, const struct completion_comm
 		    "\tCOMPREPLY=()\n"
 		    "\t[[ $before == '=' && COMP_CWORD -gt 1 ]] && before=${COMP_WORDS[COMP_CWORD - 2]}\n"
 		    "\t[[ $cur == '=' ]] && cur=\n");
-	if (*commands[0].name)
+	if (*p->commands[0].name)
 		fprintf(to, "\t[[ $COMP_CWORD -gt 1 && ${COMP_WORDS[1]} != -* ]] && command=${COMP_WORDS[1]}\n");
 	fprintf(to, "\tcase $before in\n");
-	put_bash_values(to, commands, count);
+	put_bash_values(p);
 	fprintf(to, "\tesac\n\tif [[ ! $files$word$list ]]; then\n");
-	put_bash_commands(to, commands, count);
+	put_bash_commands(p);
 	fprintf(to, "\tfi\n"
 		    "\tif [[ $files ]]; then\n"
 		    "\t\tcompopt -o filenames 2>/dev/null\n"
@@ -145,23 +160,23 @@ static void put_zsh_text(FILE *to, const char *text)
 	}
 }
 
-static void put_zsh_value(FILE *to, const struct completion_option *o)
+static void put_zsh_value(FILE *to, const struct option_row *o)
 {
 	fputc(':', to);
-	put_zsh_text(to, o->metavar);
+	put_zsh_text(to, o->arg);
 	fputc(':', to);
-	switch (kind_of(o)) {
+	switch (o->complete) {
 	case COMPLETE_FILES:
 		fputs("_files", to);
 		break;
 	case COMPLETE_WORD:
 		fputc('(', to);
-		put_words(to, o->value);
+		put_words(to, o);
 		fputc(')', to);
 		break;
 	case COMPLETE_LIST:
 		fprintf(to, "_values -s , %s ", o->name);
-		put_words(to, o->value);
+		put_words(to, o);
 		break;
 	case COMPLETE_ANY:
 		fputc(' ', to);
@@ -169,30 +184,33 @@ static void put_zsh_value(FILE *to, const struct completion_option *o)
 	}
 }
 
-static void put_zsh_option(FILE *to, const struct completion_option *o)
+static void put_zsh_option(FILE *to, const struct option_row *o)
 {
 	for (int is_short = 0; is_short <= !!o->letter; is_short++) {
 		fputs(" \\\n\t\t'", to);
 		if (is_short)
-			fprintf(to, "-%c%s[", o->letter, o->metavar ? "+" : "");
+			fprintf(to, "-%c%s[", o->letter, o->arg ? "+" : "");
 		else
-			fprintf(to, "--%s%s[", o->name, o->metavar ? "=" : "");
+			fprintf(to, "--%s%s[", o->name, o->arg ? "=" : "");
 		put_zsh_text(to, o->help);
 		fputc(']', to);
-		if (o->metavar)
+		if (o->arg)
 			put_zsh_value(to, o);
 		fputc('\'', to);
 	}
 }
 
-static void put_zsh(FILE *to, const char *program, const struct completion_command *commands,
-		    size_t count)
+static void put_zsh(const struct printing *p)
 {
+	const struct completion_command *commands = p->commands;
+	const char *program = p->program;
+	FILE *to = p->to;
+
 	fprintf(to, "#compdef %s\n" SPDX "# Completes %s in zsh; printed by %s --completion zsh\n\n"
 		    "local command=\n", program, program, program);
 	if (*commands[0].name) {
 		fprintf(to, "local -a commands=(\n");
-		for (size_t c = 0; c < count; c++) {
+		for (size_t c = 0; c < p->count; c++) {
 			fprintf(to, "\t'%s:", commands[c].name);
 			put_zsh_text(to, commands[c].summary);
 			fprintf(to, "'\n");
@@ -203,29 +221,23 @@ static void put_zsh(FILE *to, const char *program, const struct completion_comma
 			    "\tcommand=$words[2]\n\tshift words\n\t(( CURRENT-- ))\nfi\n");
 	}
 	fprintf(to, "case $command in\n");
-	for (size_t c = 0; c < count; c++) {
+	for (size_t c = 0; c < p->count; c++) {
 		fprintf(to, "%s'%s')\n\t_arguments", c ? "" : "'' | ", commands[c].name);
-		for (size_t i = 0; i < commands[c].count; i++)
-			put_zsh_option(to, &commands[c].options[i]);
+		for (size_t i = 0; i < p->table->count; i++)
+			if (has(&commands[c], &p->table->rows[i]))
+				put_zsh_option(to, &p->table->rows[i]);
 		fprintf(to, "%s\n\t;;\n", commands[c].files ? " \\\n\t\t'*:file:_files'" : "");
 	}
 	fprintf(to, "esac\n");
 }
 
-bool completion_print(FILE *to, const char *shell, const char *program,
+void completion_print(FILE *to, unsigned shell, const char *program, const struct option_table *table,
 		      const struct completion_command *commands, size_t count)
 {
-	static const struct {
-		const char *shell;
-		void (*put)(FILE *to, const char *program,
-			    const struct completion_command *commands, size_t count);
-	} shells[] = { { "bash", put_bash }, { "zsh", put_zsh } };
+	static void (*const put[COMPLETION_SHELLS])(const struct printing *p) = {
+		[COMPLETION_BASH] = put_bash,
+		[COMPLETION_ZSH] = put_zsh,
+	};
 
-	for (size_t i = 0; i < sizeof(shells) / sizeof(shells[0]); i++) {
-		if (strcmp(shells[i].shell, shell) != 0)
-			continue;
-		shells[i].put(to, program, commands, count);
-		return true;
-	}
-	return false;
+	put[shell](&(struct printing){ to, program, table, commands, count });
 }

@@ -7,50 +7,26 @@
 #define TCPSHAKE_COMPLETION_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdio.h>
 
-enum completion_kind {
-	COMPLETE_ANY, /* nothing to suggest */
-	COMPLETE_FILES,
-	COMPLETE_WORD,
-	COMPLETE_LIST, /* words with commas between */
-};
-
-/* What may be given as an option's value. */
-struct completion_value {
-	const char *option; /* its long name; NULL ends a table */
-	enum completion_kind kind;
-	const char *const *words;
-	size_t count;
-	const char *also; /* one more word, or NULL */
-};
-
-struct completion_option {
-	const char *name; /* without dashes */
-	char letter; /* or 0 */
-	const char *metavar; /* NULL if it takes no value */
-	const char *help; /* of which the first line is shown */
-	const struct completion_value *value; /* NULL: COMPLETE_ANY */
-};
+#include "common/option_table.h"
 
 /* A command of the program; a program without commands is one, with an empty name. */
 struct completion_command {
 	const char *name, *summary;
 	bool files; /* it takes files as operands */
-	const struct completion_option *options;
-	size_t count;
+	unsigned view; /* the bit of its options in the table; 0: all */
 };
 
-/* NULL if there is none. */
-const struct completion_value *completion_find(const struct completion_value *table,
-					       const char *option);
+/* For OPTION_WORD: [0] is none. */
+enum { COMPLETION_NONE, COMPLETION_BASH, COMPLETION_ZSH, COMPLETION_SHELLS };
+extern const char *const completion_shells[COMPLETION_SHELLS];
 
 /*
- * Print what completes `program` in `shell`: "bash" or "zsh". The first command is what it does
- * without one. False if there is no such shell here.
+ * Print what completes `program` in a shell of the above. The first command is what it does
+ * without one.
  */
-bool completion_print(FILE *to, const char *shell, const char *program,
+void completion_print(FILE *to, unsigned shell, const char *program, const struct option_table *table,
 		      const struct completion_command *commands, size_t count);
 
 #endif

@@ -2,6 +2,8 @@
 #include "daemon/command_line.h"
 
 #include <getopt.h>
+#include <limits.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +13,8 @@
 #include "common/duration.h"
 #include "common/log.h"
 #include "common/names.h"
-#include "daemon/records/record.h"
+#include "common/option_table.h"
+#include "common/record_type.h"
 
 static int set_output(struct options *o, const char *value)
 {
@@ -66,244 +69,135 @@ static const char *const accept_wait_words[] = {
 	[ACCEPT_WAIT_OFF] = "off",
 };
 
-static int set_accept_wait(struct options *o, const char *value)
+static int set_events(struct options *o, const char *value)
 {
-	int i = name_index(accept_wait_words, sizeof(accept_wait_words) / sizeof(*accept_wait_words),
-			   value, strlen(value));
-
-	if (i < 0)
-		return -1;
-	o->accept_wait = (enum accept_wait)i;
+	(void)value;
+	o->events_given = true;
 	return 0;
 }
 
-static int set_events(struct options *o, const char *value)
-{
-	o->events = 0;
-	o->events_given = true;
-	for (;;) {
-		size_t len = strcspn(value, ",");
-		int type = name_index(record_type_names, RECORD_TYPES, value, len);
+#define AT(member) .at = offsetof(struct options, member)
 
-		if (type < 0 || !(STREAM_RECORDS & (1U << type)))
-			return -1;
-		o->events |= 1U << type;
-		if (!value[len])
-			return 0;
-		value += len + 1;
-	}
-}
+static char events_help[256]; /* of record_types_help() */
 
-static int set_completion(struct options *o, const char *value)
-{
-	o->completion = value;
-	return strcmp(value, "bash") == 0 || strcmp(value, "zsh") == 0 ? 0 : -1;
-}
-
-/* Options with a `set` take a value; the filters go by their long name to common/filter. */
-static const struct {
-	char letter;
-	const char *name;
-	const char *metavar;
-	int (*set)(struct options *o, const char *value);
-	const char *expected;
-	const char *help;
-} table[] = {
-	{ 'o', "output", "FILE|-|none", set_output, "FILE, - or none",
-	  "append records to FILE, or - for standard output\n(default -); SIGHUP opens FILE again" },
-	{ 's', "socket", "PATH|none", set_socket, "PATH or none",
-	  "serve subscribers at this Unix socket\n(default " DEFAULT_SOCKET ")" },
-	{ 'm', "metrics", "ADDR:PORT", set_metrics, "a numeric address and a port, such as 127.0.0.1:9469",
-	  "serve metrics for Prometheus at http://ADDR:PORT/metrics\n(off by default; without ADDR: 127.0.0.1)" },
-	{ 'd', "duration", "DURATION", set_duration, "a duration above 0, such as 500ms, 10s or 2m",
-	  "stop by itself after so long" },
-	{ 0, "port", "N[,N-M]", NULL, NULL, "stream only handshakes with this local or remote port" },
-	{ 0, "remote", "CIDR", NULL, NULL, "… with this remote address or network" },
-	{ 0, "netns", "PATH|INODE", NULL, NULL, "… in this network namespace" },
-	{ 0, "cgroup", "PATH", NULL, NULL, "… of processes in this cgroup (cgroup2) or below it" },
-	{ 0, "role", "ROLE", NULL, NULL, "… of this role: active or passive" },
-	{ 0, "outcome", "LIST", NULL, NULL,
+static const struct option_row rows[] = {
+	{ OPTION_VALUE, 'o', "output", "FILE|-|none",
+	  "append records to FILE, or - for standard output\n(default -); SIGHUP opens FILE again",
+	  .set = set_output, .expected = "FILE, - or none", .complete = COMPLETE_FILES },
+	{ OPTION_VALUE, 's', "socket", "PATH|none",
+	  "serve subscribers at this Unix socket\n(default " DEFAULT_SOCKET ")",
+	  .set = set_socket, .expected = "PATH or none", .complete = COMPLETE_FILES },
+	{ OPTION_VALUE, 'm', "metrics", "ADDR:PORT",
+	  "serve metrics for Prometheus at http://ADDR:PORT/metrics\n(off by default; without ADDR: 127.0.0.1)",
+	  .set = set_metrics, .expected = "a numeric address and a port, such as 127.0.0.1:9469" },
+	{ OPTION_VALUE, 'd', "duration", "DURATION", "stop by itself after so long",
+	  .set = set_duration,
+	  .expected = "a duration above 0, such as 500ms, 10s or 2m" },
+	{ OPTION_FILTER, 0, "port", "N[,N-M]", "stream only handshakes with this local or remote port",
+	  AT(filter) },
+	{ OPTION_FILTER, 0, "remote", "CIDR", "… with this remote address or network", AT(filter) },
+	{ OPTION_FILTER, 0, "netns", "PATH|INODE", "… in this network namespace", AT(filter),
+	  .complete = COMPLETE_FILES },
+	{ OPTION_FILTER, 0, "cgroup", "PATH", "… of processes in this cgroup (cgroup2) or below it",
+	  AT(filter) },
+	{ OPTION_FILTER, 0, "role", "ROLE", "… of this role: active or passive", AT(filter),
+	  OPTION_TAKES(role_names) },
+	{ OPTION_FILTER, 0, "outcome", "LIST",
 	  "… that ended so: established, refused, reset, timeout,\n"
-	  "unreachable, cancelled, no_port, overflow, or failed" },
-	{ 0, "slow", "DURATION", NULL, NULL, "… that took at least so long, such as 250us or 10ms" },
-	{ 0, "events", "LIST", set_events, "a list of handshake, listener, overflow, audit, reset,\nretransmit and accept",
-	  "stream only these records: handshake, listener, overflow,\naudit, reset, retransmit, accept (default: all but the\nlast two)" },
-	{ 0, "max-rate", "N", set_max_rate, "a number of records a second above 0",
-	  "stream at most N handshakes a second; the rest is counted\nand told as a loss" },
-	{ 0, "accept-wait", "HOW", set_accept_wait, "auto, function, syscall or off",
+	  "unreachable, cancelled, no_port, overflow, or failed", AT(filter),
+	  OPTION_LISTS(outcome_names), .also = "failed" },
+	{ OPTION_FILTER, 0, "slow", "DURATION", "… that took at least so long, such as 250us or 10ms",
+	  AT(filter) },
+	{ OPTION_WORDS, 0, "events", "LIST", events_help, AT(events), .set = set_events,
+	  OPTION_LISTS(record_stream_names) },
+	{ OPTION_VALUE, 0, "max-rate", "N",
+	  "stream at most N handshakes a second; the rest is counted\nand told as a loss",
+	  .set = set_max_rate, .expected = "a number of records a second above 0" },
+	{ OPTION_WORD, 0, "accept-wait", "HOW",
 	  "see accept(): by its function, by its system calls (slows\nevery system call a little), "
-	  "or off; auto (the default):\nby the function, if accept records are wanted" },
-	{ 'i', "listener-interval", "DURATION", set_listener_interval,
-	  "a duration of at least 10ms, such as 500ms or 5s",
-	  "look at the listeners' queues so often (default 1s, or less\noften where that takes more than 1 % of a CPU)" },
-	{ 'p', "probe", NULL, NULL, NULL, "print what this kernel offers and exit" },
-	{ 'v', "verbose", NULL, NULL, NULL, "say more on standard error" },
-	{ 'V', "version", NULL, NULL, NULL, "print the version and exit" },
-	{ 0, "completion", "SHELL", set_completion, "bash or zsh", NULL },
-	{ 'h', "help", NULL, NULL, NULL, "print this help and exit" },
+	  "or off; auto (the default):\nby the function, if accept records are wanted",
+	  AT(accept_wait), OPTION_TAKES(accept_wait_words) },
+	{ OPTION_VALUE, 'i', "listener-interval", "DURATION",
+	  "look at the listeners' queues so often (default 1s, or less\noften where that takes more than 1 % of a CPU)",
+	  .set = set_listener_interval,
+	  .expected = "a duration of at least 10ms, such as 500ms or 5s" },
+	{ OPTION_FLAG, 'p', "probe", NULL, "print what this kernel offers and exit", AT(probe) },
+	{ OPTION_FLAG, 'v', "verbose", NULL, "say more on standard error", AT(verbose) },
+	{ OPTION_FLAG, 'V', "version", NULL, "print the version and exit", AT(version) },
+	{ OPTION_WORD, 0, "completion", "SHELL", NULL, AT(completion),
+	  OPTION_TAKES(completion_shells) },
+	{ OPTION_FLAG, 'h', "help", NULL, "print this help and exit", AT(help) },
 };
 
-#define OPTIONS (sizeof(table) / sizeof(*table))
-
-static bool is_hidden(size_t i)
-{
-	return !table[i].help;
-}
-
-static void print_completion(const char *shell)
-{
-	const char *streamed[RECORD_TYPES] = { 0 };
-	const struct completion_value values[] = {
-		{ "output", COMPLETE_FILES, NULL, 0, NULL },
-		{ "socket", COMPLETE_FILES, NULL, 0, NULL },
-		{ "netns", COMPLETE_FILES, NULL, 0, NULL },
-		{ "role", COMPLETE_WORD, role_names, ROLES, NULL },
-		{ "outcome", COMPLETE_LIST, outcome_names, OUTCOMES, "failed" },
-		{ "events", COMPLETE_LIST, streamed, RECORD_TYPES, NULL },
-		{ "accept-wait", COMPLETE_WORD, accept_wait_words,
-		  sizeof(accept_wait_words) / sizeof(*accept_wait_words), NULL },
-		{ 0 },
-	};
-	struct completion_option options[OPTIONS];
-	struct completion_command all = { .name = "", .options = options };
-
-	for (int type = 0; type < RECORD_TYPES; type++)
-		if (STREAM_RECORDS & (1U << type))
-			streamed[type] = record_type_names[type];
-	for (size_t i = 0; i < OPTIONS; i++)
-		if (!is_hidden(i))
-			options[all.count++] = (struct completion_option){
-				.name = table[i].name,
-				.letter = table[i].letter,
-				.metavar = table[i].metavar,
-				.help = table[i].help,
-				.value = completion_find(values, table[i].name),
-			};
-	completion_print(stdout, shell, "tcpshaked", &all, 1);
-}
-
-#define LONG_ONLY 256 /* + index: what getopt_long() returns for an option without a letter */
+static const struct option_table table = { rows, sizeof(rows) / sizeof(rows[0]) };
+_Static_assert(sizeof(rows) / sizeof(rows[0]) <= OPTIONS_MAX, "room in struct option_parser");
 
 static void print_help(void)
 {
 	printf("usage: tcpshaked [options]\n\n"
 	       "Watch every TCP handshake of this host and emit one JSON record for each.\n\n");
-	for (size_t i = 0; i < OPTIONS; i++) {
-		const char *help = table[i].help, *line_end;
-		char left[64], letter[8] = "   ";
-
-		if (is_hidden(i))
-			continue;
-		if (table[i].letter)
-			snprintf(letter, sizeof(letter), "-%c,", table[i].letter);
-		snprintf(left, sizeof(left), "  %s --%s %s", letter, table[i].name,
-			 table[i].metavar ? table[i].metavar : "");
-		while ((line_end = strchr(help, '\n'))) {
-			printf("%-32s %.*s\n", left, (int)(line_end - help), help);
-			help = line_end + 1;
-			left[0] = '\0';
-		}
-		printf("%-32s %s\n", left, help);
-	}
+	options_print_help(&table, 0, 30);
 	printf("\nFilters apply to the stream; the totals in `bye` count everything.\n"
 	       "Exit status: 0 stopped as asked, 1 run-time error, 2 usage error.\n"
 	       "See tcpshaked(8), and tcpshake(1) for the live view.\n");
 }
 
-static void build_getopt(struct option *longs, char *shorts)
+static enum parsed usage_error(int found, char **argv)
 {
-	*shorts++ = ':'; /* tell a missing value from an unknown option */
-	for (size_t i = 0; i < OPTIONS; i++) {
-		longs[i] = (struct option){
-			.name = table[i].name,
-			.has_arg = table[i].metavar ? required_argument : no_argument,
-			.val = LONG_ONLY + (int)i,
-		};
-		if (table[i].letter) {
-			*shorts++ = table[i].letter;
-			if (table[i].metavar)
-				*shorts++ = ':';
-		}
-	}
-	*shorts = '\0';
-}
-
-static int option_index(int c)
-{
-	if (c >= LONG_ONLY)
-		return c - LONG_ONLY;
-	for (size_t i = 0; i < OPTIONS; i++)
-		if (table[i].letter == c)
-			return (int)i;
-	return -1;
-}
-
-static enum parsed usage_error(int c, char **argv)
-{
-	if (c == ':')
+	if (found == ':')
 		log_error("%s needs a value: see tcpshaked --help", argv[optind - 1]);
-	else if (optopt && optopt < LONG_ONLY)
+	else if (optopt && optopt <= UCHAR_MAX)
 		log_error("unknown option -%c: see tcpshaked --help", optopt);
 	else
 		log_error("%s is not an option here: see tcpshaked --help", argv[optind - 1]);
 	return PARSED_ERROR;
 }
 
-static enum parsed apply(struct options *o, int index, const char *value)
+/* Options take effect in their order: --help and --version at once. */
+static enum parsed apply(struct options *o, const struct option_row *row, const char *value)
 {
-	const char *name = table[index].name;
-	char error[256];
+	struct option_fault fault;
+	char words[160];
 
-	if (table[index].set) {
-		if (!table[index].set(o, value))
-			return PARSED_RUN;
-		log_error("--%s %s: expected %s", name, value, table[index].expected);
+	if (options_set(o, row, value, &fault) < 0) {
+		if (row->kind == OPTION_FILTER)
+			log_error("%s", fault.text);
+		else
+			log_error("--%s %s: expected %s", row->name, value,
+				  row->words ? options_words(row, words, sizeof(words)) : row->expected);
 		return PARSED_ERROR;
 	}
-	if (table[index].metavar) {
-		if (!filter_set(&o->filter, name, value, error, sizeof(error)))
-			return PARSED_RUN;
-		log_error("%s", error);
-		return PARSED_ERROR;
-	}
-	if (strcmp(name, "help") == 0) {
+	if (o->help)
 		print_help();
-		return PARSED_DONE;
-	}
-	if (strcmp(name, "version") == 0) {
+	else if (o->version)
 		printf("tcpshaked %s\n", TCPSHAKE_VERSION);
-		return PARSED_DONE;
-	}
-	o->probe |= strcmp(name, "probe") == 0;
-	o->verbose |= strcmp(name, "verbose") == 0;
-	return PARSED_RUN;
+	return o->help || o->version ? PARSED_DONE : PARSED_RUN;
 }
 
 enum parsed options_parse(struct options *o, int argc, char **argv)
 {
-	struct option longs[OPTIONS + 1] = {};
-	char shorts[2 * OPTIONS + 2];
-	int c;
+	static const struct completion_command all = { .name = "" };
+	struct option_parser parser;
+	const struct option_row *row;
 
 	*o = (struct options){ .output = "-", .socket = DEFAULT_SOCKET,
 			       .listener_interval_ns = NSEC_PER_SEC, .events = STREAM_RECORDS & ~OPTIONAL_RECORDS };
-	build_getopt(longs, shorts);
-	opterr = 0;
-	while ((c = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
-		enum parsed parsed;
+	record_types_help(events_help, sizeof(events_help), "stream only these records");
+	options_begin(&parser, &table);
+	while ((row = options_next(&parser, argc, argv))) {
+		enum parsed parsed = apply(o, row, optarg);
 
-		if (c == '?' || c == ':')
-			return usage_error(c, argv);
-		parsed = apply(o, option_index(c), optarg);
 		if (parsed != PARSED_RUN)
 			return parsed;
 	}
+	if (parser.found != -1)
+		return usage_error(parser.found, argv);
 	if (optind < argc) {
 		log_error("unexpected argument %s: see tcpshaked --help", argv[optind]);
 		return PARSED_ERROR;
 	}
 	if (o->completion) {
-		print_completion(o->completion);
+		completion_print(stdout, o->completion, "tcpshaked", &table, &all, 1);
 		return PARSED_DONE;
 	}
 	/* To ask how accept() is seen is to want its records; not to want them is not to look. */

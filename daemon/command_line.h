@@ -7,10 +7,9 @@
 #include <stdint.h>
 
 #include "common/filter.h"
+#include "common/option_table.h"
 #include "daemon/metrics/http.h"
 #include "daemon/kernel/source.h"
-
-#define DEFAULT_SOCKET "/run/tcpshake/tcpshaked.sock"
 
 struct options {
 	const char *output; /* a path, "-" for stdout, NULL for none */
@@ -25,7 +24,9 @@ struct options {
 	struct filter filter;
 	bool probe;
 	bool verbose;
-	const char *completion; /* print that of this shell, or NULL */
+	unsigned completion; /* print that of this shell of completion_shells; 0: none */
+	bool help;
+	bool version;
 };
 
 enum parsed { PARSED_RUN, PARSED_DONE, PARSED_ERROR };

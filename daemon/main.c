@@ -180,8 +180,8 @@ static int print_probe(struct daemon *d)
 		source_probe_accept(d->source);
 	record_begin(&d->record, RECORD_PROBE, clock_mono_ns(), clock_real_offset_ns());
 	report_probe(&d->record.body, d->source);
-	printf("{\"v\":1,\"type\":\"probe\",\"seq\":1,%.*s", (int)d->record.body.len,
-	       d->record.body.data);
+	printf("{\"v\":%d,\"type\":\"%s\",\"seq\":1,%.*s", RECORD_VERSION,
+	       record_type_names[RECORD_PROBE], (int)d->record.body.len, d->record.body.data);
 	return fflush(stdout) == 0 ? 0 : 1;
 }
 

@@ -47,7 +47,7 @@ static void take_probe(void *ctx, const struct record *r, const char *line, size
 {
 	struct doctor_view *v = ctx;
 
-	if (strcmp(r->type_name, "probe") != 0)
+	if (r->type != RECORD_PROBE)
 		return;
 	keep_probe(v, line, len);
 	/* What can be seen of listeners, before they are listed. */

@@ -2,9 +2,10 @@
 #include "cli/doctor/model.h"
 #include "cli/text/line.h"
 #include "cli/text/text.h"
-#include "cli/feed/parsed_record.h"
 
 #include <stdio.h>
+
+#include "common/record_type.h"
 
 #define INDENT 9
 #define TEXT_COLUMNS 100 /* what is comfortable to read; a narrower terminal has less */
@@ -126,9 +127,7 @@ void doctor_json(const struct doctor *d, struct buf *b)
 	for (size_t i = 0; i < doctor_count(d); i++) {
 		const struct doctor_finding *f = doctor_at(d, i);
 
-		buf_lit(b, "{\"v\":");
-		buf_u64(b, RECORD_VERSION);
-		buf_lit(b, ",\"type\":\"doctor\"");
+		record_type_open(b, RECORD_DOCTOR);
 		json_string(b, "about", doctor_about_names[f->about]);
 		json_string(b, "name", f->name);
 		json_string(b, "verdict", doctor_verdict_names[f->verdict]);

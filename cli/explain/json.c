@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "common/names.h"
+#include "common/record_type.h"
 
 static void put_refused(struct buf *b, const struct explain_refused *r)
 {
@@ -82,7 +83,7 @@ static void put_cause(struct buf *b, const struct explain_cause *c, size_t rank,
 {
 	struct buf advice = { 0 };
 
-	buf_lit(b, "{\"v\":1,\"type\":\"explain\"");
+	record_type_open(b, RECORD_EXPLAIN);
 	json_number(b, "rank", rank);
 	json_string(b, "code", c->code);
 	buf_lit(b, ",\"certainty\":{\"proven\":");
@@ -116,7 +117,7 @@ void explain_json(const struct explain *e, const struct explain_source *from, st
 
 	for (size_t i = 0; i < explain_count(e); i++)
 		put_cause(b, explain_at(e, i), i + 1, &from->host);
-	buf_lit(b, "{\"v\":1,\"type\":\"explain_summary\"");
+	record_type_open(b, RECORD_EXPLAIN_SUMMARY);
 	json_number(b, "handshakes", t->handshakes);
 	json_number(b, "harmed", t->harmed);
 	json_number(b, "failed", t->failed);

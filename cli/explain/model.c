@@ -167,7 +167,7 @@ static void add_overflow(struct explain *e, const struct record *r)
 {
 	const struct record_overflow *o = &r->overflow;
 	const char *code = o->cause.code ? o->cause.code : "unknown";
-	bool proven = o->cause.certainty && strcmp(o->cause.certainty, "proven") == 0;
+	bool proven = record_is_proven(&o->cause);
 	struct cause_key key = { .by = CAUSE_BY_LISTENER, .place.netns = o->netns };
 	struct listener_facts *facts;
 	struct explain_cause *c;
@@ -184,9 +184,9 @@ static void add_overflow(struct explain *e, const struct record *r)
 		return;
 	if (o->owner.known)
 		c->process = process_of(true, o->owner.pid, o->owner.uid, o->owner.comm);
-	if (strcmp(o->action, "cookie") == 0)
+	if (record_is_cookie(o))
 		c->refused.cookie += o->count;
-	else if (strcmp(o->stage, "ack") == 0)
+	else if (record_is_ack(o))
 		c->refused.ack += o->count;
 	else
 		c->refused.syn += o->count;
@@ -348,7 +348,7 @@ static void add_handshake(struct explain *e, const struct record *r)
 		return;
 	}
 	harm.cause = take_cause(e, r, passive, &harm.weight);
-	harm.proven = h->cause.certainty && strcmp(h->cause.certainty, "proven") == 0;
+	harm.proven = record_is_proven(&h->cause);
 	harm.failed = is_failed(h);
 	harm.outcome = (uint8_t)(h->outcome < 0 ? OUTCOMES : h->outcome);
 	set_time_lost(&harm, h);
@@ -399,11 +399,10 @@ static void add_reset(struct explain *e, const struct record *r)
 
 void explain_add(struct explain *e, const struct record *r)
 {
-	static void (*const adders[])(struct explain *e, const struct record *r) = {
+	static void (*const adders[RECORD_TYPES])(struct explain *e, const struct record *r) = {
 		[RECORD_HELLO] = add_hello,	  [RECORD_HANDSHAKE] = add_handshake,
 		[RECORD_LOSS] = add_loss,	  [RECORD_LISTENER] = add_listener,
 		[RECORD_OVERFLOW] = add_overflow, [RECORD_RESET] = add_reset,
-		[RECORD_RETRANSMIT] = NULL, /* and what is not listed */
 	};
 
 	stretch(e->totals.from, e->totals.to, r->ts);

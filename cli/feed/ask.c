@@ -10,7 +10,6 @@
 #include "common/clock.h"
 #include "common/log.h"
 
-#define NSEC_PER_MSEC 1000000ULL
 #define ANSWER_PATIENCE_MS 10000
 
 struct ask {

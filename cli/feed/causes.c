@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "common/names.h"
+
 /*
  * Weights: nothing explains it; something did not come, or it may be the other side's doing; it
  * is known which segment, error or owner; a queue was seen to refuse.
@@ -29,73 +31,73 @@ const char *const cause_by_names[CAUSE_BY_ROLE] = {
 	[CAUSE_BY_SOURCE] = "source",
 };
 
-const struct cause_row cause_rows[] = {
-	{ "accept_queue_full", "the accept queue was full", PAINT_BAD, CAUSE_BY_LISTENER, SAW_REFUSAL,
+static const struct cause_row rows[CAUSE_CODES] = {
+	[CAUSE_ACCEPT_QUEUE_FULL] = { "the accept queue was full", PAINT_BAD, CAUSE_BY_LISTENER, SAW_REFUSAL,
 	  { LIMIT("the limit in force; the accept queue holds one more"), SOMAXCONN,
 	    SYSCTL("net.ipv4.tcp_abort_on_overflow",
 		   "0 drops the final ACK, 1 answers it with a RST"),
 	    PLAIN("accept() loop", "nothing but accept() makes room in this queue") },
 	  "Only accept() empties this queue." },
-	{ "syn_queue_full", "the SYN queue was full", PAINT_BAD, CAUSE_BY_LISTENER, SAW_REFUSAL,
+	[CAUSE_SYN_QUEUE_FULL] = { "the SYN queue was full", PAINT_BAD, CAUSE_BY_LISTENER, SAW_REFUSAL,
 	  { LIMIT("it limits the SYN queue, too"), SOMAXCONN, SYNCOOKIES,
 	    SYNACK_RETRIES },
 	  "A request keeps its place until its final ACK comes or the retries are used up: many that "
 	  "never complete are a flood or clients that our SYN-ACKs do not reach. A larger backlog "
 	  "helps against bursts only." },
-	{ "syn_queue_three_quarters", "the SYN queue was three quarters full", PAINT_BAD,
+	[CAUSE_SYN_QUEUE_THREE_QUARTERS] = { "the SYN queue was three quarters full", PAINT_BAD,
 	  CAUSE_BY_LISTENER, SAW_REFUSAL,
 	  { SYSCTL("net.ipv4.tcp_max_syn_backlog",
 		   "without cookies its last quarter is kept for peers that are proven"),
 	    SYNCOOKIES, SYNACK_RETRIES },
 	  "Without SYN cookies the last quarter of tcp_max_syn_backlog is for peers that the kernel "
 	  "knows already: raise it, or turn SYN cookies on." },
-	{ "syn_lost", "a SYN was lost", PAINT_WARN, CAUSE_BY_ROLE, SAW_SEGMENT,
+	[CAUSE_SYN_LOST] = { "a SYN was lost", PAINT_WARN, CAUSE_BY_ROLE, SAW_SEGMENT,
 	  { SYN_RETRIES, DROPS,
 	    PLAIN("nft list ruleset", "a rule of this host that drops output looks like loss") },
 	  "No queue was seen to refuse it: look at the path, with captures at both ends." },
-	{ "synack_lost", "a SYN-ACK was lost", PAINT_WARN, CAUSE_BY_ROLE, SAW_SEGMENT,
+	[CAUSE_SYNACK_LOST] = { "a SYN-ACK was lost", PAINT_WARN, CAUSE_BY_ROLE, SAW_SEGMENT,
 	  { SYNACK_RETRIES, DROPS,
 	    PLAIN("net.ipv4.conf.*.rp_filter", "of the client: it may drop what comes back by "
 		  "another way") },
 	  "The SYN came and its answer did not get back: look at the way from server to client, "
 	  "which may be another than that of the SYN." },
-	{ "ack_lost", "a final ACK was lost", PAINT_WARN, CAUSE_BY_ROLE, SAW_SEGMENT,
+	[CAUSE_ACK_LOST] = { "a final ACK was lost", PAINT_WARN, CAUSE_BY_ROLE, SAW_SEGMENT,
 	  { SYNACK_RETRIES, DROPS },
 	  "The client got the SYN-ACK and its ACK did not complete the handshake: look at the way from "
 	  "client to server, and at firewalls that keep state." },
-	{ "segment_lost", "a segment or its answer did not get through", PAINT_WARN, CAUSE_BY_ROLE,
+	[CAUSE_SEGMENT_LOST] = { "a segment or its answer did not get through", PAINT_WARN, CAUSE_BY_ROLE,
 	  SAW_ABSENCE,
 	  { SYN_RETRIES, SYNACK_RETRIES, DROPS },
 	  "This side does not show which of the two was lost: capture at the other end, too." },
-	{ "no_answer", "no answer at all", PAINT_BAD, CAUSE_BY_DESTINATION, SAW_ABSENCE,
+	[CAUSE_NO_ANSWER] = { "no answer at all", PAINT_BAD, CAUSE_BY_DESTINATION, SAW_ABSENCE,
 	  { SYN_RETRIES, PLAIN("ip route get DESTINATION", "the way that the SYNs take"),
 	    PLAIN("nft list ruleset", "here and there: a rule that drops says nothing") },
 	  "Neither a RST nor an ICMP error ended it: a firewall drops the segments or their answers, the "
 	  "host is down, or its queues are full. More retries only make it take longer." },
-	{ "port_closed", "the connection was refused", PAINT_BAD, CAUSE_BY_DESTINATION, SAW_SEGMENT,
+	[CAUSE_PORT_CLOSED] = { "the connection was refused", PAINT_BAD, CAUSE_BY_DESTINATION, SAW_SEGMENT,
 	  { PLAIN("ss -ltn", "at the destination: which ports have a listener") },
 	  "Nobody listens there, or, where it is only probable, a firewall refused it: start the "
 	  "service, correct the address or the port, or look for a rule that rejects." },
-	{ "filtered", "rejected on the way", PAINT_BAD, CAUSE_BY_DESTINATION, SAW_SEGMENT,
+	[CAUSE_FILTERED] = { "rejected on the way", PAINT_BAD, CAUSE_BY_DESTINATION, SAW_SEGMENT,
 	  { PLAIN("nft list ruleset", "a reject with tcp reset, here or on the way") },
 	  "A RST came that no kernel watched here was seen to send: look for a firewall that rejects." },
-	{ "icmp_unreachable", "an ICMP error ended it", PAINT_BAD, CAUSE_BY_DESTINATION, SAW_SEGMENT,
+	[CAUSE_ICMP_UNREACHABLE] = { "an ICMP error ended it", PAINT_BAD, CAUSE_BY_DESTINATION, SAW_SEGMENT,
 	  { PLAIN("ip route get DESTINATION", "the way that the SYNs take"),
 	    PLAIN("tcpdump icmp or icmp6", "who sends the error, and its code"),
 	    PLAIN("ip neigh show", "the next hop: if it does not answer, the error is the same") },
 	  "A router or the host itself says that it cannot be reached: whoever sent the ICMP error "
 	  "knows why. Where it is only probable, the next hop may not have answered instead." },
-	{ "neighbour_failed", "the next hop did not answer", PAINT_BAD, CAUSE_BY_DESTINATION,
+	[CAUSE_NEIGHBOUR_FAILED] = { "the next hop did not answer", PAINT_BAD, CAUSE_BY_DESTINATION,
 	  SAW_SEGMENT,
 	  { PLAIN("ip neigh show", "the next hop, FAILED or INCOMPLETE"),
 	    SYSCTL("net.ipv4.neigh.default.gc_thresh3", "above so many entries none is added"),
 	    SYSCTL("net.ipv4.neigh.default.mcast_solicit", "questions asked before it gives up") },
 	  "ARP or neighbour discovery got no answer: the next hop is down, or not in this network." },
-	{ "application_cancelled", "its owner gave up", PAINT_WARN, CAUSE_BY_DESTINATION, SAW_SEGMENT,
+	[CAUSE_APPLICATION_CANCELLED] = { "its owner gave up", PAINT_WARN, CAUSE_BY_DESTINATION, SAW_SEGMENT,
 	  { PLAIN("connect() timeout", "of the application: it closed the socket"), SYN_RETRIES },
 	  "The application closed the socket before an answer came: a longer timeout helps only if "
 	  "answers do come later." },
-	{ "ports_exhausted", "no local port was left", PAINT_BAD, CAUSE_BY_SOURCE, SAW_SEGMENT,
+	[CAUSE_PORTS_EXHAUSTED] = { "no local port was left", PAINT_BAD, CAUSE_BY_SOURCE, SAW_SEGMENT,
 	  { SYSCTL("net.ipv4.ip_local_port_range", "ports to choose from, for each destination"),
 	    SYSCTL("net.ipv4.tcp_tw_reuse", "1 reuses ports in TIME_WAIT, 2 on loopback only"),
 	    SYSCTL("net.ipv4.ip_local_reserved_ports", "ports that are never chosen"),
@@ -103,36 +105,33 @@ const struct cause_row cause_rows[] = {
 		  "all destinations") },
 	  "Keep connections open and reuse them; else a wider range or a further source address "
 	  "gives more ports." },
-	{ "deferred_accept", "TCP_DEFER_ACCEPT waited for data", PAINT_WARN, CAUSE_BY_LISTENER,
+	[CAUSE_DEFERRED_ACCEPT] = { "TCP_DEFER_ACCEPT waited for data", PAINT_WARN, CAUSE_BY_LISTENER,
 	  SAW_SEGMENT,
 	  { PLAIN("setsockopt(TCP_DEFER_ACCEPT)", "of the listener: a final ACK without data is not "
 		  "enough"), SYNACK_RETRIES },
 	  "With this option the client's ACK has to bring data: for clients that do not speak first it only "
 	  "adds waiting." },
-	{ "client_reset", "the client gave up", PAINT_WARN, CAUSE_BY_ROLE, SAW_ABSENCE,
+	[CAUSE_CLIENT_RESET] = { "the client gave up", PAINT_WARN, CAUSE_BY_ROLE, SAW_ABSENCE,
 	  { PLAIN("connect() timeout", "of the client"),
 	    PLAIN("tcpshake listeners", "whether its queues are full, where they can be looked at") },
 	  "The client sent a RST instead of its final ACK, or, where it is only probable, went silent: a "
 	  "port scan, a health check, or a client that would not wait." },
-	{ "peer_reset", "the peer sent a RST", PAINT_BAD, CAUSE_BY_DESTINATION, SAW_SEGMENT,
+	[CAUSE_PEER_RESET] = { "the peer sent a RST", PAINT_BAD, CAUSE_BY_DESTINATION, SAW_SEGMENT,
 	  { PLAIN("tcp_abort_on_overflow", "of the peer: a full accept queue answers with a RST") },
 	  "A RST came before the handshake was complete: look at the peer's log, and at middleboxes that "
 	  "keep state." },
-	{ "slow_path", "the round trip was slow", PAINT_WARN, CAUSE_BY_ROLE, SAW_ABSENCE,
+	[CAUSE_SLOW_PATH] = { "the round trip was slow", PAINT_WARN, CAUSE_BY_ROLE, SAW_ABSENCE,
 	  { PLAIN("ping, mtr", "whether the path is as slow without TCP"), DROPS },
 	  "Nothing is known to have been lost: distance, a full queue on the way, or a host too busy to answer. Keeping "
 	  "connections open saves the handshake." },
-	{ "unknown", "no rule explains it", PAINT_BOLD, CAUSE_BY_ROLE, SAW_NOTHING,
+	[CAUSE_UNKNOWN] = { "no rule explains it", PAINT_BOLD, CAUSE_BY_ROLE, SAW_NOTHING,
 	  { PLAIN("tcpshake tail --json", "the records with their errno") },
 	  "No rule explains what was seen: the evidence is all there is." },
 };
 
-const size_t cause_row_count = sizeof(cause_rows) / sizeof(cause_rows[0]);
-
 const struct cause_row *cause_find(const char *code)
 {
-	for (size_t i = 0; i < cause_row_count; i++)
-		if (strcmp(cause_rows[i].code, code) == 0)
-			return &cause_rows[i];
-	return NULL;
+	int number = name_index(cause_names, CAUSE_CODES, code, strlen(code));
+
+	return number < 0 || !rows[number].meaning ? NULL : &rows[number];
 }

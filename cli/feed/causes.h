@@ -38,7 +38,6 @@ struct look {
 #define LOOKS 5
 
 struct cause_row {
-	const char *code;
 	const char *meaning; /* for the report's title */
 	enum paint paint;
 	enum cause_by by;
@@ -47,9 +46,6 @@ struct cause_row {
 	struct look looks[LOOKS]; /* up to one without a name */
 	const char *advice; /* one sentence or two; for accept_queue_full see explain_advice() */
 };
-
-extern const struct cause_row cause_rows[];
-extern const size_t cause_row_count;
 
 /* NULL for a newer daemon's code. */
 const struct cause_row *cause_find(const char *code);

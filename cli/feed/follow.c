@@ -10,7 +10,6 @@
 #include "common/clock.h"
 #include "common/log.h"
 
-#define NSEC_PER_MSEC 1000000ULL
 /* A daemon hands records on within a tenth of a second (its reader's timer, and ours). */
 #define HOLD_NS (200 * NSEC_PER_MSEC)
 #define RETRY_NS NSEC_PER_SEC

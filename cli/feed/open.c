@@ -24,7 +24,6 @@
 #define SOCKET_PATIENCE_MS 500
 /* A private daemon drains its ring and detaches its programs. */
 #define DAEMON_PATIENCE_MS 10000
-#define NSEC_PER_MSEC 1000000ULL
 #define START_PATIENCE_NS (20 * NSEC_PER_SEC)
 #define START_RETRY_MS 10
 

@@ -96,6 +96,11 @@ static struct cause get_cause(const cJSON *json)
 	};
 }
 
+bool record_is_proven(const struct cause *cause)
+{
+	return cause->certainty && strcmp(cause->certainty, certainty_names[true]) == 0;
+}
+
 static struct queue get_queue(const cJSON *json, const char *key)
 {
 	const cJSON *item = member(json, key);
@@ -209,12 +214,6 @@ static bool parse_end(const cJSON *json, struct record *r)
 
 static bool parse_listener(const cJSON *json, struct record *r)
 {
-	static const char *const events[] = {
-		[LISTEN_OPENED] = "opened",
-		[LISTEN_CLOSED] = "closed",
-		[LISTEN_CHANGED] = "changed",
-		[LISTEN_SAMPLE] = "sample",
-	};
 	struct record_listener *l = &r->listener;
 	const cJSON *overflows = member(json, "overflows");
 
@@ -223,7 +222,7 @@ static bool parse_listener(const cJSON *json, struct record *r)
 	if (!l->event_name || !l->socket || !get_u64(json, "netns", &l->netns) ||
 	    !get_endpoint(json, "local", &l->local))
 		return false;
-	l->event = name_index(events, 4, l->event_name, strlen(l->event_name));
+	l->event = name_index(change_names, CHANGES, l->event_name, strlen(l->event_name));
 	l->v6only = cJSON_IsTrue(member(json, "v6only"));
 	l->owner = get_owner(json);
 	l->owners = (uint64_t)cJSON_GetArraySize(member(json, "processes")) +
@@ -259,6 +258,16 @@ static bool parse_overflow(const cJSON *json, struct record *r)
 	o->accept = get_queue(json, "accept_queue");
 	o->interval_ns = get_ns(json, "interval_ns");
 	return true;
+}
+
+bool record_is_cookie(const struct record_overflow *o)
+{
+	return strcmp(o->action, action_names[ACTION_COOKIE]) == 0;
+}
+
+bool record_is_ack(const struct record_overflow *o)
+{
+	return strcmp(o->stage, stage_names[STAGE_ACK]) == 0;
 }
 
 static bool parse_audit(const cJSON *json, struct record *r)
@@ -325,25 +334,23 @@ static bool parse_retransmit(const cJSON *json, struct record *r)
 	return get_endpoint(json, "local", &s->local) && get_endpoint(json, "remote", &s->remote);
 }
 
+/* The types that have fields of their own in struct record. */
 static const struct {
-	const char *name;
-	enum record_type type;
 	bool (*parse)(const cJSON *json, struct record *r);
 	const char *needs;
-} types[] = {
-	{ "handshake", RECORD_HANDSHAKE, parse_handshake, "role, outcome, local and remote" },
-	{ "hello", RECORD_HELLO, parse_hello, "" },
-	{ "loss", RECORD_LOSS, parse_loss, "what, why and count" },
-	{ "bye", RECORD_BYE, parse_bye, "" },
-	{ "end", RECORD_END, parse_end, "" },
-	{ "listener", RECORD_LISTENER, parse_listener, "event, netns, socket and local" },
-	{ "overflow", RECORD_OVERFLOW, parse_overflow, "stage, queue, action, count and netns" },
-	{ "audit", RECORD_AUDIT, parse_audit, "netns and counters" },
-	{ "accept", RECORD_ACCEPT, parse_accept, "local and remote" },
-	{ "stats", RECORD_STATS, parse_stats, "" },
-	{ "reset", RECORD_RESET, parse_reset, "direction, phase, cause, local and remote" },
-	{ "retransmit", RECORD_RETRANSMIT, parse_retransmit,
-	  "segment, attempt, local and remote" },
+} types[RECORD_TYPES] = {
+	[RECORD_HELLO] = { parse_hello, "" },
+	[RECORD_HANDSHAKE] = { parse_handshake, "role, outcome, local and remote" },
+	[RECORD_LISTENER] = { parse_listener, "event, netns, socket and local" },
+	[RECORD_OVERFLOW] = { parse_overflow, "stage, queue, action, count and netns" },
+	[RECORD_AUDIT] = { parse_audit, "netns and counters" },
+	[RECORD_ACCEPT] = { parse_accept, "local and remote" },
+	[RECORD_RESET] = { parse_reset, "direction, phase, cause, local and remote" },
+	[RECORD_RETRANSMIT] = { parse_retransmit, "segment, attempt, local and remote" },
+	[RECORD_LOSS] = { parse_loss, "what, why and count" },
+	[RECORD_BYE] = { parse_bye, "" },
+	[RECORD_STATS] = { parse_stats, "" },
+	[RECORD_END] = { parse_end, "" },
 };
 
 /* All of the line and nothing else, as an object; NULL if it is none. */
@@ -384,17 +391,12 @@ static enum record_status parse_type(struct record *r, char *error, size_t size)
 		snprintf(error, size, "it has no \"type\", so it is no tcpshake record");
 		return RECORD_BAD;
 	}
-	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
-		if (strcmp(types[i].name, r->type_name) != 0)
-			continue;
-		r->type = types[i].type;
-		if (types[i].parse(r->json, r))
-			return RECORD_GOOD;
-		snprintf(error, size, "it lacks what a %s record needs: %s", types[i].name,
-			 types[i].needs);
-		return RECORD_BAD;
-	}
-	return RECORD_GOOD;
+	r->type = record_type_of(r->type_name, strlen(r->type_name));
+	if (!types[r->type].parse || types[r->type].parse(r->json, r))
+		return RECORD_GOOD;
+	snprintf(error, size, "it lacks what a %s record needs: %s", r->type_name,
+		 types[r->type].needs);
+	return RECORD_BAD;
 }
 
 enum record_status record_parse(const char *line, size_t len, struct record *r, char *error,

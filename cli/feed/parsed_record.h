@@ -15,23 +15,8 @@
 
 #include <cjson/cJSON.h>
 
-#define RECORD_VERSION 1
-
-enum record_type {
-	RECORD_OTHER, /* of a newer daemon */
-	RECORD_HELLO,
-	RECORD_HANDSHAKE,
-	RECORD_LOSS,
-	RECORD_BYE,
-	RECORD_END,
-	RECORD_LISTENER,
-	RECORD_OVERFLOW,
-	RECORD_AUDIT,
-	RECORD_ACCEPT,
-	RECORD_STATS,
-	RECORD_RESET,
-	RECORD_RETRANSMIT,
-};
+#include "common/names.h"
+#include "common/record_type.h"
 
 #define COUNT_UNKNOWN UINT64_MAX
 
@@ -115,10 +100,8 @@ struct record_stats {
 	const cJSON *outcomes;
 };
 
-enum listen_event { LISTEN_OPENED, LISTEN_CLOSED, LISTEN_CHANGED, LISTEN_SAMPLE };
-
 struct record_listener {
-	int event; /* enum listen_event, or -1 */
+	int event; /* enum listener_change, or -1 */
 	const char *event_name;
 	uint64_t netns;
 	struct endpoint local;
@@ -233,6 +216,11 @@ void record_free(struct record *r);
 
 /* One item of an audit's counters; false if it is none. */
 bool record_counter_of(const cJSON *item, struct record_counter *c);
+/* Is the cause certain? */
+bool record_is_proven(const struct cause *cause);
+/* Was the SYN answered with a cookie? Was the final ACK refused? */
+bool record_is_cookie(const struct record_overflow *o);
+bool record_is_ack(const struct record_overflow *o);
 /* A count in an object of the record; 0 if it is not there. */
 uint64_t record_count_of(const cJSON *object, const char *key);
 

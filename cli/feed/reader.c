@@ -12,13 +12,8 @@
 #include "common/lines.h"
 #include "common/log.h"
 
-#define NSEC_PER_MSEC 1000000ULL
 #define HINT_AFTER_NS (3 * NSEC_PER_SEC)
 #define NEVER UINT64_MAX
-/* Of --events; the others report where a feed begins, ends and has gaps. */
-#define SELECTABLE                                                                            \
-	(1U << RECORD_HANDSHAKE | 1U << RECORD_LISTENER | 1U << RECORD_OVERFLOW |             \
-	 1U << RECORD_AUDIT | 1U << RECORD_ACCEPT | 1U << RECORD_RESET | 1U << RECORD_RETRANSMIT)
 
 struct reader {
 	const struct options *options;
@@ -131,7 +126,7 @@ static bool is_wanted(const struct reader *r, const struct record *record)
 {
 	uint32_t events = r->options->event_mask;
 
-	if (events && ((1U << record->type) & SELECTABLE & ~events))
+	if (events && ((1U << record->type) & STREAM_RECORDS & ~events))
 		return false;
 	return input_state(r->input)->live || record_is_wanted(&r->options->filter, record);
 }

@@ -6,6 +6,7 @@
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -13,8 +14,7 @@
 
 #include "common/buf.h"
 
-#define STATE_LISTEN 10
-#define ALL_BUT_LISTENERS (0xfffU & ~(1U << STATE_LISTEN) & ~1U)
+#define ALL_BUT_LISTENERS (0xfffU & ~(1U << TCP_LISTEN) & ~1U)
 
 static int compare(const void *a_use, const void *b_use)
 {

@@ -137,13 +137,13 @@ void listener_list_add(struct listener_list *list, const char *line, size_t len)
 		return;
 	if (e.record.type == RECORD_HELLO)
 		listener_list_clear(list);
-	if (e.record.type == RECORD_HELLO || strcmp(e.record.type_name, "probe") == 0)
+	if (e.record.type == RECORD_HELLO || e.record.type == RECORD_PROBE)
 		evidence_take(&list->evidence, &e.record);
 	if (e.record.type != RECORD_LISTENER || !is_wanted(list, &e.record)) {
 		record_free(&e.record);
 		return;
 	}
-	if (e.record.listener.event == LISTEN_CLOSED) {
+	if (e.record.listener.event == CHANGE_CLOSED) {
 		take_out(list, &e.record.listener);
 		record_free(&e.record);
 		return;

@@ -26,7 +26,7 @@ static void take(void *view, const struct record *r, const char *line, size_t le
 	struct listeners *v = view;
 
 	if (r->type == RECORD_LISTENER || r->type == RECORD_HELLO ||
-	    strcmp(r->type_name, "probe") == 0)
+	    r->type == RECORD_PROBE)
 		listener_list_add(v->list, line, len);
 }
 

@@ -12,6 +12,7 @@
 
 #include "bpf/event.h"
 #include "common/duration.h"
+#include "common/names.h"
 
 /* The most that a sentence may have on a line of its own. */
 #define SENTENCE_COLUMNS 200
@@ -30,16 +31,13 @@ static const struct {
 	[OUTCOME_OVERFLOW] = { PAINT_BAD, NULL },
 };
 
-static const struct {
-	const char *why;
-	const char *meaning;
-} loss_reasons[] = {
-	{ "ring_full", "the kernel's ring buffer was full" },
-	{ "map_full", "a map of the kernel side was full" },
-	{ "rate_limit", "more came in a second than are passed on" },
-	{ "slow_reader", "this reader was too slow" },
-	{ "write_error", "this file could not be written" },
-	{ "nested", "a program was interrupted by itself" },
+static const char *const loss_meanings[LOSS_WHYS] = {
+	[LOSS_RING_FULL] = "the kernel's ring buffer was full",
+	[LOSS_MAP_FULL] = "a map of the kernel side was full",
+	[LOSS_RATE_LIMIT] = "more came in a second than are passed on",
+	[LOSS_SLOW_READER] = "this reader was too slow",
+	[LOSS_WRITE_ERROR] = "this file could not be written",
+	[LOSS_NESTED] = "a program was interrupted by itself",
 };
 
 bool render_is_wide(const struct style *style)
@@ -141,7 +139,7 @@ static void put_flags(struct line *l, unsigned flags)
 static void put_cause(struct line *l, const struct cause *cause)
 {
 	const struct cause_row *row = cause->code ? cause_find(cause->code) : NULL;
-	bool proven = cause->certainty && strcmp(cause->certainty, "proven") == 0;
+	bool proven = record_is_proven(cause);
 
 	if (!cause->code)
 		return;
@@ -327,6 +325,7 @@ static void render_handshake(struct line *l, const struct record *r)
 static void render_loss(struct line *l, const struct record *r)
 {
 	const struct record_loss *loss = &r->loss;
+	int why = name_index(loss_why_names, LOSS_WHYS, loss->why, strlen(loss->why));
 	char text[64];
 
 	render_time(l, r);
@@ -334,11 +333,9 @@ static void render_loss(struct line *l, const struct record *r)
 	line_put(l, PAINT_LOUD, text);
 	render_extra(l, PAINT_BAD, NULL, loss->what);
 	render_extra(l, PAINT_BAD, NULL, loss->why);
-	for (size_t i = 0; i < sizeof(loss_reasons) / sizeof(loss_reasons[0]); i++) {
-		if (strcmp(loss_reasons[i].why, loss->why) != 0)
-			continue;
+	if (why >= 0 && loss_meanings[why]) {
 		line_put(l, PAINT_NONE, ": ");
-		line_put(l, PAINT_NONE, loss_reasons[i].meaning);
+		line_put(l, PAINT_NONE, loss_meanings[why]);
 	}
 	line_end(l);
 }
@@ -385,7 +382,7 @@ static void render_bye(struct line *l, const struct record *r)
 	line_end(l);
 }
 
-/* A type of a newer daemon: its name, and all it says. */
+/* Any type, a newer daemon's too: its name, and all fields. */
 static void render_other(struct line *l, const struct record *r)
 {
 	static const char *const common[] = { "v", "type", "seq", "ts", "mono_ns" };
@@ -412,22 +409,28 @@ static void render_other(struct line *l, const struct record *r)
 	line_end(l);
 }
 
-static void (*const renderers[])(struct line *l, const struct record *r) = {
-	[RECORD_OTHER] = render_other, [RECORD_HELLO] = render_hello,
-	[RECORD_LOSS] = render_loss,   [RECORD_HANDSHAKE] = render_handshake,
-	[RECORD_BYE] = render_bye,     [RECORD_END] = NULL, /* an answer: the reader's matter */
-	[RECORD_LISTENER] = render_listener, [RECORD_OVERFLOW] = render_overflow,
+/* An answer: the reader's matter. */
+static void render_nothing(struct line *l, const struct record *r)
+{
+	(void)l;
+	(void)r;
+}
+
+/* Those that have none are shown as they came. */
+static void (*const renderers[RECORD_TYPES])(struct line *l, const struct record *r) = {
+	[RECORD_HELLO] = render_hello,	      [RECORD_HANDSHAKE] = render_handshake,
+	[RECORD_LISTENER] = render_listener,  [RECORD_OVERFLOW] = render_overflow,
 	[RECORD_AUDIT] = render_audit_record, [RECORD_ACCEPT] = render_accept,
-	[RECORD_STATS] = render_other, [RECORD_RESET] = render_reset,
-	[RECORD_RETRANSMIT] = render_retransmit,
+	[RECORD_RESET] = render_reset,	      [RECORD_RETRANSMIT] = render_retransmit,
+	[RECORD_LOSS] = render_loss,	      [RECORD_BYE] = render_bye,
+	[RECORD_END] = render_nothing,
 };
 
 void render_record(struct buf *b, const struct style *style, const struct record *r)
 {
 	struct line l = { .out = b, .style = style };
 
-	if (renderers[r->type])
-		renderers[r->type](&l, r);
+	(renderers[r->type] ? renderers[r->type] : render_other)(&l, r);
 }
 
 void render_header(struct buf *b, const struct style *style)

@@ -85,7 +85,7 @@ static void put_owner(struct line *l, const struct owner *owner, uint64_t owners
 void render_listener(struct line *l, const struct record *r)
 {
 	const struct record_listener *s = &r->listener;
-	bool quiet = s->event == LISTEN_SAMPLE;
+	bool quiet = s->event == CHANGE_SAMPLE;
 
 	render_time(l, r);
 	line_put(l, quiet ? PAINT_DIM : PAINT_BOLD, "listener");
@@ -118,9 +118,9 @@ void render_listener(struct line *l, const struct record *r)
 void render_overflow(struct line *l, const struct record *r)
 {
 	const struct record_overflow *o = &r->overflow;
-	bool cookie = strcmp(o->action, "cookie") == 0;
+	bool cookie = record_is_cookie(o);
 	bool three_quarters = o->cause.code &&
-			      strcmp(o->cause.code, "syn_queue_three_quarters") == 0;
+			      strcmp(o->cause.code, cause_names[CAUSE_SYN_QUEUE_THREE_QUARTERS]) == 0;
 	char text[96];
 
 	render_time(l, r);
@@ -139,7 +139,7 @@ void render_overflow(struct line *l, const struct record *r)
 	if (o->interval_ns != NS_UNKNOWN)
 		put_duration(l, PAINT_NONE, "within", o->interval_ns);
 	/* The others are in the words already. */
-	if (o->cause.code && strcmp(o->cause.code, "unknown") == 0)
+	if (o->cause.code && strcmp(o->cause.code, cause_names[CAUSE_UNKNOWN]) == 0)
 		put_word(l, PAINT_WARN, "cause", o->cause.code);
 	if (o->cause.certainty)
 		put_word(l, PAINT_NONE, NULL, o->cause.certainty);

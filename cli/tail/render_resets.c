@@ -8,24 +8,20 @@
 
 #include "bpf/event.h"
 #include "common/duration.h"
+#include "common/names.h"
 
 /* Ordinary ends of connections are no news; the rest is in bold. */
 static enum paint reset_paint(const char *cause)
 {
-	static const struct {
-		const char *cause;
-		enum paint paint;
-	} paints[] = {
-		{ "port_closed", PAINT_BAD },	   { "refused", PAINT_BAD },
-		{ "abort_on_overflow", PAINT_BAD }, { "invalid", PAINT_WARN },
-		{ "abort", PAINT_WARN },	   { "peer", PAINT_WARN },
-		{ "no_connection", PAINT_NONE },   { "late", PAINT_NONE },
+	static const enum paint paints[RESET_CAUSES] = {
+		[RESET_PORT_CLOSED] = PAINT_BAD, [RESET_REFUSED] = PAINT_BAD,
+		[RESET_ABORT_ON_OVERFLOW] = PAINT_BAD, [RESET_INVALID] = PAINT_WARN,
+		[RESET_ABORT] = PAINT_WARN, [RESET_PEER] = PAINT_WARN,
+		[RESET_NO_CONNECTION] = PAINT_NONE, [RESET_LATE] = PAINT_NONE,
 	};
+	int number = name_index(reset_cause_names, RESET_CAUSES, cause, strlen(cause));
 
-	for (size_t i = 0; i < sizeof(paints) / sizeof(paints[0]); i++)
-		if (strcmp(paints[i].cause, cause) == 0)
-			return paints[i].paint;
-	return PAINT_BOLD;
+	return number < 0 ? PAINT_BOLD : paints[number];
 }
 
 void render_reset(struct line *l, const struct record *r)

@@ -83,7 +83,7 @@ static void add_tally(struct tally *tallies, const char *word, int column)
 static void add_handshake(struct summary *s, const struct record *r)
 {
 	const struct record_handshake *h = &r->handshake;
-	bool proven = h->cause.certainty && strcmp(h->cause.certainty, "proven") == 0;
+	bool proven = record_is_proven(&h->cause);
 
 	if (h->cause.code)
 		add_tally(s->causes, h->cause.code, !proven);
@@ -128,9 +128,9 @@ static void add_overflow(struct summary *s, const struct record *r)
 {
 	const struct record_overflow *o = &r->overflow;
 
-	if (strcmp(o->action, "cookie") == 0)
+	if (record_is_cookie(o))
 		return;
-	if (strcmp(o->stage, "ack") == 0)
+	if (record_is_ack(o))
 		s->refused_acks += o->count;
 	else
 		s->refused_syns += o->count;
@@ -151,14 +151,13 @@ static void add_hello(struct summary *s, const struct record *r)
 
 void summary_add(struct summary *s, const struct record *r)
 {
-	static void (*const adders[])(struct summary *, const struct record *) = {
+	static void (*const adders[RECORD_TYPES])(struct summary *, const struct record *) = {
 		[RECORD_HELLO] = add_hello,
 		[RECORD_HANDSHAKE] = add_handshake,
 		[RECORD_LOSS] = add_loss,
 		[RECORD_BYE] = add_bye,
 		[RECORD_OVERFLOW] = add_overflow,
 		[RECORD_RESET] = add_reset,
-		[RECORD_RETRANSMIT] = NULL, /* and what is not listed */
 	};
 
 	if (adders[r->type])

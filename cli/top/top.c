@@ -23,7 +23,6 @@
 #include "common/clock.h"
 #include "common/log.h"
 
-#define NSEC_PER_MSEC 1000000ULL
 /* The screen is sampled, the numbers are not: nobody reads faster than this. */
 #define FRAME_NS (250 * NSEC_PER_MSEC)
 #define MESSAGE_NS (6 * NSEC_PER_SEC)

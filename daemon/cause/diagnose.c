@@ -9,29 +9,6 @@
 #include "common/duration.h"
 #include "common/names.h"
 
-const char *const cause_names[CAUSE_CODES] = {
-	[CAUSE_NONE] = "none",
-	[CAUSE_ACCEPT_QUEUE_FULL] = "accept_queue_full",
-	[CAUSE_SYN_QUEUE_FULL] = "syn_queue_full",
-	[CAUSE_SYN_QUEUE_THREE_QUARTERS] = "syn_queue_three_quarters",
-	[CAUSE_SYN_LOST] = "syn_lost",
-	[CAUSE_SYNACK_LOST] = "synack_lost",
-	[CAUSE_ACK_LOST] = "ack_lost",
-	[CAUSE_SEGMENT_LOST] = "segment_lost",
-	[CAUSE_NO_ANSWER] = "no_answer",
-	[CAUSE_PORT_CLOSED] = "port_closed",
-	[CAUSE_FILTERED] = "filtered",
-	[CAUSE_ICMP_UNREACHABLE] = "icmp_unreachable",
-	[CAUSE_NEIGHBOUR_FAILED] = "neighbour_failed",
-	[CAUSE_APPLICATION_CANCELLED] = "application_cancelled",
-	[CAUSE_PORTS_EXHAUSTED] = "ports_exhausted",
-	[CAUSE_DEFERRED_ACCEPT] = "deferred_accept",
-	[CAUSE_CLIENT_RESET] = "client_reset",
-	[CAUSE_PEER_RESET] = "peer_reset",
-	[CAUSE_SLOW_PATH] = "slow_path",
-	[CAUSE_UNKNOWN] = "unknown",
-};
-
 /* What a rule has found; true, since it applies. */
 __attribute__((format(printf, 4, 5))) static bool say(struct cause *cause, enum cause_code code,
 						      bool proven, const char *format, ...)

@@ -10,34 +10,8 @@
 #include <stdint.h>
 
 #include "bpf/event.h"
+#include "common/names.h"
 #include "daemon/queues/overflow.h"
-
-/* Append only: cause_names, the schema and `tcpshake explain` follow. */
-enum cause_code {
-	CAUSE_NONE, /* nothing to explain */
-	CAUSE_ACCEPT_QUEUE_FULL,
-	CAUSE_SYN_QUEUE_FULL,
-	CAUSE_SYN_QUEUE_THREE_QUARTERS,
-	CAUSE_SYN_LOST,
-	CAUSE_SYNACK_LOST,
-	CAUSE_ACK_LOST,
-	CAUSE_SEGMENT_LOST,
-	CAUSE_NO_ANSWER,
-	CAUSE_PORT_CLOSED,
-	CAUSE_FILTERED,
-	CAUSE_ICMP_UNREACHABLE,
-	CAUSE_NEIGHBOUR_FAILED,
-	CAUSE_APPLICATION_CANCELLED,
-	CAUSE_PORTS_EXHAUSTED,
-	CAUSE_DEFERRED_ACCEPT,
-	CAUSE_CLIENT_RESET,
-	CAUSE_PEER_RESET,
-	CAUSE_SLOW_PATH,
-	CAUSE_UNKNOWN,
-	CAUSE_CODES,
-};
-
-extern const char *const cause_names[CAUSE_CODES];
 
 struct cause {
 	enum cause_code code;

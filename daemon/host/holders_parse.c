@@ -2,11 +2,10 @@
 #include "daemon/host/holders.h"
 
 #include <ctype.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-
-#define STATE_LISTEN 0x0a /* TCP_LISTEN of include/net/tcp_states.h */
 
 struct cursor {
 	const char *at, *end;
@@ -86,7 +85,7 @@ enum holders_line holders_parse_line(const char *line, size_t len, uint16_t fami
 	    !take_end(&c, family, remote, &remote_port) || !take_hex(&c, 2, &state) ||
 	    !take(&c, ' '))
 		return HOLDERS_NO_SOCKET;
-	if (state != STATE_LISTEN)
+	if (state != TCP_LISTEN)
 		return HOLDERS_OTHER_STATE;
 	/* tx_queue:rx_queue, timer:when, retransmits, uid, timeout, inode */
 	if (!take_hex(&c, 8, &sent) || !take(&c, ':') || !take_hex(&c, 8, &queued) ||

@@ -59,7 +59,7 @@ static void put_handshakes(const struct daemon *d, const struct counters *c, str
 				exposition_start(e, "_total");
 				exposition_label(e, "role", role_names[role]);
 				exposition_label(e, "cause", cause_names[code]);
-				exposition_label(e, "certainty", proven ? "proven" : "probable");
+				exposition_label(e, "certainty", certainty_names[proven]);
 				exposition_value(e, d->causes[role][code][proven]);
 			}
 		}
@@ -84,7 +84,7 @@ static void put_segments(const struct counters *c, struct exposition *e)
 				continue;
 			exposition_start(e, "_total");
 			exposition_label(e, "direction", direction == RESET_SENT ? "sent" : "received");
-			exposition_label(e, "cause", reset_cause_name(cause));
+			exposition_label(e, "cause", reset_cause_names[cause]);
 			exposition_value(e, counters_resets(c, direction, cause));
 		}
 	}
@@ -100,9 +100,9 @@ static void put_refusals(const struct daemon *d, struct exposition *e)
 				if (!overflow_possible(stage, queue, action))
 					continue;
 				exposition_start(e, "_total");
-				exposition_label(e, "stage", overflow_stage_name(stage));
-				exposition_label(e, "queue", overflow_queue_name(queue));
-				exposition_label(e, "action", overflow_action_name(action));
+				exposition_label(e, "stage", stage_names[stage]);
+				exposition_label(e, "queue", queue_names[queue]);
+				exposition_label(e, "action", action_names[action]);
 				exposition_value(e, queues_refused(d->queues, stage, queue, action));
 			}
 		}

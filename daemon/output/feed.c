@@ -16,15 +16,6 @@
 #define KEEP_BYTES (256 * 1024) /* of an empty buffer */
 #define LAST_BYTES (8 * 1024) /* what loss records and `bye` may need */
 
-static const char *const loss_why_names[LOSS_WHYS] = {
-	[LOSS_SLOW_READER] = "slow_reader",
-	[LOSS_WRITE_ERROR] = "write_error",
-	[LOSS_RING_FULL] = "ring_full",
-	[LOSS_RATE_LIMIT] = "rate_limit",
-	[LOSS_MAP_FULL] = "map_full",
-	[LOSS_NESTED] = "nested",
-};
-
 static const char *const loss_what_names[LOSS_WHATS - RECORD_TYPES] = {
 	[LOSS_BEGINNING - RECORD_TYPES] = "beginning",
 	[LOSS_TRANSITION - RECORD_TYPES] = "transition",
@@ -111,9 +102,8 @@ static size_t backlog(const struct feed *f)
 
 static void append(struct feed *f, enum record_type type, const char *body, size_t len)
 {
-	buf_lit(&f->out, "{\"v\":1,\"type\":\"");
-	buf_str(&f->out, record_type_names[type]);
-	buf_lit(&f->out, "\",\"seq\":");
+	record_type_open(&f->out, type);
+	buf_lit(&f->out, ",\"seq\":");
 	buf_u64(&f->out, ++f->seq);
 	buf_lit(&f->out, ",");
 	buf_mem(&f->out, body, len);
@@ -136,9 +126,12 @@ static const char *what_name(int what)
 
 static int what_index(const char *name)
 {
-	int what = name ? name_index(record_type_names, RECORD_TYPES, name, strlen(name)) : -1;
+	int what;
 
-	if (what >= 0 || !name)
+	if (!name)
+		return -1;
+	what = record_type_of(name, strlen(name));
+	if (what != RECORD_OTHER)
 		return what;
 	what = name_index(loss_what_names, LOSS_WHATS - RECORD_TYPES, name, strlen(name));
 	return what < 0 ? -1 : what + RECORD_TYPES;
@@ -415,7 +408,7 @@ static void lose_written(struct feed *f, const char *line, size_t len)
 	const char *type = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(r, "type"));
 	const char *what = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(r, "what"));
 	const char *why = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(r, "why"));
-	int of = type ? name_index(record_type_names, RECORD_TYPES, type, strlen(type)) : -1;
+	enum record_type of = type ? record_type_of(type, strlen(type)) : RECORD_OTHER;
 	int lost = what_index(what);
 	int reason = why ? name_index(loss_why_names, LOSS_WHYS, why, strlen(why)) : -1;
 
@@ -423,8 +416,8 @@ static void lose_written(struct feed *f, const char *line, size_t len)
 		f->lost[reason][lost] += (uint64_t)cJSON_GetNumberValue(
 			cJSON_GetObjectItemCaseSensitive(r, "count"));
 		f->untold = true;
-	} else if (of >= 0) {
-		lose(f, (enum record_type)of);
+	} else if (of != RECORD_OTHER) {
+		lose(f, of);
 		f->tally[of].records--; /* a file holds nothing that was not offered */
 		f->tally[of].lost++;
 	}

@@ -14,6 +14,7 @@
 
 #include "common/buf.h"
 #include "common/filter.h"
+#include "common/names.h"
 #include "daemon/records/record.h"
 
 struct feed;
@@ -59,16 +60,6 @@ struct feed_tally feed_tally(const struct feed *f, enum record_type type);
 
 /* What is lost besides records: the beginning of an attempt, a change of state. */
 enum loss_what { LOSS_BEGINNING = RECORD_TYPES, LOSS_TRANSITION, LOSS_WHATS };
-
-enum loss_why {
-	LOSS_SLOW_READER,
-	LOSS_WRITE_ERROR,
-	LOSS_RING_FULL,
-	LOSS_RATE_LIMIT,
-	LOSS_MAP_FULL,
-	LOSS_NESTED,
-	LOSS_WHYS,
-};
 
 /*
  * The daemon lost something (`what`: enum record_type or loss_what) before any feed could have it. To

@@ -96,14 +96,17 @@ uint32_t listener_peak(const struct listener *listener);
 void listeners_scan_begin(struct listeners *l);
 void listeners_scan_end(struct listeners *l);
 
-/* The same listener; NULL if none is known, or if several share the port and fit equally. */
+/*
+ * The listener that takes a connection to this address: the bound address first, then the
+ * wildcards, as the kernel's lookup does. NULL if none is known, or if several share the port and
+ * fit equally.
+ */
 const struct listener *listeners_at(const struct listeners *l, uint32_t netns, const uint8_t *addr,
 				    uint16_t port);
 
 /*
- * The owner of the listener that took a connection to this address: the bound address first,
- * then the wildcards, as the kernel's lookup does. NULL if none is known, or if SO_REUSEPORT
- * sockets of different processes share the port and any of them may have taken it.
+ * The owner of that listener. NULL if none is known, or if SO_REUSEPORT sockets of different
+ * processes share the port and any of them may have taken the connection.
  */
 const struct listener_owner *listeners_owner(const struct listeners *l, uint32_t netns,
 					     const uint8_t *addr, uint16_t port);

@@ -6,29 +6,6 @@
 #include "common/addr.h"
 #include "daemon/records/parts.h"
 
-static const char *const change_names[CHANGES] = {
-	[CHANGE_OPENED] = "opened",
-	[CHANGE_CLOSED] = "closed",
-	[CHANGE_CHANGED] = "changed",
-	[CHANGE_SAMPLE] = "sample",
-};
-
-static const char *const stage_names[STAGES] = {
-	[STAGE_SYN] = "syn",
-	[STAGE_ACK] = "ack",
-};
-
-static const char *const queue_names[QUEUES] = {
-	[QUEUE_ACCEPT] = "accept",
-	[QUEUE_SYN] = "syn",
-};
-
-static const char *const action_names[ACTIONS] = {
-	[ACTION_DROPPED] = "dropped",
-	[ACTION_RESET] = "reset",
-	[ACTION_COOKIE] = "cookie",
-};
-
 static const char *const evidence_names[EVIDENCES] = {
 	[EVIDENCE_KFREE_SKB] = "kfree_skb",
 	[EVIDENCE_SYNACK_RETRANSMIT] = "synack_retransmit",
@@ -47,26 +24,11 @@ static const bool is_immediate[EVIDENCES] = {
 	[EVIDENCE_GET_COOKIE_SOCK] = true,
 };
 
-static const char *const code_names[CODES] = {
-	[CODE_ACCEPT_QUEUE_FULL] = "accept_queue_full",
-	[CODE_SYN_QUEUE_FULL] = "syn_queue_full",
-	[CODE_SYN_QUEUE_THREE_QUARTERS] = "syn_queue_three_quarters",
+static const enum cause_code causes[CODES] = {
+	[CODE_ACCEPT_QUEUE_FULL] = CAUSE_ACCEPT_QUEUE_FULL,
+	[CODE_SYN_QUEUE_FULL] = CAUSE_SYN_QUEUE_FULL,
+	[CODE_SYN_QUEUE_THREE_QUARTERS] = CAUSE_SYN_QUEUE_THREE_QUARTERS,
 };
-
-const char *overflow_stage_name(enum overflow_stage stage)
-{
-	return stage_names[stage];
-}
-
-const char *overflow_queue_name(enum overflow_queue queue)
-{
-	return queue_names[queue];
-}
-
-const char *overflow_action_name(enum overflow_action action)
-{
-	return action_names[action];
-}
 
 bool overflow_possible(enum overflow_stage stage, enum overflow_queue queue,
 		       enum overflow_action action)
@@ -211,13 +173,10 @@ void record_overflow(struct buf *b, const struct overflow_report *r)
 	buf_lit(b, ",\"evidence\":\"");
 	buf_str(b, evidence_names[r->finding.evidence]);
 	buf_lit(b, "\",\"cause\":{\"code\":\"");
-	buf_str(b, code_names[r->finding.code]);
-	buf_lit(b, "\",\"certainty\":");
-	if (r->finding.proven)
-		buf_lit(b, "\"proven\"");
-	else
-		buf_lit(b, "\"probable\"");
-	buf_lit(b, ",\"detail\":");
+	buf_str(b, cause_names[causes[r->finding.code]]);
+	buf_lit(b, "\",\"certainty\":\"");
+	buf_str(b, certainty_names[r->finding.proven]);
+	buf_lit(b, "\",\"detail\":");
 	put_detail(b, r);
 	buf_lit(b, "},");
 	put_count(b, "netns", r->netns);

@@ -4,21 +4,10 @@
 #define TCPSHAKE_QUEUE_RECORD_H
 
 #include "common/buf.h"
+#include "common/names.h"
 #include "daemon/host/identity.h"
 #include "daemon/queues/listeners.h"
 #include "daemon/queues/overflow.h"
-
-enum listener_change {
-	CHANGE_OPENED,
-	CHANGE_CLOSED,
-	CHANGE_CHANGED, /* its backlog, its port or its owners */
-	CHANGE_SAMPLE,
-	CHANGES,
-};
-
-const char *overflow_stage_name(enum overflow_stage stage);
-const char *overflow_queue_name(enum overflow_queue queue);
-const char *overflow_action_name(enum overflow_action action);
 
 /* Is there any such refusal? */
 bool overflow_possible(enum overflow_stage stage, enum overflow_queue queue,

@@ -9,16 +9,6 @@
 #include "common/names.h"
 #include "daemon/records/parts.h"
 
-const char *const record_type_names[RECORD_TYPES] = {
-	[RECORD_HELLO] = "hello",	[RECORD_HANDSHAKE] = "handshake",
-	[RECORD_LISTENER] = "listener", [RECORD_OVERFLOW] = "overflow",
-	[RECORD_AUDIT] = "audit",	[RECORD_ACCEPT] = "accept",
-	[RECORD_RESET] = "reset",	[RECORD_RETRANSMIT] = "retransmit",
-	[RECORD_LOSS] = "loss",
-	[RECORD_BYE] = "bye",		[RECORD_STATS] = "stats",
-	[RECORD_PROBE] = "probe",	[RECORD_END] = "end",
-};
-
 const enum record_type record_of_kind[EVENT_KINDS] = {
 	[EVENT_HANDSHAKE] = RECORD_HANDSHAKE, [EVENT_LISTENER] = RECORD_LISTENER,
 	[EVENT_OVERFLOW] = RECORD_OVERFLOW,   [EVENT_ACCEPT] = RECORD_ACCEPT,
@@ -134,10 +124,9 @@ static void put_cause(struct buf *b, const struct cause *cause)
 {
 	buf_lit(b, ",\"cause\":{\"code\":\"");
 	buf_str(b, cause_names[cause->code]);
-	if (cause->proven)
-		buf_lit(b, "\",\"certainty\":\"proven\",\"detail\":");
-	else
-		buf_lit(b, "\",\"certainty\":\"probable\",\"detail\":");
+	buf_lit(b, "\",\"certainty\":\"");
+	buf_str(b, certainty_names[cause->proven]);
+	buf_lit(b, "\",\"detail\":");
 	buf_json_str(b, cause->detail, sizeof(cause->detail));
 	buf_lit(b, "}");
 }

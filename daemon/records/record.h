@@ -12,36 +12,10 @@
 
 #include "bpf/event.h"
 #include "common/buf.h"
+#include "common/record_type.h"
 #include "daemon/cause/diagnose.h"
 #include "daemon/host/identity.h"
 #include "daemon/queues/listeners.h"
-
-enum record_type {
-	RECORD_HELLO,
-	RECORD_HANDSHAKE,
-	RECORD_LISTENER,
-	RECORD_OVERFLOW,
-	RECORD_AUDIT,
-	RECORD_ACCEPT,
-	RECORD_RESET,
-	RECORD_RETRANSMIT,
-	RECORD_LOSS,
-	RECORD_BYE,
-	RECORD_STATS,
-	RECORD_PROBE,
-	RECORD_END,
-	RECORD_TYPES,
-};
-
-/* Those a reader may choose from; the others belong to every feed. */
-#define STREAM_RECORDS \
-	(1U << RECORD_HANDSHAKE | 1U << RECORD_LISTENER | 1U << RECORD_OVERFLOW | 1U << RECORD_AUDIT | \
-	 1U << RECORD_ACCEPT | 1U << RECORD_RESET | 1U << RECORD_RETRANSMIT)
-
-/* Of these, those that nobody gets unless asked for. */
-#define OPTIONAL_RECORDS (1U << RECORD_ACCEPT | 1U << RECORD_RETRANSMIT)
-
-extern const char *const record_type_names[RECORD_TYPES];
 
 /* What each kind of event becomes. */
 extern const enum record_type record_of_kind[EVENT_KINDS];

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "daemon/records/segment_record.h"
 
+#include "common/names.h"
 #include "daemon/records/parts.h"
 #include "daemon/records/record.h"
 
@@ -17,19 +18,15 @@ static const char *const phase_names[PHASES] = {
 	[PHASE_CLOSING] = "closing",
 };
 
-static const struct {
-	const char *name, *detail;
-} causes[RESET_CAUSES] = {
-	[RESET_PORT_CLOSED] = { "port_closed", "a SYN came for a port where nobody listens" },
-	[RESET_NO_CONNECTION] = { "no_connection",
-				  "a segment came for a connection that does not exist" },
-	[RESET_ABORT] = { "abort", "the local application ended the connection" },
-	[RESET_ABORT_ON_OVERFLOW] = { "abort_on_overflow",
-				      "the accept queue was full, and tcp_abort_on_overflow is set" },
-	[RESET_INVALID] = { "invalid", "an unacceptable segment came for the connection" },
-	[RESET_LATE] = { "late", "a segment came after the connection was closed here" },
-	[RESET_REFUSED] = { "refused", "the SYN was answered with a RST" },
-	[RESET_PEER] = { "peer", "the peer ended the connection" },
+static const char *const details[RESET_CAUSES] = {
+	[RESET_PORT_CLOSED] = "a SYN came for a port where nobody listens",
+	[RESET_NO_CONNECTION] = "a segment came for a connection that does not exist",
+	[RESET_ABORT] = "the local application ended the connection",
+	[RESET_ABORT_ON_OVERFLOW] = "the accept queue was full, and tcp_abort_on_overflow is set",
+	[RESET_INVALID] = "an unacceptable segment came for the connection",
+	[RESET_LATE] = "a segment came after the connection was closed here",
+	[RESET_REFUSED] = "the SYN was answered with a RST",
+	[RESET_PEER] = "the peer ended the connection",
 };
 
 static const char *const aborts[ABORTS] = {
@@ -40,11 +37,6 @@ static const char *const aborts[ABORTS] = {
 	[ABORT_DESTROYED] = "the connection was destroyed from outside, as by ss -K",
 	[ABORT_TIMER] = "the kernel gave it up: no answer to keepalives, or nobody held it any more",
 };
-
-const char *reset_cause_name(enum reset_cause cause)
-{
-	return causes[cause].name;
-}
 
 static void put_conn(struct buf *b, const uint8_t *local_addr, uint16_t local_port,
 		     const uint8_t *remote_addr, uint16_t remote_port, uint32_t client_isn)
@@ -81,9 +73,9 @@ void record_reset(struct buf *b, const struct event_reset *e, const char *reason
 	else
 		buf_lit(b, "null");
 	buf_lit(b, ",\"cause\":\"");
-	buf_str(b, causes[e->cause].name);
+	buf_str(b, reset_cause_names[e->cause]);
 	buf_lit(b, "\",\"detail\":\"");
-	buf_str(b, detail ? detail : causes[e->cause].detail);
+	buf_str(b, detail ? detail : details[e->cause]);
 	buf_lit(b, "\"");
 	if (e->has_isn)
 		put_conn(b, e->local_addr, e->local_port, e->remote_addr, e->remote_port,

@@ -7,8 +7,6 @@
 #include "common/buf.h"
 #include "daemon/queues/listeners.h"
 
-const char *reset_cause_name(enum reset_cause cause);
-
 /* `reason`: the kernel's name, NULL if it gives none. `owner`: of the listener on that port. */
 void record_reset(struct buf *b, const struct event_reset *e, const char *reason,
 		  const struct listener_owner *owner);

@@ -11,10 +11,15 @@
 #include <string.h>
 
 #include "cli/options.h"
+#include "cli/view.h"
 #include "common/duration.h"
 #include "tests/fuzz/fuzz.h"
 
-static const char *const views[] = { "tail", "listeners", "stats", "explain", "record", "doctor" };
+static const struct view views[] = {
+	{ .name = "tail", .bit = VIEW_TAIL },	  { .name = "listeners", .bit = VIEW_LISTENERS },
+	{ .name = "stats", .bit = VIEW_STATS },	  { .name = "explain", .bit = VIEW_EXPLAIN },
+	{ .name = "doctor", .bit = VIEW_DOCTOR }, { .name = "record", .bit = VIEW_RECORD, .operand = "FILE" },
+};
 
 /* One line, whatever was given. */
 static void check_error(const char *error)
@@ -82,7 +87,7 @@ static void take_pair(struct filter *f, char *line)
 	*value = '=';
 }
 
-static void take_flags(const char *view, char **lines, int count)
+static void take_flags(const struct view *view, char **lines, int count)
 {
 	struct options o = { .socket = DEFAULT_SOCKET };
 	char *argv[34] = { (char *)(uintptr_t)"tcpshake" };
@@ -90,7 +95,7 @@ static void take_flags(const char *view, char **lines, int count)
 	for (int i = 0; i < count; i++)
 		argv[i + 1] = lines[i];
 	optind = 0; /* begin anew, with the GNU extensions */
-	if (cli_options_parse(&o, view, strcmp(view, "record") ? NULL : "FILE", count + 1, argv) == STATUS_OK)
+	if (cli_options_parse(&o, view, count + 1, argv) == STATUS_OK)
 		check_round_trip(&o.filter);
 	cli_options_free(&o);
 }
@@ -130,7 +135,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		char *moved[32];
 
 		memcpy(moved, flags, sizeof(flags[0]) * (size_t)count);
-		take_flags(views[i], moved, count);
+		take_flags(&views[i], moved, count);
 	}
 	while (count)
 		free(flags[--count]);

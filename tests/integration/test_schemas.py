@@ -11,8 +11,8 @@ EXAMPLES = env.SCHEMAS / "examples"
 VALID = sorted((EXAMPLES / "valid").glob("*.json"))
 INVALID = sorted((EXAMPLES / "invalid").glob("*.json"))
 REASONS = json.loads((EXAMPLES / "invalid.json").read_text())
-TYPES = ["hello", "handshake", "loss", "bye", "end", "probe", "listener", "overflow", "audit",
-         "accept", "stats", "reset", "retransmit", "explain", "explain_summary", "doctor"]
+RECORD = json.loads((env.SCHEMAS / "record.schema.json").read_text())
+TYPES = RECORD["properties"]["type"]["enum"]
 
 
 @pytest.fixture(scope="module")
@@ -67,9 +67,22 @@ def test_invalid_is_one_step_from_valid(path, open_validator):
     assert 1 <= len(errors) <= 4, errors
 
 
-def test_valid_and_invalid_for_every_type():
-    for examples in (VALID, INVALID):
-        assert {json.loads(path.read_text()).get("type") for path in examples} >= set(TYPES)
+def examples(name):
+    """Records of a type: the files, and what its schema has as `examples`."""
+    files = [json.loads(path.read_text()) for path in VALID]
+    own = json.loads((env.SCHEMAS / f"{name}.schema.json").read_text()).get("examples", [])
+    return [record for record in files if record["type"] == name] + own
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_examples_of_every_type(name, open_validator, closed_validator):
+    """There are some, they are valid, and without what the schema requires they are not."""
+    required = json.loads((env.SCHEMAS / f"{name}.schema.json").read_text())["required"]
+    assert examples(name)
+    for record in examples(name):
+        assert list(schema.leaves(closed_validator.iter_errors(record))) == []
+        for key in required:
+            assert not open_validator.is_valid({k: v for k, v in record.items() if k != key}), key
 
 
 def test_new_fields_are_additions(open_validator, closed_validator):
@@ -106,34 +119,57 @@ def test_compiled_schemas_agree(strict, open_validator, closed_validator):
             assert quick(changed) == slow.is_valid(changed), (path.name, "without", key)
 
 
+def test_types_are_those_of_the_c_table():
+    """Each with a schema of its own, which record.schema.json leads to."""
+    header = (env.ROOT / "common" / "record_type.h").read_text()
+    rows = dict(re.findall(r'^\trow\(\w+, "(\w+)", (\w+)\)', header, re.M))
+    assert sorted(rows) == sorted(TYPES)
+    assert [branch["if"]["properties"]["type"]["const"] for branch in RECORD["allOf"]] == TYPES
+    assert [branch["then"]["$ref"] for branch in RECORD["allOf"]] == [f"{t}.schema.json" for t in TYPES]
+
+
+def test_chosen_types_are_counted():
+    """`bye` has the totals of all types that --events chooses from."""
+    header = (env.ROOT / "common" / "record_type.h").read_text()
+    streamed = re.findall(r'^\trow\(\w+, "(\w+)", (?:STREAMED|OPTIONAL)\)', header, re.M)
+    bye = json.loads((env.SCHEMAS / "bye.schema.json").read_text())["properties"]
+    for totals in (bye["totals"], bye["feed"]["properties"]["types"]):
+        assert sorted(totals["properties"]) == sorted(streamed)
+
+
 def c_table(name):
-    """The words of a table in common/names.c, in the order of their enum in bpf/event.h."""
+    """The words of a table in common/names.c, by their constant."""
     source = (env.ROOT / "common" / "names.c").read_text()
     body = re.search(r"\*const %s\[\w*\] = \{(.*?)\};" % name, source, re.S).group(1)
     return dict(re.findall(r'\[(\w+)\]\s*=\s*"(\w+)"', body))
 
 
+@pytest.mark.parametrize("name,schema_name,path", [
+    ("role", "common", ["$defs", "role"]), ("outcome", "common", ["$defs", "outcome"]),
+    ("cause", "common", ["$defs", "cause_code"]), ("change", "listener", ["properties", "event"]),
+    ("stage", "overflow", ["properties", "stage"]), ("queue", "overflow", ["properties", "queue"]),
+    ("action", "overflow", ["properties", "action"]), ("reset_cause", "reset", ["properties", "cause"]),
+    ("loss_why", "loss", ["properties", "why"])])
+def test_words_are_those_of_the_c_tables(name, schema_name, path):
+    node = json.loads((env.SCHEMAS / f"{schema_name}.schema.json").read_text())
+    for key in path:
+        node = node[key]
+    assert sorted(node["enum"]) == sorted(set(c_table(f"{name}_names").values()) - {"none"})
+
+
 def c_enum(name):
-    header = (env.ROOT / "bpf" / "event.h").read_text()
-    header = re.sub(r"/\*.*?\*/", "", header, flags=re.S)
-    body = re.search(r"enum %s \{(.*?)\};" % name, header, re.S).group(1)
+    text = "".join((env.ROOT / path).read_text() for path in ("bpf/event.h", "common/names.h"))
+    text = re.sub(r"/\*.*?\*/", "", text, flags=re.S)
+    body = re.search(r"enum %s \{(.*?)\};" % name, text, re.S).group(1)
     return re.findall(r"\w+", body)[:-1]  # the last one counts
 
 
-@pytest.mark.parametrize("name", ["role", "outcome"])
-def test_words_are_those_of_the_c_tables(name):
+@pytest.mark.parametrize("name,enum", [("role", "role"), ("outcome", "outcome"), ("cause", "cause_code")])
+def test_words_are_in_the_order_of_their_enum(name, enum):
     table = c_table(f"{name}_names")
-    words = [table[constant] for constant in c_enum(name)]
+    words = [table[constant] for constant in c_enum(enum)]
     common = json.loads((env.SCHEMAS / "common.schema.json").read_text())
-    assert common["$defs"][name]["enum"] == words
-
-
-def test_causes_are_those_that_explain_knows():
-    """In the same order: both are append-only."""
-    source = (env.ROOT / "cli" / "explain" / "causes.c").read_text()
-    rows = re.search(r"cause_rows\[\] = \{(.*?)^\};", source, re.S | re.M).group(1)
-    common = json.loads((env.SCHEMAS / "common.schema.json").read_text())
-    assert common["$defs"]["cause_code"]["enum"] == re.findall(r'^\t\{ "(\w+)"', rows, re.M)
+    assert common["$defs"][enum]["enum"] == [word for word in words if word != "none"]
 
 
 def test_every_outcome_is_counted():

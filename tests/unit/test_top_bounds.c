@@ -193,7 +193,7 @@ static void test_filters_keep_peaks(void **state)
 	struct top_line l;
 
 	(void)state;
-	put(m, listening(SECOND, LISTEN_SAMPLE, "a", "0.0.0.0", 443, 1, 16, 15));
+	put(m, listening(SECOND, CHANGE_SAMPLE, "a", "0.0.0.0", 443, 1, 16, 15));
 	put(m, handshake(SECOND, ROLE_PASSIVE, OUTCOME_ESTABLISHED, 10));
 	assert_int_equal(top_filter_parse("outcome failed", &f, error, sizeof(error)), 0);
 	top_model_set_filter(m, &f);
@@ -226,7 +226,7 @@ static void test_unwanted_listeners(void **state)
 		struct record r;
 
 		snprintf(socket, sizeof(socket), "%x", i + 1);
-		r = listening(SECOND, LISTEN_SAMPLE, socket, "0.0.0.0", 1 + i % 60000, 0, 16, 0);
+		r = listening(SECOND, CHANGE_SAMPLE, socket, "0.0.0.0", 1 + i % 60000, 0, 16, 0);
 		if (i > TOP_ROWS_MAX)
 			r.netns = r.listener.netns = 5;
 		put(m, r);
@@ -239,7 +239,7 @@ static void test_unwanted_listeners(void **state)
 	top_model_set_source_filter(m, NULL);
 	for (unsigned i = 0; i < TOP_ROWS_MAX + 10; i++) {
 		snprintf(socket, sizeof(socket), "%x", i + 1);
-		put(m, listening(SECOND, LISTEN_SAMPLE, socket, "0.0.0.0", 1 + i, 0, 16, 0));
+		put(m, listening(SECOND, CHANGE_SAMPLE, socket, "0.0.0.0", 1 + i, 0, 16, 0));
 	}
 	assert_true(line_named(q, m, TOP_LISTENERS, TOP_1S, 2 * SECOND,
 			       "others (no room for their rows)", &l));
@@ -271,11 +271,11 @@ static void test_cgroups(void **state)
 		put(late, r);
 		put(early, r);
 	}
-	r = listening(100 * SECOND, LISTEN_SAMPLE, "a", "0.0.0.0", 443, 0, 16, 0);
+	r = listening(100 * SECOND, CHANGE_SAMPLE, "a", "0.0.0.0", 443, 0, 16, 0);
 	r.cgroup_path = deep;
 	put(late, r);
 	put(early, r);
-	r = listening(100 * SECOND, LISTEN_SAMPLE, "b", "0.0.0.0", 80, 0, 16, 0);
+	r = listening(100 * SECOND, CHANGE_SAMPLE, "b", "0.0.0.0", 80, 0, 16, 0);
 	r.cgroup_path = "/system.slice";
 	put(late, r);
 	put(early, r);

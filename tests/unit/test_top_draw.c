@@ -30,8 +30,8 @@ static void fill(struct top_model *m)
 	struct record r;
 
 	put(m, hello);
-	put(m, listening(190 * SECOND, LISTEN_SAMPLE, "a", "0.0.0.0", 443, 17, 16, 17));
-	put(m, listening(190 * SECOND, LISTEN_SAMPLE, "b", "::", 8080, 0, 128, 64));
+	put(m, listening(190 * SECOND, CHANGE_SAMPLE, "a", "0.0.0.0", 443, 17, 16, 17));
+	put(m, listening(190 * SECOND, CHANGE_SAMPLE, "b", "::", 8080, 0, 128, 64));
 	for (unsigned i = 0; i < 100; i++) {
 		put(m, handshake((150 + i / 2) * SECOND, ROLE_ACTIVE, OUTCOME_ESTABLISHED, 40000 + i));
 		put(m, handshake((150 + i / 2) * SECOND, ROLE_PASSIVE, OUTCOME_ESTABLISHED, 1000000 + i));
@@ -182,7 +182,7 @@ static void test_report(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 300; i++) {
-		r = listening(190 * SECOND, LISTEN_SAMPLE, "c", "10.0.0.2", 10000 + i, 0, 128, 0);
+		r = listening(190 * SECOND, CHANGE_SAMPLE, "c", "10.0.0.2", 10000 + i, 0, 128, 0);
 		r.listener.netns = 1000 + i;
 		put(s->m, r);
 	}
@@ -247,8 +247,8 @@ static void test_rows_stay_chosen(void **state)
 	row = s->ui.selected[TOP_LISTENERS];
 	assert_int_equal(s->ui.order[TOP_LISTENERS].selected, 1);
 	/* It moves to the top, and stays the one that is chosen. */
-	put(s->m, listening(199 * SECOND, LISTEN_SAMPLE, "b", "::", 8080, 129, 128, 129));
-	put(s->m, listening(199 * SECOND, LISTEN_SAMPLE, "a", "0.0.0.0", 443, 0, 16, 0));
+	put(s->m, listening(199 * SECOND, CHANGE_SAMPLE, "b", "::", 8080, 129, 128, 129));
+	put(s->m, listening(199 * SECOND, CHANGE_SAMPLE, "a", "0.0.0.0", 443, 0, 16, 0));
 	draw(s);
 	assert_int_equal(s->ui.order[TOP_LISTENERS].selected, 0);
 	assert_int_equal(s->ui.order[TOP_LISTENERS].rows[0], row);

@@ -177,13 +177,13 @@ static void test_listeners(void **state)
 	struct top_line l;
 
 	(void)state;
-	put(m, listening(SECOND, LISTEN_OPENED, "a1", "0.0.0.0", 443, 0, 128, 0));
-	put(m, listening(SECOND, LISTEN_SAMPLE, "a2", "0.0.0.0", 443, 100, 128, 129));
-	put(m, listening(SECOND, LISTEN_SAMPLE, "a3", "0.0.0.0", 443, 5, 128, 8));
-	put(m, listening(3 * SECOND, LISTEN_SAMPLE, "a3", "0.0.0.0", 443, 6, 128, 7));
+	put(m, listening(SECOND, CHANGE_OPENED, "a1", "0.0.0.0", 443, 0, 128, 0));
+	put(m, listening(SECOND, CHANGE_SAMPLE, "a2", "0.0.0.0", 443, 100, 128, 129));
+	put(m, listening(SECOND, CHANGE_SAMPLE, "a3", "0.0.0.0", 443, 5, 128, 8));
+	put(m, listening(3 * SECOND, CHANGE_SAMPLE, "a3", "0.0.0.0", 443, 6, 128, 7));
 	/* One of another address and of another port, which have it all to themselves. */
-	put(m, listening(SECOND, LISTEN_OPENED, "b", "10.0.0.3", 443, 0, 16, 0));
-	put(m, listening(SECOND, LISTEN_OPENED, "c", "::", 80, 0, 16, 0));
+	put(m, listening(SECOND, CHANGE_OPENED, "b", "10.0.0.3", 443, 0, 16, 0));
+	put(m, listening(SECOND, CHANGE_OPENED, "c", "::", 80, 0, 16, 0));
 	put(m, handshake(SECOND, ROLE_PASSIVE, OUTCOME_ESTABLISHED, 10));
 	put(m, overflow(SECOND, "syn", "dropped", 3));
 	put(m, overflow(2 * SECOND, "ack", "dropped", 4));
@@ -212,12 +212,12 @@ static void test_listeners(void **state)
 	assert_true(line_named(q, m, TOP_LISTENERS, TOP_10S, 4 * SECOND, "[::]:80", &l));
 	assert_int_equal(top_line_count(&l, SLOT_HANDSHAKES), 1);
 
-	put(m, listening(5 * SECOND, LISTEN_CLOSED, "a2", "0.0.0.0", 443, 0, 0, 0));
+	put(m, listening(5 * SECOND, CHANGE_CLOSED, "a2", "0.0.0.0", 443, 0, 0, 0));
 	assert_true(line_named(q, m, TOP_LISTENERS, TOP_1S, 6 * SECOND, "0.0.0.0:443", &l));
 	assert_int_equal(l.sockets, 2);
 	assert_int_equal(l.len, 6);
-	put(m, listening(5 * SECOND, LISTEN_CLOSED, "a1", "0.0.0.0", 443, 0, 0, 0));
-	put(m, listening(5 * SECOND, LISTEN_CLOSED, "a3", "0.0.0.0", 443, 0, 0, 0));
+	put(m, listening(5 * SECOND, CHANGE_CLOSED, "a1", "0.0.0.0", 443, 0, 0, 0));
+	put(m, listening(5 * SECOND, CHANGE_CLOSED, "a3", "0.0.0.0", 443, 0, 0, 0));
 	assert_false(line_named(q, m, TOP_LISTENERS, TOP_1S, 6 * SECOND, "0.0.0.0:443", &l));
 	assert_true(line_named(q, m, TOP_LISTENERS, TOP_10S, 6 * SECOND, "0.0.0.0:443", &l));
 	/* A feed begins with every listener there is. */
@@ -231,7 +231,7 @@ static void test_ipv6_only_listeners(void **state)
 {
 	struct top_model *m = begin();
 	struct top_query *q = top_query_new();
-	struct record r = listening(SECOND, LISTEN_OPENED, "c", "::", 443, 0, 16, 0);
+	struct record r = listening(SECOND, CHANGE_OPENED, "c", "::", 443, 0, 16, 0);
 	struct top_line l;
 
 	(void)state;
@@ -261,7 +261,7 @@ static void test_focus(void **state)
 	struct record r;
 
 	(void)state;
-	put(m, listening(SECOND, LISTEN_OPENED, "a1", "0.0.0.0", 443, 0, 128, 0));
+	put(m, listening(SECOND, CHANGE_OPENED, "a1", "0.0.0.0", 443, 0, 128, 0));
 	for (unsigned i = 0; i < 20; i++) {
 		r = handshake(SECOND + i, ROLE_PASSIVE, i % 4 ? OUTCOME_ESTABLISHED : OUTCOME_TIMEOUT, i);
 		if (i % 4 == 0)

@@ -79,7 +79,7 @@ static void put_hello(struct top_model *m, const char *line)
 static void test_unseen_queues(void **state)
 {
 	struct shown *s = show(120, 40);
-	struct record r = listening(190 * SECOND, LISTEN_SAMPLE, "d", "0.0.0.0", 81, 0, 0, 0);
+	struct record r = listening(190 * SECOND, CHANGE_SAMPLE, "d", "0.0.0.0", 81, 0, 0, 0);
 	const char *text, *line;
 
 	(void)state;

@@ -29,7 +29,7 @@ struct top_column {
 	bool mixed; /* only with several network namespaces */
 	bool ascending; /* by nature: names */
 	void (*put)(const struct top_cell *at, const struct top_line *l);
-	/* What it sorts by; `name` where that is NULL. */
+	/* What it sorts by; NULL: the text that it shows. */
 	uint64_t (*value)(const struct top_line *l);
 };
 

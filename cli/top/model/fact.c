@@ -73,7 +73,7 @@ static void set_cause(struct top_names *n, const struct cause *cause, struct top
 	fact->code = (uint8_t)top_table_put(&n->codes, &key, &added);
 	if (!fact->code)
 		fact->code = TOP_CODE_OTHER;
-	if (cause->certainty && strcmp(cause->certainty, "proven") == 0)
+	if (record_is_proven(cause))
 		fact->flags |= TOP_PROVEN;
 	fact->detail = keep_detail(n, cause->detail);
 }
@@ -124,8 +124,8 @@ static void of_overflow(struct top_names *n, const struct record *r, struct top_
 
 	fact->kind = TOP_OVERFLOW;
 	fact->count = (uint32_t)(o->count < UINT32_MAX ? o->count : UINT32_MAX);
-	fact->flags |= strcmp(o->stage, "ack") == 0 ? TOP_AT_ACK : 0;
-	fact->flags |= strcmp(o->action, "cookie") == 0 ? TOP_COOKIE : 0;
+	fact->flags |= record_is_ack(o) ? TOP_AT_ACK : 0;
+	fact->flags |= record_is_cookie(o) ? TOP_COOKIE : 0;
 	if (o->has_listener)
 		set_local(fact, &o->listener);
 	if (o->has_remote)
@@ -155,7 +155,7 @@ bool top_fact_of(struct top_names *n, const struct record *r, uint64_t mono_ns,
 	case RECORD_LOSS:
 		fact->kind = TOP_LOSS;
 		fact->count = (uint32_t)(r->loss.count < UINT32_MAX ? r->loss.count : UINT32_MAX);
-		fact->flags = strcmp(r->loss.why, "rate_limit") == 0 ? TOP_LIMITED : 0;
+		fact->flags = strcmp(r->loss.why, loss_why_names[LOSS_RATE_LIMIT]) == 0 ? TOP_LIMITED : 0;
 		return true;
 	case RECORD_AUDIT:
 		fact->kind = TOP_AUDIT;

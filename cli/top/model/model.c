@@ -172,7 +172,7 @@ static void add_listener(struct top_model *m, const struct record *r, uint64_t m
 
 	key.id = strtoull(l->socket, NULL, 16);
 	key.netns = (uint32_t)l->netns;
-	if (l->event == LISTEN_CLOSED || !l->local.numeric) {
+	if (l->event == CHANGE_CLOSED || !l->local.numeric) {
 		close_socket(m, &key);
 		return;
 	}

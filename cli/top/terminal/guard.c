@@ -64,8 +64,7 @@ static void pass_on(pid_t child, const siginfo_t *info)
 		kill(child, info->si_signo);
 }
 
-/* -1 while it runs, else its exit status; signals have been dealt with. */
-/* Whatever the other said at its end: is the terminal as it was? */
+/* The child may have died before it put the terminal back as it was. */
 static void restore_if_needed(const struct terminal *t)
 {
 	struct termios now;
@@ -77,6 +76,7 @@ static void restore_if_needed(const struct terminal *t)
 	restore(t);
 }
 
+/* -1 while the child runs, else its exit status. */
 static int look_after(pid_t child, const struct terminal *t)
 {
 	int status;

@@ -80,7 +80,7 @@ class Checker:
         return found or ["refused by the compiled schemas, but not by jsonschema"]
 
 
-NOTES = {"$comment", "$schema", "$id", "$defs", "title", "description"}
+NOTES = {"$comment", "$schema", "$id", "$defs", "title", "description", "examples"}
 
 
 def compile_schemas(name="record.schema.json", strict=False):
