@@ -76,17 +76,20 @@ static int wait_input(struct ask *a, int ms, bool output)
 		{ .fd = output ? STDOUT_FILENO : -1 }, /* only for POLLERR */
 	};
 
+	/* What came last may have been more than there was time for. */
+	bool more = input_due_at(a->input) == 0;
+
 	if (a->signals->stops)
 		return -EINTR;
-	if (poll(fds, 3, ms) < 0)
+	if (poll(fds, 3, more ? 0 : ms) < 0)
 		return errno == EINTR ? 0 : -errno;
 	if (fds[1].revents)
 		signals_read(a->signals);
 	if (a->signals->stops || fds[2].revents & (POLLERR | POLLHUP))
 		return -EINTR;
-	if (fds[0].revents)
-		input_run(a->input, true);
-	return fds[0].revents ? 1 : 0;
+	if (fds[0].revents || more)
+		input_run(a->input, fds[0].revents);
+	return fds[0].revents || more;
 }
 
 static int report_gone(struct ask *a)
