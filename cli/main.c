@@ -221,15 +221,18 @@ int main(int argc, char **argv)
 	struct options options = { .socket = DEFAULT_SOCKET };
 	const struct view *view = NULL, *chosen;
 	enum exit_status status;
+	int at;
 
 	fill_standard_descriptors();
 	log_init("tcpshake", LOG_LEVEL_INFO);
-	if (argc > 1 && argv[1][0] != '-') {
-		view = find_view(argv[1]);
+	at = cli_options_find_view(argc, argv);
+	if (at) {
+		view = find_view(argv[at]);
 		if (!view)
-			return unknown_view(argv[1]);
+			return unknown_view(argv[at]);
+		/* What is left are the options, and the view's operand. */
+		memmove(argv + at, argv + at + 1, (size_t)(argc - at) * sizeof(*argv));
 		argc--;
-		argv++;
 	}
 	chosen = view ? view : default_view(argc, argv);
 	status = cli_options_parse(&options, chosen, argc, argv);

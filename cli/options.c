@@ -185,8 +185,7 @@ static enum exit_status check(struct options *o, const struct view *v, int argc,
 	if (operand && optind < argc)
 		o->file = argv[optind++];
 	if (optind < argc) {
-		log_error("unexpected argument '%s'; the view comes first: tcpshake %s [options]",
-			  argv[optind], view);
+		log_error("unexpected argument '%s'; see tcpshake %s --help", argv[optind], view);
 		return STATUS_USAGE;
 	}
 	if (needs && (!o->file || !*o->file)) {
@@ -232,6 +231,21 @@ enum exit_status cli_options_parse(struct options *o, const struct view *view, i
 		return STATUS_USAGE;
 	}
 	return check(o, view, argc, argv);
+}
+
+int cli_options_find_view(int argc, char **argv)
+{
+	struct option_parser parser;
+	char shorts[sizeof(parser.shorts) + 1] = "+"; /* getopt: stop at the first that is no option */
+	int at;
+
+	options_begin(&parser, cli_options_table());
+	strcat(shorts, parser.shorts);
+	while (getopt_long(argc, argv, shorts, parser.longs, NULL) != -1)
+		;
+	at = optind < argc ? optind : 0;
+	optind = 0; /* glibc: begin anew */
+	return at;
 }
 
 bool cli_options_fit(const struct view *view, int argc, char **argv)

@@ -38,6 +38,8 @@ struct options {
 	bool version;
 };
 
+/* Where in argv the view is, which options may come before; 0: none is named. */
+int cli_options_find_view(int argc, char **argv);
 struct view;
 
 /*

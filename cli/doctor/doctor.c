@@ -7,8 +7,8 @@
 #include "cli/doctor/host.h"
 #include "cli/doctor/model.h"
 #include "cli/feed/private.h"
-#include "cli/doctor/sysctl.h"
-#include "cli/text/text.h"
+#include "cli/host/sysctl.h"
+#include "cli/text/output.h"
 #include "cli/view.h"
 
 #include <errno.h>
@@ -98,9 +98,9 @@ static int ask(struct doctor_view *v)
 	if (!err)
 		err = ask_question(a, "listeners", take_listener, v);
 	if (!err) {
-		v->pid = ask_pid(a);
+		v->pid = input_daemon(ask_input(a));
 		v->listed = true;
-		snprintf(v->from, sizeof(v->from), "%s", ask_name(a));
+		snprintf(v->from, sizeof(v->from), "%s", input_state(ask_input(a))->name);
 		/* While it lives: a private one is gone with ask_close(). */
 		doctor_look_at_host(&v->doctor, v->pid);
 	}
@@ -174,21 +174,14 @@ static void put(struct doctor_view *v, const struct style *style, struct buf *b)
 static enum exit_status print(struct doctor_view *v)
 {
 	struct style style;
-	struct buf b = { 0 };
-	enum exit_status status = STATUS_OK;
+	struct output out = { 0 };
+	int err;
 
 	terminal_detect(&style, v->options->color);
-	put(v, &style, &b);
-	errno = 0;
-	if (b.failed) {
-		log_error("out of memory");
-		status = STATUS_FAILED;
-	} else if ((fwrite(b.data, 1, b.len, stdout) != b.len || fflush(stdout)) && errno != EPIPE) {
-		log_error("cannot write to standard output: %s", strerror(errno));
-		status = STATUS_FAILED;
-	}
-	buf_free(&b);
-	return status;
+	put(v, &style, &out.buf);
+	err = output_print(&out);
+	buf_free(&out.buf);
+	return err ? STATUS_FAILED : STATUS_OK;
 }
 
 /* Something that tcpshaked does not run without. */

@@ -52,7 +52,7 @@ static const struct place places[] = {
 	  "mount -t cgroup2 cgroup2 /sys/fs/cgroup" },
 };
 
-/* The effective capabilities; false if /proc does not tell. */
+/* The effective capabilities; false if /proc does not say. */
 static bool read_capabilities(pid_t pid, uint64_t *effective)
 {
 	char path[64], line[256];

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #include "cli/listeners/listener_list.h"
-#include "cli/doctor/ports.h"
+#include "cli/host/ports.h"
 #include "cli/text/terminal.h"
 
 #include "common/buf.h"

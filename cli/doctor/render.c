@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "cli/doctor/model.h"
 #include "cli/text/line.h"
+#include "cli/text/text.h"
 
 #include <stdio.h>
 
@@ -121,36 +122,23 @@ void doctor_render(const struct doctor *d, const struct doctor_source *from,
 	b->failed |= d->findings.failed;
 }
 
-static void put_string(struct buf *b, const char *key, const char *value)
-{
-	buf_lit(b, ",\"");
-	buf_str(b, key);
-	buf_lit(b, "\":");
-	if (*value)
-		buf_json_str(b, value, SIZE_MAX);
-	else
-		buf_lit(b, "null");
-}
-
 void doctor_json(const struct doctor *d, struct buf *b)
 {
 	for (size_t i = 0; i < doctor_count(d); i++) {
 		const struct doctor_finding *f = doctor_at(d, i);
 
 		record_type_open(b, RECORD_DOCTOR);
-		put_string(b, "about", doctor_about_names[f->about]);
-		put_string(b, "name", f->name);
-		put_string(b, "verdict", doctor_verdict_names[f->verdict]);
-		put_string(b, "value", f->value);
+		json_string(b, "about", doctor_about_names[f->about]);
+		json_string(b, "name", f->name);
+		json_string(b, "verdict", doctor_verdict_names[f->verdict]);
+		json_string(b, "value", *f->value ? f->value : NULL);
 		if (f->about == DOCTOR_KERNEL || f->about == DOCTOR_PRIVILEGE || f->about == DOCTOR_MOUNT)
 			buf_str(b, f->required ? ",\"required\":true" : ",\"required\":false");
-		if (f->netns) {
-			buf_lit(b, ",\"netns\":");
-			buf_u64(b, f->netns);
-		}
-		put_string(b, "detail", f->detail);
+		if (f->netns)
+			json_number(b, "netns", f->netns);
+		json_string(b, "detail", *f->detail ? f->detail : NULL);
 		if (*f->advice)
-			put_string(b, "advice", f->advice);
+			json_string(b, "advice", f->advice);
 		buf_lit(b, "}\n");
 	}
 	b->failed |= d->findings.failed;

@@ -3,12 +3,10 @@
 #include "cli/explain/model.h"
 #include "cli/explain/render.h"
 #include "cli/feed/reader.h"
-#include "cli/doctor/sysctl.h"
+#include "cli/host/sysctl.h"
 #include "cli/text/terminal.h"
-#include "cli/text/text.h"
 #include "cli/view.h"
 
-#include <errno.h>
 #include <linux/types.h>
 #include <stdio.h>
 #include <string.h>
@@ -54,33 +52,13 @@ static bool read_sysctl(void *ctx, const struct explain_cause *c, const char *na
 	return sysctls_read(ctx, name, c->netns, c->process.known ? c->process.pid : 0, out, size);
 }
 
-static void put_json(struct explain_view *v, const struct explain_source *from)
-{
-	struct buf text = { 0 };
-	size_t start = 0;
-
-	explain_json(v->model, from, &text);
-	for (size_t i = 0; i < text.len; i++) {
-		if (text.data[i] != '\n')
-			continue;
-		if (v->style.terminal)
-			text_append_json(&v->out.buf, text.data + start, i - start);
-		else
-			buf_mem(&v->out.buf, text.data + start, i - start);
-		buf_lit(&v->out.buf, "\n");
-		start = i + 1;
-	}
-	v->out.buf.failed = v->out.buf.failed || text.failed;
-	buf_free(&text);
-}
-
-static enum exit_status print(struct explain_view *v, const struct reader_report *report)
+static enum exit_status print(struct explain_view *v, const struct input_report *report)
 {
 	const struct explain_totals *t = explain_totals(v->model);
 	struct explain_source from = { .recorded = v->options->from,
 				       .most = v->style.terminal ? MOST_ON_TERMINAL : SIZE_MAX };
 	struct sysctls sysctls;
-	int err;
+	struct buf text = { 0 };
 
 	sysctls_open(&sysctls);
 	from.host.ctx = &sysctls;
@@ -88,21 +66,14 @@ static enum exit_status print(struct explain_view *v, const struct reader_report
 	if (t->has_host && !t->mixed && sysctls_are_of(t->host, t->boot_id))
 		from.host.sysctl = read_sysctl;
 	if (v->options->json)
-		put_json(v, &from);
+		explain_json(v->model, &from, &text);
 	else
 		explain_render(v->model, &from, report, &v->style, &v->out.buf);
 	sysctls_close(&sysctls);
-	if (v->out.buf.failed) {
-		log_error("out of memory");
-		return STATUS_FAILED;
-	}
-	errno = 0;
-	err = fwrite(v->out.buf.data, 1, v->out.buf.len, stdout) != v->out.buf.len || fflush(stdout);
-	/* `tcpshake explain | head` has what it wanted. */
-	if (!err || errno == EPIPE)
-		return STATUS_OK;
-	log_error("cannot write to standard output: %s", strerror(errno));
-	return STATUS_FAILED;
+	output_json(&v->out, v->style.terminal, text.data, text.len);
+	v->out.buf.failed = v->out.buf.failed || text.failed;
+	buf_free(&text);
+	return output_print(&v->out) < 0 ? STATUS_FAILED : STATUS_OK;
 }
 
 enum exit_status explain_run(const struct options *o)
@@ -110,7 +81,7 @@ enum exit_status explain_run(const struct options *o)
 	static const struct reader_ops ops = { .record = take, .resized = resized };
 	struct options options = *o;
 	struct explain_view v = { .options = &options, .model = explain_new() };
-	struct reader_report report = { 0 };
+	struct input_report report = { 0 };
 	enum exit_status status = STATUS_FAILED;
 
 	if (!o->from && !o->duration_ns)

@@ -59,9 +59,8 @@ void *explain_append(struct explain *e, struct array *a, size_t size)
 static void *item_of(struct explain *e, struct keyset *keys, const void *key, struct array *a,
 		     size_t size, bool *added)
 {
-	size_t number = keyset_put(keys, key);
+	size_t number = keyset_put(keys, key, added);
 
-	*added = number == a->count;
 	if (number == KEYSET_NONE) {
 		e->failed = true;
 		return NULL;
@@ -206,7 +205,7 @@ static enum cause_by by_of(const struct cause_row *row, bool passive)
 	return by;
 }
 
-/* The number of its cause; NO_CAUSE if it tells none. */
+/* The number of its cause; NO_CAUSE if it has none. */
 static uint32_t take_cause(struct explain *e, const struct record *r, bool passive, int8_t *weight)
 {
 	const struct record_handshake *h = &r->handshake;

@@ -25,7 +25,7 @@
 #include <stdint.h>
 
 #include "bpf/event.h"
-#include "cli/explain/causes.h"
+#include "cli/feed/causes.h"
 #include "cli/feed/evidence.h"
 #include "cli/feed/parsed_record.h"
 
@@ -48,7 +48,7 @@ struct explain_cause {
 	char code[CODE_SIZE];
 	const struct cause_row *row; /* NULL: a newer daemon's code */
 	enum cause_by by; /* not CAUSE_BY_ROLE */
-	uint64_t netns; /* 0: not told */
+	uint64_t netns; /* 0: not reported */
 	bool has_at; /* never by source; by listener only if there is one */
 	char addr[ADDR_SIZE];
 	uint16_t port;
@@ -72,7 +72,7 @@ struct explain_totals {
 	char from[TS_SIZE], to[TS_SIZE];
 	/* Whose feed it is; `mixed` if of several hosts or boots. */
 	bool has_host, mixed;
-	char host[ADDR_SIZE], boot_id[ADDR_SIZE]; /* boot_id: "" if not told */
+	char host[ADDR_SIZE], boot_id[ADDR_SIZE]; /* boot_id: "" if not reported */
 	struct evidence evidence; /* what was seen there; of several feeds what all of them saw */
 	bool slow_wanted; /* a daemon was asked to find what is slow (--slow) */
 };

@@ -4,7 +4,7 @@
 #define TCPSHAKE_EXPLAIN_MODEL_INTERNAL_H
 
 #include "cli/explain/model.h"
-#include "cli/explain/keyset.h"
+#include "common/keyset.h"
 
 #define NO_CAUSE UINT32_MAX
 #define USUAL_SAMPLES 15
@@ -24,7 +24,7 @@ struct cause_key {
 	char comm[COMM_SIZE]; /* by source */
 };
 
-/* A listener that the feed told of. */
+/* A listener that the feed reported. */
 struct listener_facts {
 	uint64_t limit, oldest_wait_ns;
 	bool v6only;

@@ -141,10 +141,11 @@ static void settle(struct explain *e, uint32_t *numbers)
 
 	for (size_t i = 0; i < e->causes.count; i++) {
 		struct cause_key key = settled(e, keyset_at(&e->cause_keys, i));
-		size_t number = keyset_put(&keys, &key);
+		bool added;
+		size_t number = keyset_put(&keys, &key, &added);
 
 		c = NULL;
-		if (number == settled_causes.count)
+		if (added)
 			c = explain_append(e, &settled_causes, sizeof(*c));
 		else if (number == KEYSET_NONE)
 			e->failed = true;
@@ -244,7 +245,7 @@ static int compare_causes(const void *a, const void *b)
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
 		if (keys[i][0] != keys[i][1])
 			return keys[i][0] < keys[i][1] ? 1 : -1;
-	/* The same feed is always told the same way. */
+	/* The same feed always gives the same report. */
 	order = strcmp(x->code, y->code);
 	if (!order)
 		order = strcmp(x->addr, y->addr);
@@ -256,7 +257,7 @@ static int compare_causes(const void *a, const void *b)
 	return order;
 }
 
-/* Where all handshakes were counted at their other side there is nothing left to tell. */
+/* Where all handshakes were counted at their other side nothing is left to report. */
 static void drop_empty(struct explain *e)
 {
 	struct explain_cause *c = causes_of(e);

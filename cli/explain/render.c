@@ -71,11 +71,6 @@ static void put_title(struct report *r, size_t rank, const struct explain_cause 
 
 static void put_whose(struct report *r, const struct explain_cause *c)
 {
-	static const char *const by[] = {
-		[CAUSE_BY_LISTENER] = "listener",
-		[CAUSE_BY_DESTINATION] = "destination",
-		[CAUSE_BY_SOURCE] = "source",
-	};
 	char text[ADDR_SIZE + COMM_SIZE + 128] = "", ns[40] = "";
 	bool ipv6 = strchr(c->addr, ':');
 	int used = 0;
@@ -93,7 +88,7 @@ static void put_whose(struct report *r, const struct explain_cause *c)
 			 c->process.comm, (unsigned long long)c->process.pid, used ? "" : ns);
 	else if (!used)
 		snprintf(text, sizeof(text), "a process that is not known%s", ns);
-	labelled(r, by[c->by], text);
+	labelled(r, cause_by_names[c->by], text);
 }
 
 static void put_harm(struct report *r, const struct explain_cause *c)
@@ -286,7 +281,7 @@ static void put_resets(struct report *r)
 }
 
 /* What stands between this report and the truth, and what it leaves out. */
-static void put_notes(struct report *r, const struct reader_report *report, size_t shown)
+static void put_notes(struct report *r, const struct input_report *report, size_t shown)
 {
 	const struct explain_totals *t = explain_totals(r->explain);
 	uint64_t skipped = report->bad + report->foreign + report->oversized + report->cut;
@@ -320,7 +315,7 @@ static bool several_namespaces(const struct explain *e)
 }
 
 void explain_render(const struct explain *e, const struct explain_source *from,
-		    const struct reader_report *report, const struct style *style, struct buf *b)
+		    const struct input_report *report, const struct style *style, struct buf *b)
 {
 	struct report r = { .explain = e, .from = from, .width = DEFAULT_WIDTH,
 			    .line = { .out = b, .style = style } };

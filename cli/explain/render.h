@@ -17,7 +17,7 @@ struct explain_source {
 };
 
 void explain_render(const struct explain *e, const struct explain_source *from,
-		    const struct reader_report *report, const struct style *style, struct buf *b);
+		    const struct input_report *report, const struct style *style, struct buf *b);
 /* A line a cause, and one that sums up. */
 void explain_json(const struct explain *e, const struct explain_source *from, struct buf *b);
 

@@ -1,28 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Questions to the daemon at its socket, or to a private one where none serves: one line
- * asks, records answer.
+ * Questions to the daemon at its socket, or to a private one where none serves: one line asks, records
+ * answer.
  */
 #ifndef TCPSHAKE_ASK_H
 #define TCPSHAKE_ASK_H
 
-#include <sys/types.h>
-
-#include "cli/options.h"
-#include "cli/text/output.h"
-#include "cli/feed/parsed_record.h"
+#include "cli/feed/input.h"
 
 struct ask;
 
 /* NULL after one line on stderr, or, if `signals->stops`, because somebody wants us to stop. */
 struct ask *ask_open(const struct options *o, struct signals *signals);
-/* It was started for us, just now: it has not seen much yet. */
-bool ask_is_private(const struct ask *a);
-
-/* The daemon's process, as far as the kernel tells us; else 0. */
-pid_t ask_pid(const struct ask *a);
-/* For messages: "the daemon at PATH". */
-const char *ask_name(const struct ask *a);
+/* The feed that the answers are: for its name, its daemon, and whether that was started for us just now. */
+const struct input *ask_input(const struct ask *a);
 
 typedef void ask_record(void *ctx, const struct record *r, const char *line, size_t len);
 

@@ -3,7 +3,6 @@
 #include "cli/feed/ask.h"
 #include "cli/text/output.h"
 #include "cli/feed/reader.h"
-#include "cli/text/text.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -50,19 +49,9 @@ size_t live_replace(struct buf *b, const struct buf *text, size_t before)
 static void put_json(struct live *v)
 {
 	struct buf text = { 0 };
-	size_t start = 0;
 
 	v->ops->json(v->view, &text);
-	for (size_t i = 0; i < text.len; i++) {
-		if (text.data[i] != '\n')
-			continue;
-		if (v->style.terminal)
-			text_append_json(&v->out.buf, text.data + start, i - start);
-		else
-			buf_mem(&v->out.buf, text.data + start, i - start);
-		buf_lit(&v->out.buf, "\n");
-		start = i + 1;
-	}
+	output_json(&v->out, v->style.terminal, text.data, text.len);
 	v->out.buf.failed = v->out.buf.failed || text.failed;
 	buf_free(&text);
 }
@@ -126,16 +115,15 @@ static void take_resize(void *ctx)
 static enum exit_status run_recording(struct live *v)
 {
 	static const struct reader_ops ops = { .record = take_recorded, .resized = take_resize };
-	struct reader_report report = { 0 };
+	struct input_report report = { 0 };
 	enum exit_status status;
 
 	v->drawn_at = clock_mono_ns();
 	status = reader_run(v->options, &v->out, &ops, v, &report);
 	if (!v->out.closed && (report.lines || status == STATUS_OK)) {
 		draw(v);
-		if (v->out.buf.len && !v->out.buf.failed)
-			fwrite(v->out.buf.data, 1, v->out.buf.len, stdout);
-		fflush(stdout);
+		if (output_print(&v->out) < 0)
+			status = STATUS_FAILED;
 	}
 	return status;
 }
@@ -194,7 +182,7 @@ static int run_live(struct live *v, struct ask *a, struct signals *signals)
 	/* Once: after having watched for as long as was asked, or as it takes. */
 	if (!v->redrawn && duration)
 		err = wait_for(v, a, signals, stop_at);
-	else if (!v->redrawn && ask_is_private(a))
+	else if (!v->redrawn && input_state(ask_input(a))->private)
 		err = wait_for(v, a, signals, now + v->ops->settle_ms * 1000000ULL);
 	if (!err && v->ops->first && !v->options->json)
 		err = ask_question(a, v->ops->first, take_answer, v);

@@ -307,6 +307,7 @@ static bool parse_reset(const cJSON *json, struct record *r)
 {
 	struct record_reset *s = &r->reset;
 
+	s->conn = get_string(json, "conn");
 	s->direction = get_string(json, "direction");
 	s->phase = get_string(json, "phase");
 	s->cause = get_string(json, "cause");

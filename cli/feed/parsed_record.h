@@ -152,6 +152,7 @@ struct record_accept {
 };
 
 struct record_reset {
+	const char *conn; /* as a handshake's; NULL once it is established */
 	bool sent;
 	const char *direction, *phase, *cause;
 	const char *reason, *detail; /* or NULL */

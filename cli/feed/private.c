@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #define _GNU_SOURCE
 #include "cli/feed/private.h"
-#include "cli/feed/signals.h"
+#include "cli/text/signals.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -97,7 +97,7 @@ static void __attribute__((noreturn)) run_daemon(const char *path, char **argv, 
 		log_error("cannot prepare %s: %s", path, strerror(errno));
 		_exit(1);
 	}
-	/* Our parent may have died before the kernel was told to watch it. */
+	/* Our parent may have died before the kernel began to watch it. */
 	if (getppid() != parent)
 		_exit(1);
 	execv(path, argv);
@@ -172,4 +172,23 @@ int private_wait(pid_t pid)
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	return status;
+}
+
+enum exit_status private_end(pid_t pid, const char *name, bool stopped)
+{
+	int status = private_wait(pid);
+
+	if (WIFSIGNALED(status)) {
+		/* It had not yet come to handle the signal that we sent. */
+		if (stopped && WTERMSIG(status) == SIGTERM)
+			return STATUS_OK;
+		log_error("%s was killed by signal %d (%s)", name, WTERMSIG(status),
+			  strsignal(WTERMSIG(status)));
+		return STATUS_FAILED;
+	}
+	/* With these it has said why, on the stderr that we share. */
+	if (WEXITSTATUS(status) <= STATUS_USAGE)
+		return (enum exit_status)WEXITSTATUS(status);
+	log_error("%s failed with exit status %d", name, WEXITSTATUS(status));
+	return STATUS_FAILED;
 }

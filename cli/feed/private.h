@@ -9,6 +9,8 @@
 
 #include <sys/types.h>
 
+#include "cli/options.h"
+
 #include "common/filter.h"
 
 /*
@@ -31,5 +33,11 @@ int private_probe(pid_t *pid);
 
 /* Wait for its end, kill it if that takes too long. Its wait status, as of waitpid(2). */
 int private_wait(pid_t pid);
+
+/*
+ * The same, and a line on stderr if it did not end well and has not said why itself: `name` is what it is
+ * called there. `stopped`: we asked it to end. What its end makes of our exit status.
+ */
+enum exit_status private_end(pid_t pid, const char *name, bool stopped);
 
 #endif

@@ -7,9 +7,8 @@
 #ifndef TCPSHAKE_READER_H
 #define TCPSHAKE_READER_H
 
-#include "cli/options.h"
+#include "cli/feed/input.h"
 #include "cli/text/output.h"
-#include "cli/feed/parsed_record.h"
 
 struct reader_ops {
 	/* A record that the filter lets pass, and its line without newline. */
@@ -23,22 +22,12 @@ struct reader_ops {
 	int (*pass)(void *view, uint64_t *again_at);
 };
 
-/* What came, and what did not come as it should have. */
-struct reader_report {
-	uint64_t lines;
-	uint64_t bad; /* no records */
-	uint64_t foreign; /* of a format version that this program does not know */
-	uint64_t oversized;
-	uint64_t missing; /* gaps in `seq` */
-	bool cut; /* the last line, or the compressed data, was unfinished */
-};
-
 /*
  * Run to the end, flushing `out` after every batch of input. The program's exit status; what
  * is to be said about it is on stderr by then.
  */
 enum exit_status reader_run(const struct options *o, struct output *out,
 			    const struct reader_ops *ops, void *view,
-			    struct reader_report *report);
+			    struct input_report *report);
 
 #endif

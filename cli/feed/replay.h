@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * When the records of a recording are to be given again: as long after the first of their feed as
- * it was then, or N times as fast. Pure.
+ * The clock of a recording: when its records are given again, as far apart as they were, or N times as
+ * fast. It can be held, and set to another moment. Pure.
  */
 #ifndef TCPSHAKE_REPLAY_H
 #define TCPSHAKE_REPLAY_H
@@ -9,16 +9,24 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The time of the feed that was given out at a time of ours, both CLOCK_MONOTONIC. */
 struct replay {
-	bool started;
+	double speed; /* 0: as fast as it goes */
+	/* Of a pause between two feeds in one recording: what is longer is left out. 0: all are. */
+	uint64_t gap_ns;
+	bool begun, held;
+	/* It is `feed_ns` on the records' clock when it is `our_ns` on ours, both CLOCK_MONOTONIC. */
 	uint64_t feed_ns, our_ns;
+	uint64_t newest_ns; /* of the records asked for */
 };
 
+void replay_set(struct replay *r, uint64_t feed_ns, uint64_t now_ns);
+/* The records' time; UINT64_MAX: there is no waiting. */
+uint64_t replay_now(const struct replay *r, uint64_t now_ns);
+
 /*
- * A record of `mono_ns` (0: it has none) came; `first`: it begins a feed, and time begins anew. When
- * it is due: 0 for now, as for one that is about an earlier moment than the first; UINT64_MAX: never.
+ * When the next record is due, on our clock: 0 for now, as for one without a time (`mono_ns` 0) or of an
+ * earlier moment; UINT64_MAX: never. `hello`: it begins a feed.
  */
-uint64_t replay_due(struct replay *r, double speed, bool first, uint64_t mono_ns, uint64_t now_ns);
+uint64_t replay_due(struct replay *r, bool hello, uint64_t mono_ns, uint64_t now_ns);
 
 #endif

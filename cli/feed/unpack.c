@@ -55,7 +55,7 @@ static const struct {
 	{ FORMAT_ZSTD, { 0x28, 0xb5, 0x2f, 0xfd }, 4 },
 };
 
-/* What begins here, or FORMAT_UNKNOWN while it is too short to tell. */
+/* What begins here, or FORMAT_UNKNOWN while it is too short to know. */
 static enum format format_of(const uint8_t *data, size_t len, bool ended)
 {
 	for (size_t i = 0; i < sizeof(magics) / sizeof(magics[0]); i++) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Recordings as they are stored: plain, gzip (RFC 1952) or zstd (RFC 8878), told by their first
+ * Recordings as they are stored: plain, gzip (RFC 1952) or zstd (RFC 8878), known by their first
  * bytes. Several members or frames in a row are one recording, as with zcat(1) and zstdcat(1).
  */
 #ifndef TCPSHAKE_UNPACK_H

@@ -1,20 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #define _GNU_SOURCE
 #include "cli/listeners/listener_list.h"
+#include "cli/feed/wanted.h"
 
 #include <linux/types.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bpf/event.h"
+#include "common/keyset.h"
+
+struct socket_key {
+	uint64_t netns;
+	char socket[32];
+};
 
 struct listener_list {
 	const struct filter *filter;
-	struct listener_entry *entries;
-	size_t count, capacity;
-	/* Open addressing over the entries by netns and socket: index + 1, or 0. */
-	size_t *slots;
-	size_t slot_count; /* a power of two */
+	struct keyset keys; /* of struct socket_key */
+	struct listener_entry *entries; /* by number of their keys */
+	size_t capacity;
+	size_t *order; /* their numbers, as they were sorted last */
 	struct evidence evidence;
 	bool failed;
 };
@@ -23,8 +30,10 @@ struct listener_list *listener_list_new(const struct filter *filter)
 {
 	struct listener_list *list = calloc(1, sizeof(*list));
 
-	if (list)
-		list->filter = filter;
+	if (!list)
+		return NULL;
+	list->filter = filter;
+	list->keys.key_size = sizeof(struct socket_key);
 	return list;
 }
 
@@ -36,11 +45,10 @@ static void entry_free(struct listener_entry *e)
 
 void listener_list_clear(struct listener_list *list)
 {
-	for (size_t i = 0; i < list->count; i++)
-		entry_free(&list->entries[i]);
-	list->count = 0;
-	if (list->slots)
-		memset(list->slots, 0, list->slot_count * sizeof(*list->slots));
+	for (size_t i = 0; i < list->keys.room; i++)
+		if (keyset_has(&list->keys, i))
+			entry_free(&list->entries[i]);
+	keyset_clear(&list->keys);
 }
 
 void listener_list_free(struct listener_list *list)
@@ -48,112 +56,76 @@ void listener_list_free(struct listener_list *list)
 	if (!list)
 		return;
 	listener_list_clear(list);
+	keyset_free(&list->keys);
 	free(list->entries);
-	free(list->slots);
+	free(list->order);
 	free(list);
 }
 
-static size_t hash(const struct record_listener *l)
+static struct socket_key key_of(const struct record_listener *l)
 {
-	uint64_t h = 0xcbf29ce484222325u ^ l->netns; /* FNV-1a */
+	struct socket_key key = { .netns = l->netns };
 
-	for (const char *c = l->socket; *c; c++)
-		h = (h ^ (unsigned char)*c) * 0x100000001b3u;
-	return (size_t)(h ^ h >> 32);
-}
-
-static bool same(const struct record_listener *a, const struct record_listener *b)
-{
-	return a->netns == b->netns && strcmp(a->socket, b->socket) == 0;
-}
-
-/* The slot of a listener, or the empty one where it belongs. */
-static size_t *find(const struct listener_list *list, const struct record_listener *l)
-{
-	size_t mask = list->slot_count - 1;
-
-	for (size_t i = hash(l) & mask;; i = (i + 1) & mask)
-		if (!list->slots[i] || same(&list->entries[list->slots[i] - 1].record.listener, l))
-			return &list->slots[i];
-}
-
-static void index_all(struct listener_list *list)
-{
-	memset(list->slots, 0, list->slot_count * sizeof(*list->slots));
-	for (size_t i = 0; i < list->count; i++)
-		*find(list, &list->entries[i].record.listener) = i + 1;
-}
-
-/* Room for one more, at most half of the slots in use. */
-static bool grow(struct listener_list *list)
-{
-	size_t capacity = list->capacity ? 2 * list->capacity : 64;
-	struct listener_entry *entries;
-	size_t *slots;
-
-	if (list->count < list->capacity)
-		return true;
-	entries = reallocarray(list->entries, capacity, sizeof(*entries));
-	if (entries)
-		list->entries = entries;
-	slots = entries ? calloc(2 * capacity, sizeof(*slots)) : NULL;
-	if (!slots) {
-		list->failed = true;
-		return false;
-	}
-	free(list->slots);
-	list->slots = slots;
-	list->slot_count = 2 * capacity;
-	list->capacity = capacity;
-	index_all(list);
-	return true;
+	snprintf(key.socket, sizeof(key.socket), "%s", l->socket);
+	return key;
 }
 
 static void take_out(struct listener_list *list, const struct record_listener *l)
 {
-	size_t *slot = list->count ? find(list, l) : NULL;
-	size_t i;
+	struct socket_key key = key_of(l);
+	size_t number = keyset_find(&list->keys, &key), place = 0;
 
-	if (!slot || !*slot)
+	if (number == KEYSET_NONE)
 		return;
-	i = *slot - 1;
-	entry_free(&list->entries[i]);
-	list->entries[i] = list->entries[--list->count];
-	index_all(list);
+	entry_free(&list->entries[number]);
+	keyset_remove(&list->keys, number);
+	while (list->order[place] != number)
+		place++;
+	list->order[place] = list->order[list->keys.count];
+}
+
+/* Room for all that there are keys for. */
+static bool grow(struct listener_list *list)
+{
+	size_t capacity = list->keys.room;
+	struct listener_entry *entries;
+	size_t *order;
+
+	if (capacity == list->capacity)
+		return true;
+	entries = reallocarray(list->entries, capacity, sizeof(*entries));
+	list->entries = entries ? entries : list->entries;
+	order = reallocarray(list->order, capacity, sizeof(*order));
+	list->order = order ? order : list->order;
+	if (entries && order)
+		list->capacity = capacity;
+	return entries && order;
 }
 
 static bool is_wanted(const struct listener_list *list, const struct record *r)
 {
-	const struct record_listener *l = &r->listener;
-	static const uint8_t nowhere[16];
-	struct filter_subject subject = {
-		.netns = (uint32_t)l->netns,
-		.local_port = l->local.port,
-		.remote_port = l->local.port,
-		.remote_addr = nowhere,
-		.latency_ns = NS_UNKNOWN,
-		.cgroup_path = r->cgroup_path,
-	};
-
-	return filter_is_empty(list->filter) || filter_match(list->filter, &subject);
+	return listener_is_wanted(list->filter, r->listener.netns, r->listener.local.port,
+				  r->cgroup_path);
 }
 
 static void put(struct listener_list *list, struct listener_entry *e)
 {
-	size_t *slot;
+	struct socket_key key = key_of(&e->record.listener);
+	bool added;
+	size_t number = keyset_put(&list->keys, &key, &added);
 
-	if (!grow(list)) {
+	if (number == KEYSET_NONE || !grow(list)) {
+		if (added)
+			keyset_remove(&list->keys, number);
+		list->failed = true;
 		entry_free(e);
 		return;
 	}
-	slot = find(list, &e->record.listener);
-	if (*slot) {
-		entry_free(&list->entries[*slot - 1]);
-		list->entries[*slot - 1] = *e;
-		return;
-	}
-	list->entries[list->count++] = *e;
-	*slot = list->count;
+	if (added)
+		list->order[list->keys.count - 1] = number;
+	else
+		entry_free(&list->entries[number]);
+	list->entries[number] = *e;
 }
 
 void listener_list_add(struct listener_list *list, const char *line, size_t len)
@@ -246,11 +218,17 @@ static int (*const orders[SORT_KEYS])(const struct record_listener *,
 	[SORT_PORT] = by_port,	 [SORT_PROCESS] = by_process,
 };
 
-static int compare_entries(const void *a_entry, const void *b_entry, void *key)
+struct sorting {
+	const struct listener_entry *entries;
+	enum sort_key key;
+};
+
+static int compare_entries(const void *a_number, const void *b_number, void *ctx)
 {
-	const struct record_listener *a = &((const struct listener_entry *)a_entry)->record.listener;
-	const struct record_listener *b = &((const struct listener_entry *)b_entry)->record.listener;
-	int order = orders[*(enum sort_key *)key](a, b);
+	const struct sorting *s = ctx;
+	const struct record_listener *a = &s->entries[*(const size_t *)a_number].record.listener;
+	const struct record_listener *b = &s->entries[*(const size_t *)b_number].record.listener;
+	int order = orders[s->key](a, b);
 
 	if (!order)
 		order = by_port(a, b);
@@ -263,20 +241,20 @@ static int compare_entries(const void *a_entry, const void *b_entry, void *key)
 
 void listener_list_sort(struct listener_list *list, enum sort_key key)
 {
-	if (!list->count)
-		return;
-	qsort_r(list->entries, list->count, sizeof(*list->entries), compare_entries, &key);
-	index_all(list);
+	struct sorting s = { list->entries, key };
+
+	if (list->keys.count)
+		qsort_r(list->order, list->keys.count, sizeof(*list->order), compare_entries, &s);
 }
 
 size_t listener_list_count(const struct listener_list *list)
 {
-	return list->count;
+	return list->keys.count;
 }
 
 const struct listener_entry *listener_list_at(const struct listener_list *list, size_t i)
 {
-	return &list->entries[i];
+	return &list->entries[list->order[i]];
 }
 
 bool listener_list_is_filtered(const struct listener_list *list)
@@ -291,8 +269,9 @@ const struct evidence *listener_list_evidence(const struct listener_list *list)
 
 bool listener_list_is_mixed(const struct listener_list *list)
 {
-	for (size_t i = 1; i < list->count; i++)
-		if (list->entries[i].record.listener.netns != list->entries[0].record.listener.netns)
+	for (size_t i = 1; i < list->keys.count; i++)
+		if (listener_list_at(list, i)->record.listener.netns !=
+		    listener_list_at(list, 0)->record.listener.netns)
 			return true;
 	return false;
 }

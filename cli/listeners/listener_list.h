@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The listeners as their records tell: what the view `listeners` shows. Pure.
+ * The listeners as their records report them: what the view `listeners` shows. Pure.
  *
  * A socket is known by its netns and the `socket` of its records. The last record stands;
  * `closed` takes it out, and a `hello` all: a feed begins with every listener there is. What

@@ -2,28 +2,14 @@
 #include "cli/listeners/render.h"
 #include "cli/tail/render.h"
 #include "cli/text/table.h"
+#include "cli/text/text.h"
 
 #include <linux/types.h>
 #include <stdio.h>
 
 #include "bpf/event.h"
-#include "common/duration.h"
 
 enum { BAR_NARROW = 6, BAR_WIDE = 16 };
-
-/* The places of the bar for `value` of max + 1 in the queue. */
-static size_t places(uint64_t value, uint64_t max, size_t columns)
-{
-	double share = (double)value / ((double)max + 1) * (double)columns;
-
-	if (!value)
-		return 0;
-	if (value > max)
-		return columns;
-	if (share < 1)
-		return 1;
-	return share < (double)columns - 1 ? (size_t)share : columns - 1;
-}
 
 /* What is not known is no 0, and no empty queue. */
 static void put_unknown(struct table *t, const struct style *style)
@@ -36,8 +22,8 @@ void listener_bar(struct buf *b, bool utf8, size_t columns, const struct queue *
 	size_t len = 0, peak = 0;
 
 	if (queue->known) {
-		len = places(queue->len, queue->max, columns);
-		peak = places(queue->peak, queue->max, columns);
+		len = text_bar(queue->len, queue->max, (unsigned)columns);
+		peak = text_bar(queue->peak, queue->max, (unsigned)columns);
 	}
 	for (size_t i = 1; i <= columns; i++) {
 		if (i <= len)
@@ -149,10 +135,9 @@ static void put_overflows(struct table *t, const struct style *style, const stru
 	table_cell(t, l->overflow_syn || ack ? PAINT_BAD : PAINT_NONE, text, NULL);
 }
 
-/* One word, for awk(1): "1.20s". */
 static void put_oldest(struct table *t, const struct style *style, const struct record_listener *l)
 {
-	char text[32] = "?", *space;
+	char text[32] = "?";
 
 	if (!l->waiting && !l->accept.known) {
 		put_unknown(t, style);
@@ -162,11 +147,8 @@ static void put_oldest(struct table *t, const struct style *style, const struct 
 		table_cell(t, PAINT_DIM, "-", NULL);
 		return;
 	}
-	if (l->oldest_wait_ns != NS_UNKNOWN) {
-		duration_format(l->oldest_wait_ns, text, sizeof(text));
-		space = strchr(text, ' ');
-		memmove(space, space + 1, strlen(space));
-	}
+	if (l->oldest_wait_ns != NS_UNKNOWN)
+		text_duration(l->oldest_wait_ns, text, sizeof(text));
 	table_cell(t, l->oldest_wait_ns != NS_UNKNOWN && l->oldest_wait_ns >= 1000000000 ?
 			      PAINT_WARN : PAINT_NONE, text, NULL);
 }
@@ -224,7 +206,7 @@ static size_t put_note(struct buf *b, const struct style *style, const char *tex
 	return lines;
 }
 
-static bool put_table(struct buf *b, const struct style *style, const struct listener_list *list,
+static void put_table(struct buf *b, const struct style *style, const struct listener_list *list,
 		      size_t shown)
 {
 	const struct evidence *e = listener_list_evidence(list);
@@ -233,13 +215,9 @@ static bool put_table(struct buf *b, const struct style *style, const struct lis
 	struct table *t = table_new(columns, choose_columns(columns, render_is_wide(style), mixed),
 				    style);
 
-	if (!t)
-		return false;
 	for (size_t i = 0; i < shown; i++)
 		put_row(t, style, e, &listener_list_at(list, i)->record.listener, mixed);
-	table_print(t, b, shown);
-	table_free(t);
-	return true;
+	table_end(t, b, shown);
 }
 
 void listener_render(struct buf *b, const struct style *style, const struct listener_list *list,
@@ -258,8 +236,8 @@ void listener_render(struct buf *b, const struct style *style, const struct list
 	lines = put_note(&note, style, evidence_of_queues(e, text, sizeof(text)));
 	rows = rows > lines ? rows - lines : 0;
 	shown = count <= rows ? count : rows - (rows > 0);
-	if (!put_table(b, style, list, shown) || note.failed)
-		b->failed = true;
+	put_table(b, style, list, shown);
+	b->failed = b->failed || note.failed;
 	if (shown < count) {
 		snprintf(text, sizeof(text), "and %zu more; --once shows all", count - shown);
 		line_put(&l, PAINT_DIM, text);

@@ -40,29 +40,17 @@ static int pass(void *view, uint64_t *again_at)
 	return v->file ? recording_flush(v->file, clock_mono_ns(), again_at) : 0;
 }
 
-static void print_summary(const struct recorder *v, const struct reader_report *report)
-{
-	struct buf text = { 0 };
-
-	/* Off the line that the terminal's "^C" may stand on. */
-	if (isatty(STDERR_FILENO))
-		buf_lit(&text, "\n");
-	summary_print(v->summary, report, &text);
-	fwrite(text.data, 1, text.failed ? 0 : text.len, stderr);
-	buf_free(&text);
-}
-
 static enum exit_status run(struct recorder *v, const struct options *o)
 {
 	static const struct reader_ops ops = { .record = take, .pass = pass };
-	struct reader_report report = { 0 };
+	struct input_report report = { 0 };
 	enum exit_status status = reader_run(o, &v->out, &ops, v, &report);
 
 	if (v->file && recording_close(v->file) < 0)
 		status = STATUS_FAILED;
 	if (report.lines || status == STATUS_OK) {
 		if (!o->no_summary && !v->out.closed)
-			print_summary(v, &report);
+			summary_write(v->summary, &report, stderr);
 		if (v->file && status == STATUS_OK)
 			log_info("%llu records in %s", (unsigned long long)v->lines, o->file);
 	}

@@ -174,15 +174,6 @@ static void count_outcomes(const struct ledger *l, uint64_t counts[OUTCOMES + 1]
 	}
 }
 
-static void print_table(struct table *t, struct buf *b)
-{
-	if (t)
-		table_print(t, b, SIZE_MAX);
-	else
-		b->failed = true;
-	table_free(t);
-}
-
 static void render_outcomes(const struct ledger *l, const struct style *style, struct buf *b)
 {
 	static const struct table_column columns[] = {
@@ -192,7 +183,7 @@ static void render_outcomes(const struct ledger *l, const struct style *style, s
 	struct table *t = table_new(columns, 3, style);
 
 	count_outcomes(l, counts);
-	for (int outcome = 0; t && outcome <= OUTCOMES; outcome++) {
+	for (int outcome = 0; outcome <= OUTCOMES; outcome++) {
 		if (!(counts[outcome][ROLE_ACTIVE] | counts[outcome][ROLE_PASSIVE]))
 			continue;
 		table_cell(t, PAINT_NONE, outcome < OUTCOMES ? outcome_names[outcome] : "other",
@@ -202,12 +193,10 @@ static void render_outcomes(const struct ledger *l, const struct style *style, s
 			all[role] += counts[outcome][role];
 		}
 	}
-	if (t) {
-		table_cell(t, PAINT_NONE, "all", NULL);
-		table_number(t, PAINT_NONE, all[ROLE_ACTIVE]);
-		table_number(t, PAINT_NONE, all[ROLE_PASSIVE]);
-	}
-	print_table(t, b);
+	table_cell(t, PAINT_NONE, "all", NULL);
+	table_number(t, PAINT_NONE, all[ROLE_ACTIVE]);
+	table_number(t, PAINT_NONE, all[ROLE_PASSIVE]);
+	table_end(t, b, SIZE_MAX);
 }
 
 static void render_totals(const struct ledger *l, const struct style *style, struct buf *b)
@@ -229,8 +218,6 @@ static void render_totals(const struct ledger *l, const struct style *style, str
 	cJSON_ArrayForEach(item, totals) {
 		uint64_t lost = record_count_of(item, "lost");
 
-		if (!t)
-			break;
 		table_cell(t, PAINT_NONE, item->string, NULL);
 		table_number(t, PAINT_NONE, record_count_of(item, "seen"));
 		table_number(t, PAINT_NONE, record_count_of(item, "delivered"));
@@ -239,7 +226,7 @@ static void render_totals(const struct ledger *l, const struct style *style, str
 		if (limits)
 			table_number(t, PAINT_NONE, record_count_of(item, "limited"));
 	}
-	print_table(t, b);
+	table_end(t, b, SIZE_MAX);
 }
 
 static void render_losses(const struct ledger *l, const struct style *style, struct buf *b)
@@ -253,7 +240,7 @@ static void render_losses(const struct ledger *l, const struct style *style, str
 		return;
 	buf_lit(b, "\n");
 	t = table_new(columns, 3, style);
-	for (size_t i = 0; t && i < l->loss_count; i++) {
+	for (size_t i = 0; i < l->loss_count; i++) {
 		const struct record_loss *loss = &l->losses[i].record.loss;
 
 		if (!l->losses[i].line)
@@ -262,7 +249,7 @@ static void render_losses(const struct ledger *l, const struct style *style, str
 		table_number(t, PAINT_LOUD, loss->count);
 		table_cell(t, PAINT_NONE, loss->why, NULL);
 	}
-	print_table(t, b);
+	table_end(t, b, SIZE_MAX);
 }
 
 static void put_integer(struct table *t, enum paint paint, double value)
@@ -296,7 +283,7 @@ static void render_audit(const struct record *r, const struct style *style, stru
 		struct record_counter c;
 		enum paint paint;
 
-		if (!t || !record_counter_of(item, &c))
+		if (!record_counter_of(item, &c))
 			continue;
 		paint = c.difference == 0 ? PAINT_NONE : c.rule ? PAINT_WARN : PAINT_BAD;
 		table_cell(t, paint, c.name, NULL);
@@ -305,7 +292,7 @@ static void render_audit(const struct record *r, const struct style *style, stru
 		put_integer(t, paint, c.difference);
 		table_cell(t, PAINT_NONE, c.rule ? c.rule : "-", NULL);
 	}
-	print_table(t, b);
+	table_end(t, b, SIZE_MAX);
 }
 
 static void render_verdict(const struct ledger *l, const struct style *style, struct buf *b)

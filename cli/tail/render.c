@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "cli/tail/render.h"
-#include "cli/explain/causes.h"
+#include "cli/feed/causes.h"
 #include "cli/text/line.h"
+#include "cli/text/text.h"
 #include "cli/tail/render_parts.h"
 
 #include <linux/types.h>
@@ -106,7 +107,7 @@ void render_extra(struct line *l, enum paint paint, const char *key, const char 
 
 static void put_retransmits(struct line *l, const struct record_handshake *h)
 {
-	char text[32], *space;
+	char text[32];
 
 	if (!h->retransmits)
 		return;
@@ -114,10 +115,7 @@ static void put_retransmits(struct line *l, const struct record_handshake *h)
 	render_extra(l, PAINT_WARN, "retransmits", text);
 	if (h->retransmit_wait_ns == NS_UNKNOWN)
 		return;
-	duration_format(h->retransmit_wait_ns, text, sizeof(text));
-	space = strchr(text, ' ');
-	memmove(space, space + 1, strlen(space));
-	render_extra(l, PAINT_WARN, "wait", text);
+	render_extra(l, PAINT_WARN, "wait", text_duration(h->retransmit_wait_ns, text, sizeof(text)));
 }
 
 static void put_flags(struct line *l, unsigned flags)

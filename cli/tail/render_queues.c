@@ -2,6 +2,7 @@
 /* Listeners, overflows, audits and accepts as lines. Words that do not fit go on the next line. */
 #include "cli/tail/render.h"
 #include "cli/tail/render_parts.h"
+#include "cli/text/text.h"
 
 #include <linux/types.h>
 #include <stdarg.h>
@@ -47,12 +48,9 @@ static void put_number(struct line *l, enum paint paint, const char *key, uint64
 
 static void put_duration(struct line *l, enum paint paint, const char *key, uint64_t ns)
 {
-	char text[32], *space;
+	char text[32];
 
-	duration_format(ns, text, sizeof(text));
-	space = strchr(text, ' ');
-	memmove(space, space + 1, strlen(space));
-	put_word(l, paint, key, text);
+	put_word(l, paint, key, text_duration(ns, text, sizeof(text)));
 }
 
 static void put_queue(struct line *l, const char *key, const struct queue *q)

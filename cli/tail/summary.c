@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "cli/tail/summary.h"
 #include "cli/feed/evidence.h"
+#include "cli/text/table.h"
 #include "cli/text/text.h"
 
 #include <linux/types.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "bpf/event.h"
 #include "common/duration.h"
@@ -182,18 +184,25 @@ static uint64_t count_role(const struct summary *s, unsigned role)
 	return sum;
 }
 
-static void put_row(struct buf *b, const char *title, const uint64_t *counts, unsigned columns)
+/* In a file as on a terminal. */
+static const struct style plain;
+
+static void put_row(struct table *t, const char *title, const uint64_t *counts, unsigned columns)
 {
-	put(b, "%-12s", title);
+	table_cell(t, PAINT_NONE, title, NULL);
 	for (unsigned role = 0; role < columns; role++)
-		put(b, " %9llu", (unsigned long long)counts[role]);
-	put(b, "\n");
+		table_number(t, PAINT_NONE, counts[role]);
 }
 
 static void put_counts(const struct summary *s, struct buf *b)
 {
+	static const struct table_column titles[] = {
+		{ "handshakes  ", false, 0 }, { "   active", true, 0 }, { "  passive", true, 0 },
+		{ "    other", true, 0 },
+	};
 	uint64_t all[ROLES + 1];
 	unsigned columns;
+	struct table *t;
 
 	for (unsigned role = 0; role <= ROLES; role++)
 		all[role] = count_role(s, role);
@@ -202,36 +211,44 @@ static void put_counts(const struct summary *s, struct buf *b)
 		return;
 	}
 	columns = all[ROLES] ? ROLES + 1 : ROLES;
-	put(b, "%-12s %9s %9s%s\n", "handshakes", role_names[ROLE_ACTIVE], role_names[ROLE_PASSIVE],
-	    columns > ROLES ? "     other" : "");
+	t = table_new(titles, 1 + columns, &plain);
 	for (unsigned outcome = 0; outcome <= OUTCOMES; outcome++) {
 		const uint64_t *counts = s->counts[outcome];
 
 		if (counts[ROLE_ACTIVE] | counts[ROLE_PASSIVE] | counts[ROLES])
-			put_row(b, outcome < OUTCOMES ? outcome_names[outcome] : "other", counts,
+			put_row(t, outcome < OUTCOMES ? outcome_names[outcome] : "other", counts,
 				columns);
 	}
-	put_row(b, "all", all, columns);
+	put_row(t, "all", all, columns);
+	table_end(t, b, SIZE_MAX);
 }
 
 static void put_latencies(const struct summary *s, struct buf *b)
 {
+	static const struct table_column titles[] = {
+		{ "latency     ", false, 0 }, { "      p50", true, 0 }, { "      p90", true, 0 },
+		{ "      p99", true, 0 },     { "      max", true, 0 },
+	};
 	static const double quantiles[] = { 0.5, 0.9, 0.99, 1 };
+	struct table *t;
 	char text[32];
 
 	if (!s->latency[ROLE_ACTIVE].count && !s->latency[ROLE_PASSIVE].count)
 		return;
-	put(b, "\n%-12s %9s %9s %9s %9s\n", "latency", "p50", "p90", "p99", "max");
+	buf_lit(b, "\n");
+	t = table_new(titles, 5, &plain);
 	for (unsigned role = 0; role < ROLES; role++) {
-		if (!s->latency[role].count)
+		const struct histogram *h = &s->latency[role];
+
+		if (!h->count)
 			continue;
-		put(b, "%-12s", role_names[role]);
+		table_cell(t, PAINT_NONE, role_names[role], NULL);
 		for (size_t q = 0; q < sizeof(quantiles) / sizeof(quantiles[0]); q++)
-			put(b, " %9s", duration_format(histogram_quantile(&s->latency[role],
-									  quantiles[q]),
-						       text, sizeof(text)));
-		put(b, "\n");
+			table_cell(t, PAINT_NONE,
+				   duration_format(histogram_quantile(h, quantiles[q]), text, sizeof(text)),
+				   NULL);
 	}
+	table_end(t, b, SIZE_MAX);
 }
 
 /* The most frequent first. */
@@ -244,27 +261,32 @@ static int compare_tallies(const void *a, const void *b)
 }
 
 /* None counted is none only if somebody counted. */
-static const char *tally_text(uint64_t count, bool counted, char *out, size_t size)
+static void put_tally(struct table *t, uint64_t count, bool counted)
 {
-	snprintf(out, size, "%llu", (unsigned long long)count);
-	return count || counted ? out : "-";
+	if (count || counted)
+		table_number(t, PAINT_NONE, count);
+	else
+		table_cell(t, PAINT_NONE, "-", NULL);
 }
 
-static void put_tallies(const struct tally *tallies, const char *const titles[3],
+static void put_tallies(const struct tally *tallies, const struct table_column titles[3],
 			const bool counted[2], struct buf *b)
 {
 	struct tally sorted[TALLIES];
-	char first[24], second[24];
+	struct table *t;
 
 	if (!*tallies->word)
 		return;
 	memcpy(sorted, tallies, sizeof(sorted));
 	qsort(sorted, TALLIES, sizeof(*sorted), compare_tallies);
-	put(b, "\n%-24s %9s %9s\n", titles[0], titles[1], titles[2]);
-	for (const struct tally *t = sorted; t < sorted + TALLIES && *t->word; t++)
-		put(b, "%-24s %9s %9s\n", t->word,
-		    tally_text(t->counts[0], counted[0], first, sizeof(first)),
-		    tally_text(t->counts[1], counted[1], second, sizeof(second)));
+	buf_lit(b, "\n");
+	t = table_new(titles, 3, &plain);
+	for (const struct tally *one = sorted; one < sorted + TALLIES && *one->word; one++) {
+		table_cell(t, PAINT_NONE, one->word, NULL);
+		put_tally(t, one->counts[0], counted[0]);
+		put_tally(t, one->counts[1], counted[1]);
+	}
+	table_end(t, b, SIZE_MAX);
 }
 
 static void put_count(struct buf *b, const char *title, uint64_t count, const char *what)
@@ -274,7 +296,7 @@ static void put_count(struct buf *b, const char *title, uint64_t count, const ch
 }
 
 /* What stands between this summary and the truth; nothing if nothing does. */
-static void put_doubts(const struct summary *s, const struct reader_report *report, struct buf *b)
+static void put_doubts(const struct summary *s, const struct input_report *report, struct buf *b)
 {
 	for (size_t i = 0; i < LOSSES; i++) {
 		const struct loss *l = &s->losses[i];
@@ -290,8 +312,14 @@ static void put_doubts(const struct summary *s, const struct reader_report *repo
 	put_count(b, "skipped", report->cut, "last line, cut off");
 }
 
-void summary_print(const struct summary *s, const struct reader_report *report, struct buf *b)
+void summary_print(const struct summary *s, const struct input_report *report, struct buf *b)
 {
+	static const struct table_column causes[] = {
+		{ "causes                  ", false, 0 }, { "   proven", true, 0 }, { " probable", true, 0 },
+	};
+	static const struct table_column resets[] = {
+		{ "resets                  ", false, 0 }, { "     sent", true, 0 }, { " received", true, 0 },
+	};
 	char limited[40] = "";
 	size_t start;
 
@@ -301,9 +329,8 @@ void summary_print(const struct summary *s, const struct reader_report *report, 
 
 	put_counts(s, b);
 	put_latencies(s, b);
-	put_tallies(s->causes, (const char *[]){ "causes", "proven", "probable" },
-		    (const bool[]){ true, true }, b);
-	put_tallies(s->resets, (const char *[]){ "resets", "sent", "received" },
+	put_tallies(s->causes, causes, (const bool[]){ true, true }, b);
+	put_tallies(s->resets, resets,
 		    (const bool[]){ !evidence_lacks(&s->evidence, SIGHT_RESETS_SENT),
 				    !evidence_lacks(&s->evidence, SIGHT_RESETS_RECEIVED) }, b);
 	buf_lit(b, "\n");
@@ -319,4 +346,17 @@ void summary_print(const struct summary *s, const struct reader_report *report, 
 	/* No blank line at the very end. */
 	if (b->len == start && start)
 		b->len--;
+}
+
+void summary_write(const struct summary *s, const struct input_report *report, FILE *to)
+{
+	struct buf text = { 0 };
+
+	/* Off the line that the terminal's "^C" may stand on. */
+	if (isatty(fileno(to)))
+		buf_lit(&text, "\n");
+	summary_print(s, report, &text);
+	fwrite(text.data, 1, text.failed ? 0 : text.len, to);
+	fflush(to);
+	buf_free(&text);
 }

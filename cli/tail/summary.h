@@ -3,8 +3,9 @@
 #ifndef TCPSHAKE_SUMMARY_H
 #define TCPSHAKE_SUMMARY_H
 
-#include "cli/feed/reader.h"
-#include "cli/feed/parsed_record.h"
+#include <stdio.h>
+
+#include "cli/feed/input.h"
 
 #include "common/buf.h"
 
@@ -15,6 +16,8 @@ void summary_free(struct summary *s);
 
 void summary_add(struct summary *s, const struct record *r);
 /* Append it, in ASCII and without colour. */
-void summary_print(const struct summary *s, const struct reader_report *report, struct buf *b);
+void summary_print(const struct summary *s, const struct input_report *report, struct buf *b);
+/* Write it to standard output or standard error, below what stands on a terminal. */
+void summary_write(const struct summary *s, const struct input_report *report, FILE *to);
 
 #endif

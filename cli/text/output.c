@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "cli/text/output.h"
+#include "cli/text/text.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
+#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
+
+#include "common/log.h"
 
 /* A pipe that polls as writable takes this much without blocking (pipe(7)). */
 #define CHUNK PIPE_BUF
@@ -58,4 +63,35 @@ int output_flush(struct output *o, struct signals *signals)
 	}
 	buf_clear(&o->buf);
 	return err;
+}
+
+int output_print(struct output *o)
+{
+	const char *why = o->buf.failed ? strerror(ENOMEM) : NULL;
+
+	errno = 0;
+	if (!why && !o->closed &&
+	    (fwrite(o->buf.data, 1, o->buf.len, stdout) != o->buf.len || fflush(stdout)))
+		why = strerror(errno);
+	/* `tcpshake explain | head` has what it wanted. */
+	o->closed = o->closed || errno == EPIPE;
+	buf_clear(&o->buf);
+	if (!why || o->closed)
+		return 0;
+	log_error("cannot write to standard output: %s", why);
+	return -1;
+}
+
+void output_json(struct output *o, bool terminal, const char *lines, size_t len)
+{
+	for (size_t start = 0, end; start < len; start = end + 1) {
+		const char *newline = memchr(lines + start, '\n', len - start);
+
+		end = newline ? (size_t)(newline - lines) : len;
+		if (terminal)
+			text_append_json(&o->buf, lines + start, end - start);
+		else
+			buf_mem(&o->buf, lines + start, end - start);
+		buf_lit(&o->buf, "\n");
+	}
 }

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 
 #include "common/buf.h"
-#include "cli/feed/signals.h"
+#include "cli/text/signals.h"
 
 struct output {
 	struct buf buf; /* append to it; output_flush() writes and empties it */
@@ -18,5 +18,11 @@ struct output {
  * stop came while the reader did not read; or another negative errno.
  */
 int output_flush(struct output *o, struct signals *signals);
+
+/* The same where nothing else is waited for: 0, or -1 after one line on stderr. */
+int output_print(struct output *o);
+
+/* Append lines of JSON, the last with or without its newline; on a terminal nothing in them can steer it. */
+void output_json(struct output *o, bool terminal, const char *lines, size_t len);
 
 #endif

@@ -34,15 +34,6 @@ struct table *table_new(const struct table_column *columns, size_t count,
 	return t;
 }
 
-void table_free(struct table *t)
-{
-	if (!t)
-		return;
-	buf_free(&t->texts);
-	buf_free(&t->cells);
-	free(t);
-}
-
 static size_t keep(struct table *t, const char *text, size_t *columns)
 {
 	size_t start = t->texts.len;
@@ -56,6 +47,8 @@ void table_cell(struct table *t, enum paint paint, const char *text, const char 
 {
 	struct cell cell = { .paint = paint };
 
+	if (!t)
+		return;
 	cell.text = keep(t, text, &cell.text_columns);
 	cell.tail = keep(t, tail ? tail : "", &cell.tail_columns);
 	buf_mem(&t->cells, &cell, sizeof(cell));
@@ -167,7 +160,7 @@ static void put_titles(const struct table *t, struct line *l, const size_t *widt
 	line_end(l);
 }
 
-void table_print(const struct table *t, struct buf *b, size_t rows)
+static void print(const struct table *t, struct buf *b, size_t rows)
 {
 	struct line l = { .out = b, .style = t->style };
 	size_t widths[t->count];
@@ -188,4 +181,16 @@ void table_print(const struct table *t, struct buf *b, size_t rows)
 		}
 		line_end(&l);
 	}
+}
+
+void table_end(struct table *t, struct buf *b, size_t rows)
+{
+	if (!t) {
+		b->failed = true;
+		return;
+	}
+	print(t, b, rows);
+	buf_free(&t->texts);
+	buf_free(&t->cells);
+	free(t);
 }

@@ -18,16 +18,15 @@ struct table_column {
 
 struct table;
 
-/* NULL if memory is out. `columns` and `style` must outlive it. */
+/* NULL if memory is out, which table_end() says. `columns` and `style` must outlive it. */
 struct table *table_new(const struct table_column *columns, size_t count,
 			const struct style *style);
-void table_free(struct table *t);
 
 /* The next cell, from left to right and row by row; `tail` (or NULL) is never cut. */
 void table_cell(struct table *t, enum paint paint, const char *text, const char *tail);
 void table_number(struct table *t, enum paint paint, uint64_t value);
 
-/* The titles and the first `rows` rows. */
-void table_print(const struct table *t, struct buf *b, size_t rows);
+/* Append the titles and the first `rows` rows, and release it. */
+void table_end(struct table *t, struct buf *b, size_t rows);
 
 #endif

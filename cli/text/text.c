@@ -1,10 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "cli/text/text.h"
 
-#include <stdint.h>
 #include <stdio.h>
+#include <string.h>
+
+#include "common/duration.h"
 
 #define INVALID UINT32_MAX
+
+const char *text_duration(uint64_t ns, char *out, size_t size)
+{
+	char *space;
+
+	duration_format(ns, out, size);
+	space = strchr(out, ' ');
+	if (space)
+		memmove(space, space + 1, strlen(space));
+	return out;
+}
 
 /* The character at `s`, and its length in bytes: RFC 3629, or INVALID and 1. */
 static uint32_t decode(const char *s, size_t max, size_t *len)
@@ -78,4 +91,34 @@ void text_append_json(struct buf *b, const char *line, size_t len)
 		plain = i + n;
 	}
 	buf_mem(b, line + plain, len - plain);
+}
+
+unsigned text_bar(uint64_t value, uint64_t max, unsigned columns)
+{
+	double share = (double)value / ((double)max + 1) * columns;
+
+	if (!value)
+		return 0;
+	if (value > max)
+		return columns;
+	return share < 1 ? 1 : share < columns - 1 ? (unsigned)share : columns - 1;
+}
+
+void json_number(struct buf *b, const char *key, uint64_t value)
+{
+	buf_lit(b, ",\"");
+	buf_str(b, key);
+	buf_lit(b, "\":");
+	buf_u64(b, value);
+}
+
+void json_string(struct buf *b, const char *key, const char *value)
+{
+	buf_lit(b, ",\"");
+	buf_str(b, key);
+	buf_lit(b, "\":");
+	if (value)
+		buf_json_str(b, value, SIZE_MAX);
+	else
+		buf_lit(b, "null");
 }

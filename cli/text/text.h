@@ -7,8 +7,12 @@
 #define TCPSHAKE_TEXT_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "common/buf.h"
+
+/* As duration_format(), in one word, for awk(1): "1.20s". */
+const char *text_duration(uint64_t ns, char *out, size_t size);
 
 /*
  * Append `s` in one line: control characters (C0, DEL, C1), line and paragraph separators,
@@ -22,5 +26,15 @@ size_t text_append(struct buf *b, const char *s, bool utf8);
  * inside a JSON string and do nothing to a terminal. Tabs stay.
  */
 void text_append_json(struct buf *b, const char *line, size_t len);
+
+/*
+ * The places, of `columns`, of the bar for `value` of the max + 1 that a queue holds: one as soon as there
+ * is any, all only if it is full.
+ */
+unsigned text_bar(uint64_t value, uint64_t max, unsigned columns);
+
+/* ,"key":value of an object that we make ourselves; NULL is null. */
+void json_number(struct buf *b, const char *key, uint64_t value);
+void json_string(struct buf *b, const char *key, const char *value);
 
 #endif

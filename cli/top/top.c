@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* The view `top`: the loop between the feed, the keys and the screen. */
-#include "cli/feed/signals.h"
+#include "cli/text/signals.h"
 #include "cli/text/terminal.h"
 #include "cli/top/draw/draw.h"
-#include "cli/top/top_feed.h"
+#include "cli/feed/follow.h"
 #include "cli/top/terminal/guard.h"
 #include "cli/top/terminal/screen.h"
 #include "cli/top/terminal/stderr.h"
@@ -39,14 +39,14 @@ struct top {
 	uint64_t held_back; /* records since */
 	struct top_query *queries[TOP_TABLES];
 	struct top_canvas canvas;
-	struct top_feed *feed;
+	struct follow *feed;
 	struct signals signals;
 	char message[500], state[64];
 	enum top_paint message_paint;
 	uint64_t message_until; /* CLOCK_MONOTONIC; 0: there is none */
 	uint64_t stop_at; /* or NEVER */
 	uint64_t drawn_at, drawn_second;
-	enum top_feed_state drawn_state;
+	enum follow_state drawn_state;
 	bool changed; /* since it was drawn */
 	bool gone; /* the terminal */
 };
@@ -97,15 +97,15 @@ static void set_state(struct top *t, struct top_view *v)
 		const char *name;
 		enum top_paint paint;
 	} states[] = {
-		[TOP_FEED_WAITING] = { "waiting", TOP_DIM }, [TOP_FEED_LIVE] = { "live", TOP_GOOD },
-		[TOP_FEED_GONE] = { "NO DAEMON", TOP_LOUD }, [TOP_FEED_REPLAY] = { "replay", TOP_GOOD },
-		[TOP_FEED_ENDED] = { "end", TOP_ACCENT }, [TOP_FEED_FAILED] = { "failed", TOP_LOUD },
+		[FOLLOW_WAITING] = { "waiting", TOP_DIM }, [FOLLOW_LIVE] = { "live", TOP_GOOD },
+		[FOLLOW_GONE] = { "NO DAEMON", TOP_LOUD }, [FOLLOW_REPLAY] = { "replay", TOP_GOOD },
+		[FOLLOW_ENDED] = { "end", TOP_ACCENT }, [FOLLOW_FAILED] = { "failed", TOP_LOUD },
 	};
-	enum top_feed_state state = top_feed_state(t->feed);
+	enum follow_state state = follow_state(t->feed);
 
 	snprintf(t->state, sizeof(t->state), "%s", states[state].name);
 	v->state_paint = states[state].paint;
-	if (state == TOP_FEED_REPLAY && t->options->speed != 1)
+	if (state == FOLLOW_REPLAY && t->options->speed != 1)
 		snprintf(t->state, sizeof(t->state), "replay x%g", t->options->speed);
 	if (t->ui.paused) {
 		v->state_paint = TOP_ACTIVE;
@@ -123,7 +123,7 @@ static struct top_view view_of(struct top *t)
 	struct top_view v = {
 		.model = t->frozen ? t->frozen : t->model,
 		.ui = &t->ui,
-		.now_ns = t->frozen ? t->frozen_ns : top_feed_now(t->feed),
+		.now_ns = t->frozen ? t->frozen_ns : follow_now(t->feed),
 	};
 
 	memcpy(v.queries, t->queries, sizeof(v.queries));
@@ -131,8 +131,8 @@ static struct top_view view_of(struct top *t)
 	if (t->message_until > clock_mono_ns()) {
 		v.message = t->message;
 		v.message_paint = t->message_paint;
-	} else if (*top_feed_trouble(t->feed)) {
-		v.message = top_feed_trouble(t->feed);
+	} else if (*follow_trouble(t->feed)) {
+		v.message = follow_trouble(t->feed);
 		v.message_paint = TOP_BAD;
 	}
 	return v;
@@ -146,7 +146,7 @@ static void draw(struct top *t)
 	top_screen_show(&t->canvas);
 	t->drawn_at = clock_mono_ns();
 	t->drawn_second = v.now_ns / NSEC_PER_SEC;
-	t->drawn_state = top_feed_state(t->feed);
+	t->drawn_state = follow_state(t->feed);
 	t->ui.stale = false;
 	t->changed = false;
 }
@@ -193,8 +193,8 @@ static void freeze(struct top *t)
 
 static void pause_or_go_on(struct top *t, bool paused)
 {
-	if (top_feed_is_recording(t->feed)) {
-		top_feed_hold(t->feed, paused);
+	if (follow_is_recording(t->feed)) {
+		follow_hold(t->feed, paused);
 		return;
 	}
 	top_model_free(t->frozen);
@@ -202,7 +202,7 @@ static void pause_or_go_on(struct top *t, bool paused)
 	t->held_back = 0;
 	if (!paused)
 		return;
-	t->frozen_ns = top_feed_now(t->feed);
+	t->frozen_ns = follow_now(t->feed);
 	t->frozen = top_model_copy(t->model);
 	if (t->frozen)
 		return;
@@ -224,9 +224,9 @@ static void obey(struct top *t, bool was_paused)
 		ui->mode = TOP_MAIN;
 		memset(ui->chosen, 0, sizeof(ui->chosen));
 	}
-	if (ui->seek && !top_feed_is_recording(t->feed))
+	if (ui->seek && !follow_is_recording(t->feed))
 		say(t, TOP_WARN, "only a recording can be sought in: --from FILE");
-	top_feed_seek(t->feed, ui->seek);
+	follow_seek(t->feed, ui->seek);
 	ui->seek = 0;
 	if (ui->freeze)
 		freeze(t);
@@ -292,22 +292,22 @@ static bool take_signals(struct top *t)
 static uint64_t next_look(const struct top *t, uint64_t now)
 {
 	uint64_t next = t->message_until ? t->message_until : NEVER;
-	enum top_feed_state state = top_feed_state(t->feed);
+	enum follow_state state = follow_state(t->feed);
 
 	if (t->changed)
 		return t->drawn_at + FRAME_NS;
 	/* The clock in the first line, and the windows with it; nothing moves while they stand still. */
-	if (!t->ui.paused && state == TOP_FEED_REPLAY)
+	if (!t->ui.paused && state == FOLLOW_REPLAY)
 		next = min_u64(next, now + FRAME_NS);
-	else if (!t->ui.paused && state != TOP_FEED_ENDED)
-		next = min_u64(next, now + NSEC_PER_SEC - top_feed_now(t->feed) % NSEC_PER_SEC);
+	else if (!t->ui.paused && state != FOLLOW_ENDED)
+		next = min_u64(next, now + NSEC_PER_SEC - follow_now(t->feed) % NSEC_PER_SEC);
 	return next;
 }
 
 static int timeout_ms(const struct top *t, bool screen)
 {
 	uint64_t now = clock_mono_ns(), next = t->stop_at, wait;
-	int feed = top_feed_timeout_ms(t->feed), ms;
+	int feed = follow_timeout_ms(t->feed), ms;
 
 	if (screen)
 		next = min_u64(next, next_look(t, now));
@@ -324,19 +324,19 @@ static short wait_and_take(struct top *t, bool screen)
 	struct pollfd fds[] = {
 		{ .fd = screen ? top_screen_fd() : -1, .events = POLLIN },
 		{ .fd = t->signals.fd, .events = POLLIN },
-		{ .fd = top_feed_fd(t->feed), .events = POLLIN },
+		{ .fd = follow_fd(t->feed), .events = POLLIN },
 		{ .fd = top_stderr_fd(), .events = POLLIN },
 	};
 
 	if (poll(fds, 4, timeout_ms(t, screen)) < 0) {
-		log_error("cannot wait for %s: %s", top_feed_name(t->feed), strerror(errno));
+		log_error("cannot wait for %s: %s", follow_name(t->feed), strerror(errno));
 		return -1;
 	}
 	if (fds[1].revents)
 		signals_read(&t->signals);
 	if (fds[3].revents && top_stderr_read())
 		say(t, TOP_WARN, "%s", top_stderr_last());
-	top_feed_run(t->feed, fds[2].revents);
+	follow_run(t->feed, fds[2].revents);
 	if (clock_mono_ns() >= t->stop_at)
 		t->ui.quit = true;
 	return fds[0].revents;
@@ -345,13 +345,13 @@ static short wait_and_take(struct top *t, bool screen)
 static bool is_frame_due(struct top *t)
 {
 	uint64_t now = clock_mono_ns();
-	uint64_t second = (t->frozen ? t->frozen_ns : top_feed_now(t->feed)) / NSEC_PER_SEC;
+	uint64_t second = (t->frozen ? t->frozen_ns : follow_now(t->feed)) / NSEC_PER_SEC;
 
 	if (t->message_until && now >= t->message_until) {
 		t->message_until = 0;
 		t->changed = true;
 	}
-	if (top_feed_state(t->feed) != t->drawn_state)
+	if (follow_state(t->feed) != t->drawn_state)
 		t->changed = true;
 	return now - t->drawn_at >= FRAME_NS && (t->changed || second != t->drawn_second);
 }
@@ -365,7 +365,7 @@ static enum exit_status run_screen(struct top *t)
 
 		if (ready < 0)
 			return STATUS_FAILED;
-		if (top_feed_state(t->feed) == TOP_FEED_FAILED)
+		if (follow_state(t->feed) == FOLLOW_FAILED)
 			return STATUS_FAILED;
 		now = take_signals(t);
 		/* Nobody looks any more. */
@@ -383,19 +383,19 @@ static enum exit_status run_once(struct top *t)
 {
 	int err;
 
-	while (!t->ui.quit && top_feed_state(t->feed) != TOP_FEED_ENDED) {
+	while (!t->ui.quit && follow_state(t->feed) != FOLLOW_ENDED) {
 		if (wait_and_take(t, false) < 0)
 			return STATUS_FAILED;
 		t->ui.quit = t->ui.quit || t->signals.stops;
-		if (top_feed_state(t->feed) == TOP_FEED_FAILED)
+		if (follow_state(t->feed) == FOLLOW_FAILED)
 			return STATUS_FAILED;
-		if (top_feed_state(t->feed) == TOP_FEED_GONE) {
-			log_error("it %s", top_feed_trouble(t->feed));
+		if (follow_state(t->feed) == FOLLOW_GONE) {
+			log_error("it %s", follow_trouble(t->feed));
 			return STATUS_FAILED;
 		}
 	}
-	if (*top_feed_trouble(t->feed))
-		log_warning("%s", top_feed_trouble(t->feed));
+	if (*follow_trouble(t->feed))
+		log_warning("%s", follow_trouble(t->feed));
 	err = report(t, stdout);
 	/* `tcpshake top --once | head` has what it wanted. */
 	if (!err || err == -EPIPE)
@@ -412,7 +412,7 @@ static enum top_window window_of(const struct options *o)
 
 static bool open_all(struct top *t, struct options *o)
 {
-	static const struct top_feed_ops ops = { .record = take_record, .again = take_again };
+	static const struct follow_ops ops = { .record = take_record, .again = take_again };
 	bool ready;
 
 	top_ui_init(&t->ui);
@@ -430,7 +430,7 @@ static bool open_all(struct top *t, struct options *o)
 	top_model_set_source_filter(t->model, &o->filter);
 	if (o->once && !o->speed_given)
 		o->speed = 0;
-	t->feed = top_feed_open(o, &ops, t);
+	t->feed = follow_open(o, &ops, t);
 	if (o->once && !o->from && !o->duration_ns)
 		o->duration_ns = ONCE_NS;
 	t->stop_at = o->duration_ns ? clock_mono_ns() + o->duration_ns : NEVER;
@@ -456,7 +456,7 @@ static int run(void *ctx)
 	else if (open_all(&t, o) && (o->once || top_screen_open(o->color, &t.canvas) == 0))
 		status = o->once ? run_once(&t) : run_screen(&t);
 	top_screen_close();
-	top_feed_close(t.feed);
+	follow_close(t.feed);
 	top_stderr_end(status != STATUS_OK);
 	top_model_free(t.frozen);
 	top_model_free(t.model);

@@ -70,7 +70,7 @@ static void resized(void *ctx)
 	(void)ctx;
 }
 
-static void show(struct views *v, const struct reader_report *report)
+static void show(struct views *v, const struct input_report *report)
 {
 	struct explain_source from = { .recorded = true, .most = SIZE_MAX };
 	struct buf b = { 0 };
@@ -103,7 +103,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static char path[32];
 	static struct filter none;
 	struct options options = { .from = path, .socket = "" };
-	struct reader_report report = { 0 };
+	struct input_report report = { 0 };
 	struct output out = { 0 };
 	struct views v = { summary_new(), ledger_new(), listener_list_new(&none), explain_new(), 0 };
 

@@ -132,6 +132,26 @@ def test_events(tmp_path, cli):
     assert cli("tail", "--events", "reset,", "--from", str(path)).end(code=2) == ""
 
 
+def test_a_refused_connection_is_one_line(lone, tmp_path, daemon, cli):
+    """The RSTs that ended it, sent and received, have a line of their own only if they are asked for."""
+    path = tmp_path / "sock"
+    daemon("--events", "handshake,reset", sock=path)
+    port, flags = 40009, ("-s", str(path), "--no-summary", "--netns", str(lone.inode))
+    folded, asked = cli("tail", *flags), cli("tail", *flags, "--events", "handshake,reset")
+
+    def rows(tail, word):
+        return [line for line in tail.lines() if f":{port} " in line and word in line]
+
+    def live():
+        connect(lone, 4, ("127.0.0.1", port))[0].close()
+        return rows(folded, "ECONNREFUSED") and rows(asked, "ECONNREFUSED")
+    env.poll_until(live, 10, "a line", interval=0.05)
+    for tail in (folded, asked):
+        tail.end(signal.SIGINT)
+    assert rows(asked, " RST in "), asked.stdout_text
+    assert not rows(folded, " RST "), folded.stdout_text
+
+
 def test_json_from_the_daemon_is_valid(lone, tmp_path, keep, daemon, cli):
     daemon(sock=tmp_path / "sock")
     tail = cli("tail", "--json", "-s", str(tmp_path / "sock"))
@@ -205,6 +225,21 @@ def test_usage_errors(cli):
                  ["tail", "--outcome", "ok"]):
         program = cli(*argv)
         assert program.end(code=2) == ""
+        program.error_line()
+
+
+def test_options_before_the_view(recording, cli):
+    """Their order means nothing; a value is not taken for the view."""
+    text = cli("tail", "--from", str(recording), "--port", "443", "--no-summary").end()
+    assert text
+    for argv in (["--from", str(recording), "tail", "--port", "443", "--no-summary"],
+                 ["--no-summary", "--port=443", "--from", str(recording), "tail"]):
+        assert cli(*argv).end() == text, argv
+    assert cli("--from", str(recording), "record", "--no-summary", "-").end() == recording.read_text()
+    for argv in (["--from", str(recording), "tails"], ["--from", str(recording), "tail", "stats"],
+                 ["--from", "tail"]):
+        program = cli(*argv)
+        assert program.end(code=1 if argv[-1] == "tail" else 2) == ""
         program.error_line()
 
 

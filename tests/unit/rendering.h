@@ -62,7 +62,7 @@ static inline void expect(const struct style *style, const char *line, const cha
 	free(got);
 }
 
-static inline char *sum_up(const char *const *lines, size_t count, const struct reader_report *report)
+static inline char *sum_up(const char *const *lines, size_t count, const struct input_report *report)
 {
 	struct summary *s = summary_new();
 	struct buf b = { 0 };

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "cli/explain/causes.h"
+#include "cli/feed/causes.h"
 #include "cli/feed/evidence.h"
 #include "cli/explain/model.h"
 #include "cli/explain/unseen.h"

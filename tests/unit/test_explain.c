@@ -11,7 +11,6 @@
 #include <cmocka.h>
 
 #include "cli/explain/model.h"
-#include "cli/explain/keyset.h"
 
 #define SECOND 1000000000ULL
 
@@ -482,30 +481,6 @@ static void test_whose_feed(void **state)
 	explain_free(e);
 }
 
-/* Numbers in the order of arrival, through every growth. */
-static void test_keyset(void **state)
-{
-	struct keyset s = { .key_size = sizeof(uint64_t) };
-
-	(void)state;
-	assert_int_equal(keyset_find(&s, &(uint64_t){ 1 }), KEYSET_NONE);
-	for (uint64_t i = 0; i < 10000; i++) {
-		uint64_t key = i << 40; /* alike where it matters least */
-
-		assert_int_equal(keyset_put(&s, &key), i);
-		assert_int_equal(keyset_put(&s, &key), i);
-	}
-	for (uint64_t i = 0; i < 10000; i++) {
-		uint64_t key = i << 40;
-
-		assert_int_equal(keyset_find(&s, &key), i);
-		assert_memory_equal(keyset_at(&s, i), &key, sizeof(key));
-	}
-	assert_int_equal(keyset_find(&s, &(uint64_t){ 1 }), KEYSET_NONE);
-	assert_int_equal(s.count, 10000);
-	keyset_free(&s);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -524,7 +499,6 @@ int main(void)
 		cmocka_unit_test(test_newest_evidence),
 		cmocka_unit_test(test_other_daemons),
 		cmocka_unit_test(test_whose_feed),
-		cmocka_unit_test(test_keyset),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -373,13 +373,12 @@ static void test_cells_that_do_not_fit(void **state)
 	table_number(t, PAINT_NONE, 22);
 	table_cell(t, PAINT_NONE, "\033[2J", NULL);
 	table_number(t, PAINT_NONE, 333);
-	table_print(t, &b, SIZE_MAX);
+	table_end(t, &b, SIZE_MAX);
 	assert_string_equal(text_of(&b), "A        B\n"
 					 "ab~:80   1\n"
 					 "~67890  22\n"
 					 "?[2J   333\n");
 	buf_free(&b);
-	table_free(t);
 }
 
 static void test_drawing_in_place(void **state)

@@ -106,7 +106,7 @@ static void test_summary(void **state)
 		("{\"v\":1,\"type\":\"bye\",\"totals\":{\"handshake\":{\"seen\":30,\"filtered\":10,"
 		 "\"lost\":16}}}"),
 	};
-	struct reader_report report = { .bad = 2, .missing = 5, .cut = true };
+	struct input_report report = { .bad = 2, .missing = 5, .cut = true };
 	char *got = sum_up(lines, sizeof(lines) / sizeof(lines[0]), &report);
 
 	(void)state;
@@ -141,7 +141,7 @@ static void test_summary_of_causes(void **state)
 		("{\"v\":1,\"type\":\"bye\",\"totals\":{\"handshake\":{\"seen\":30,\"filtered\":10,"
 		 "\"limited\":4,\"lost\":16}}}"),
 	};
-	struct reader_report report = { 0 };
+	struct input_report report = { 0 };
 	char *got = sum_up(lines, sizeof(lines) / sizeof(lines[0]), &report);
 
 	(void)state;
@@ -168,7 +168,7 @@ static void test_summary_of_what_was_not_seen(void **state)
 		"{\"v\":1,\"type\":\"hello\",\"capabilities\":{\"tcp_receive_reset\":false}}",
 		RESET("sent", "port_closed", ",\"phase\":\"none\""),
 	};
-	struct reader_report report = { 0 };
+	struct input_report report = { 0 };
 	char *got = sum_up(lines, sizeof(lines) / sizeof(lines[0]), &report);
 
 	(void)state;
@@ -180,7 +180,7 @@ static void test_summary_of_what_was_not_seen(void **state)
 static void test_summary_of_many_causes(void **state)
 {
 	struct summary *s = summary_new();
-	struct reader_report report = { 0 };
+	struct input_report report = { 0 };
 	struct buf b = { 0 };
 
 	(void)state;
@@ -206,7 +206,7 @@ static void test_summary_of_many_causes(void **state)
 static void test_summary_of_little(void **state)
 {
 	static const char *const newer[] = { HANDSHAKE("relay", "postponed", V4) };
-	struct reader_report report = { 0 };
+	struct input_report report = { 0 };
 	char *got = sum_up(NULL, 0, &report);
 
 	(void)state;
@@ -223,7 +223,7 @@ static void test_summary_of_little(void **state)
 static void test_summary_of_many_losses(void **state)
 {
 	struct summary *s = summary_new();
-	struct reader_report report = { 0 };
+	struct input_report report = { 0 };
 	struct buf b = { 0 };
 
 	(void)state;

@@ -307,6 +307,31 @@ static void test_keys(void **state)
 	top_ui_free(&ui);
 }
 
+/* curl connects far more often than nginx is connected to, and is connected to once. */
+static void test_passive_sorts_by_what_it_shows(void **state)
+{
+	struct shown *s = show(120, 24, true);
+	struct top_span span = top_span_of(s->m, TOP_START, NOW);
+	struct record r = handshake(198 * SECOND, ROLE_PASSIVE, OUTCOME_ESTABLISHED, 1000);
+	struct top_line *lines;
+	unsigned passive = 0;
+	size_t count;
+
+	(void)state;
+	r.handshake.comm = "curl";
+	put(s->m, r);
+	for (unsigned i = 0; i < 100; i++)
+		put(s->m, handshake(198 * SECOND, ROLE_ACTIVE, OUTCOME_ESTABLISHED, 1000));
+	while (strcmp(top_panes[TOP_PROCESSES].columns[passive].title, "PASSIVE") != 0)
+		passive++;
+	count = top_lines_of(s->v.queries[TOP_PROCESSES], s->m, TOP_PROCESSES, &span, &lines);
+	assert_true(count >= 2);
+	top_sort(TOP_PROCESSES, passive, false, lines, count);
+	assert_string_equal(lines[0].key->text, "nginx");
+	assert_string_equal(lines[1].key->text, "curl");
+	hide(s);
+}
+
 static void test_typing_a_filter(void **state)
 {
 	struct shown *s = show(120, 24, true);
@@ -444,6 +469,7 @@ int main(void)
 		cmocka_unit_test(test_detail),
 		cmocka_unit_test(test_rows_stay_chosen),
 		cmocka_unit_test(test_keys),
+		cmocka_unit_test(test_passive_sorts_by_what_it_shows),
 		cmocka_unit_test(test_typing_a_filter),
 		cmocka_unit_test(test_monkey),
 		cmocka_unit_test(test_filter_grammar),

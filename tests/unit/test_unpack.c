@@ -163,23 +163,61 @@ static void test_what_is_none(void **state)
 
 static void test_replay(void **state)
 {
-	struct replay r = { 0 };
+	struct replay r = { .speed = 1 };
 
 	(void)state;
-	assert_int_equal(replay_due(&r, 1, true, 1000, 50), 0);
-	assert_int_equal(replay_due(&r, 1, false, 1600, 60), 650);
-	assert_int_equal(replay_due(&r, 2, false, 1600, 60), 350);
-	assert_int_equal(replay_due(&r, 0.5, false, 1600, 60), 1250);
-	assert_int_equal(replay_due(&r, 1, false, 900, 60), 0);
-	assert_int_equal(replay_due(&r, 1, false, 0, 60), 0);
+	assert_int_equal(replay_due(&r, true, 1000, 50), 0);
+	assert_int_equal(replay_due(&r, false, 1600, 60), 650);
+	r.speed = 2;
+	assert_int_equal(replay_due(&r, false, 1600, 60), 350);
+	r.speed = 0.5;
+	assert_int_equal(replay_due(&r, false, 1600, 60), 1250);
+	r.speed = 1;
+	assert_int_equal(replay_due(&r, false, 900, 60), 0);
+	assert_int_equal(replay_due(&r, false, 0, 60), 0);
 	/* A feed of another boot. */
-	assert_int_equal(replay_due(&r, 1, true, 10, 2000), 0);
-	assert_int_equal(replay_due(&r, 1, false, 20, 2001), 2010);
-	assert_true(replay_due(&r, 0.001, false, UINT64_MAX, 2001) == UINT64_MAX);
+	assert_int_equal(replay_due(&r, true, 10, 2000), 0);
+	assert_int_equal(replay_due(&r, false, 20, 2001), 2010);
+	r.speed = 0.001;
+	assert_true(replay_due(&r, false, UINT64_MAX, 2001) == UINT64_MAX);
 	/* Cut out of the middle of one. */
+	r = (struct replay){ .speed = 1 };
+	assert_int_equal(replay_due(&r, false, 500, 7), 0);
+	assert_int_equal(replay_due(&r, false, 501, 7), 8);
+	/* As fast as it goes. */
 	r = (struct replay){ 0 };
-	assert_int_equal(replay_due(&r, 1, false, 500, 7), 0);
-	assert_int_equal(replay_due(&r, 1, false, 501, 7), 8);
+	assert_int_equal(replay_due(&r, true, 500, 7), 0);
+	assert_int_equal(replay_due(&r, false, 5000, 7), 0);
+}
+
+/* As a screen shows it: short pauses between feeds are kept, and the clock is held and set. */
+static void test_replay_of_a_screen(void **state)
+{
+	struct replay r = { .speed = 1, .gap_ns = 100 };
+
+	(void)state;
+	assert_int_equal(replay_due(&r, false, 0, 5), 0); /* no time begins with it */
+	assert_int_equal(replay_due(&r, true, 1000, 10), 0);
+	assert_int_equal(replay_now(&r, 30), 1020);
+	assert_int_equal(replay_due(&r, true, 1090, 30), 100);
+	assert_int_equal(replay_due(&r, true, 1200, 100), 0);
+	assert_int_equal(replay_now(&r, 110), 1210);
+	assert_int_equal(replay_due(&r, true, 7, 110), 0); /* another boot */
+	assert_int_equal(replay_now(&r, 111), 8);
+	r.held = true;
+	replay_set(&r, 50, 200);
+	assert_int_equal(replay_due(&r, false, 50, 210), 0);
+	assert_true(replay_due(&r, false, 51, 210) == UINT64_MAX);
+	assert_int_equal(replay_now(&r, 1000), 50);
+	r.held = false;
+	replay_set(&r, 50, 300);
+	assert_int_equal(replay_due(&r, false, 60, 301), 310);
+	/* Sought back: what is older than that is not waited for. */
+	r.begun = false;
+	r.newest_ns = 0;
+	replay_set(&r, 30, 400);
+	assert_int_equal(replay_due(&r, true, 7, 401), 0);
+	assert_int_equal(replay_due(&r, false, 40, 402), 410);
 }
 
 int main(void)
@@ -189,6 +227,7 @@ int main(void)
 		cmocka_unit_test(test_every_cut),
 		cmocka_unit_test(test_what_is_none),
 		cmocka_unit_test(test_replay),
+		cmocka_unit_test(test_replay_of_a_screen),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

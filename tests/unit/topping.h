@@ -9,7 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/top/draw/columns.h"
 #include "cli/top/draw/draw.h"
+#include "cli/top/draw/numbers.h"
 #include "cli/top/model/model.h"
 #include "cli/top/model/query.h"
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #define _GNU_SOURCE
 #include "cli/top/draw/columns.h"
-#include "cli/explain/causes.h"
+#include "cli/feed/causes.h"
+#include "cli/top/draw/numbers.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,7 +55,7 @@ static void put_duration(const struct top_cell *at, const struct top_line *l, ui
 	char text[32];
 
 	put_text(at, l->latency.count ? TOP_PLAIN : TOP_DIM,
-		 l->latency.count ? top_time(ns, text, sizeof(text)) : "-");
+		 l->latency.count ? text_duration(ns, text, sizeof(text)) : "-");
 }
 
 void top_line_name(enum top_table_id id, const struct top_line *l, char *head, size_t size,
@@ -127,18 +128,6 @@ static enum top_paint fill_paint(const struct top_line *l, uint64_t value)
 	return value > l->max / 2 ? TOP_WARN : TOP_PLAIN;
 }
 
-/* The places of the bar for `value` of max + 1 in the queue: only a full one fills it. */
-static unsigned places(uint64_t value, uint64_t max, unsigned columns)
-{
-	double share = (double)value / ((double)max + 1) * columns;
-
-	if (!value)
-		return 0;
-	if (value > max)
-		return columns;
-	return share < 1 ? 1 : share < columns - 1 ? (unsigned)share : columns - 1;
-}
-
 static void put_bar(const struct top_cell *at, const struct top_line *l)
 {
 	bool utf8 = at->canvas->utf8;
@@ -150,8 +139,8 @@ static void put_bar(const struct top_cell *at, const struct top_line *l)
 		top_put(at->canvas, at->row, at->column, at->width, TOP_DIM, utf8 ? "\u2013" : "-");
 		return;
 	}
-	len = places(l->len, l->max, at->width);
-	peak = places(most, l->max, at->width);
+	len = text_bar(l->len, l->max, at->width);
+	peak = text_bar(most, l->max, at->width);
 	for (unsigned i = 1; i <= at->width; i++) {
 		enum top_paint paint = fill_paint(l, i <= len ? l->len : i == peak ? most : 0);
 		uint32_t sign = i <= len ? (utf8 ? 0x2588 : '#') : i == peak ? (utf8 ? 0x2502 : '|') :
@@ -232,7 +221,7 @@ static void put_oldest(const struct top_cell *at, const struct top_line *l)
 		return;
 	}
 	put_text(at, !l->waiting ? TOP_DIM : known && l->oldest_wait_ns >= NSEC_PER_SEC ? TOP_WARN :
-		 TOP_PLAIN, !l->waiting ? "-" : known ? top_time(l->oldest_wait_ns, text, sizeof(text)) :
+		 TOP_PLAIN, !l->waiting ? "-" : known ? text_duration(l->oldest_wait_ns, text, sizeof(text)) :
 		 "?");
 }
 
@@ -400,7 +389,7 @@ const struct top_pane top_panes[TOP_TABLES] = {
 	[TOP_PROCESSES] = { "Processes", 3, {
 		{ "PROCESS", 17, 0, NAME, .put = put_process },
 		{ "ACTIVE", 8, 0, NUM, .put = put_active, .value = by_active },
-		{ "PASSIVE", 8, 0, NUM, .put = put_passive, .value = by_handshakes },
+		{ "PASSIVE", 8, 0, NUM, .put = put_passive, .value = passive_of },
 		{ "FAILED", 7, 0, NUM, .put = put_failed, .value = by_failed },
 		{ "RETRANS", 7, 0, NUM, .put = put_retransmitted, .value = by_retransmitted },
 		{ "P50", 7, 88, NUM, .put = put_p50, .value = by_p50 },

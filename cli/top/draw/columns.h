@@ -50,15 +50,4 @@ void top_line_name(enum top_table_id id, const struct top_line *l, char *head, s
 void top_sort(enum top_table_id id, unsigned column, bool reversed, struct top_line *lines,
 	      size_t count);
 
-/* ---- numbers ---- */
-
-/* "123456", then "1234k", "123M": at most `digits` characters, and five of them are enough. */
-const char *top_number(uint64_t n, unsigned digits, char *out, size_t size);
-/* "0/s", "1.2/s", "123/s", "12.3k/s" */
-const char *top_rate(uint64_t n, double seconds, char *out, size_t size);
-/* "35.5us": as common/duration.h has it, without its space. */
-const char *top_time(uint64_t ns, char *out, size_t size);
-/* "now", "12 s", "3 m", "2 h" */
-const char *top_age(uint64_t from_ns, uint64_t now_ns, char *out, size_t size);
-
 #endif

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* One row looked at closely, and the help. */
-#include "cli/top/draw/draw.h"
+#include "cli/top/draw/detail.h"
+#include "cli/feed/causes.h"
+#include "cli/top/draw/columns.h"
+#include "cli/top/draw/numbers.h"
+#include "cli/top/draw/panes.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/explain/causes.h"
 #include "common/addr.h"
 #include "common/names.h"
 
@@ -61,7 +63,7 @@ static void put_extras(struct top_canvas *c, const struct top_names *names, unsi
 	if (f->retransmits) {
 		snprintf(text, sizeof(text), "retransmits=%u%s%s", f->retransmits,
 			 f->wait_ns == NS_UNKNOWN ? "" : " wait=",
-			 f->wait_ns == NS_UNKNOWN ? "" : top_time(f->wait_ns, wait, sizeof(wait)));
+			 f->wait_ns == NS_UNKNOWN ? "" : text_duration(f->wait_ns, wait, sizeof(wait)));
 		if (column < c->columns)
 			top_put(c, row, column, c->columns - column, TOP_WARN, text);
 	}
@@ -83,7 +85,7 @@ static void draw_record(struct top_canvas *c, const struct top_view *v, unsigned
 	else if (f->latency_ns == NS_UNKNOWN)
 		snprintf(text, sizeof(text), "-");
 	else
-		top_time(f->latency_ns, text, sizeof(text));
+		text_duration(f->latency_ns, text, sizeof(text));
 	top_put_right(c, row, column, 7, TOP_PLAIN, text);
 	column += 8;
 	if (wide) {

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* The whole of the screen: header, latencies, and what stands where. */
 #include "cli/top/draw/draw.h"
+#include "cli/top/draw/detail.h"
+#include "cli/top/draw/heat_map.h"
+#include "cli/top/draw/numbers.h"
+#include "cli/top/draw/panes.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
-
-#include "common/clock.h"
 
 enum {
 	GRID_ROWS = 36, /* from so many on all panes are shown at once */
@@ -15,25 +16,6 @@ enum {
 	WIDE_COLUMNS = 160, /* all counts in one line */
 	REPORT_HEAT = 8,
 };
-
-const char *top_clock(const struct top_model *m, uint64_t mono_ns, bool millis, char *out,
-		      size_t size)
-{
-	int64_t wall = top_wall_ns(m, mono_ns);
-	time_t seconds = (time_t)(wall / (int64_t)NSEC_PER_SEC);
-	struct tm tm;
-	size_t len;
-
-	if (wall < 0 || !localtime_r(&seconds, &tm)) {
-		snprintf(out, size, "-");
-		return out;
-	}
-	len = strftime(out, size, "%H:%M:%S", &tm);
-	if (millis)
-		snprintf(out + len, size - len, ".%03d",
-			 (int)(wall % (int64_t)NSEC_PER_SEC / 1000000));
-	return out;
-}
 
 /* ---- the first line ---- */
 
@@ -76,7 +58,7 @@ static void draw_title(struct top_canvas *c, const struct top_view *v, const str
 	if (strcmp(info.daemon_only, info.source_only) == 0)
 		info.daemon_only = "";
 	if (*info.daemon_only || *info.source_only) {
-		/* Whoever looks at a part should know that it is one. */
+		/* Who looks at a part should know that it is one. */
 		snprintf(text, sizeof(text), "  %s  only %s%s%s", info.host, info.daemon_only,
 			 *info.daemon_only && *info.source_only ? " " : "", info.source_only);
 		if (used < right)
@@ -148,7 +130,7 @@ static void draw_latency(struct top_canvas *c, unsigned row, const char *name,
 	top_put(c, row, 0, 9, TOP_DIM, name);
 	for (unsigned i = 0; i < 4; i++)
 		top_put_right(c, row, 9 + i * 11, 10, l->count ? TOP_PLAIN : TOP_DIM,
-			      l->count ? top_time(values[i], text, sizeof(text)) : "-");
+			      l->count ? text_duration(values[i], text, sizeof(text)) : "-");
 	snprintf(text, sizeof(text), "%llu timed", (unsigned long long)l->count);
 	top_put_right(c, row, 53, c->columns > 70 ? 20 : 0, TOP_DIM, text);
 }

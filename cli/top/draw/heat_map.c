@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* The map of latencies: time from left to right, latency upwards, the more the denser. */
-#include "cli/top/draw/draw.h"
+#include "cli/top/draw/heat_map.h"
+#include "cli/top/draw/numbers.h"
 
 #include <stdio.h>
 
@@ -74,7 +74,7 @@ void top_draw_heat(struct top_canvas *c, const struct top_view *v, struct top_ar
 	for (unsigned i = 0; i < h.bands; i++) {
 		unsigned row = area.row + bands - 1 - i;
 
-		top_put_right(c, row, 0, LABEL - 1, TOP_DIM, top_time(h.floors[i], label, sizeof(label)));
+		top_put_right(c, row, 0, LABEL - 1, TOP_DIM, text_duration(h.floors[i], label, sizeof(label)));
 		for (unsigned column = 0; column < h.columns; column++)
 			put_level(c, row, LABEL + column, level_of(h.cells[i][column], h.most), false);
 	}

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Numbers as the screen has them: short, and with their units. */
-#include "cli/top/draw/columns.h"
+#include "cli/top/draw/numbers.h"
+#include "cli/top/model/query.h"
 
 #include <stdio.h>
-#include <string.h>
+#include <time.h>
 
 #include "common/clock.h"
-#include "common/duration.h"
 
 const char *top_number(uint64_t n, unsigned digits, char *out, size_t size)
 {
@@ -48,17 +47,6 @@ const char *top_rate(uint64_t n, double seconds, char *out, size_t size)
 	return out;
 }
 
-const char *top_time(uint64_t ns, char *out, size_t size)
-{
-	char *space;
-
-	duration_format(ns, out, size);
-	space = strchr(out, ' ');
-	if (space)
-		memmove(space, space + 1, strlen(space));
-	return out;
-}
-
 const char *top_age(uint64_t from_ns, uint64_t now_ns, char *out, size_t size)
 {
 	uint64_t s = now_ns > from_ns ? (now_ns - from_ns) / NSEC_PER_SEC : 0;
@@ -68,5 +56,24 @@ const char *top_age(uint64_t from_ns, uint64_t now_ns, char *out, size_t size)
 	else
 		snprintf(out, size, s < 100 ? "%llus" : s < 6000 ? "%llum" : "%lluh",
 			 (unsigned long long)(s < 100 ? s : s < 6000 ? s / 60 : s / 3600));
+	return out;
+}
+
+const char *top_clock(const struct top_model *m, uint64_t mono_ns, bool millis, char *out,
+		      size_t size)
+{
+	int64_t wall = top_wall_ns(m, mono_ns);
+	time_t seconds = (time_t)(wall / (int64_t)NSEC_PER_SEC);
+	struct tm tm;
+	size_t len;
+
+	if (wall < 0 || !localtime_r(&seconds, &tm)) {
+		snprintf(out, size, "-");
+		return out;
+	}
+	len = strftime(out, size, "%H:%M:%S", &tm);
+	if (millis)
+		snprintf(out + len, size - len, ".%03d",
+			 (int)(wall % (int64_t)NSEC_PER_SEC / 1000000));
 	return out;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* The panes: tables with titles, one row of each chosen. */
-#include "cli/top/draw/draw.h"
+#include "cli/top/draw/panes.h"
+#include "cli/top/draw/columns.h"
+#include "cli/top/draw/numbers.h"
 
 #include <stdio.h>
 #include <string.h>

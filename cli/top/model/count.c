@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* What a fact counts for: its second, all time, and in each of them its rows. */
-#include "cli/top/model/model_internal.h"
+#include "cli/top/model/count.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -18,11 +18,12 @@ struct sweep {
 	bool gone[TOP_ROWS_MAX];
 };
 
-static bool is_idle(void *ctx, uint32_t number)
+static bool is_idle(void *ctx, size_t key)
 {
 	struct sweep *s = ctx;
-	const struct top_row *row = &s->m->rows[s->id][number];
-	uint64_t now = s->m->newest_ns / NSEC_PER_SEC;
+	size_t number = key + 1; /* of the row */
+	const struct top_row *row = &s->m->known.rows[s->id][number];
+	uint64_t now = s->m->known.newest_ns / NSEC_PER_SEC;
 
 	s->gone[number] = !row->sockets && row->last_second + TOP_RING < now;
 	return s->gone[number];
@@ -39,7 +40,7 @@ static void give_to_other(struct top_model *m, enum top_table_id id, const bool 
 
 		if (top_cells_at(&old, i, &row, &slot, &n) &&
 		    !top_cells_add(&new, gone[row] ? TOP_OTHER : row, slot, n, UINT32_MAX))
-			m->failed = true;
+			m->known.failed = true;
 	}
 	top_cells_free(&old);
 	m->total.cells[id] = new;
@@ -48,12 +49,12 @@ static void give_to_other(struct top_model *m, enum top_table_id id, const bool 
 static void sweep(struct top_model *m, enum top_table_id id)
 {
 	struct sweep s = { .m = m, .id = id };
-	uint64_t now = m->newest_ns / NSEC_PER_SEC;
+	uint64_t now = m->known.newest_ns / NSEC_PER_SEC;
 
-	if (now < m->sweep_at[id])
+	if (now < m->known.sweep_at[id])
 		return;
-	if (!top_table_sweep(&m->tables[id], is_idle, &s)) {
-		m->sweep_at[id] = now + SWEEP_AGAIN;
+	if (!keyset_sweep(&m->tables[id], is_idle, &s)) {
+		m->known.sweep_at[id] = now + SWEEP_AGAIN;
 		return;
 	}
 	give_to_other(m, id, s.gone);
@@ -61,7 +62,7 @@ static void sweep(struct top_model *m, enum top_table_id id)
 
 uint32_t top_row_of(struct top_model *m, enum top_table_id id, const struct top_key *key)
 {
-	struct top_table *t = &m->tables[id];
+	struct keyset *t = &m->tables[id];
 	bool added;
 	uint32_t number = top_table_put(t, key, &added);
 
@@ -70,7 +71,7 @@ uint32_t top_row_of(struct top_model *m, enum top_table_id id, const struct top_
 		number = top_table_put(t, key, &added);
 	}
 	if (added)
-		memset(&m->rows[id][number], 0, sizeof(m->rows[id][number]));
+		memset(&m->known.rows[id][number], 0, sizeof(m->known.rows[id][number]));
 	return number;
 }
 
@@ -86,18 +87,8 @@ struct top_key top_place_key(uint32_t netns, const uint8_t *addr, uint16_t port)
 
 bool top_is_wanted(const struct top_model *m, const struct top_fact *f)
 {
-	return !m->filtered ||
+	return !m->known.filtered ||
 	       top_fact_matches(f, top_paths_text(&m->names.cgroups, f->cgroup), &m->filter);
-}
-
-bool top_place_is_wanted(const struct filter *f, const struct top_key *key, const char *cgroup)
-{
-	return filter_match(f, &(struct filter_subject){
-				       .ends_only = true,
-				       .netns = key->netns,
-				       .local_port = (uint16_t)key->port,
-				       .cgroup_path = cgroup,
-			       });
 }
 
 uint32_t top_find_listener(const struct top_model *m, const struct top_fact *f)
@@ -110,13 +101,13 @@ uint32_t top_find_listener(const struct top_model *m, const struct top_fact *f)
 		uint32_t number = top_table_find(&m->tables[TOP_LISTENERS], &key);
 
 		if (number && (i != 1 || ipv4) &&
-		    (i != 2 || !ipv4 || !m->rows[TOP_LISTENERS][number].v6only))
+		    (i != 2 || !ipv4 || !m->known.rows[TOP_LISTENERS][number].v6only))
 			return number;
 	}
 	return TOP_OTHER;
 }
 
-/* One that no record told of is taken at the word of its handshakes. */
+/* One without a record is known by its handshakes. */
 static uint32_t listener_of(struct top_model *m, const struct top_fact *f)
 {
 	struct top_key key = top_place_key(f->netns, f->local, f->local_port);
@@ -185,7 +176,7 @@ void top_count_cell(struct top_model *m, struct top_bucket *b, enum top_table_id
 
 	if (n && !top_cells_add(&b->cells[id], row, slot, n, limit) &&
 	    !top_cells_add(&b->cells[id], TOP_OTHER, slot, n, limit + SLOT_END))
-		m->failed = true;
+		m->known.failed = true;
 }
 
 static bool is_established(const struct top_fact *f)
@@ -237,31 +228,15 @@ static void count_fact(struct top_bucket *b, const struct top_fact *f)
 	}
 }
 
-/* NULL for a second that is over for too long: it counts since start only. */
-struct top_bucket *top_second_of(struct top_model *m, uint64_t mono_ns)
-{
-	uint64_t second = mono_ns / NSEC_PER_SEC;
-	struct top_bucket *b = &m->ring[second % TOP_RING];
-
-	if (b->used && b->second == second)
-		return b;
-	if (b->used && b->second > second)
-		return NULL;
-	top_clear_bucket(b);
-	b->used = true;
-	b->second = second;
-	return b;
-}
-
 void top_apply(struct top_model *m, const struct top_fact *f)
 {
-	struct top_bucket *buckets[] = { &m->total, top_second_of(m, f->mono_ns) };
+	struct top_bucket *buckets[] = { &m->total, top_second_of(&m->seconds, f->mono_ns) };
 	uint32_t rows[TOP_TABLES] = { 0 };
 	unsigned in = find_rows(m, f, rows);
 
 	for (enum top_table_id id = 0; id < TOP_TABLES; id++)
 		if (in & 1U << id && rows[id] != TOP_OTHER)
-			touch(&m->rows[id][rows[id]], f);
+			touch(&m->known.rows[id][rows[id]], f);
 	for (int i = 0; i < 2; i++) {
 		if (!buckets[i])
 			continue;

@@ -8,7 +8,7 @@
 
 int top_names_init(struct top_names *n)
 {
-	int err = top_table_init(&n->codes, TOP_CODES) | top_paths_init(&n->cgroups);
+	int err = keyset_init(&n->codes, sizeof(struct top_key), TOP_CODES - 1) | top_paths_init(&n->cgroups);
 
 	n->next_detail = 1;
 	n->details = calloc(TOP_DETAILS, TOP_DETAIL);
@@ -17,7 +17,7 @@ int top_names_init(struct top_names *n)
 
 int top_names_copy(struct top_names *to, const struct top_names *from)
 {
-	int err = top_table_copy(&to->codes, &from->codes) |
+	int err = keyset_copy(&to->codes, &from->codes) |
 		  top_paths_copy(&to->cgroups, &from->cgroups);
 
 	to->next_detail = from->next_detail;
@@ -30,7 +30,7 @@ int top_names_copy(struct top_names *to, const struct top_names *from)
 
 void top_names_free(struct top_names *n)
 {
-	top_table_free(&n->codes);
+	keyset_free(&n->codes);
 	top_paths_free(&n->cgroups);
 	free(n->details);
 	n->details = NULL;
@@ -38,6 +38,8 @@ void top_names_free(struct top_names *n)
 
 const char *top_code(const struct top_names *n, uint8_t code)
 {
+	if (!code)
+		return "";
 	return code >= TOP_CODES ? "other" : top_table_key(&n->codes, code)->text;
 }
 

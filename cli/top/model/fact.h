@@ -56,7 +56,7 @@ struct top_fact {
 
 /* Words that facts refer to: the codes of causes, and the newest sentences. */
 struct top_names {
-	struct top_table codes;
+	struct keyset codes;
 	struct top_paths cgroups;
 	char (*details)[TOP_DETAIL];
 	uint32_t next_detail; /* from 1 on */

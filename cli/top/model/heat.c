@@ -48,9 +48,9 @@ static void find_range(const struct top_model *m, const struct top_heat *h, uint
 	*low = UINT64_MAX;
 	*high = 0;
 	for (uint64_t second = first; second < h->end; second++) {
-		const struct top_bucket *b = &m->ring[second % TOP_RING];
+		const struct top_bucket *b = top_second_at(&m->seconds, second);
 
-		for (int role = 0; b->used && b->second == second && role < ROLES; role++) {
+		for (int role = 0; b && role < ROLES; role++) {
 			if (!b->latency[role].count)
 				continue;
 			*low = b->latency[role].min < *low ? b->latency[role].min : *low;
@@ -128,9 +128,9 @@ void top_heat_of(const struct top_model *m, uint64_t end, unsigned columns, unsi
 
 		for (unsigned i = 0; i < step && behind <= h->end; i++) {
 			uint64_t second = h->end - behind + i;
-			const struct top_bucket *b = &m->ring[second % TOP_RING];
+			const struct top_bucket *b = top_second_at(&m->seconds, second);
 
-			if (second < end && b->used && b->second == second)
+			if (second < end && b)
 				add_second(h, column, b, band);
 		}
 	}

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* The model of top: records become facts. count.c counts them, query.c answers. */
+/* The model of top: records become facts, which count.c counts and query.c answers from. */
 #define _GNU_SOURCE
-#include "cli/top/model/model_internal.h"
+#include "cli/top/model/model.h"
+#include "cli/feed/wanted.h"
+#include "cli/top/model/count.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-const unsigned top_window_seconds[TOP_WINDOWS] = { 1, 10, 60, 300, 0 };
-const char *const top_window_names[TOP_WINDOWS] = { "1 s", "10 s", "1 min", "5 min", "since start" };
 
 struct top_model *top_model_new(void)
 {
@@ -18,9 +18,9 @@ struct top_model *top_model_new(void)
 
 	if (!m)
 		return NULL;
-	err = top_table_init(&m->socket_table, TOP_SOCKETS_MAX);
+	err = keyset_init(&m->socket_table, sizeof(struct top_key), TOP_SOCKETS_MAX - 1);
 	for (int i = 0; i < TOP_TABLES; i++)
-		err |= top_table_init(&m->tables[i], TOP_ROWS_MAX);
+		err |= keyset_init(&m->tables[i], sizeof(struct top_key), TOP_ROWS_MAX - 1);
 	err |= top_names_init(&m->names);
 	if (!err)
 		return m;
@@ -28,75 +28,55 @@ struct top_model *top_model_new(void)
 	return NULL;
 }
 
-static void free_bucket(struct top_bucket *b)
-{
-	for (int i = 0; i < TOP_TABLES; i++)
-		top_cells_free(&b->cells[i]);
-}
-
 void top_model_free(struct top_model *m)
 {
 	if (!m)
 		return;
 	for (unsigned i = 0; i < TOP_RING; i++)
-		free_bucket(&m->ring[i]);
-	free_bucket(&m->total);
+		top_bucket_free(&m->seconds.ring[i]);
+	top_bucket_free(&m->total);
 	for (int i = 0; i < TOP_TABLES; i++)
-		top_table_free(&m->tables[i]);
-	top_table_free(&m->socket_table);
+		keyset_free(&m->tables[i]);
+	keyset_free(&m->socket_table);
 	top_names_free(&m->names);
 	filter_free(&m->filter);
 	top_log_free(&m->log);
 	free(m);
 }
 
-static int copy_bucket(struct top_bucket *to, const struct top_bucket *from)
+/* What it matches by, without its texts. */
+static int copy_filter(struct filter *to, const struct filter *from)
 {
-	int err = 0;
-
-	for (int i = 0; i < TOP_TABLES; i++)
-		err |= top_cells_copy(&to->cells[i], &from->cells[i]);
-	return err;
+	*to = *from;
+	memset(to->text, 0, sizeof(to->text));
+	to->cgroup = from->cgroup ? strdup(from->cgroup) : NULL;
+	return from->cgroup && !to->cgroup ? -ENOMEM : 0;
 }
 
 struct top_model *top_model_copy(struct top_model *m)
 {
-	struct top_model *copy = malloc(sizeof(*copy));
+	struct top_model *copy = calloc(1, sizeof(*copy));
 	int err = 0;
 
 	if (!copy)
 		return NULL;
-	memcpy(copy, m, sizeof(*copy));
-	/* Whatever fails, nothing of the original may be freed with the copy. */
-	memset(&copy->names, 0, sizeof(copy->names));
-	if (m->filter.cgroup)
-		err |= !(copy->filter.cgroup = strdup(m->filter.cgroup));
-	memset(&copy->socket_table, 0, sizeof(copy->socket_table));
-	memset(copy->tables, 0, sizeof(copy->tables));
+	copy->known = m->known;
 	for (unsigned i = 0; i < TOP_RING; i++)
-		err |= copy_bucket(&copy->ring[i], &m->ring[i]);
-	err |= copy_bucket(&copy->total, &m->total);
+		err |= top_bucket_copy(&copy->seconds.ring[i], &m->seconds.ring[i]);
+	err |= top_bucket_copy(&copy->total, &m->total);
 	for (int i = 0; i < TOP_TABLES; i++)
-		err |= top_table_copy(&copy->tables[i], &m->tables[i]);
-	err |= top_table_copy(&copy->socket_table, &m->socket_table);
+		err |= keyset_copy(&copy->tables[i], &m->tables[i]);
+	err |= keyset_copy(&copy->socket_table, &m->socket_table);
 	err |= top_names_copy(&copy->names, &m->names);
 	err |= top_log_copy(&copy->log, &m->log);
+	err |= copy_filter(&copy->filter, &m->filter);
 	if (!err)
 		return copy;
 	top_model_free(copy);
 	return NULL;
 }
 
-void top_clear_bucket(struct top_bucket *b)
-{
-	for (int i = 0; i < TOP_TABLES; i++)
-		top_cells_clear(&b->cells[i]);
-	memset(b->counts, 0, sizeof(b->counts));
-	memset(b->latency, 0, sizeof(b->latency));
-	b->used = false;
-}
-
-/* No fact tells of peaks: they stay. */
+/* No fact holds peaks: they stay. */
 static void clear_facts(struct top_model *m, struct top_bucket *b)
 {
 	struct top_cells old = b->cells[TOP_LISTENERS];
@@ -104,7 +84,7 @@ static void clear_facts(struct top_model *m, struct top_bucket *b)
 	uint64_t n;
 
 	memset(&b->cells[TOP_LISTENERS], 0, sizeof(old));
-	top_clear_bucket(b);
+	top_bucket_clear(b);
 	b->used = true;
 	for (uint32_t i = 0; i < old.room; i++)
 		if (top_cells_at(&old, i, &row, &slot, &n) && slot == SLOT_PEAK)
@@ -116,46 +96,41 @@ static void clear_facts(struct top_model *m, struct top_bucket *b)
 static void clear_counts(struct top_model *m)
 {
 	for (unsigned i = 0; i < TOP_RING; i++)
-		if (m->ring[i].used)
-			clear_facts(m, &m->ring[i]);
+		if (m->seconds.ring[i].used)
+			clear_facts(m, &m->seconds.ring[i]);
 	clear_facts(m, &m->total);
 	for (int i = 0; i < TOP_TABLES; i++) {
 		if (i == TOP_LISTENERS) /* they are known by their sockets */
 			continue;
-		top_table_clear(&m->tables[i]);
-		memset(m->rows[i], 0, sizeof(m->rows[i]));
+		keyset_clear(&m->tables[i]);
+		memset(m->known.rows[i], 0, sizeof(m->known.rows[i]));
 	}
 	for (unsigned i = 0; i < TOP_ROWS_MAX; i++)
-		m->rows[TOP_LISTENERS][i].newest = (struct top_fact){ 0 };
-	memset(m->sweep_at, 0, sizeof(m->sweep_at));
-	m->sweep_paths_at = 0;
+		m->known.rows[TOP_LISTENERS][i].newest = (struct top_fact){ 0 };
+	memset(m->known.sweep_at, 0, sizeof(m->known.sweep_at));
+	m->known.sweep_paths_at = 0;
 }
 
 static void clear_sockets(struct top_model *m)
 {
-	top_table_clear(&m->socket_table);
+	keyset_clear(&m->socket_table);
 	for (unsigned i = 0; i < TOP_ROWS_MAX; i++)
-		m->rows[TOP_LISTENERS][i].sockets = 0;
-	m->sockets_untold = 0;
+		m->known.rows[TOP_LISTENERS][i].sockets = 0;
+	m->known.more_sockets = 0;
 }
 
 void top_model_clear(struct top_model *m)
 {
 	clear_counts(m);
 	for (unsigned i = 0; i < TOP_RING; i++)
-		top_clear_bucket(&m->ring[i]);
-	top_clear_bucket(&m->total);
-	top_table_clear(&m->tables[TOP_LISTENERS]);
-	memset(m->rows[TOP_LISTENERS], 0, sizeof(m->rows[TOP_LISTENERS]));
+		top_bucket_clear(&m->seconds.ring[i]);
+	top_bucket_clear(&m->total);
+	keyset_clear(&m->tables[TOP_LISTENERS]);
+	memset(m->known.rows[TOP_LISTENERS], 0, sizeof(m->known.rows[TOP_LISTENERS]));
 	clear_sockets(m);
 	top_log_free(&m->log);
-	m->first_ns = m->newest_ns = m->since_ns = 0;
-	m->wall_second = 0;
-}
-
-uint64_t top_model_newest_ns(const struct top_model *m)
-{
-	return m->newest_ns;
+	m->known.first_ns = m->known.newest_ns = m->known.since_ns = 0;
+	m->known.wall_second = 0;
 }
 
 /* ---- listeners ---- */
@@ -166,8 +141,8 @@ static void close_socket(struct top_model *m, const struct top_key *key)
 
 	if (!number)
 		return;
-	m->rows[TOP_LISTENERS][m->sockets[number].row].sockets--;
-	top_table_remove(&m->socket_table, number);
+	m->known.rows[TOP_LISTENERS][m->known.sockets[number].row].sockets--;
+	keyset_remove(&m->socket_table, number - 1);
 }
 
 static void fill_socket(struct top_socket *s, const struct record_listener *l)
@@ -202,27 +177,28 @@ static void add_listener(struct top_model *m, const struct record *r, uint64_t m
 		return;
 	}
 	place = top_place_key((uint32_t)l->netns, l->local.bytes, l->local.port);
-	/* A daemon tells of all when it is asked. */
-	if (m->source_filter && !top_place_is_wanted(m->source_filter, &place, r->cgroup_path))
+	/* A daemon that is asked answers with all of them. */
+	if (m->known.source_filter && !listener_is_wanted(m->known.source_filter, l->netns,
+							  l->local.port, r->cgroup_path))
 		return;
 	number = top_table_put(&m->socket_table, &key, &added);
 	if (number == TOP_OTHER) {
-		m->sockets_untold++;
+		m->known.more_sockets++;
 		return;
 	}
-	s = &m->sockets[number];
+	s = &m->known.sockets[number];
 	if (!added)
-		m->rows[TOP_LISTENERS][s->row].sockets--;
+		m->known.rows[TOP_LISTENERS][s->row].sockets--;
 	s->row = top_row_of(m, TOP_LISTENERS, &place);
-	m->rows[TOP_LISTENERS][s->row].sockets++;
-	m->rows[TOP_LISTENERS][s->row].v6only = l->v6only;
+	m->known.rows[TOP_LISTENERS][s->row].sockets++;
+	m->known.rows[TOP_LISTENERS][s->row].v6only = l->v6only;
 	s->at_ns = mono_ns;
 	s->cgroup = top_paths_put(&m->names.cgroups, r->cgroup_path);
 	fill_socket(s, l);
 	if (!l->accept.known)
 		return;
 	top_count_cell(m, &m->total, TOP_LISTENERS, s->row, SLOT_PEAK, l->accept.peak);
-	second = top_second_of(m, mono_ns);
+	second = top_second_of(&m->seconds, mono_ns);
 	if (second)
 		top_count_cell(m, second, TOP_LISTENERS, s->row, SLOT_PEAK, l->accept.peak);
 }
@@ -247,20 +223,21 @@ static void add_hello(struct top_model *m, const struct record *r)
 	const cJSON *item;
 
 	/* Another boot counts its own nanoseconds. */
-	if (h->boot_id && *m->boot_id && strncmp(m->boot_id, h->boot_id, sizeof(m->boot_id) - 1) != 0)
+	if (h->boot_id && *m->known.boot_id &&
+	    strncmp(m->known.boot_id, h->boot_id, sizeof(m->known.boot_id) - 1) != 0)
 		top_model_clear(m);
-	/* It tells every listener there is. */
+	/* All listeners that there are follow it. */
 	clear_sockets(m);
-	copy_text(m->boot_id, sizeof(m->boot_id), h->boot_id);
-	copy_text(m->host, sizeof(m->host), h->host);
-	copy_text(m->kernel, sizeof(m->kernel), h->kernel);
-	copy_text(m->version, sizeof(m->version), h->version);
-	copy_text(m->tier, sizeof(m->tier), h->evidence);
-	evidence_take(&m->evidence, r);
-	*m->daemon_only = '\0';
+	copy_text(m->known.boot_id, sizeof(m->known.boot_id), h->boot_id);
+	copy_text(m->known.host, sizeof(m->known.host), h->host);
+	copy_text(m->known.kernel, sizeof(m->known.kernel), h->kernel);
+	copy_text(m->known.version, sizeof(m->known.version), h->version);
+	copy_text(m->known.tier, sizeof(m->known.tier), h->evidence);
+	evidence_take(&m->known.evidence, r);
+	*m->known.daemon_only = '\0';
 	cJSON_ArrayForEach(item, h->filters)
 		if (cJSON_IsString(item))
-			add_criterion(m->daemon_only, sizeof(m->daemon_only), item->string,
+			add_criterion(m->known.daemon_only, sizeof(m->known.daemon_only), item->string,
 				      item->valuestring);
 }
 
@@ -271,7 +248,7 @@ static void set_wall(struct top_model *m, const struct record *r)
 	char fraction[10] = "";
 	int read = 0;
 
-	if (!r->ts || !r->mono_ns || r->mono_ns / NSEC_PER_SEC == m->wall_second)
+	if (!r->ts || !r->mono_ns || r->mono_ns / NSEC_PER_SEC == m->known.wall_second)
 		return;
 	if (sscanf(r->ts, "%4d-%2d-%2dT%2d:%2d:%2d.%9[0-9]Z%n", &tm.tm_year, &tm.tm_mon,
 		   &tm.tm_mday, &tm.tm_hour, &tm.tm_min, &tm.tm_sec, fraction, &read) != 7 ||
@@ -279,8 +256,8 @@ static void set_wall(struct top_model *m, const struct record *r)
 		return;
 	tm.tm_year -= 1900;
 	tm.tm_mon -= 1;
-	m->wall_second = r->mono_ns / NSEC_PER_SEC;
-	m->wall_offset_ns = (int64_t)timegm(&tm) * (int64_t)NSEC_PER_SEC + atol(fraction) -
+	m->known.wall_second = r->mono_ns / NSEC_PER_SEC;
+	m->known.wall_offset_ns = (int64_t)timegm(&tm) * (int64_t)NSEC_PER_SEC + atol(fraction) -
 			    (int64_t)r->mono_ns;
 }
 
@@ -289,18 +266,18 @@ static void sweep_paths(struct top_model *m)
 {
 	bool marked[TOP_PATHS_MAX] = { 0 };
 
-	if (!top_paths_are_full(&m->names.cgroups) || m->newest_ns / NSEC_PER_SEC < m->sweep_paths_at)
+	if (!top_paths_are_full(&m->names.cgroups) || m->known.newest_ns / NSEC_PER_SEC < m->known.sweep_paths_at)
 		return;
 	for (uint64_t i = m->log.start; i < m->log.end; i++)
 		marked[top_log_at(&m->log, i)->cgroup] = true;
-	for (uint32_t i = 1; i < m->socket_table.room; i++)
-		if (m->socket_table.used[i])
-			marked[m->sockets[i].cgroup] = true;
+	for (uint32_t i = 1; i < TOP_SOCKETS_MAX; i++)
+		if (top_table_has(&m->socket_table, i))
+			marked[m->known.sockets[i].cgroup] = true;
 	for (enum top_table_id id = 0; id < TOP_TABLES; id++)
 		for (uint32_t i = 0; i < TOP_ROWS_MAX; i++)
-			marked[m->rows[id][i].newest.cgroup] = true;
+			marked[m->known.rows[id][i].newest.cgroup] = true;
 	top_paths_sweep(&m->names.cgroups, marked);
-	m->sweep_paths_at = m->newest_ns / NSEC_PER_SEC + 60;
+	m->known.sweep_paths_at = m->known.newest_ns / NSEC_PER_SEC + 60;
 }
 
 void top_model_add(struct top_model *m, const struct record *r, uint64_t now_ns)
@@ -311,50 +288,45 @@ void top_model_add(struct top_model *m, const struct record *r, uint64_t now_ns)
 	if (r->type == RECORD_HELLO)
 		add_hello(m, r);
 	set_wall(m, r);
-	if (!m->first_ns)
-		m->first_ns = m->since_ns = mono_ns;
-	if (mono_ns > m->newest_ns)
-		m->newest_ns = mono_ns;
+	if (!m->known.first_ns)
+		m->known.first_ns = m->known.since_ns = mono_ns;
+	if (mono_ns > m->known.newest_ns)
+		m->known.newest_ns = mono_ns;
 	sweep_paths(m);
 	if (r->type == RECORD_LISTENER)
 		add_listener(m, r, mono_ns);
 	if (!top_fact_of(&m->names, r, mono_ns, &fact))
 		return;
-	if (m->source_filter && !top_fact_matches(&fact, r->cgroup_path, m->source_filter))
+	if (m->known.source_filter && !record_is_wanted(m->known.source_filter, r))
 		return;
 	if (!top_log_put(&m->log, &fact))
-		m->failed = true;
+		m->known.failed = true;
 	if (top_is_wanted(m, &fact))
 		top_apply(m, &fact);
 }
 
 void top_model_set_source_filter(struct top_model *m, const struct filter *filter)
 {
-	m->source_filter = filter && !filter_is_empty(filter) ? filter : NULL;
-	*m->source_only = '\0';
-	for (int i = 0; m->source_filter && i < FILTER_KEYS; i++)
+	m->known.source_filter = filter && !filter_is_empty(filter) ? filter : NULL;
+	*m->known.source_only = '\0';
+	for (int i = 0; m->known.source_filter && i < FILTER_KEYS; i++)
 		if (filter->text[i])
-			add_criterion(m->source_only, sizeof(m->source_only), filter_keys[i],
+			add_criterion(m->known.source_only, sizeof(m->known.source_only), filter_keys[i],
 				      filter->text[i]);
 }
 
 void top_model_set_filter(struct top_model *m, const struct filter *filter)
 {
-	m->filtered = filter && !filter_is_empty(filter);
+	m->known.filtered = filter && !filter_is_empty(filter);
 	filter_free(&m->filter);
 	memset(&m->filter, 0, sizeof(m->filter));
-	if (m->filtered) {
-		m->filter = *filter;
-		memset(m->filter.text, 0, sizeof(m->filter.text));
-		m->filter.cgroup = filter->cgroup ? strdup(filter->cgroup) : NULL;
-		/* Without memory for the path nobody can tell what is in it. */
-		if (filter->cgroup && !m->filter.cgroup) {
-			m->filtered = false;
-			m->failed = true;
-		}
+	/* Without memory for the path nobody knows what is in it. */
+	if (m->known.filtered && copy_filter(&m->filter, filter) < 0) {
+		m->known.filtered = false;
+		m->known.failed = true;
 	}
 	clear_counts(m);
-	m->since_ns = m->log.start ? top_log_at(&m->log, m->log.start)->mono_ns : m->first_ns;
+	m->known.since_ns = m->log.start ? top_log_at(&m->log, m->log.start)->mono_ns : m->known.first_ns;
 	for (uint64_t i = m->log.start; i < m->log.end; i++)
 		if (top_is_wanted(m, top_log_at(&m->log, i)))
 			top_apply(m, top_log_at(&m->log, i));

@@ -15,40 +15,11 @@
 #ifndef TCPSHAKE_TOP_MODEL_H
 #define TCPSHAKE_TOP_MODEL_H
 
-#include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 #include "common/filter.h"
 #include "cli/feed/parsed_record.h"
-
-enum top_table_id {
-	TOP_LISTENERS, /* of passive handshakes and refusals */
-	TOP_DESTINATIONS, /* of active handshakes */
-	TOP_PROCESSES, /* by name */
-	TOP_CAUSES,
-	TOP_TABLES,
-};
-
-enum top_count {
-	TOP_COUNT_ACTIVE,
-	TOP_COUNT_PASSIVE,
-	TOP_COUNT_FAILED,
-	TOP_COUNT_RETRANSMITTED,
-	TOP_COUNT_OVERFLOWED, /* segments refused by full queues */
-	TOP_COUNT_COOKIES,
-	TOP_COUNT_LOST, /* records */
-	TOP_COUNT_LIMITED, /* records above a rate that somebody set */
-	TOP_COUNT_BALANCED, /* audits */
-	TOP_COUNT_UNBALANCED,
-	TOP_COUNTS,
-};
-
-enum top_window { TOP_1S, TOP_10S, TOP_1M, TOP_5M, TOP_START, TOP_WINDOWS };
-
-/* 1, 10, 60 and 300; 0: since start. */
-extern const unsigned top_window_seconds[TOP_WINDOWS];
-extern const char *const top_window_names[TOP_WINDOWS];
+#include "cli/top/model/kinds.h"
 
 struct top_model;
 
@@ -66,11 +37,8 @@ void top_model_add(struct top_model *m, const struct record *r, uint64_t now_ns)
 void top_model_set_source_filter(struct top_model *m, const struct filter *filter);
 /*
  * Show only these, of what came and what comes. What came before the oldest record still kept
- * (top_frame's `since_ns` tells) is not counted any more. NULL: everything.
+ * (`since_ns` of top_info_of()) is not counted any more. NULL: everything.
  */
 void top_model_set_filter(struct top_model *m, const struct filter *filter);
-
-/* mono_ns of the newest record; 0 if there is none. */
-uint64_t top_model_newest_ns(const struct top_model *m);
 
 #endif

@@ -7,7 +7,7 @@
 
 int top_paths_init(struct top_paths *p)
 {
-	int err = top_table_init(&p->table, TOP_PATHS_MAX);
+	int err = keyset_init(&p->table, sizeof(struct top_key), TOP_PATHS_MAX - 1);
 
 	p->texts = calloc(TOP_PATHS_MAX, sizeof(*p->texts));
 	return err ? err : p->texts ? 0 : -ENOMEM;
@@ -15,7 +15,7 @@ int top_paths_init(struct top_paths *p)
 
 int top_paths_copy(struct top_paths *to, const struct top_paths *from)
 {
-	int err = top_table_copy(&to->table, &from->table);
+	int err = keyset_copy(&to->table, &from->table);
 
 	to->texts = calloc(TOP_PATHS_MAX, sizeof(*to->texts));
 	if (err || !to->texts)
@@ -34,7 +34,7 @@ void top_paths_free(struct top_paths *p)
 		free(p->texts[i]);
 	free(p->texts);
 	p->texts = NULL;
-	top_table_free(&p->table);
+	keyset_free(&p->table);
 }
 
 /* The path itself or, if it is longer, a hash of it, its length and its end, which is what differs. */
@@ -80,17 +80,17 @@ const char *top_paths_text(const struct top_paths *p, uint16_t number)
 
 bool top_paths_are_full(const struct top_paths *p)
 {
-	return p->table.count + 1 >= p->table.room;
+	return p->table.count == p->table.room;
 }
 
-static bool is_unmarked(void *ctx, uint32_t number)
+static bool is_unmarked(void *ctx, size_t number)
 {
 	const bool *marked = ctx;
 
-	return !marked[number];
+	return !marked[number + 1];
 }
 
 void top_paths_sweep(struct top_paths *p, const bool marked[TOP_PATHS_MAX])
 {
-	top_table_sweep(&p->table, is_unmarked, (void *)(uintptr_t)marked);
+	keyset_sweep(&p->table, is_unmarked, (void *)(uintptr_t)marked);
 }

@@ -8,7 +8,7 @@
 #define TOP_PATHS_MAX 4096
 
 struct top_paths {
-	struct top_table table;
+	struct keyset table;
 	char **texts; /* by number */
 };
 

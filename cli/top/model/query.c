@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "cli/top/model/query.h"
-#include "cli/top/model/model_internal.h"
+#include "cli/feed/wanted.h"
+#include "cli/top/model/count.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,18 +17,10 @@ struct top_span top_span_of(const struct top_model *m, enum top_window window, u
 		return span;
 	}
 	span.all = true;
-	if (m->newest_ns > now_ns)
-		now_ns = m->newest_ns;
-	span.seconds = m->since_ns ? (double)(now_ns - m->since_ns) / (double)NSEC_PER_SEC : 0;
+	if (m->known.newest_ns > now_ns)
+		now_ns = m->known.newest_ns;
+	span.seconds = m->known.since_ns ? (double)(now_ns - m->known.since_ns) / (double)NSEC_PER_SEC : 0;
 	return span;
-}
-
-/* The bucket of a second, or NULL if nothing came in it. */
-static const struct top_bucket *bucket_at(const struct top_model *m, uint64_t second)
-{
-	const struct top_bucket *b = &m->ring[second % TOP_RING];
-
-	return b->used && b->second == second ? b : NULL;
 }
 
 static struct top_latency latency_of(const struct histogram *h)
@@ -58,7 +51,7 @@ void top_totals_of(const struct top_model *m, const struct top_span *span, struc
 	if (span->all)
 		add_bucket(t, latency, &m->total);
 	for (uint64_t second = span->first; !span->all && second < span->end; second++)
-		if ((b = bucket_at(m, second)))
+		if ((b = top_second_at(&m->seconds, second)))
 			add_bucket(t, latency, b);
 	for (int role = 0; role < ROLES; role++)
 		t->latency[role] = latency_of(&latency[role]);
@@ -69,14 +62,14 @@ static bool is_mixed(const struct top_model *m)
 	uint32_t netns = 0;
 
 	for (int id = TOP_LISTENERS; id <= TOP_DESTINATIONS; id++) {
-		const struct top_table *t = &m->tables[id];
+		const struct keyset *t = &m->tables[id];
 
-		for (uint32_t i = 1; i < t->room; i++) {
-			if (!t->used[i])
+		for (uint32_t i = 1; i < TOP_ROWS_MAX; i++) {
+			if (!top_table_has(t, i))
 				continue;
-			if (netns && t->keys[i].netns != netns)
+			if (netns && top_table_key(t, i)->netns != netns)
 				return true;
-			netns = t->keys[i].netns;
+			netns = top_table_key(t, i)->netns;
 		}
 	}
 	return false;
@@ -85,33 +78,36 @@ static bool is_mixed(const struct top_model *m)
 struct top_info top_info_of(const struct top_model *m)
 {
 	return (struct top_info){
-		.host = m->host,
-		.kernel = m->kernel,
-		.version = m->version,
-		.evidence = m->tier,
-		.daemon_only = m->daemon_only,
-		.source_only = m->source_only,
-		.since_ns = m->since_ns,
-		.newest_ns = m->newest_ns,
-		.untold_sockets = m->sockets_untold,
-		.failed = m->failed,
+		.host = m->known.host,
+		.kernel = m->known.kernel,
+		.version = m->known.version,
+		.evidence = m->known.tier,
+		.daemon_only = m->known.daemon_only,
+		.source_only = m->known.source_only,
+		.since_ns = m->known.since_ns,
+		.newest_ns = m->known.newest_ns,
+		.more_sockets = m->known.more_sockets,
+		.failed = m->known.failed,
 		.mixed = is_mixed(m),
 	};
 }
 
 int64_t top_wall_ns(const struct top_model *m, uint64_t mono_ns)
 {
-	return (int64_t)mono_ns + m->wall_offset_ns;
+	return (int64_t)mono_ns + m->known.wall_offset_ns;
 }
 
 const struct evidence *top_evidence_of(const struct top_model *m)
 {
-	return &m->evidence;
+	return &m->known.evidence;
 }
 
 bool top_counts_refusals(const struct top_model *m)
 {
-	return evidence_counts_all(&m->evidence, m->filtered || m->source_filter || *m->daemon_only);
+	const struct top_known *k = &m->known;
+
+	return evidence_counts_all(&k->evidence,
+				   k->filtered || k->source_filter || *k->daemon_only);
 }
 
 const struct top_names *top_names_of(const struct top_model *m)
@@ -154,7 +150,7 @@ void top_query_free(struct top_query *q)
 static struct top_line *line_of(struct top_query *q, const struct top_model *m,
 				enum top_table_id id, uint32_t row)
 {
-	const struct top_row *facts = &m->rows[id][row];
+	const struct top_row *facts = &m->known.rows[id][row];
 	struct top_line *l;
 
 	if (q->line_of[row] >= 0)
@@ -187,7 +183,7 @@ static void add_cells(struct top_query *q, const struct top_model *m, enum top_t
 		if (!top_cells_at(c, i, &row, &slot, &n))
 			continue;
 		/* A peak makes no row: it may be of a listener that is gone, or not asked for. */
-		if (slot == SLOT_PEAK && (q->line_of[row] < 0 || !m->rows[id][row].sockets))
+		if (slot == SLOT_PEAK && (q->line_of[row] < 0 || !m->known.rows[id][row].sockets))
 			continue;
 		l = line_of(q, m, id, row);
 		if (slot < HISTOGRAM_BUCKETS) {
@@ -238,22 +234,22 @@ static void add_socket(struct top_line *l, const struct top_socket *s)
 
 static void add_sockets(struct top_query *q, const struct top_model *m)
 {
-	for (uint32_t i = 1; i < m->socket_table.room; i++) {
-		const struct top_socket *s = &m->sockets[i];
+	for (uint32_t i = 1; i < TOP_SOCKETS_MAX; i++) {
+		const struct top_socket *s = &m->known.sockets[i];
 		const struct top_key *key;
 
-		if (!m->socket_table.used[i])
+		if (!top_table_has(&m->socket_table, i))
 			continue;
 		key = top_table_key(&m->tables[TOP_LISTENERS], s->row);
-		if (s->row != TOP_OTHER && m->filtered &&
-		    !top_place_is_wanted(&m->filter, key,
-					 top_paths_text(&m->names.cgroups, s->cgroup)))
+		if (s->row != TOP_OTHER && m->known.filtered &&
+		    !listener_is_wanted(&m->filter, key->netns, (uint16_t)key->port,
+					top_paths_text(&m->names.cgroups, s->cgroup)))
 			continue;
 		add_socket(line_of(q, m, TOP_LISTENERS, s->row), s);
 	}
 	/* Listeners that nothing is known of, but that they are there. */
-	if (m->sockets_untold)
-		line_of(q, m, TOP_LISTENERS, TOP_OTHER)->sockets += (uint32_t)m->sockets_untold;
+	if (m->known.more_sockets)
+		line_of(q, m, TOP_LISTENERS, TOP_OTHER)->sockets += (uint32_t)m->known.more_sockets;
 }
 
 /* The nearest rank of `count` values, from 1 on. */
@@ -299,7 +295,7 @@ size_t top_lines_of(struct top_query *q, const struct top_model *m, enum top_tab
 	if (span->all)
 		add_cells(q, m, id, &m->total.cells[id]);
 	for (uint64_t second = span->first; !span->all && second < span->end; second++)
-		if ((b = bucket_at(m, second)))
+		if ((b = top_second_at(&m->seconds, second)))
 			add_cells(q, m, id, &b->cells[id]);
 	for (size_t i = 0; i < q->count; i++)
 		if (q->has_latency[i])

@@ -29,13 +29,13 @@ struct top_totals {
 
 void top_totals_of(const struct top_model *m, const struct top_span *span, struct top_totals *t);
 
-/* Whose feed it is; "" where it was not told. */
+/* Whose feed it is; "" where it is not reported. */
 struct top_info {
 	const char *host, *kernel, *version, *evidence;
 	const char *daemon_only, *source_only; /* filters: what the feed leaves out */
 	uint64_t since_ns; /* what "since start" counts from; 0: nothing came */
 	uint64_t newest_ns;
-	uint64_t untold_sockets; /* listeners for which there was no room */
+	uint64_t more_sockets; /* listeners for which there was no room */
 	bool failed; /* memory ran out */
 	bool mixed; /* several network namespaces */
 };

@@ -102,7 +102,7 @@ static void begin_child(pid_t parent, const sigset_t *before)
 {
 	sigprocmask(SIG_SETMASK, before, NULL);
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	/* It may have died before the kernel was told to watch it. */
+	/* It may have died before the kernel began to watch it. */
 	if (getppid() != parent)
 		_exit(1);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * A process that outlives whoever draws on the terminal: killed in whatever way, the terminal is
+ * A process that outlives the one that draws on the terminal: killed in whatever way, the terminal is
  * put back as it was. It passes signals on, and stops and goes on together with the other.
  */
 #ifndef TCPSHAKE_TOP_GUARD_H

@@ -82,7 +82,7 @@ const char *top_stderr_last(void)
 	return colon && strncmp(line, "tcpshake", 8) == 0 ? colon + 2 : line;
 }
 
-void top_stderr_end(bool tell)
+void top_stderr_end(bool print)
 {
 	if (!errors.begun)
 		return;
@@ -93,6 +93,6 @@ void top_stderr_end(bool tell)
 	close(errors.fd);
 	errors.fd = errors.saved = -1;
 	errors.begun = false;
-	for (unsigned i = errors.count > KEPT ? errors.count - KEPT : 0; tell && i < errors.count; i++)
+	for (unsigned i = errors.count > KEPT ? errors.count - KEPT : 0; print && i < errors.count; i++)
 		fprintf(stderr, "%s\n", errors.lines[i % KEPT]);
 }

@@ -17,7 +17,7 @@ int top_stderr_fd(void);
 bool top_stderr_read(void);
 /* The last line, without the program's name; "" if there is none. */
 const char *top_stderr_last(void);
-/* Standard error is again what it was. With `tell` the last lines are written to it. */
-void top_stderr_end(bool tell);
+/* Standard error is again what it was. With `print` the last lines are written to it. */
+void top_stderr_end(bool print);
 
 #endif

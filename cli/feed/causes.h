@@ -19,11 +19,13 @@ enum cause_by {
 	CAUSE_BY_ROLE, /* of the side that sees it: passive the listener, active the destination */
 };
 
+extern const char *const cause_by_names[CAUSE_BY_ROLE];
+
 enum look_kind {
 	LOOK_SYSCTL, /* its name is the sysctl's */
 	LOOK_CLIENT, /* the same, where this host is the client */
 	LOOK_SERVER, /* the same, where it is the server */
-	LOOK_LIMIT, /* the listener's backlog in force, which the feed tells */
+	LOOK_LIMIT, /* the listener's backlog in force, which the feed reports */
 	LOOK_PLAIN, /* a call, a command or a place: it has no value */
 };
 

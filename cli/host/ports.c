@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "cli/doctor/ports.h"
+#include "cli/host/ports.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

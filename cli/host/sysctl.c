@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #define _GNU_SOURCE
-#include "cli/doctor/sysctl.h"
+#include "cli/host/sysctl.h"
 
 #include <fcntl.h>
 #include <sched.h>
@@ -83,7 +83,7 @@ bool sysctls_read(struct sysctls *s, const char *name, uint64_t netns, uint64_t 
 		return false;
 	snprintf(path, sizeof(path), "/proc/%llu/ns/net", (unsigned long long)pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	/* The number may be another process's by now: the namespace tells. */
+	/* The number may be another process's by now: the namespace says. */
 	if (inode_of(fd) == netns && setns(fd, CLONE_NEWNET) == 0) {
 		found = read_sysctl(name, out, size);
 		if (setns(s->home, CLONE_NEWNET) < 0)

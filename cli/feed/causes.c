@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "cli/explain/causes.h"
+#include "cli/feed/causes.h"
 
 #include <string.h>
 
@@ -24,6 +24,12 @@ enum { SAW_NOTHING, SAW_ABSENCE, SAW_SEGMENT, SAW_REFUSAL };
 	SYSCTL("net.ipv4.tcp_syncookies", "0 drops what the SYN queue has no room for, 1 answers " \
 	       "with cookies")
 #define DROPS PLAIN("ip -s link; tc -s qdisc", "drops on an interface or in a queue of this host")
+
+const char *const cause_by_names[CAUSE_BY_ROLE] = {
+	[CAUSE_BY_LISTENER] = "listener",
+	[CAUSE_BY_DESTINATION] = "destination",
+	[CAUSE_BY_SOURCE] = "source",
+};
 
 static const struct cause_row rows[CAUSE_CODES] = {
 	[CAUSE_ACCEPT_QUEUE_FULL] = { "the accept queue was full", PAINT_BAD, CAUSE_BY_LISTENER, SAW_REFUSAL,

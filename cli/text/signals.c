@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "cli/feed/signals.h"
+#include "cli/text/signals.h"
 
 #include <errno.h>
 #include <signal.h>
