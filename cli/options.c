@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "cli/options.h"
-#include "cli/view.h"
 
 #include <getopt.h>
 #include <stddef.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What the views share on the command line: where records come from, which, and for how long. */
+/* The command line: which view, where records come from, which, and for how long. */
 #ifndef TCPSHAKE_OPTIONS_H
 #define TCPSHAKE_OPTIONS_H
 
@@ -38,9 +38,29 @@ struct options {
 	bool version;
 };
 
+/* Which options a view has, in the table of options. */
+enum view_bit {
+	VIEW_TOP = 1,
+	VIEW_TAIL = 2,
+	VIEW_LISTENERS = 4,
+	VIEW_STATS = 8,
+	VIEW_EXPLAIN = 16,
+	VIEW_RECORD = 32,
+	VIEW_DOCTOR = 64,
+};
+
+struct view {
+	const char *name;
+	enum view_bit bit;
+	const char *summary; /* a few words for the list of views */
+	const char *description; /* for its own help */
+	const char *examples;
+	const char *operand; /* what it takes beside options, "FILE"; or NULL */
+	enum exit_status (*run)(const struct options *o);
+};
+
 /* Where in argv the view is, which options may come before; 0: none is named. */
 int cli_options_find_view(int argc, char **argv);
-struct view;
 
 /*
  * Parse argv[1..] with getopt_long(3). STATUS_OK, or STATUS_USAGE after one line on stderr.

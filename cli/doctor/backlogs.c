@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bpf/event.h"
+#include "common/names.h"
 #include "common/clock.h"
 #include "common/duration.h"
 

@@ -24,7 +24,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "bpf/event.h"
+#include "common/names.h"
 #include "cli/feed/causes.h"
 #include "cli/feed/evidence.h"
 #include "cli/feed/parsed_record.h"

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "bpf/event.h"
 #include "common/names.h"
 
 /* cJSON keeps numbers as doubles: above this they are no longer exact. */

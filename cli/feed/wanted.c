@@ -3,7 +3,7 @@
 
 #include <linux/types.h>
 
-#include "bpf/event.h"
+#include "common/names.h"
 
 /* The ends that a record is about, or NULL. False if there is nothing in it to be filtered by. */
 static bool ends_of(const struct record *r, const struct endpoint **local,

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bpf/event.h"
+#include "common/names.h"
 #include "common/keyset.h"
 
 struct socket_key {

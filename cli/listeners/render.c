@@ -7,7 +7,7 @@
 #include <linux/types.h>
 #include <stdio.h>
 
-#include "bpf/event.h"
+#include "common/names.h"
 
 enum { BAR_NARROW = 6, BAR_WIDE = 16 };
 

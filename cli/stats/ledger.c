@@ -7,9 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "bpf/event.h"
-#include "common/duration.h"
 #include "common/names.h"
+#include "common/duration.h"
 
 struct kept {
 	struct record record;

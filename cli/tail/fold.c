@@ -4,7 +4,7 @@
 #include <linux/types.h>
 #include <stdlib.h>
 
-#include "bpf/event.h"
+#include "common/names.h"
 
 /* Above so many the oldest goes, whatever it waits for. */
 #define ENTRIES 4096

@@ -10,9 +10,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "bpf/event.h"
-#include "common/duration.h"
 #include "common/names.h"
+#include "common/duration.h"
 
 /* The most that a sentence may have on a line of its own. */
 #define SENTENCE_COLUMNS 200

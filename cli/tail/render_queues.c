@@ -8,7 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "bpf/event.h"
+#include "common/names.h"
 #include "common/duration.h"
 
 /* As render_extra(), on a line of its own where there is no room. */

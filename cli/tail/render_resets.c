@@ -6,9 +6,8 @@
 #include <linux/types.h>
 #include <stdio.h>
 
-#include "bpf/event.h"
-#include "common/duration.h"
 #include "common/names.h"
+#include "common/duration.h"
 
 /* Ordinary ends of connections are no news; the rest is in bold. */
 static enum paint reset_paint(const char *cause)

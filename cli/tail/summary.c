@@ -10,10 +10,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "bpf/event.h"
+#include "common/names.h"
 #include "common/duration.h"
 #include "common/histogram.h"
-#include "common/names.h"
 
 /* Of five things lost for five reasons; more are a newer daemon's and share the last entry. */
 #define LOSSES 32

@@ -3,7 +3,7 @@
 #ifndef TCPSHAKE_TOP_COUNT_H
 #define TCPSHAKE_TOP_COUNT_H
 
-#include "cli/top/model/model_internal.h"
+#include "cli/top/model/counted.h"
 
 struct top_key top_place_key(uint32_t netns, const uint8_t *addr, uint16_t port);
 /* Its row; TOP_OTHER if there is no room. */

@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "bpf/event.h"
+#include "common/names.h"
 #include "common/filter.h"
 #include "cli/feed/parsed_record.h"
 #include "cli/top/model/paths.h"

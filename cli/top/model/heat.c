@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* The map of time × latency × count. */
-#include "cli/top/model/model_internal.h"
+#include "cli/top/model/counted.h"
 #include "cli/top/model/query.h"
 
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* All that the model holds: for the files that take records, count them and answer. */
-#ifndef TCPSHAKE_TOP_MODEL_INTERNAL_H
-#define TCPSHAKE_TOP_MODEL_INTERNAL_H
+#ifndef TCPSHAKE_TOP_COUNTED_H
+#define TCPSHAKE_TOP_COUNTED_H
 
 #include "cli/feed/evidence.h"
 #include "cli/top/model/key_table.h"
