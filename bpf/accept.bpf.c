@@ -6,6 +6,7 @@
  * An object of its own, loaded when asked for: a refusal costs nothing else.
  */
 #include "caller.bpf.h"
+#include "counters.h"
 #include "socket.bpf.h"
 #include "stream.bpf.h"
 #include "waiting.bpf.h"

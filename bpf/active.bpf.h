@@ -13,6 +13,8 @@
 #define TCPSHAKE_ACTIVE_BPF_H
 
 #include "caller.bpf.h"
+#include "counters.h"
+#include "maps.h"
 #include "neighbour.bpf.h"
 #include "outcome.h"
 #include "refusal.bpf.h"

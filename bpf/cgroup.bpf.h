@@ -9,6 +9,7 @@
 #include "compat.bpf.h"
 #include "event.h"
 #include "settings.bpf.h"
+#include "settings.h"
 
 const volatile struct stream_filter filter __weak = {};
 

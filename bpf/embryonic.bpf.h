@@ -9,6 +9,7 @@
 #ifndef TCPSHAKE_EMBRYONIC_BPF_H
 #define TCPSHAKE_EMBRYONIC_BPF_H
 
+#include "counters.h"
 #include "stream.bpf.h"
 
 /* include/uapi/linux/snmp.h: the fourth of its list ever since; that enum has no name to look it up by. */

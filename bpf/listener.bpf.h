@@ -6,7 +6,10 @@
 #ifndef TCPSHAKE_LISTENER_BPF_H
 #define TCPSHAKE_LISTENER_BPF_H
 
+#include "counters.h"
 #include "embryonic.bpf.h"
+#include "maps.h"
+#include "settings.h"
 #include "socket.bpf.h"
 #include "stream.bpf.h"
 

@@ -5,6 +5,8 @@
  * mapped into its memory. That needs no iterator, and no kernel from 5.10 on refuses it.
  */
 #include "listener.bpf.h"
+#include "maps.h"
+#include "settings.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 

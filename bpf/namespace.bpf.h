@@ -9,6 +9,7 @@
 #define TCPSHAKE_NAMESPACE_BPF_H
 
 #include "count.bpf.h"
+#include "counters.h"
 #include "event.h"
 
 struct {

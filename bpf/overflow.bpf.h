@@ -10,6 +10,7 @@
 #ifndef TCPSHAKE_OVERFLOW_BPF_H
 #define TCPSHAKE_OVERFLOW_BPF_H
 
+#include "counters.h"
 #include "listener.bpf.h"
 #include "packet.bpf.h"
 

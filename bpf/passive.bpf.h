@@ -10,7 +10,9 @@
 #ifndef TCPSHAKE_PASSIVE_BPF_H
 #define TCPSHAKE_PASSIVE_BPF_H
 
+#include "counters.h"
 #include "listener.bpf.h"
+#include "maps.h"
 #include "outcome.h"
 #include "retransmit.bpf.h"
 #include "socket.bpf.h"

@@ -10,7 +10,9 @@
 #define TCPSHAKE_RESET_BPF_H
 
 #include "active.bpf.h"
+#include "counters.h"
 #include "fin_wait.bpf.h"
+#include "maps.h"
 #include "packet.bpf.h"
 
 static __always_inline __u8 phase_of(struct sock *sk, unsigned char state)

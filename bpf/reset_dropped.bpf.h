@@ -3,6 +3,7 @@
 #ifndef TCPSHAKE_RESET_DROPPED_BPF_H
 #define TCPSHAKE_RESET_DROPPED_BPF_H
 
+#include "counters.h"
 #include "passive.bpf.h"
 #include "reset.bpf.h"
 

@@ -3,6 +3,8 @@
 #ifndef TCPSHAKE_RESET_RECEIVED_BPF_H
 #define TCPSHAKE_RESET_RECEIVED_BPF_H
 
+#include "counters.h"
+#include "maps.h"
 #include "reset.bpf.h"
 
 /*

@@ -4,6 +4,8 @@
 #define TCPSHAKE_RESET_SENT_BPF_H
 
 #include "caller.bpf.h"
+#include "counters.h"
+#include "maps.h"
 #include "reset.bpf.h"
 
 static __always_inline bool has_flag(unsigned long flags, __u64 flag)

@@ -7,6 +7,8 @@
 #define TCPSHAKE_RETRANSMIT_BPF_H
 
 #include "active.bpf.h"
+#include "counters.h"
+#include "maps.h"
 
 static __always_inline void emit_retransmit(struct counters *c, struct event_retransmit *e)
 {

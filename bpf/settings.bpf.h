@@ -5,6 +5,7 @@
 
 #include "compat.bpf.h"
 #include "event.h"
+#include "settings.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -5,6 +5,7 @@
 
 #include "active.bpf.h"
 #include "child.bpf.h"
+#include "counters.h"
 #include "fin_wait.bpf.h"
 #include "listener.bpf.h"
 #include "passive.bpf.h"

@@ -12,9 +12,12 @@
 #include "cgroup.bpf.h"
 #include "compat.bpf.h"
 #include "count.bpf.h"
+#include "counters.h"
 #include "event.h"
 #include "latency.bpf.h"
+#include "maps.h"
 #include "namespace.bpf.h"
+#include "settings.h"
 
 /* What one cause can make many of is limited, so that it does not push out all the rest. */
 #define RESETS_PER_SECOND 1000

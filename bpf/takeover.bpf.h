@@ -11,6 +11,7 @@
 #define TCPSHAKE_TAKEOVER_BPF_H
 
 #define COUNTS_APART 1
+#include "maps.h"
 #include "state.bpf.h"
 
 /* A mark is for the programs behind, so the last one removes it. `place`: 1, the next one's 2. */

@@ -9,6 +9,7 @@
 #include <sys/vfs.h>
 #include <linux/magic.h>
 
+#include "bpf/settings.h"
 #include "common/buf.h"
 #include "common/cgroup.h"
 #include "common/duration.h"

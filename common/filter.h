@@ -25,6 +25,7 @@
 #include <cjson/cJSON.h>
 
 #include "bpf/event.h"
+#include "bpf/settings.h"
 
 struct filter {
 	struct stream_filter stream; /* what the kernel side takes as it is */

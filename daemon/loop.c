@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "bpf/counters.h"
 #include "common/clock.h"
 #include "common/duration.h"
 #include "common/log.h"

@@ -8,6 +8,7 @@
 #include "bpf/outcome.h"
 #include "common/duration.h"
 #include "common/names.h"
+#include "daemon/kernel/unreported.h"
 
 /* What a rule has found; true, since it applies. */
 __attribute__((format(printf, 4, 5))) static bool say(struct cause *cause, enum cause_code code,

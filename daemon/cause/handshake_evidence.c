@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "daemon/cause/handshake_evidence.h"
+#include "daemon/kernel/unreported.h"
 
 bool evidence_shows(const struct evidence *e, enum unreported what)
 {

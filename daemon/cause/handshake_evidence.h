@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "bpf/event.h"
+#include "daemon/kernel/unreported.h"
 
 #define EVIDENCE_TIMES 8
 

@@ -6,6 +6,7 @@
 
 #include "common/clock.h"
 #include "daemon/events/subject.h"
+#include "daemon/kernel/unreported.h"
 #include "daemon/records/audit_record.h"
 #include "daemon/records/queue_record.h"
 #include "daemon/records/segment_record.h"

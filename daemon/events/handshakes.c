@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "daemon/events/handshakes.h"
 
+#include "bpf/counters.h"
+#include "bpf/settings.h"
 #include "common/clock.h"
 #include "daemon/events/subject.h"
+#include "daemon/kernel/unreported.h"
 
 #define FLUSH_EVERY 256 /* inferred handshakes */
 #define LOOK_AGAIN_NS (200 * 1000000ULL)

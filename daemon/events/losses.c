@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "bpf/counters.h"
 #include "common/clock.h"
 
 static void report(struct losses *l, int what, enum loss_why why, uint64_t count)

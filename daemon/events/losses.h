@@ -3,6 +3,7 @@
 #ifndef TCPSHAKE_LOSSES_H
 #define TCPSHAKE_LOSSES_H
 
+#include "bpf/counters.h"
 #include "daemon/cause/correlate.h"
 #include "daemon/events/emit.h"
 #include "daemon/events/looks.h"

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "daemon/kernel/look.h"
+#include "bpf/maps.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "bpf/event.h"
+#include "bpf/maps.h"
 
 struct bpf_object;
 

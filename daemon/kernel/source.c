@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #define _GNU_SOURCE
+#include "bpf/counters.h"
+#include "bpf/maps.h"
 #include "daemon/kernel/source_internal.h"
 
 #include <bpf/bpf.h>
@@ -15,6 +17,7 @@
 #include "common/log.h"
 #include "daemon/kernel/capabilities.h"
 #include "daemon/kernel/kernel.h"
+#include "daemon/kernel/unreported.h"
 
 /* The daemon says itself what failed and what to do; libbpf's words are for -v. */
 static int libbpf_message(enum libbpf_print_level level, const char *format, va_list args)

@@ -12,9 +12,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bpf/counters.h"
 #include "bpf/event.h"
+#include "bpf/maps.h"
 #include "common/filter.h"
 #include "daemon/kernel/capabilities.h"
+#include "daemon/kernel/unreported.h"
 
 struct source;
 

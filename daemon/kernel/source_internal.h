@@ -6,11 +6,13 @@
 #ifndef TCPSHAKE_SOURCE_INTERNAL_H
 #define TCPSHAKE_SOURCE_INTERNAL_H
 
+#include "bpf/settings.h"
 #include "daemon/kernel/btf.h"
 #include "daemon/kernel/enums.h"
 #include "daemon/kernel/look.h"
 #include "daemon/kernel/programs.h"
 #include "daemon/kernel/source.h"
+#include "daemon/kernel/unreported.h"
 #include "generated/handshake.skel.h"
 
 /* Objects of programs that a kernel may refuse. */

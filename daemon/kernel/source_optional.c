@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "daemon/kernel/unreported.h"
 #include "generated/classic.skel.h"
 #include "generated/drop.skel.h"
 #include "generated/files.skel.h"

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "bpf/counters.h"
+#include "bpf/maps.h"
 #include "daemon/kernel/source_internal.h"
 
 #include <bpf/bpf.h>

@@ -6,6 +6,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "bpf/counters.h"
+#include "bpf/maps.h"
 #include "common/addr.h"
 #include "common/clock.h"
 #include "common/names.h"

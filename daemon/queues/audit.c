@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "bpf/event.h"
+#include "daemon/kernel/unreported.h"
 
 /*
  * Each rule bounds the difference (kernel - observed, since the beginning) that it explains.

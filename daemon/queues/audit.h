@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "daemon/host/netstat.h"
+#include "daemon/kernel/unreported.h"
 
 /* Counters that are audited, by their number in enum netstat_counter. */
 #define AUDIT_COUNTERS NETSTAT_AUDITED

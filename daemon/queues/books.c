@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bpf/counters.h"
 #include "common/clock.h"
 
 #define LOCALS_AGE_NS (5 * NSEC_PER_SEC) /* how old its addresses may be */

@@ -3,6 +3,7 @@
 #ifndef TCPSHAKE_BOOKS_H
 #define TCPSHAKE_BOOKS_H
 
+#include "bpf/counters.h"
 #include "daemon/host/locals.h"
 #include "daemon/host/netstat.h"
 #include "daemon/kernel/source.h"

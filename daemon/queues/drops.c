@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Refusals that no event reports: from what the listeners and the namespaces counted, at each look. */
+#include "bpf/maps.h"
 #include "daemon/queues/queues_internal.h"
 
 #include <string.h>

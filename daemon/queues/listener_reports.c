@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Which listener is reported, and when: one that changed, or that is busy. */
+#include "bpf/maps.h"
 #include "daemon/queues/queues_internal.h"
 
 void queues_report(const struct queues *q, const struct listener *p, enum listener_change change,

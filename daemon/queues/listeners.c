@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bpf/maps.h"
 #include "common/addr.h"
 
 #define BUCKETS 4096

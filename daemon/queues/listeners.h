@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "bpf/event.h"
+#include "bpf/maps.h"
 #include "common/names.h"
 
 #define LISTENER_OWNERS 16

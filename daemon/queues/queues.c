@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "bpf/maps.h"
+#include "daemon/kernel/unreported.h"
 #include "daemon/queues/queues_internal.h"
 
 #include <stdlib.h>

@@ -7,6 +7,7 @@
 #ifndef TCPSHAKE_QUEUES_INTERNAL_H
 #define TCPSHAKE_QUEUES_INTERNAL_H
 
+#include "bpf/maps.h"
 #include "daemon/queues/books.h"
 #include "daemon/queues/queues.h"
 

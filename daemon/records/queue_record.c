@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "bpf/maps.h"
 #include "common/addr.h"
 #include "daemon/records/parts.h"
 

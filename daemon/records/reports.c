@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "bpf/counters.h"
 #include "common/names.h"
 
 #define SCHEMA_VERSION "1.5"

@@ -3,6 +3,7 @@
 #ifndef TCPSHAKE_REPORTS_H
 #define TCPSHAKE_REPORTS_H
 
+#include "bpf/counters.h"
 #include "common/filter.h"
 #include "daemon/kernel/source.h"
 #include "daemon/records/tally.h"

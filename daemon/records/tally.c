@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "daemon/records/tally.h"
+#include "bpf/counters.h"
 
 void tally_event(struct tallies *t, enum record_type type)
 {

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "bpf/counters.h"
 #include "bpf/event.h"
 #include "daemon/records/record.h"
 

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "bpf/event.h"
+#include "daemon/kernel/unreported.h"
 #include "daemon/queues/audit.h"
 
 /* One counter that differs, what the rules know, and which of them explains it. */

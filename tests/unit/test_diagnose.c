@@ -10,6 +10,7 @@
 
 #include "bpf/outcome.h"
 #include "daemon/cause/diagnose.h"
+#include "daemon/kernel/unreported.h"
 
 #define MS 1000000ULL
 #define SECOND (1000 * MS)

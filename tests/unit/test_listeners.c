@@ -9,6 +9,7 @@
 #include <arpa/inet.h>
 #include <cmocka.h>
 
+#include "bpf/maps.h"
 #include "daemon/queues/listeners.h"
 
 static struct event_listener event(enum listener_event what, uint64_t sock, const char *addr,

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "bpf/counters.h"
 #include "daemon/records/tally.h"
 
 static struct fate fate_of(const struct tallies *t, const struct counters *c, enum record_type type)

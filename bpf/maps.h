@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Keys and values of the maps that both sides use. */
+#ifndef TCPSHAKE_MAPS_H
+#define TCPSHAKE_MAPS_H
+
+#include "event.h"
+
+/* Key of the trie of remote addresses: the prefix is counted on the mapped form. */
+struct remote_key {
+	__u32 prefix;
+	__u8 addr[16];
+};
+
+/* What connect() knew, while the attempt lasts. */
+struct attempt {
+	__u64 socket; /* its address; 0: the slot is free */
+	__u64 start_ns; /* when it entered SYN_SENT; 0: not filled in yet */
+	__u64 cgroup_id;
+	__u32 pid;
+	__u32 uid;
+	char comm[COMM_LEN];
+	__u32 simultaneous; /* the peer's SYN crossed ours */
+	__u32 reset; /* a RST has come */
+	__u32 stray; /* so has a segment that answers no SYN of it */
+	__u16 elsewhere; /* not in the cgroup that the filter asks for */
+	__u16 fresh; /* takeover.bpf.h has not seen it yet; fills a cache line */
+};
+
+/* All listeners of one port of one namespace and family: a child has its listener's. */
+struct service_key {
+	__u32 netns;
+	__u16 local_port;
+	__u16 family;
+};
+
+struct service {
+	__u32 accept_peak; /* of the accept queue, since the last sample */
+	__u32 deferred; /* TCP_DEFER_ACCEPT, as it was when the listener was last looked at */
+};
+
+/* A request whose SYN-ACK was retransmitted, by its connection. */
+struct request_key {
+	__u8 local_addr[16];
+	__u8 remote_addr[16];
+	__u32 netns;
+	__u16 local_port;
+	__u16 remote_port;
+};
+
+struct request {
+	__u64 start_ns; /* of the first SYN-ACK */
+	__u64 last_ns; /* of the last one retransmitted */
+	__u64 expires_ns; /* by then it has completed or never will */
+	__u32 client_isn;
+	__u32 retransmits;
+	__u64 acked; /* its ACK had come by then, and was not taken */
+};
+
+/* What a look at a listener found. */
+struct listener_sample {
+	__u64 socket;
+	__u64 mono_ns;
+	__u64 oldest_ns; /* when the head of the accept queue joined it; 0: the queue is empty */
+	struct listener_state state;
+	__u32 max_syn_backlog; /* of the namespace */
+	__u32 drops; /* sk_drops */
+	__u32 accept_len;
+	__u32 accept_max;
+	__u32 accept_peak; /* since the last sample; of its service_key */
+	__u32 syn_len;
+	__u32 syn_young; /* of which the SYN-ACK was sent once */
+	__u8 gone;
+	__u8 syncookies; /* tcp_syncookies of the namespace */
+	__u8 deferred; /* TCP_DEFER_ACCEPT */
+	__u8 quiet; /* as the request said that it was: nothing else is filled in but `socket` */
+};
+
+_Static_assert(sizeof(struct listener_sample) == 144, "listener_sample");
+
+/* How many listeners one run of the program looks at. */
+#define LOOK_BATCH 256
+
+/* Which listener to look at, and how it was. */
+struct look_request {
+	__u64 socket;
+	__u32 netns;
+	__u32 drops;
+	__u32 accept_max;
+	__u16 local_port;
+	__u8 quiet; /* it was empty, and all that it dropped is explained: if that is so still, say no more */
+	__u8 pad;
+};
+
+_Static_assert(sizeof(struct look_request) == 24, "look_request");
+
+/*
+ * In which look's time a connection was last accepted at a port, by a hash of namespace and port, so that a look
+ * need not ask about each port's peak. Another port's connection looks like one here; none is overlooked.
+ */
+#define ACCEPTED_SLOTS 65536
+
+struct accepted_ports {
+	__u8 look[ACCEPTED_SLOTS]; /* struct settings: look */
+};
+
+static inline __u32 accepted_slot(__u32 netns, __u16 local_port)
+{
+	return (netns * 2654435761U + local_port * 40503U) % ACCEPTED_SLOTS;
+}
+
+#endif
