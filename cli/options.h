@@ -22,7 +22,7 @@ struct options {
 	const char *cgroup; /* as given; it is in the filter in the end */
 	const char *events; /* types of records, as given, or NULL: all that come */
 	uint32_t event_mask; /* 1 << enum record_type */
-	uint64_t duration_ns; /* 0: until told */
+	uint64_t duration_ns; /* 0: until it is asked to stop */
 	enum color_mode color;
 	bool json;
 	bool no_summary;

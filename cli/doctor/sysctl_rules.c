@@ -289,7 +289,7 @@ static void judge_ports(struct judged *j)
 	size = high - low + 1;
 	if (j->host->ports(j->host->ctx, (uint16_t)low, (uint16_t)high, &sum) < 0) {
 		say(j, DOCTOR_UNKNOWN, "%llu ports for outgoing connections to one destination; which are "
-		    "in use the kernel does not tell", (unsigned long long)size);
+		    "in use the kernel does not show", (unsigned long long)size);
 		return;
 	}
 	if (!sum.busiest) {

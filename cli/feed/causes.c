@@ -85,7 +85,7 @@ static const struct cause_row rows[CAUSE_CODES] = {
 	  { PLAIN("ip route get DESTINATION", "the way that the SYNs take"),
 	    PLAIN("tcpdump icmp or icmp6", "who sends the error, and its code"),
 	    PLAIN("ip neigh show", "the next hop: if it does not answer, the error is the same") },
-	  "A router or the host itself says that it cannot be reached: whoever sent the ICMP error "
+	  "A router or the host itself says that it cannot be reached: what sent the ICMP error "
 	  "knows why. Where it is only probable, the next hop may not have answered instead." },
 	[CAUSE_NEIGHBOUR_FAILED] = { "the next hop did not answer", PAINT_BAD, CAUSE_BY_DESTINATION,
 	  SAW_SEGMENT,

@@ -47,7 +47,7 @@ struct cause {
 
 struct record_handshake {
 	const char *conn; /* the same on both sides, or NULL */
-	uint64_t netns; /* 0: not told */
+	uint64_t netns; /* 0: not in the record */
 	int role; /* enum role, or -1 */
 	int outcome; /* enum outcome, or -1 */
 	const char *role_name;
@@ -66,7 +66,7 @@ struct record_handshake {
 	const char *comm;
 	const char *cgroup_path;
 	const char *container_id;
-	bool inferred; /* no event told its end */
+	bool inferred; /* no event reported its end */
 	struct cause cause;
 };
 

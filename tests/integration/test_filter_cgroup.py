@@ -150,7 +150,7 @@ def test_request_that_is_reset(groups, pair, keep, daemon):
     """A request is its listener's."""
     d = daemon("--cgroup", groups["web"][0], "--events", "handshake,reset", "--role", "passive")
     if not d.feed.all[0]["capabilities"]["ack_hooks"]:
-        pytest.skip("this kernel does not tell RSTs for a pending request")
+        pytest.skip("this kernel does not report RSTs for a pending request")
     pair.server.nft(f"{netns.ACK} drop")
     for name, port in (("job", 7002), ("web", 7001)):
         keep(Agent(pair.server, cgroup=groups[name][0], listen={"port": port}))

@@ -40,7 +40,7 @@ def start_daemon(daemon, keep, pair, *flags):
     d.feed.wait_for(lambda all: [r for r in all if r["type"] == "listener" and
                                  r["netns"] == pair.server.inode], what="the resident")
     if not tells_closed_ports(d):
-        pytest.skip("this kernel does not tell the RSTs of closed ports")
+        pytest.skip("this kernel does not report the RSTs of closed ports")
     return d
 
 

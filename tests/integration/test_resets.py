@@ -150,7 +150,7 @@ def test_closed_port(stage, pair, ip):
 def test_segment_of_no_connection(stage, pair, flags):
     on = stage()
     if not on.sees_all():
-        pytest.skip("this kernel does not tell RSTs that are sent without a socket")
+        pytest.skip("this kernel does not report RSTs that are sent without a socket")
     on.raw.send(flags, 5557, 9)
     on.expect(pair.server, direction="sent", phase="none", reason="no_socket",
               cause="no_connection")

@@ -98,7 +98,7 @@ static void test_values(void **state)
 	struct explain_fact fact;
 
 	(void)state;
-	/* The feed tells the limit, whoever's it is. */
+	/* The feed has the limit, in whichever namespace. */
 	assert_true(explain_fact(&c, &ours, 0, &fact));
 	assert_string_equal(fact.name, "listen() backlog");
 	assert_false(fact.has_value);

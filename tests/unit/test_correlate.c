@@ -128,7 +128,7 @@ static void events_missing(void **state)
 	struct event_handshake a, b;
 
 	(void)state;
-	feed_retransmit(syn(one, 2, 3000)); /* the first retransmission was not told */
+	feed_retransmit(syn(one, 2, 3000)); /* the first retransmission was not reported */
 	a = feed(active(one, OUTCOME_TIMEOUT, 7000, 2));
 	assert_true(ask(&a, 7000).gap);
 	partial.start_ns = NS_UNKNOWN;
@@ -287,7 +287,7 @@ static void went_away_early(void **state)
 	assert_int_equal(inferred.retransmit_wait_ns, NS_UNKNOWN);
 	e.client_isn++;
 	correlate_retransmit(c, &e);
-	assert_int_equal(expire(4300, true), 1); /* a RST would have been told */
+	assert_int_equal(expire(4300, true), 1); /* a RST would have been reported */
 	assert_int_equal(inferred.outcome, OUTCOME_TIMEOUT);
 	assert_false(ask(&inferred, 4300).exhausted);
 }
@@ -299,7 +299,7 @@ static void ended_after_all(void **state)
 	feed_retransmit(synack(one, 1, 1000));
 	feed(passive(one, OUTCOME_ESTABLISHED, 0, 1001, 1));
 	assert_int_equal(expire(60000, true), 0);
-	still_there = false; /* its end was told, but filtered away or lost */
+	still_there = false; /* its end was reported, but filtered away or lost */
 	feed_retransmit(synack(two, 1, 1000));
 	assert_int_equal(expire(60000, true), 0);
 }

@@ -240,7 +240,7 @@ static void test_port_range(void **state)
 	EXPECT(name, "40000 40009", DOCTOR_OK, "4 (40 %)");
 	EXPECT(name, "9 1", DOCTOR_UNKNOWN, "no range");
 	ports_error = -1;
-	EXPECT(name, "40000 40009", DOCTOR_UNKNOWN, "does not tell");
+	EXPECT(name, "40000 40009", DOCTOR_UNKNOWN, "does not show");
 	ports_error = 0;
 }
 

@@ -14,7 +14,7 @@
 
 #define SECOND 1000000000ULL
 
-/* A handshake of 10.0.0.1:5000x with 10.0.0.2:443, as one of them tells it. */
+/* A handshake of 10.0.0.1:5000x with 10.0.0.2:443, as one of them reports it. */
 struct reported {
 	const char *conn; /* 16 digits, or NULL */
 	bool passive;
@@ -206,7 +206,7 @@ static void test_slow_path(void **state)
 	explain_free(e);
 }
 
-/* Both sides of a connection are one handshake: who saw more tells why, who waited how long. */
+/* Both sides of a connection are one handshake: the one that saw more says why, the one that waited how long. */
 static void test_both_sides(void **state)
 {
 	static const char conn[] = "00000000000000aa";

@@ -147,7 +147,7 @@ static void test_tally(void **state)
 	assert_int_equal(t.records + t.filtered + t.lost, offered);
 	assert_int_equal(t.lost, feed_lost(f));
 	feed_put(f, &bye);
-	if (fork() == 0) { /* whoever reads, so that all of it can be written */
+	if (fork() == 0) { /* somebody reads, so that all of it can be written */
 		while (feed_flush(f) == 0 && feed_waits(f))
 			usleep(1000);
 		_exit(0);
@@ -325,7 +325,7 @@ static void test_full_disk_that_is_freed(void **state)
 	disk_close(&d);
 }
 
-/* What waits is given up, so that the last records fit: its own loss records are told again. */
+/* What waits is given up, so that the last records fit: its own loss records are reported again. */
 static void test_full_disk_at_the_end(void **state)
 {
 	struct taken t = {};
@@ -338,7 +338,7 @@ static void test_full_disk_at_the_end(void **state)
 	set_disk(3000001);
 	feed_retry(d.feed); /* half of the backlog is gone: there is room again */
 	for (int i = 0; i < 20000; i++)
-		feed_put(d.feed, &d.handshake); /* one of its losses is told within the backlog */
+		feed_put(d.feed, &d.handshake); /* one of its losses is reported within the backlog */
 	assert_int_equal(feed_write_error(d.feed), -EFBIG);
 	feed_give_up(d.feed);
 	set_disk(3002001);
@@ -427,7 +427,7 @@ static void test_line_without_end(void **state)
 	disk_close(&d);
 }
 
-/* Nobody would tell what is missing of an answer, or that its end is. */
+/* Nothing would report what is missing of an answer, or that its end is. */
 static void test_answers_are_whole(void **state)
 {
 	struct record handshake = {};

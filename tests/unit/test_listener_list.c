@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* listener_list, listener_render, table: the state that records tell, and what is shown of it. */
+/* listener_list, listener_render, table: the state that records report, and what is shown of it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

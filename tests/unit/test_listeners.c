@@ -217,7 +217,7 @@ static struct listener_sample at(uint64_t socket, uint64_t seconds, uint32_t pea
 					 .accept_peak = peak, .state.local_port = 80 };
 }
 
-/* A peak is told for 30 s at least and a minute at most, however often one looks. */
+/* A peak is shown for 30 s at least and a minute at most, however often one looks. */
 static void test_peak_of_a_window(void **state)
 {
 	static const struct {

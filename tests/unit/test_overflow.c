@@ -18,7 +18,7 @@ struct books {
 	size_t count;
 };
 
-/* Without reasons and without a bound: what acks_most says on kernels that tell nothing. */
+/* Without reasons and without a bound: what acks_most says on kernels that report nothing. */
 static void reconcile(struct books *b, size_t views, bool reasons)
 {
 	for (size_t i = 0; i < views; i++)
@@ -88,7 +88,7 @@ static void test_syns_of_a_full_accept_queue(void **state)
 	assert_settled(&b);
 }
 
-/* Both stages mixed, each ACK told by its event: S = drops - 2A. */
+/* Both stages mixed, each ACK reported by its event: S = drops - 2A. */
 static void test_both_stages(void **state)
 {
 	struct books b = { .kernel = { .overflows = 5 + 3, .drops = 5 + 3 },
@@ -111,7 +111,7 @@ static void test_both_stages_without_reasons(void **state)
 	(void)state;
 	reconcile(&b, 1, false);
 	assert_int_equal(total(&b, 0, STAGE_SYN, CODE_ACCEPT_QUEUE_FULL), 5);
-	assert_int_equal(total(&b, 0, STAGE_ACK, CODE_ACCEPT_QUEUE_FULL), 2); /* one was told */
+	assert_int_equal(total(&b, 0, STAGE_ACK, CODE_ACCEPT_QUEUE_FULL), 2); /* one was reported */
 	assert_true(none_proven(&b)); /* 5 SYNs, and 3 ACKs outside of the window, look the same */
 	assert_settled(&b);
 }
@@ -164,7 +164,7 @@ static void test_syn_queue_without_reasons(void **state)
 	assert_true(all_proven(&b));
 }
 
-/* All that the kernel counts was told by events: nothing is left to say. */
+/* All that the kernel counts was reported by events: nothing is left to say. */
 static void test_all_told_by_events(void **state)
 {
 	struct books b = {
@@ -183,7 +183,7 @@ static void test_all_told_by_events(void **state)
 	assert_settled(&b);
 }
 
-/* The look came between the drop and its event, which says at the next look that it was told. */
+/* The look came between the drop and its event, which says at the next look that it was reported. */
 static void test_event_on_its_way(void **state)
 {
 	struct books b = { .kernel = { .overflows = 3, .drops = 4 },
@@ -219,7 +219,7 @@ static void test_event_on_its_way_of_another(void **state)
 	assert_int_equal(b.kernel.overflows, 1);
 }
 
-/* No event came, and nothing new was dropped since: then the books tell it. */
+/* No event came, and nothing new was dropped since: then the books report it. */
 static void test_event_that_never_came(void **state)
 {
 	struct books b = { .kernel = { .overflows = 1, .drops = 1 },
@@ -231,7 +231,7 @@ static void test_event_that_never_came(void **state)
 	assert_settled(&b);
 }
 
-/* Without reasons a cookie's ACK looks like a SYN: told, but not as proven. */
+/* Without reasons a cookie's ACK looks like a SYN: reported, but not as proven. */
 static void test_cookie_acks_without_reasons(void **state)
 {
 	struct books b = { .kernel = { .overflows = 4, .drops = 4, .blurs = 4 },
@@ -297,7 +297,7 @@ static void test_cookies_instead(void **state)
 	assert_settled(&b);
 }
 
-/* One kind of drop, several listeners: whose is told by their own counts. */
+/* One kind of drop, several listeners: their own counts show whose. */
 static void test_two_listeners_one_kind(void **state)
 {
 	struct books b = { .kernel = { .overflows = 10, .drops = 10 },
@@ -311,7 +311,7 @@ static void test_two_listeners_one_kind(void **state)
 	assert_settled(&b);
 }
 
-/* Two kinds, two listeners: only the looks tell which is whose, so it is probable. */
+/* Two kinds, two listeners: only the looks show which is whose, so it is probable. */
 static void test_two_listeners_two_kinds(void **state)
 {
 	struct books b = { .kernel = { .overflows = 4, .drops = 10, .reqq_drops = 6 },
@@ -373,7 +373,7 @@ static void test_without_counters(void **state)
 	b = (struct books){ .view = { { .drops = 9, .syns = { 4 }, .syns_known = true,
 					.accept_full = true } } };
 	b.count = overflow_guess(b.view, 1, b.found);
-	assert_int_equal(b.count, 0); /* events told all; the rest are no refusals */
+	assert_int_equal(b.count, 0); /* events reported all; the rest are no refusals */
 }
 
 /* Nobody can look at the listeners: what two readings of the counters leave is somebody's refusal. */

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* correlate: whose SYNs a listener refused, of which only the number is told. */
+/* correlate: whose SYNs a listener refused, of which only the number is reported. */
 #include "tests/unit/correlating.h"
 
-/* ---- refusals that are told by their number ---- */
+/* ---- refusals that are reported by their number ---- */
 
 static void as_many_as_refused(void **state)
 {

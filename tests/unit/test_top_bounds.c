@@ -234,7 +234,7 @@ static void test_unwanted_listeners(void **state)
 	assert_false(line_named(q, m, TOP_LISTENERS, TOP_1S, 2 * SECOND, "0.0.0.0:1", &l));
 	snprintf(error, sizeof(error), "0.0.0.0:%u", TOP_ROWS_MAX + 2);
 	assert_true(line_named(q, m, TOP_LISTENERS, TOP_1S, 2 * SECOND, error, &l));
-	/* All of them wanted: those without a row are told. */
+	/* All of them wanted: those without a row are reported. */
 	top_model_clear(m);
 	top_model_set_source_filter(m, NULL);
 	for (unsigned i = 0; i < TOP_ROWS_MAX + 10; i++) {

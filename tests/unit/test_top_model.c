@@ -240,7 +240,7 @@ static void test_ipv6_only_listeners(void **state)
 	put(m, handshake(SECOND, ROLE_PASSIVE, OUTCOME_ESTABLISHED, 10));
 	assert_true(line_named(q, m, TOP_LISTENERS, TOP_1S, 2 * SECOND, "[::]:443", &l));
 	assert_int_equal(top_line_count(&l, SLOT_HANDSHAKES), 0);
-	/* No record told of its listener: it has a row of its own. */
+	/* No record reported its listener: it has a row of its own. */
 	assert_true(line_named(q, m, TOP_LISTENERS, TOP_1S, 2 * SECOND, "10.0.0.2:443", &l));
 	assert_int_equal(l.sockets, 0);
 	assert_false(l.has_queue);

@@ -112,7 +112,7 @@ BRIEF = {
 EXPECTED_SKIPS = [
     "this kernel has no MPTCP: ",  # Debian's 5.10 is built without
     # before 6.10 without hooks, where tcp_send_reset is silent without a full socket: docs/limits.md
-    "this kernel does not tell RSTs that are sent without a socket",
+    "this kernel does not report RSTs that are sent without a socket",
     "^evidence: ",  # that the run refused: tests/integration/lib/evidence.py
 ]
 
