@@ -101,7 +101,8 @@ static __always_inline void passive_times(struct event_handshake *e, struct tcp_
 	e->latency_ns = e->rtt_ns = e->retransmit_wait_ns = NS_UNKNOWN;
 	if (!e->retransmits) {
 		e->retransmit_wait_ns = 0;
-		if (e->outcome != OUTCOME_ESTABLISHED)
+		/* A child that was closed before its ACK came has no time yet either. */
+		if (e->outcome != OUTCOME_ESTABLISHED || (e->flags & HANDSHAKE_FASTOPEN && !tp->srtt_us))
 			return;
 		if (from_syncookie(tp))
 			e->flags |= HANDSHAKE_SYNCOOKIE;
@@ -127,6 +128,12 @@ static __always_inline void passive_times(struct event_handshake *e, struct tcp_
 	bpf_map_delete_elem(&requests, &key);
 }
 
+/* What left SYN_RECV for ESTABLISHED, or for FIN_WAIT1: a Fast Open child, which was closed before its final ACK came. */
+static __always_inline bool is_accepted(int newstate)
+{
+	return newstate == TCP_ESTABLISHED || newstate == TCP_FIN_WAIT1;
+}
+
 static __always_inline void passive_end(struct sock *sk, struct tcp_sock *tp, int newstate)
 {
 	struct event_handshake e = {};
@@ -138,7 +145,7 @@ static __always_inline void passive_end(struct sock *sk, struct tcp_sock *tp, in
 	e.end_ns = end_time(tp, newstate);
 	e.role = ROLE_PASSIVE;
 	e.error = sk->sk_err;
-	if (newstate == TCP_ESTABLISHED)
+	if (is_accepted(newstate))
 		e.outcome = OUTCOME_ESTABLISHED;
 	else /* only a Fast Open child lives long enough to get here */
 		e.outcome = failed_outcome(e.error, true);
@@ -155,7 +162,7 @@ static __always_inline void passive_end(struct sock *sk, struct tcp_sock *tp, in
 	e.listener.accept_queue_len = sk->sk_ack_backlog;
 	e.listener.accept_queue_max = sk->sk_max_ack_backlog;
 	n = namespace_find(e.header.netns, true);
-	if (n && newstate == TCP_ESTABLISHED)
+	if (n && is_accepted(newstate))
 		count_alone(n->accepted);
 	else if (n && e.error)
 		count_alone(n->failed);

@@ -93,3 +93,20 @@ def test_child_that_dies(fast, ip, keep, daemon):
     assert passive["conn"] == active["conn"]
     assert passive["retransmits"] >= 1
     assert passive["latency_ns"] is None or passive["latency_ns"] > 0.9 * SECOND
+
+
+def test_closed_before_it_is_established(fast, ip, keep, daemon):
+    """The server has read, answered and closed before the final ACK comes: established, nothing was cancelled."""
+    for ns in (fast.client, fast.server):
+        ns.sysctl("net.ipv4.tcp_fastopen", 0x207)
+    fast.server.nft(f"{netns.ACK} drop")
+    d = daemon()
+    server = keep(listener(fast.server, ip, fastopen=16))
+    keep(send_first(fast.client, ip, (fast.server.addr[ip], port_of(server))))
+    with server.accept()[0] as child:
+        assert child.recv(5) == b"hello"  # or the end would be a RST
+    passive = d.handshake(netns=fast.server.inode, role="passive")
+    assert passive["outcome"] == "established" and passive["fastopen"] is True
+    assert passive["syncookie"] is False
+    assert passive["latency_ns"] is passive["rtt_ns"] is None
+    fast.server.nft_flush()
