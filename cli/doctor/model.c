@@ -27,6 +27,7 @@ static const struct {
 	{ "tcp_retransmit_synack", "Linux 5.10 or later with CONFIG_DEBUG_INFO_BTF=y" },
 	{ "tcp_retransmit_skb", TRACEPOINT },
 	{ "no_preemption", "nothing has to be done; tracefs must be readable (see mounts)" },
+	{ "nested_events", "Linux 5.12 or later, and fetch_atomics" },
 	{ "listener_iterator", "Linux 5.15 or later" },
 	{ "queue_look", "CAP_BPF and CAP_PERFMON, or root, and a kernel that lets BPF_PROG_TEST_RUN run a "
 			"raw tracepoint's program: 5.10 or later" },

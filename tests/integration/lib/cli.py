@@ -77,8 +77,9 @@ def private_daemon(program):
         assert program.process.poll() is None, program.stderr_text
         for pid in program.children():
             try:
-                with open(f"/proc/{pid}/comm") as file:
-                    if file.read() == "tcpshaked\n":
+                # exec() sets the name before there are arguments to read
+                with open(f"/proc/{pid}/comm") as comm, open(f"/proc/{pid}/cmdline") as cmdline:
+                    if comm.read() == "tcpshaked\n" and cmdline.read():
                         return pid
             except FileNotFoundError:
                 pass
