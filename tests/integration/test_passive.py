@@ -7,7 +7,7 @@ import pytest
 
 from lib import env
 from lib.scrape import Metrics, free_port
-from lib.traffic import NAME, Agent, connect, listener, port_of
+from lib.traffic import FAMILY, NAME, Agent, connect, listener, port_of
 
 pytestmark = pytest.mark.sanitize
 
@@ -217,10 +217,12 @@ def test_listener_handed_to_a_child(pair, keep, daemon):
 
 def test_deferred_accept(lone, ip, keep, daemon):
     """The handshake ends with the client's data: what it idled is no round trip, and in no histogram."""
-    server = keep(listener(lone, ip))
-    server.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 5)
     metrics = free_port()
     d = daemon("--netns", lone.path, "--metrics", f"127.0.0.1:{metrics}")
+    server = keep(lone.socket(FAMILY[ip]))
+    server.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 5)
+    server.bind(("", 0))
+    server.listen(8)
     sock = keep(connect(lone, ip, ({4: "127.0.0.1", 6: "::1"}[ip], port_of(server)))[0])
     time.sleep(0.3)
     sock.send(b"x")
