@@ -31,14 +31,15 @@ static __always_inline bool is_kernel(void)
 
 static __always_inline void store_name(char *comm)
 {
-	struct task_struct *task;
+	struct task_struct *task, *leader;
 
-	if (has_current_task_btf())
+	if (has_current_task_btf()) {
 		bpf_probe_read_kernel(comm, COMM_LEN, bpf_get_current_task_btf()->group_leader->comm);
-	else {
-		task = (struct task_struct *)bpf_get_current_task();
-		BPF_CORE_READ_INTO(comm, task, group_leader, comm);
+		return;
 	}
+	task = (struct task_struct *)bpf_get_current_task();
+	leader = BPF_CORE_READ(task, group_leader);
+	bpf_core_read(comm, COMM_LEN, &leader->comm);
 }
 
 /* `comm` has COMM_LEN bytes. The kernel is process 2, of which all of its threads are children. */
