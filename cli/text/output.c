@@ -70,7 +70,7 @@ int output_print(struct output *o)
 	const char *why = o->buf.failed ? strerror(ENOMEM) : NULL;
 
 	errno = 0;
-	if (!why && !o->closed &&
+	if (!why && !o->closed && o->buf.len &&
 	    (fwrite(o->buf.data, 1, o->buf.len, stdout) != o->buf.len || fflush(stdout)))
 		why = strerror(errno);
 	/* `tcpshake explain | head` has what it wanted. */
