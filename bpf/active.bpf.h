@@ -138,7 +138,7 @@ static __always_inline void attempt_fill(struct attempt *a, struct tcp_sock *tp,
 	a->start_ns = now;
 }
 
-static __always_inline int active_begin(struct sock *sk, struct tcp_sock *tp, bool slots)
+static __always_inline void active_begin(struct sock *sk, struct tcp_sock *tp, bool slots)
 {
 	__u64 socket = (__u64)sk, now = bpf_ktime_get_ns();
 	struct attempt fresh = { .socket = socket }, *slot;
@@ -151,7 +151,7 @@ static __always_inline int active_begin(struct sock *sk, struct tcp_sock *tp, bo
 	slot = slots ? attempt_claim(socket, now) : NULL;
 	if (slot) {
 		attempt_fill(slot, tp, now);
-		return 0;
+		return;
 	}
 	attempt_fill(&fresh, tp, now);
 	if (bpf_map_update_elem(&attempts, &socket, &fresh, BPF_ANY)) {
@@ -159,7 +159,6 @@ static __always_inline int active_begin(struct sock *sk, struct tcp_sock *tp, bo
 		if (c)
 			count(c->attempt_map_full);
 	}
-	return 0;
 }
 
 /*

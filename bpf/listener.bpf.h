@@ -130,8 +130,7 @@ static __noinline int mark_accepted(__u32 netns, __u16 local_port)
 	return 0;
 }
 
-/* A child is ESTABLISHED: its arrival made the accept queue that deep. */
-/* True if its listener has TCP_DEFER_ACCEPT. */
+/* A child is ESTABLISHED: its arrival made the accept queue that deep. True if its listener has TCP_DEFER_ACCEPT. */
 static __always_inline bool service_accepted(struct service_key key, __u32 depth)
 {
 	struct service *s = bpf_map_lookup_elem(&services, &key);

@@ -44,12 +44,14 @@ static __always_inline bool is_active(struct sock *sk, struct tcp_sock *tp, int 
  */
 static __noinline int begin_in_slots(struct sock *sk, struct tcp_sock *tp)
 {
-	return active_begin(sk, tp, true);
+	active_begin(sk, tp, true);
+	return 0;
 }
 
 static __noinline int begin_in_hash(struct sock *sk, struct tcp_sock *tp)
 {
-	return active_begin(sk, tp, false);
+	active_begin(sk, tp, false);
+	return 0;
 }
 
 /* Into SYN_SENT, or out of SYN_SENT or SYN_RECV. */

@@ -59,7 +59,7 @@ def test_normal_handshakes(lone, audited):
     assert child.returncode == 0
     books.check()
     missed = nested(books.d.feed.all)
-    assert {r["why"] for r in books.d.feed.records("loss")} <= {"nested"} and missed < COUNT // 100
+    assert {r["why"] for r in books.d.feed.records("loss")} <= {"nested"} and missed < (5 if env.SLOW < 4 else COUNT // 100)
     for name in ("ActiveOpens", "PassiveOpens"):
         assert books.sum(lone, name) == COUNT
         assert COUNT - missed <= books.sum(lone, name, "observed") <= COUNT

@@ -31,6 +31,11 @@ def send_first(ns, ip, address, blocking=False):
     return sock
 
 
+def without_cookies(fast):
+    for ns in (fast.client, fast.server):
+        ns.sysctl("net.ipv4.tcp_fastopen", 0x207)
+
+
 def test_with_a_cookie(fast, ip, keep, daemon):
     """The first connection asks for a cookie, the second one uses it."""
     d = daemon()
@@ -58,8 +63,7 @@ def test_with_a_cookie(fast, ip, keep, daemon):
 
 def test_accepted_before_it_is_established(fast, ip, keep, daemon):
     """accept() may take the child before the final ACK: still a passive handshake."""
-    for ns in (fast.client, fast.server):
-        ns.sysctl("net.ipv4.tcp_fastopen", 0x207)  # without cookies
+    without_cookies(fast)
     d = daemon()
     server = keep(listener(fast.server, ip, fastopen=16))
     to = (fast.server.addr[ip], port_of(server))
@@ -77,8 +81,7 @@ def test_accepted_before_it_is_established(fast, ip, keep, daemon):
 
 def test_child_that_dies(fast, ip, keep, daemon):
     """Its SYN-ACK is lost, the client has gone, and its RST meets the child: a passive reset."""
-    for ns in (fast.client, fast.server):
-        ns.sysctl("net.ipv4.tcp_fastopen", 0x207)
+    without_cookies(fast)
     fast.client.nft(f"{netns.SYNACK} {netns.first(1)} drop")
     d = daemon()
     server = keep(listener(fast.server, ip, fastopen=16))
@@ -97,8 +100,7 @@ def test_child_that_dies(fast, ip, keep, daemon):
 
 def test_closed_before_it_is_established(fast, ip, keep, daemon):
     """The server has read, answered and closed before the final ACK comes: established, nothing was cancelled."""
-    for ns in (fast.client, fast.server):
-        ns.sysctl("net.ipv4.tcp_fastopen", 0x207)
+    without_cookies(fast)
     fast.server.nft(f"{netns.ACK} drop")
     d = daemon()
     server = keep(listener(fast.server, ip, fastopen=16))
