@@ -67,7 +67,7 @@ def test_normal_handshakes(lone, audited):
 
 def test_shared_slot(lone, keep, audited):
     """Two namespaces whose numbers point at one slot, which the first has: the other's counts go elsewhere."""
-    slots = int(re.search(r"#define NAMESPACE_SLOTS (\d+)", (env.ROOT / "bpf/event.h").read_text())[1])
+    slots = int(re.search(r"#define NAMESPACE_SLOTS (\d+)", (env.ROOT / "bpf/counters.h").read_text())[1])
     for _ in range(4 * slots):
         other = keep(netns.Netns("other"))
         if other.inode % slots == lone.inode % slots:
