@@ -5,6 +5,12 @@
 
 #include "event.h"
 
+/* What the ring's reader does. */
+struct ring_reader {
+	__u32 asleep; /* it fetches nothing until it is woken; who wakes it sets 0 */
+	__u32 pad;
+};
+
 /* Key of the trie of remote addresses: the prefix is counted on the mapped form. */
 struct remote_key {
 	__u32 prefix;

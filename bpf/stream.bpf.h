@@ -3,8 +3,9 @@
  * The way out of the kernel: counters, the stream filter and the ring buffer. Maps and constants are
  * weak, because several objects that are linked into one define them.
  *
- * The reader is not woken for a record but for `wake_bytes` of one CPU; a timer of its own fetches
- * what lies below. A wake-up a record would cost more than all the rest together.
+ * The reader is not woken for a record but for `wake_bytes` of one CPU; while there is traffic, a timer of its
+ * own fetches what lies below. A wake-up a record would cost more than all the rest together. Without traffic it
+ * sleeps, and says so: then the first record wakes it.
  */
 #ifndef TCPSHAKE_STREAM_BPF_H
 #define TCPSHAKE_STREAM_BPF_H
@@ -27,6 +28,14 @@ struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4 * 1024 * 1024);
 } events SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct ring_reader);
+} reader SEC(".maps") __weak;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -156,6 +165,21 @@ static __always_inline bool handshake_wanted(const struct event_handshake *e)
 }
 
 /*
+ * The reader says that it sleeps, and then looks once more for what waits; a record is put there before that word
+ * is read. So one of the two sees the other. What is put there only to wake it is empty.
+ */
+static __always_inline void wake_sleeper(void *event)
+{
+	__u32 zero = 0;
+	struct ring_reader *r = bpf_map_lookup_elem(&reader, &zero);
+
+	if (!r || !*(volatile __u32 *)&r->asleep)
+		return;
+	r->asleep = 0;
+	bpf_ringbuf_output(&events, event, 0, BPF_RB_FORCE_WAKEUP);
+}
+
+/*
  * Put an event, whose header is filled in, into the ring; count where it went. A listener's is
  * rare, and the reader should know of it before its first connections: it wakes the reader.
  */
@@ -167,6 +191,7 @@ static __always_inline void deliver(struct counters *c, void *event, __u32 size,
 	c->unwoken = wake ? 0 : unwoken;
 	if (bpf_ringbuf_output(&events, event, size, wake ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP))
 		count(c->ring_full[kind]);
+	wake_sleeper(event);
 }
 
 /*

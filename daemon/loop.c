@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "bpf/counters.h"
@@ -11,18 +12,54 @@
 #include "common/duration.h"
 #include "common/log.h"
 
-#define DRAIN_MS 25 /* how long a record of a quiet host waits at most */
+#define DRAIN_MS 25 /* how long a record waits at most */
+#define DRAINS_AWAKE 8 /* so many that find nothing, and the reader sleeps */
+#define IDLE_LOOKS 3 /* so many intervals without traffic go by without a look, then comes one */
 #define TICK_S 1 /* losses, the clocks' offset, owners that went away */
 #define FINISH_MS 2000 /* how long slow readers may take at the end */
 
+static const struct timeval drain_interval = { .tv_usec = DRAIN_MS * 1000 };
+
+/* Events came: more may follow. */
+static void on_busy(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	d->busy = true;
+	d->empty_drains = 0;
+	if (!event_pending(d->drain, EV_TIMEOUT, NULL))
+		event_add(d->drain, &drain_interval);
+}
+
+static void drain(struct daemon *d)
+{
+	looks_drain(&d->events.looks);
+	handshakes_release(&d->events.handshakes, clock_mono_ns());
+}
+
+/* Much is waiting, or the first event since the reader fell asleep. */
+static void on_waiting(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd;
+	(void)what;
+	drain(ctx);
+}
+
+/* While nothing happens, no timer runs for it. */
 static void on_drain(evutil_socket_t fd, short what, void *ctx)
 {
 	struct daemon *d = ctx;
 
 	(void)fd;
 	(void)what;
-	looks_drain(&d->events.looks);
-	handshakes_release(&d->events.handshakes, clock_mono_ns());
+	d->empty_drains++;
+	drain(d);
+	if (d->empty_drains >= DRAINS_AWAKE && !handshakes_held(&d->events.handshakes)) {
+		source_sleep(d->events.source);
+		drain(d);
+	} else if (!event_pending(d->drain, EV_TIMEOUT, NULL)) {
+		event_add(d->drain, &drain_interval);
+	}
 }
 
 static bool listens(void *ctx, uint32_t netns, uint16_t port)
@@ -53,15 +90,12 @@ static void log_interval(struct daemon *d)
 				   ", so that looks take 1 % of a CPU at most (--listener-interval keeps one)");
 }
 
-/* The next look is so far away that all of them take 1 % of a CPU at most. */
-static void on_interval(evutil_socket_t fd, short what, void *ctx)
+static void look(struct daemon *d)
 {
-	struct daemon *d = ctx;
 	struct looks *looks = &d->events.looks;
-	struct timeval next;
 
-	(void)fd;
-	(void)what;
+	d->busy = false;
+	d->skipped_looks = 0;
 	looks_at_queues(looks, false);
 	source_sweep_latencies(d->events.source, listens, d->events.listeners);
 	pace_next(&looks->pace, looks->cost_ns);
@@ -69,8 +103,35 @@ static void on_interval(evutil_socket_t fd, short what, void *ctx)
 		looks->pace.interval_ns = looks->pace.wanted_ns;
 	else
 		log_interval(d);
-	next = timeval_of(looks->pace.interval_ns);
+}
+
+/* On a host without traffic, a look now and then will do; the first event, and what was not streamed, end that. */
+static bool look_can_wait(struct daemon *d)
+{
+	return !d->busy && !d->options.listener_interval_given && queues_quiet(d->events.queues) &&
+	       d->skipped_looks++ < IDLE_LOOKS;
+}
+
+/* The next look is so far away that all of them take 1 % of a CPU at most. */
+static void on_interval(evutil_socket_t fd, short what, void *ctx)
+{
+	struct daemon *d = ctx;
+	struct timeval next;
+
+	(void)fd;
+	(void)what;
+	if (look_can_wait(d))
+		queues_skip_interval(d->events.queues);
+	else
+		look(d);
+	next = timeval_of(d->events.looks.pace.interval_ns);
 	event_add(d->interval, &next);
+}
+
+/* Did anything happen, streamed or not? */
+static bool counters_moved(const struct counters *now, const struct counters *before)
+{
+	return memcmp(now, before, offsetof(struct counters, unwoken)) != 0;
 }
 
 static void on_tick(evutil_socket_t fd, short what, void *ctx)
@@ -79,15 +140,20 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 	struct events *events = &d->events;
 	uint64_t now = clock_mono_ns();
 	struct counters counters;
+	bool moved = true;
 
 	(void)fd;
 	(void)what;
 	events->emit.offset_ns = clock_real_offset_ns();
-	if (source_counters(events->source, &counters) == 0)
+	if (source_counters(events->source, &counters) == 0) {
+		moved = counters_moved(&counters, &events->losses.reported);
 		losses_report(&events->losses, &counters);
+	}
+	d->busy |= moved;
 	looks_drain(&events->looks);
 	handshakes_expire(&events->handshakes, now);
-	source_expire(events->source, now);
+	if (moved) /* the kernel's tables need room */
+		source_expire(events->source, now);
 	if (filter_renew_cgroup(&d->options.filter)) /* a service was started again */
 		source_set_cgroup(events->source, d->options.filter.stream.cgroup_id);
 	looks_scan_if_needed(&events->looks, now);
@@ -225,8 +291,11 @@ int loop_watch_source(struct daemon *d)
 {
 	int err = 0;
 
-	err |= add_event(d, source_fd(d->events.source), EV_READ | EV_PERSIST, on_drain, 0);
-	err |= add_event(d, -1, EV_PERSIST, on_drain, DRAIN_MS * 1000000ULL);
+	err |= add_event(d, source_fd(d->events.source), EV_READ | EV_PERSIST, on_waiting, 0);
+	err |= add_event(d, -1, 0, on_drain, DRAIN_MS * 1000000ULL);
+	d->drain = d->timers[d->timer_count - 1];
+	d->events.looks.busy = on_busy;
+	d->events.looks.busy_ctx = d;
 	err |= add_event(d, -1, EV_PERSIST, on_tick, TICK_S * NSEC_PER_SEC);
 	err |= add_event(d, -1, 0, on_interval, d->options.listener_interval_ns);
 	d->interval = d->timers[d->timer_count - 1];

@@ -17,6 +17,10 @@ struct daemon {
 	struct event *timers[9]; /* and signals, and the source's descriptor */
 	int timer_count;
 	struct event *interval;
+	struct event *drain; /* not pending while the reader sleeps */
+	unsigned int empty_drains; /* one after the other */
+	unsigned int skipped_looks; /* the same */
+	bool busy; /* something happened since the last look */
 	struct events events;
 	struct sinks *sinks;
 	struct control *control;

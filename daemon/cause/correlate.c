@@ -426,6 +426,11 @@ static void infer_end(const struct track *t, const struct correlate_inference *i
 		infer->fn(infer->ctx, &e);
 }
 
+bool correlate_tracks(const struct correlate *c)
+{
+	return c->tracks.count;
+}
+
 void correlate_expire(struct correlate *c, uint64_t now_ns, const struct correlate_inference *infer)
 {
 	struct track *t = tracks_next(&c->tracks, NULL);

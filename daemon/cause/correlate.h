@@ -75,6 +75,8 @@ struct correlate_inference {
 	void *ctx;
 };
 
+/* Is anything kept of any connection? */
+bool correlate_tracks(const struct correlate *c);
 /* Forget what is over, and infer the end of requests whose SYN-ACK did not go out again. */
 void correlate_expire(struct correlate *c, uint64_t now_ns, const struct correlate_inference *infer);
 

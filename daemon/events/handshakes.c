@@ -132,6 +132,11 @@ void handshakes_release(struct handshakes *h, uint64_t now_ns)
 	correlate_release(h->correlate, now_ns, release_one, h);
 }
 
+bool handshakes_held(const struct handshakes *h)
+{
+	return correlate_holds(h->correlate, UINT64_MAX);
+}
+
 static void infer_one(void *ctx, const struct event_handshake *e)
 {
 	struct handshakes *h = ctx;
@@ -166,6 +171,7 @@ void handshakes_expire(struct handshakes *h, uint64_t now_ns)
 		.ctx = h,
 	};
 
-	check_missing(h);
+	if (correlate_tracks(h->correlate) || handshakes_one_sided(h->emit->filter))
+		check_missing(h);
 	correlate_expire(h->correlate, now_ns, &inference);
 }

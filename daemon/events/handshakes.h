@@ -35,6 +35,8 @@ bool handshakes_one_sided(const struct filter *filter);
 void handshakes_event(struct handshakes *h, const struct event_handshake *e);
 /* Emit those that waited for the other side until now; UINT64_MAX: all. */
 void handshakes_release(struct handshakes *h, uint64_t now_ns);
+/* Does any wait? */
+bool handshakes_held(const struct handshakes *h);
 /* Infer the end of requests that are gone. */
 void handshakes_expire(struct handshakes *h, uint64_t now_ns);
 

@@ -19,10 +19,12 @@ void looks_init(struct looks *l, uint64_t interval_ns)
 
 void looks_drain(struct looks *l)
 {
-	int err = source_drain(l->source);
+	int events = source_drain(l->source);
 
-	if (err)
-		log_error("reading the ring buffer failed: %s", strerror(-err));
+	if (events < 0)
+		log_error("reading the ring buffer failed: %s", strerror(-events));
+	else if (events && l->busy)
+		l->busy(l->busy_ctx);
 	sinks_flush(l->emit->sinks);
 }
 

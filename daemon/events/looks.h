@@ -22,6 +22,8 @@ struct looks {
 	bool opened; /* a listener, since the last scan */
 	uint64_t next_scan_ns;
 	unsigned int scan_backoff_s;
+	void (*busy)(void *ctx); /* called when events came; may be NULL */
+	void *busy_ctx;
 };
 
 /* `interval_ns`: from one look at the queues to the next. */

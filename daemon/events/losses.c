@@ -30,18 +30,24 @@ static bool unproves(const uint64_t missed[MISSED_KINDS], const uint64_t before[
 	return false;
 }
 
-void losses_check(struct losses *l, const struct counters *now)
+static void check(struct losses *l, const struct counters *now, const uint64_t missed[MISSED_KINDS])
 {
 	const struct counters *before = &l->reported;
-	uint64_t missed[MISSED_KINDS];
 
-	source_missed(l->source, missed);
 	if (memcmp(now->ring_full, before->ring_full, sizeof(before->ring_full)) ||
 	    now->limited[EVENT_RETRANSMIT] != before->limited[EVENT_RETRANSMIT] ||
 	    now->limited[EVENT_HANDSHAKE] != before->limited[EVENT_HANDSHAKE] ||
 	    now->request_map_full != before->request_map_full ||
 	    unproves(missed, l->reported_missed))
 		correlate_incomplete(l->correlate, clock_mono_ns());
+}
+
+void losses_check(struct losses *l, const struct counters *now)
+{
+	uint64_t missed[MISSED_KINDS];
+
+	source_missed(l->source, missed);
+	check(l, now, missed);
 }
 
 void losses_report(struct losses *l, const struct counters *now)
@@ -65,7 +71,7 @@ void losses_report(struct losses *l, const struct counters *now)
 		report(l, what_is_missed[kind], LOSS_NESTED, missed[kind] - l->reported_missed[kind]);
 	if (now->ring_full[EVENT_LISTENER] != before->ring_full[EVENT_LISTENER])
 		l->looks->scan_wanted = true;
-	losses_check(l, now);
+	check(l, now, missed);
 	l->reported = *now;
 	memcpy(l->reported_missed, missed, sizeof(missed));
 	l->reported_untracked = untracked;

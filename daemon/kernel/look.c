@@ -6,31 +6,14 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
+
+#include "daemon/kernel/mapped.h"
 
 /* An array's elements stand one after the other, each rounded up to 8 bytes. */
 _Static_assert(sizeof(struct listener_sample) % 8 == 0, "listener_sample");
 
-static size_t pages(size_t size)
-{
-	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-
-	return (size + page - 1) / page * page;
-}
-
 static const size_t requests_size = LOOK_BATCH * sizeof(struct look_request);
 static const size_t samples_size = LOOK_BATCH * sizeof(struct listener_sample);
-
-static int map_array(const struct bpf_object *object, const char *name, size_t size, void **memory)
-{
-	*memory = mmap(NULL, pages(size), PROT_READ | PROT_WRITE, MAP_SHARED,
-		       bpf_object__find_map_fd_by_name(object, name), 0);
-	if (*memory != MAP_FAILED)
-		return 0;
-	*memory = NULL;
-	return -errno;
-}
 
 static int run(const struct look *l, size_t count)
 {
@@ -42,14 +25,13 @@ static int run(const struct look *l, size_t count)
 
 int look_open(struct look *l, const struct bpf_object *object)
 {
-	void *requests, *samples = NULL;
-	int err;
+	int err = 0;
 
 	*l = (struct look){ .program = -1 };
-	err = map_array(object, "look_requests", requests_size, &requests);
-	err = err ? err : map_array(object, "look_samples", samples_size, &samples);
-	l->requests = requests;
-	l->samples = samples;
+	l->requests = mapped_open(bpf_object__find_map_fd_by_name(object, "look_requests"), requests_size);
+	l->samples = l->requests ? mapped_open(bpf_object__find_map_fd_by_name(object, "look_samples"), samples_size) : NULL;
+	if (!l->samples)
+		err = -errno;
 	if (err)
 		look_close(l);
 	return err;
@@ -62,10 +44,8 @@ int look_try(const struct look *l)
 
 void look_close(struct look *l)
 {
-	if (l->requests)
-		munmap(l->requests, pages(requests_size));
-	if (l->samples)
-		munmap(l->samples, pages(samples_size));
+	mapped_close(l->requests, requests_size);
+	mapped_close(l->samples, samples_size);
 	*l = (struct look){ .program = -1 };
 }
 

@@ -17,6 +17,7 @@
 #include "common/log.h"
 #include "daemon/kernel/capabilities.h"
 #include "daemon/kernel/kernel.h"
+#include "daemon/kernel/mapped.h"
 #include "daemon/kernel/unreported.h"
 
 /* The daemon says itself what failed and what to do; libbpf's words are for -v. */
@@ -59,6 +60,7 @@ void source_free(struct source *s)
 		return;
 	source_detach(s);
 	ring_buffer__free(s->ring);
+	mapped_close(s->reader, sizeof(*s->reader));
 	look_close(&s->look);
 	for (int which = 0; which < OPTIONALS; which++)
 		programs_free(&s->optional[which]);
@@ -297,7 +299,8 @@ int source_load(struct source *s, const struct filter *filter, enum accept_wait 
 		close(s->core_fd);
 	if (err)
 		return err;
-	s->ring = ring_buffer__new(bpf_map__fd(s->bpf->maps.events), on_event, s, NULL);
+	s->reader = mapped_open(bpf_map__fd(s->bpf->maps.reader), sizeof(*s->reader));
+	s->ring = s->reader ? ring_buffer__new(bpf_map__fd(s->bpf->maps.events), on_event, s, NULL) : NULL;
 	return s->ring ? 0 : -errno;
 }
 
@@ -360,7 +363,10 @@ int source_fd(const struct source *s)
 
 int source_drain(struct source *s)
 {
-	int n = ring_buffer__consume(s->ring);
+	return ring_buffer__consume(s->ring);
+}
 
-	return n < 0 ? n : 0;
+void source_sleep(struct source *s)
+{
+	__atomic_store_n(&s->reader->asleep, 1, __ATOMIC_SEQ_CST);
 }

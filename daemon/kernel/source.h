@@ -91,10 +91,15 @@ void source_set_cgroup(struct source *s, uint64_t cgroup_id);
 /* Stop new events; those in the ring stay for source_drain(). */
 void source_detach(struct source *s);
 
-/* Readable when much is waiting; below that only a timer's source_drain() fetches events. */
+/* Readable when much is waiting; below that only a timer's source_drain() fetches events, unless source_sleep(). */
 int source_fd(const struct source *s);
-/* Hand on everything that waits. A negative errno if the ring is broken. */
+/* Hand on everything that waits. How many events, or a negative errno if the ring is broken. */
 int source_drain(struct source *s);
+/*
+ * From now on the next event makes source_fd() readable, once. What came before that took effect is found by a
+ * source_drain() after it.
+ */
+void source_sleep(struct source *s);
 
 /* Hand every listener that a process (`pid`, or any for 0) holds open to the handler. */
 int source_scan_listeners(struct source *s, uint32_t pid);

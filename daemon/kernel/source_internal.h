@@ -47,6 +47,7 @@ struct source {
 	bool attached;
 	enum accept_wait accept_wait;
 	struct ring_buffer *ring;
+	struct ring_reader *reader; /* in memory that the programs read */
 	void *per_cpu; /* room for a copy of counters, or of less, of each CPU */
 	int cpus;
 	uint32_t unreported;

@@ -3,6 +3,7 @@
 #include "daemon/kernel/source_internal.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "common/log.h"
@@ -135,11 +136,39 @@ static void load_optional(struct source *s, int which)
 		  err ? strerror(-err) : optional_loaded(s, which) ? "loaded" : "not needed");
 }
 
-/* What the hooks see the tracepoints must not report again. */
-int optionals_load(struct source *s)
+/* Nothing else depends on them, nor they on anything else. */
+static bool loads_apart(int which)
+{
+	return optionals[which].capability == CAP_TAKEOVER;
+}
+
+static void load_some(struct source *s, bool apart)
 {
 	for (int which = 0; which < OPTIONALS; which++)
-		load_optional(s, which);
+		if (loads_apart(which) == apart)
+			load_optional(s, which);
+}
+
+static void *load_apart(void *ctx)
+{
+	load_some(ctx, true);
+	return NULL;
+}
+
+/*
+ * What takes over is for the verifier as much work as all the rest: another thread has it checked meanwhile. What the
+ * hooks see the tracepoints must not report again.
+ */
+int optionals_load(struct source *s)
+{
+	pthread_t thread;
+	int err = pthread_create(&thread, NULL, load_apart, s);
+
+	if (err)
+		load_some(s, true);
+	load_some(s, false);
+	if (!err)
+		pthread_join(thread, NULL);
 	s->settings.acks_by_function = optional_loaded(s, OPTIONAL_REFUSED_ACK);
 	s->settings.resets_by_function = optional_loaded(s, OPTIONAL_RESET_ANSWER);
 	if (optional_loaded(s, OPTIONAL_RESET_ANSWER))

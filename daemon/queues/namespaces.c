@@ -75,7 +75,8 @@ static void reconcile(struct queues *q, struct listener **group, size_t count, u
 
 	if (!b)
 		return;
-	busy = book_openings_moved(b, q->source) || ++b->idle >= q->idle_intervals;
+	b->idle += 1 + q->skipped;
+	busy = book_openings_moved(b, q->source) || b->idle >= q->idle_intervals;
 	for (size_t i = 0; i < count; i++) {
 		busy |= !group[i]->quiet && !listener_is_quiet(group[i]);
 		if (b->files.fd[0] < 0)
@@ -157,7 +158,7 @@ void queues_audit_clients(struct queues *q, uint64_t now_ns)
 			book_read(b, q->source);
 			queues_explain_drops(q, b, NULL, 0, now_ns);
 			report_audit(q, b, now_ns);
-		} else if (!b->visited && ++b->idle < IDLE_INTERVALS) {
+		} else if (!b->visited && (b->idle += 1 + q->skipped) < IDLE_INTERVALS) {
 			b->used = true; /* a namespace is not kept alive for long */
 		}
 		b->visited = false;

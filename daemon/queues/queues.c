@@ -115,6 +115,7 @@ static void on_sample(void *ctx, size_t index, const struct listener_sample *sam
 		return;
 	}
 	p->quiet = false;
+	q->quiet = false;
 	listeners_sample(q->listeners, p, sample);
 	q->reasons = source_reports_acks(q->source);
 	p->refused.cookie = sample->state.cookie_drops;
@@ -146,6 +147,7 @@ static void look(struct queues *q)
 	int err;
 
 	q->count = 0;
+	q->quiet = false;
 	q->blind = source_unreported(q->source) & UNREPORTED_QUEUES;
 	q->partial = source_unreported(q->source) & UNREPORTED_LISTENERS;
 	if (q->blind)
@@ -153,9 +155,22 @@ static void look(struct queues *q)
 	if (!queues_make_room(q, listeners_count(q->listeners) + 1))
 		return;
 	listeners_each(q->listeners, collect_request, q);
+	q->quiet = true;
 	err = source_look(q->source, q->requests, q->count, on_sample, q);
-	if (err)
-		log_debug("cannot look at the listeners' queues: %s", strerror(-err));
+	if (!err)
+		return;
+	q->quiet = false;
+	log_debug("cannot look at the listeners' queues: %s", strerror(-err));
+}
+
+bool queues_quiet(const struct queues *q)
+{
+	return q->quiet;
+}
+
+void queues_skip_interval(struct queues *q)
+{
+	q->skipped++;
 }
 
 void queues_interval(struct queues *q, uint64_t now_ns, bool all)
@@ -164,6 +179,7 @@ void queues_interval(struct queues *q, uint64_t now_ns, bool all)
 	look(q);
 	queues_reconcile(q, 0, now_ns);
 	queues_audit_clients(q, now_ns);
+	q->skipped = 0;
 	books_sweep(&q->books, q->source);
 	memset(q->clients, 0, sizeof(q->clients));
 	q->last_ns = now_ns;

@@ -61,6 +61,11 @@ void queues_client(struct queues *q, uint32_t netns, uint32_t pid);
  */
 void queues_interval(struct queues *q, uint64_t now_ns, bool all);
 
+/* The last look found every queue empty, and nothing to say: until something happens, there is nothing to look for. */
+bool queues_quiet(const struct queues *q);
+/* An interval goes by without a look. */
+void queues_skip_interval(struct queues *q);
+
 /* How many handshakes were refused so, in reports or out of them. */
 uint64_t queues_refused(const struct queues *q, enum overflow_stage stage,
 			enum overflow_queue queue, enum overflow_action action);

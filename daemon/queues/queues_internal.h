@@ -30,7 +30,9 @@ struct queues {
 	uint32_t clients[CLIENT_CACHE]; /* namespaces whose clients were seen since then */
 	uint64_t last_ns; /* of the previous look */
 	unsigned int idle_intervals; /* after so many, an idle namespace's counters are read */
+	unsigned int skipped; /* intervals since the previous look, in which nothing happened */
 	bool reasons; /* each refused final ACK is reported one by one */
+	bool quiet; /* all listeners were, at the last look: nothing is left to say of any */
 	bool blind; /* nobody can look at the queues here */
 	bool partial; /* … at those of listeners from before the daemon */
 };

@@ -89,7 +89,7 @@ def growth(result):
         *table("namespaces", "namespaces, each with a listener and 10 connections a second", size),
         *table("both", "listeners, in 100 namespaces with 10 connections a second each", size),
         "A *look* happens every interval (`--listener-interval`). It reads the queues of every listener, and the counters of each namespace with traffic.",
-        "Where looks would take more than 1 % of a CPU, the interval becomes longer.",
+        "Where looks would take more than 1 % of a CPU, the interval becomes longer. While nothing happens and all queues are empty, only every fourth interval has one.",
         "", "![growth](performance-growth.svg)", ""])
 
 

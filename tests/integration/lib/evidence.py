@@ -26,6 +26,7 @@ NEEDED_BY = {
             "test_peak_between_samples", "test_peak_of_a_family", "test_idle_listeners_say_nothing",
             "test_question", "test_question_of_a_daemon_with_a_filter")),
         "test_identity.py::test_mptcp_listener",  # it waits for looks
+        "test_idle.py::test_looks_wait_for_traffic",
         "test_audit.py::test_overflow_at_both_stages",
         "test_audit.py::test_refusals",
     ],
