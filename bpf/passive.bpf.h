@@ -22,6 +22,7 @@
 /* Only requests whose SYN-ACK was retransmitted; the daemon removes those that came to nothing. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC); /* few hosts have any; those with a flood have all */
 	__uint(max_entries, 16384);
 	__type(key, struct request_key);
 	__type(value, struct request);

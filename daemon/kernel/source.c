@@ -127,26 +127,41 @@ static int size_ring(struct handshake_bpf *bpf, int cpus)
 	return bpf_map__set_max_entries(bpf->maps.events, (__u32)bytes);
 }
 
-/* How many listeners and attempts fit where their maps take all of their memory at once. */
-#define PREALLOCATED 16384
+/*
+ * How many entries a table has room for where a host of 4 GiB or more has 65,536: one for each 64 KiB of memory. An
+ * empty table takes 16 bytes for each.
+ */
+static uint32_t entries_of_host(void)
+{
+	uint64_t wanted = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / 65536;
+	uint32_t entries = 4096;
+
+	while (entries < 65536 && entries * 2 <= wanted)
+		entries *= 2;
+	return entries;
+}
 
 /*
- * Before 6.1 a program of the type RAW_TRACEPOINT that uses a hash map which is not preallocated makes the
- * kernel WARN (34dd3bad1a6f "bpf: Relax the requirement to use preallocated hash maps in tracing progs.").
+ * Tables as large as the host may need them. Before 6.1 a program of the type RAW_TRACEPOINT that uses a hash map
+ * which is not preallocated makes the kernel WARN (34dd3bad1a6f "bpf: Relax the requirement to use preallocated hash
+ * maps in tracing progs."): there they take all of their memory at once, and are smaller.
  */
-static void preallocate(struct handshake_bpf *bpf)
+static void size_tables(struct handshake_bpf *bpf, bool preallocate)
 {
 	static const struct {
 		const char *map;
-		uint32_t entries;
-	} maps[] = { { "listeners", PREALLOCATED }, { "services", PREALLOCATED },
-		     { "attempts", PREALLOCATED }, { "namespaces", 1024 }, { "embryonics", 1024 } };
+		uint32_t most, preallocated;
+	} tables[] = { { "listeners", 65536, 16384 }, { "services", 65536, 16384 }, { "attempts", 65536, 16384 },
+		       { "requests", 16384, 16384 },  { "namespaces", 16384, 1024 }, { "embryonics", 65536, 1024 } };
+	uint32_t host = entries_of_host();
 
-	for (size_t i = 0; i < sizeof(maps) / sizeof(*maps); i++) {
-		struct bpf_map *map = bpf_object__find_map_by_name(bpf->obj, maps[i].map);
+	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++) {
+		struct bpf_map *map = bpf_object__find_map_by_name(bpf->obj, tables[i].map);
+		uint32_t entries = preallocate ? tables[i].preallocated : tables[i].most;
 
-		bpf_map__set_map_flags(map, bpf_map__map_flags(map) & ~(__u32)BPF_F_NO_PREALLOC);
-		bpf_map__set_max_entries(map, maps[i].entries);
+		bpf_map__set_max_entries(map, entries < host ? entries : host);
+		if (preallocate)
+			bpf_map__set_map_flags(map, bpf_map__map_flags(map) & ~(__u32)BPF_F_NO_PREALLOC);
 	}
 }
 
@@ -188,8 +203,7 @@ static int load_required(struct source *s, const struct filter *filter)
 		bpf_map__set_max_entries(bpf->maps.attempt_slots, 1);
 	if (s->accept_wait == ACCEPT_WAIT_OFF)
 		bpf_map__set_max_entries(bpf->maps.waiting, 1);
-	if (s->enums.preallocates)
-		preallocate(bpf);
+	size_tables(bpf, s->enums.preallocates);
 	set_constants(s, filter);
 	latencies_prepare(s);
 	err = size_ring(bpf, s->cpus);
@@ -289,8 +303,9 @@ int source_load(struct source *s, const struct filter *filter, enum accept_wait 
 		accept_wait = ACCEPT_WAIT_OFF; /* nobody would read what is kept for it */
 	}
 	s->accept_wait = accept_wait;
-	s->capabilities[CAP_ATOMICS].error =
-		capability_refused(s->capabilities[CAP_ATOMICS].name) ? -EPERM : kernel_fetch_atomics();
+	err = kernel_fetch_atomics();
+	s->guards = !err;
+	s->capabilities[CAP_ATOMICS].error = capability_refused(s->capabilities[CAP_ATOMICS].name) ? -EPERM : err;
 	if (read_kernel(s, &kernel))
 		log_debug("the kernel's BTF cannot be read here; libbpf tries");
 	err = load_all(s, filter);

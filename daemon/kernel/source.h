@@ -64,6 +64,12 @@ struct program_cost {
 void source_costs(const struct source *s, void (*fn)(void *ctx, const struct program_cost *cost),
 		  void *ctx);
 
+/*
+ * Kernel memory of the maps that the programs share, which no process's memory shows: bytes, by the map's name. From
+ * 6.4 on a table counts with the entries that it has, before with those that it may have.
+ */
+void source_map_memory(const struct source *s, void (*fn)(void *ctx, const char *map, uint64_t bytes), void *ctx);
+
 /* What the running kernel does not report: enum unreported. */
 uint32_t source_unreported(const struct source *s);
 /* Its name for why it sent a RST, "no_socket" for SK_RST_REASON_NO_SOCKET; NULL if it has none. */

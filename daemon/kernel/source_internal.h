@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What the source's files share: source.c loads and attaches what is required, source_optional.c what a kernel may
- * refuse, source_accept.c what sees accept(); source_read.c reads what the maps hold, latencies.c the histograms.
+ * refuse, source_accept.c what sees accept(); source_read.c reads what the maps hold, memory.c how
+ * much they take, latencies.c the histograms.
  */
 #ifndef TCPSHAKE_SOURCE_INTERNAL_H
 #define TCPSHAKE_SOURCE_INTERNAL_H
@@ -55,6 +56,7 @@ struct source {
 	char core_path[CORE_PATH_LEN];
 	int core_fd;
 	struct kernel_enums enums;
+	bool guards; /* a program does not interrupt itself: since the version that has such atomics */
 	bool preempts; /* tasks, inside of tracepoints' programs */
 	struct latencies *latencies; /* NULL unless histograms are kept */
 	struct capability capabilities[CAPABILITIES];

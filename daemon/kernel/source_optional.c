@@ -61,8 +61,8 @@ static bool needed(const struct source *s, int which)
 	switch (which) {
 	case OPTIONAL_CLASSIC:
 		return s->preempts && !s->capabilities[CAP_ATOMICS].error;
-	case OPTIONAL_TAKEOVER: /* kernels without such atomics let a program interrupt itself */
-		return !s->capabilities[CAP_ATOMICS].error || capability_refused("fetch_atomics");
+	case OPTIONAL_TAKEOVER:
+		return s->guards;
 	case OPTIONAL_TAKEOVER_AGAIN:
 		return s->preempts && needed(s, OPTIONAL_TAKEOVER);
 	case OPTIONAL_REFUSED_ACK:

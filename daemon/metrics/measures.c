@@ -364,6 +364,13 @@ static uint64_t resident_bytes(void)
 	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
+static void put_map_memory(void *ctx, const char *map, uint64_t bytes)
+{
+	exposition_start(ctx, "");
+	exposition_label(ctx, "map", map);
+	exposition_value(ctx, bytes);
+}
+
 static void put_daemon(const struct events *events, struct exposition *e)
 {
 	struct rusage usage;
@@ -380,6 +387,9 @@ static void put_daemon(const struct events *events, struct exposition *e)
 			  "Resident memory of the daemon.");
 	exposition_start(e, "");
 	exposition_value(e, resident_bytes());
+	exposition_family(e, "tcpshake_map_memory_bytes", METRIC_GAUGE, "bytes",
+			  "Kernel memory of each BPF map, which is not in the daemon's resident memory.");
+	source_map_memory(events->source, put_map_memory, e);
 	exposition_family(e, "process_start_time_seconds", METRIC_GAUGE, "seconds",
 			  "When the daemon started, in seconds since the epoch.");
 	exposition_start(e, "");

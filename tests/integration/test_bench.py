@@ -48,7 +48,8 @@ def modules(monkeypatch):
     sys.modules.update(mine)
 
 
-RUN = {"rate": 50000.0, "relative": 0.9, "cpu_s": 0.1, "rss_kb": 20480, "got": 99, "wanted": 100}
+RUN = {"rate": 50000.0, "relative": 0.9, "cpu_s": 0.1, "rss_kb": 20480, "maps": [1 << 20, 1 << 20, 3 << 20], "got": 99,
+       "wanted": 100}
 ABOUT = {"kernel": "6.18", "cpus": 2, "load": "0.10", "date": "2026-01-01"}
 
 
@@ -64,7 +65,7 @@ def test_report(modules, tmp_path, monkeypatch):
         tracer("gone", failed="not installed", runs=[]), tracer("bad", failed="a | b", runs=[])]}
     text = report.comparison(result)
     assert "| gone | does not run here: `not installed` |" in text and "`a / b`" in text
-    assert "| tcpshaked <x> | 0.90 | 0.20 | 1 % | 20.0 | 50 |" in text
+    assert "| tcpshaked <x> | 0.90 | 0.20 | 1 % | 20.0 | 1.0 (1.0, 3.0) | 50 |" in text
     document = tmp_path / "performance.md"
     document.write_text("before\n" + report.BEGIN.format("comparison") + "what was there\n" +
                         report.END.format("comparison") + "after\n")

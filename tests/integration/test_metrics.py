@@ -398,6 +398,8 @@ def test_the_daemon_itself(lone, measured):
         boot = next(int(line.split()[1]) for line in file if line.startswith("btime"))
     assert abs(second.one("process_start_time_seconds") - boot - started) < 3 * env.SLOW
     assert second.one("tcpshake_missed_events_total") >= 0
+    assert second.one("tcpshake_map_memory_bytes", map="events") >= 4 << 20
+    assert 8 << 20 <= second.sum("tcpshake_map_memory_bytes") <= 64 << 20
 
 
 def bpf_stats():

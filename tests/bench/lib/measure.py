@@ -8,7 +8,9 @@ import signal
 import subprocess
 import time
 
-from . import host
+from . import host, memory
+
+CPUS = 2, 256  # the memory of maps is computed for hosts with so many
 
 TRICKLE = 200  # connections a second while the first record is waited for
 PATIENCE = 12  # seconds for it
@@ -93,6 +95,8 @@ class Run:
         self.result.update(host.storm(connections))
         self._settle()
         self.result["rss_kb"] = host.peak_rss_kb(process.pid)
+        maps = memory.of_maps(process.pid)
+        self.result["maps"] = [memory.with_cpus(maps, cpus) for cpus in (os.cpu_count(), *CPUS)]
         alive = process.poll() is None
         usage = quit_of(process, tracer.stop) if alive else None
         if usage:

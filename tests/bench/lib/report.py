@@ -2,7 +2,7 @@
 """From numbers to docs/performance.md and its plots. What is between the markers is written here only."""
 import statistics
 
-from . import host, svg
+from . import host, memory, svg
 
 DOC = host.ROOT / "docs" / "performance.md"
 PLOTS = {name: host.ROOT / "docs" / f"performance-{name}.svg" for name in ("rate", "cpu", "growth")}
@@ -34,14 +34,23 @@ def lost(tracer):
     return show(shares, "{:.2g} %")
 
 
+def maps(tracer):
+    """MiB here; and computed, with 2 and 256 CPUs."""
+    found = of(tracer, "maps")
+    if not found or not any(found[0]):
+        return "–"
+    here, *others = (f"{size / 2**20:.1f}" for size in found[-1])
+    return f"{here} ({', '.join(others)})"
+
+
 def row(tracer, connections):
     name = tracer["name"] + (f" {tracer['version']}" if tracer["version"] else "")
     if tracer["failed"]:
-        return f"| {name} | does not run here: `{tracer['failed'].replace('|', '/')}` | | | | |"
+        return f"| {name} | does not run here: `{tracer['failed'].replace('|', '/')}` | | | | | |"
     first = f"{tracer['first_ms']:.0f}" if tracer["first_ms"] else "–"
     return (f"| {name} | {show(of(tracer, 'relative'), '{:.2f}')} "
             f"| {show(of(tracer, 'cpu_s'), '{:.2f}', 100000 / connections)} | {lost(tracer)} "
-            f"| {show(of(tracer, 'rss_kb'), '{:.1f}', 1 / 1024)} | {first} |")
+            f"| {show(of(tracer, 'rss_kb'), '{:.1f}', 1 / 1024)} | {maps(tracer)} | {first} |")
 
 
 def setting(about):
@@ -56,14 +65,15 @@ def comparison(result):
         f"There were {result['rounds']} rounds. In each round, every tracer had one run of {result['connections']:,} loopback connections, as "
         f"fast as one client makes them, in turns. Without a tracer: {show(of(none, 'rate'), '{:,.0f}')} a second. Figures are medians (ranges).",
         "",
-        "| tracer | connection rate, relative to no tracer | CPU s per 100,000 connections | lost | peak RSS, MiB | first record, ms |",
-        "|---|---|---|---|---|---|",
+        "| tracer | connection rate, relative to no tracer | CPU s per 100,000 connections | lost | peak RSS, MiB | maps, MiB (2, 256 CPUs) | first record, ms |",
+        "|---|---|---|---|---|---|---|",
         *[row(tracer, result["connections"]) for tracer in result["tracers"]],
         "",
         "Each connection is two handshakes, one for each side. *CPU s* is the CPU time of the tracer's processes, from when they were ready to their end. The time of",
         "their BPF programs shows in the connection rate. *Lost* is the share of the handshakes, lines or packets of these connections that the tracer should have reported but did not. *First record* is timed on a",
         "terminal, from the start of the program, with 200 connections a second. In the runs the records go to a file. A tool that sees only one side of a",
-        "connection, or no failures, or no latency, has the same kind of row as one that sees all.",
+        "connection, or no failures, or no latency, has the same kind of row as one that sees all. *Maps* is kernel memory of the BPF maps, which RSS does not include: here",
+        f"and, computed, on hosts with 2 and 256 CPUs; the histograms of `--metrics` add {memory.of_histograms(2) / 2**20:.1f} and {memory.of_histograms(256) / 2**20:.1f} MiB.",
         "", "![connection rate](performance-rate.svg)", "", "![CPU time](performance-cpu.svg)", ""])
 
 
