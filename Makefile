@@ -44,7 +44,7 @@ TESTABLE := $(filter-out %/main.o,$(COMMON) $(DAEMON) $(CLI))
 BPF := $(patsubst bpf/%.bpf.c,%,$(wildcard bpf/*.bpf.c))
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/*.c))
 HELPERS := $(addprefix $(BUILD)/tests/,$(basename $(notdir $(wildcard tests/integration/*.c \
-	tests/bench/*.c))))
+	tests/bench/*.c)))) $(BUILD)/tests/agent.bpf.o
 FUZZERS := records filter requests
 FUZZ_SECONDS ?= 60
 # Snippets for other programs: to be copied from share/tcpshake, and edited.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What the source's files share: source.c loads and attaches what is required, source_optional.c what a kernel may
- * refuse, source_accept.c what sees accept(); source_read.c reads what the maps hold, memory.c how
+ * refuse, source_accept.c what sees accept(); source_read.c reads what the maps hold, source_memory.c how
  * much they take, latencies.c the histograms.
  */
 #ifndef TCPSHAKE_SOURCE_INTERNAL_H

@@ -53,6 +53,25 @@ def storm(ns, *flags):
     assert child.returncode == 0 and json.loads(line)["connections"], line
 
 
+@pytest.fixture(params=["alone", "agent"])
+def beside(request, keep):
+    """What else runs on the host: nothing, or another agent's tracepoint programs, each busy."""
+    if request.param == "agent":
+        keep(Agent())
+
+
+class Agent:
+    def __init__(self):
+        self.process = subprocess.Popen([env.tool("empty"), env.tool("agent.bpf.o")], stdout=subprocess.PIPE)
+        assert self.process.stdout.readline() == b"ready\n", "the other agent does not start"
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+
+@pytest.mark.usefixtures("beside")
 @pytest.mark.skipif(os.cpu_count() < 2, reason="there is one CPU: nothing is received on another")
 def test_softirqs_that_interrupt(lone, tmp_path, daemon):
     lone.receive_on_all_cpus()
@@ -61,6 +80,7 @@ def test_softirqs_that_interrupt(lone, tmp_path, daemon):
         assert lost == 0
 
 
+@pytest.mark.usefixtures("beside")
 def test_busy_pairs_on_one_cpu(lone, tmp_path, daemon):
     """Each thread of each process competes for the CPU of the first."""
     def pairs():
