@@ -34,7 +34,7 @@ static void put_diagnosed(struct handshakes *h, const struct event_handshake *e,
 	correlate_evidence(h->correlate, e, clock_mono_ns(), &evidence);
 	evidence.slow_ns = h->emit->filter->stream.slow_ns;
 	evidence.inferred = inferred;
-	evidence.unreported = source_unreported(h->source);
+	evidence.unreported = losses_unreported(h->losses, e->end_ns);
 	if (e->role == ROLE_PASSIVE) {
 		const struct listener *p = listeners_at(h->listeners, e->header.netns, e->local_addr,
 							e->local_port);

@@ -5,6 +5,8 @@
 
 #include "bpf/counters.h"
 #include "common/clock.h"
+#include "daemon/cause/track.h"
+#include "daemon/kernel/unreported.h"
 
 static void report(struct losses *l, int what, enum loss_why why, uint64_t count)
 {
@@ -21,25 +23,58 @@ static const int what_is_missed[MISSED_KINDS] = {
 	[MISSED_ACCEPT] = RECORD_ACCEPT,       [MISSED_EVIDENCE] = LOSS_EVIDENCE,
 };
 
-/* Does a cause rest on what was missed? How long accept() took is none. */
-static bool unproves(const uint64_t missed[MISSED_KINDS], const uint64_t before[MISSED_KINDS])
+#define ALL_EVIDENCE UINT32_MAX
+
+/*
+ * What is not seen for want of one skipped run: for a while no cause may rest on that it did not happen. How long
+ * accept() took is no evidence.
+ */
+static const uint32_t unseen_by[MISSED_KINDS] = {
+	[MISSED_TRANSITION] = ALL_EVIDENCE,
+	[MISSED_RETRANSMIT] = ALL_EVIDENCE,
+	[MISSED_OVERFLOW] = ALL_EVIDENCE,
+	[MISSED_RESET] = UNREPORTED_RESET_SENT | UNREPORTED_RESET_RECEIVED | UNREPORTED_CLOSED_PORT |
+			 UNREPORTED_NO_SOCKET | UNREPORTED_REQUEST_RESET,
+	[MISSED_EVIDENCE] = UNREPORTED_REFUSED_ACK | UNREPORTED_REFUSED_COOKIE | UNREPORTED_REQUEST_RESET |
+			    UNREPORTED_CLOSED_PORT | UNREPORTED_NO_SOCKET | UNREPORTED_NEIGHBOUR,
+};
+
+/* Take note of what was skipped. Is it all the same to any cause what it was? */
+static bool note_missed(struct losses *l, const uint64_t missed[MISSED_KINDS], uint64_t now_ns)
 {
+	bool all = false;
+
+	for (int kind = 0; kind < MISSED_KINDS; kind++) {
+		if (missed[kind] == l->checked_missed[kind])
+			continue;
+		l->checked_missed[kind] = missed[kind];
+		l->missed_ns[kind] = now_ns;
+		all |= unseen_by[kind] == ALL_EVIDENCE;
+	}
+	return all;
+}
+
+uint32_t losses_unreported(const struct losses *l, uint64_t now_ns)
+{
+	uint32_t unreported = source_unreported(l->source);
+
 	for (int kind = 0; kind < MISSED_KINDS; kind++)
-		if (kind != MISSED_ACCEPT && missed[kind] != before[kind])
-			return true;
-	return false;
+		if (unseen_by[kind] != ALL_EVIDENCE && l->missed_ns[kind] && now_ns < l->missed_ns[kind] + FORGET_NS)
+			unreported |= unseen_by[kind];
+	return unreported;
 }
 
 static void check(struct losses *l, const struct counters *now, const uint64_t missed[MISSED_KINDS])
 {
 	const struct counters *before = &l->reported;
+	uint64_t now_ns = clock_mono_ns();
 
-	if (memcmp(now->ring_full, before->ring_full, sizeof(before->ring_full)) ||
+	if (note_missed(l, missed, now_ns) ||
+	    memcmp(now->ring_full, before->ring_full, sizeof(before->ring_full)) ||
 	    now->limited[EVENT_RETRANSMIT] != before->limited[EVENT_RETRANSMIT] ||
 	    now->limited[EVENT_HANDSHAKE] != before->limited[EVENT_HANDSHAKE] ||
-	    now->request_map_full != before->request_map_full ||
-	    unproves(missed, l->reported_missed))
-		correlate_incomplete(l->correlate, clock_mono_ns());
+	    now->request_map_full != before->request_map_full)
+		correlate_incomplete(l->correlate, now_ns);
 }
 
 void losses_check(struct losses *l, const struct counters *now)

@@ -16,10 +16,14 @@ struct losses {
 	struct looks *looks;
 	struct counters reported; /* losses up to here are in the feeds */
 	uint64_t reported_missed[MISSED_KINDS], reported_untracked;
+	uint64_t checked_missed[MISSED_KINDS]; /* the causes know of these */
+	uint64_t missed_ns[MISSED_KINDS]; /* when the last one was noted; 0: none was */
 };
 
 /* Let the causes know if anything was lost since the last report: it may be why one seems proven. */
 void losses_check(struct losses *l, const struct counters *now);
+/* What this kernel does not report, and what it may have reported lately had no run of a program been skipped: enum unreported. */
+uint32_t losses_unreported(const struct losses *l, uint64_t now_ns);
 /* Emit to every feed what was lost on the kernel side since the last report. */
 void losses_report(struct losses *l, const struct counters *now);
 /* … and what it lost itself: a feed that is quiet now gets no record to say so before. */
