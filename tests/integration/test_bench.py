@@ -77,10 +77,12 @@ def test_report(modules, tmp_path, monkeypatch):
     assert written.startswith("before\n") and written.endswith("after\n") and written.count(text) == 1
     assert "what was there" not in written
     report.draw_comparison(result)
-    point = {"cpu_percent": 0.5, "look_ms": None, "looks_percent": 0.1, "interval_s": 1.0, "rate": 1000.0}
+    point = {"cpu_percent": 0.5, "look_ms": None, "looks_percent": 0.1, "interval_s": 1.0, "rate": 1000.0,
+             "wake_ups": 2.0, "seconds": 30.0}
     growth = {"about": ABOUT, "seconds": 8, **{name: [{"x": x, **point} for x in (1000, 5000)]
-                                               for name in ("rate", "listeners", "namespaces", "both")}}
+                                               for name in ("idle", "rate", "listeners", "namespaces", "both")}}
     assert "| 1,000 | 0.50 | – | 0.10 | 1 |" in report.growth(growth)
+    assert "2.0 wake-ups a second, 0.500 % of a CPU, in 30 s" in report.growth(growth)
     report.draw_growth(growth)
     for path in tmp_path.glob("*.svg"):
         xml.dom.minidom.parse(str(path))

@@ -26,7 +26,7 @@ def scrape():
 def daemon(directory):
     path = directory / "curve"
     path.unlink(missing_ok=True)
-    process = subprocess.Popen([host.TCPSHAKED, "-s", "none", "-o", str(path), "--metrics", str(METRICS)],
+    process = subprocess.Popen([host.TCPSHAKED, "-s", str(directory / "sock"), "-o", str(path), "--metrics", str(METRICS)],
                                stderr=subprocess.DEVNULL)
     try:
         host.wait_until(lambda: path.exists() and path.stat().st_size, 20)
@@ -38,16 +38,23 @@ def daemon(directory):
 
 def watch(process, seconds, work=None):
     """Share of one CPU while `work` runs (or nothing does), and what a look costs."""
-    before, cpu, begin = scrape(), host.cpu_ns(process.pid), time.monotonic()
+    before, cpu, woken, begin = scrape(), host.cpu_ns(process.pid), host.wake_ups(process.pid), time.monotonic()
     done = work() if work else time.sleep(seconds)
     passed, used = time.monotonic() - begin, host.cpu_ns(process.pid) - cpu
+    woken = host.wake_ups(process.pid) - woken
     after = scrape()
     looks = after["looks_total"] - before["looks_total"]
     cost = after["look_cpu_seconds_total"] - before["look_cpu_seconds_total"]
-    return {"cpu_percent": used / 1e7 / passed, "seconds": passed,
+    return {"cpu_percent": used / 1e7 / passed, "seconds": passed, "wake_ups": woken / passed,
             "look_ms": cost / looks * 1000 if looks else None,
             "looks_percent": cost / passed * 100, "interval_s": after["look_interval_seconds"],
             "rate": done["rate"] if done else None}
+
+
+def idle(directory):
+    with daemon(directory) as process:
+        time.sleep(SETTLE)
+        yield 0, watch(process, IDLE)
 
 
 def by_rate(directory, seconds):
@@ -68,7 +75,8 @@ def by_crowd(directory, seconds, crowds):
 
 
 def measure(directory, seconds, log):
-    curves = {"rate": by_rate(directory, seconds),
+    curves = {"idle": idle(directory),
+              "rate": by_rate(directory, seconds),
               "listeners": by_crowd(directory, seconds, [(n, 1, n) for n in LISTENERS]),
               "namespaces": by_crowd(directory, seconds, [(n, n, 1) for n in NAMESPACES]),
               "both": by_crowd(directory, seconds, [(10000, 100, 100)])}

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import platform
+import re
 import subprocess
 import sys
 import time
@@ -89,6 +90,12 @@ def cpu_ns(pid):
         with open(f"/proc/{pid}/task/{task}/schedstat") as file:
             total += int(file.read().split()[0])
     return total
+
+
+def wake_ups(pid):
+    """How often so far it gave its CPU away to wait, or had it taken."""
+    text = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return sum(map(int, re.findall(r"^(?:non)?voluntary_ctxt_switches:\s*(\d+)", text, re.M)))
 
 
 def family_cpu_s(pid):

@@ -92,8 +92,11 @@ def growth(result):
     def rate(point):
         made = f" ({point['rate']:,.0f} made)" if abs(point["rate"] - point["x"]) > 0.02 * point["x"] else ""
         return f"{point['x']:,}{made}"
+    idle = result["idle"][0]
     return "\n".join([
-        setting(result["about"]) + f" {result['seconds']:g} s each; all records to a file, metrics on.", "",
+        setting(result["about"]) + f" {result['seconds']:g} s each; all records to a file, socket and metrics on.", "",
+        f"On a host without traffic of its own (others' may have come): {idle['wake_ups']:.1f} wake-ups a second, {idle['cpu_percent']:.3f} % of a CPU, "
+        f"in {idle['seconds']:.0f} s.", "",
         *table("rate", "connections a second (two handshakes each)", rate),
         *table("listeners", "listeners, in one namespace with 10 connections a second", size),
         *table("namespaces", "namespaces, each with a listener and 10 connections a second", size),
