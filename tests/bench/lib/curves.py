@@ -12,6 +12,7 @@ METRICS = 9469
 RATES = (1000, 5000, 10000, 20000)  # connections a second
 LISTENERS = (1, 100, 1000, 10000)
 NAMESPACES = (1, 10, 100)
+IDLE = 30  # seconds without a connection, but for the two scrapes
 SETTLE = 4  # seconds until it is what it stays; where looks are dear, their interval moves longer
 
 
