@@ -61,6 +61,40 @@ def test_usage_errors(argv):
         assert argv[1].rstrip(",") in line, "it does not say which value is wrong"
 
 
+HARMFUL = "\x1b[2J\x7f\x9b31m\u202e\u2066\u061c\n"
+
+
+def check_harmless(text):
+    """A terminal that gets it shows it; each line of it ends where the program ended it."""
+    assert not re.search("[\0-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\u061c]", text), text
+
+
+@pytest.mark.parametrize("argv", [[HARMFUL], ["--" + HARMFUL], ["--duration", HARMFUL], ["--role", HARMFUL],
+                                  ["--netns", HARMFUL], ["--metrics", HARMFUL]])
+def test_arguments_do_not_steer_a_terminal(argv):
+    code, out, err = run("-s", "none", "-o", "none", *argv)
+    assert (code, out) == (2, "")
+    check_harmless(one_line(err))
+
+
+def test_names_of_files_do_not_steer_a_terminal(tmp_path):
+    code, out, err = run("-s", "none", "-o", f"{tmp_path}/none/{HARMFUL}", "-d", "1ms")
+    assert (code, out) == (1, "")
+    line = one_line(err)
+    check_harmless(line)
+    assert r"/none/\u001b[2J\u007f\u009b31m\u202e\u2066\u061c\u000a" in line
+
+
+def test_filters_in_hello_do_not_steer_a_terminal(tmp_path):
+    """Nor break its encoding: a path may hold any byte."""
+    link = os.fsencode(tmp_path) + os.fsencode("/net\x7f\x9b31m\u202e") + b"\xff"
+    os.symlink("/proc/self/ns/net", link)
+    code, out, err = run("-s", "none", "--netns", link, "-d", "1ms")
+    assert (code, err) == (0, "")
+    check_harmless(out)
+    assert json.loads(out.splitlines()[0])["filters"]["netns"].endswith("/net\x7f\x9b31m\u202e\ufffd")
+
+
 def test_not_root():
     """Nobody may not: one line that says what to do."""
     code, out, err = run("-s", "none", preexec_fn=lambda: (os.setgroups([]), os.setresgid(
