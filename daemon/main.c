@@ -69,12 +69,13 @@ static int start_source(struct daemon *d)
 static int start_control(struct daemon *d)
 {
 	const struct control_handler handler = answers_handler(&d->events.answers);
-	const char *path = d->options.socket;
+	const struct control_place place = { d->options.socket, GROUP_UNCHANGED };
+	const char *path = place.path;
 	int err;
 
 	if (!path)
 		return 0;
-	err = control_open(&d->control, path, d->base, d->sinks, &handler);
+	err = control_open(&d->control, &place, d->base, d->sinks, &handler);
 	if (err == -EADDRINUSE)
 		log_error("%s is served by another tcpshaked already: stop that one, or give "
 			  "another path with -s, or -s none",

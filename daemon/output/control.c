@@ -4,14 +4,12 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "common/log.h"
+#include "daemon/output/socket_file.h"
 
 #define MAX_CLIENTS 64
 #define MAX_REQUEST (64 * 1024)
@@ -26,8 +24,7 @@ struct client {
 };
 
 struct control {
-	int fd;
-	struct sockaddr_un addr;
+	struct socket_file socket;
 	struct event *acceptable;
 	struct sinks *sinks;
 	struct control_handler handler;
@@ -256,75 +253,28 @@ static void on_acceptable(evutil_socket_t listener, short what, void *ctx)
 		client_free(client);
 }
 
-static void make_parent(const char *path)
-{
-	char dir[sizeof(((struct sockaddr_un *)0)->sun_path)];
-	char *slash;
-
-	snprintf(dir, sizeof(dir), "%s", path);
-	slash = strrchr(dir, '/');
-	if (slash && slash != dir) {
-		*slash = '\0';
-		mkdir(dir, 0755); /* if that fails, so does bind(), and says why */
-	}
-}
-
-static int bind_socket(int fd, const struct sockaddr_un *addr)
-{
-	struct stat st;
-	mode_t mask;
-	int err;
-
-	if (lstat(addr->sun_path, &st) == 0 && !S_ISSOCK(st.st_mode))
-		return -EEXIST; /* somebody's file: not ours to replace */
-	if (connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) == 0 || errno == EAGAIN)
-		return -EADDRINUSE;
-	if (errno == ECONNREFUSED)
-		unlink(addr->sun_path); /* left behind by a daemon that was killed */
-	mask = umask(0117); /* 0660 from the first moment on */
-	err = bind(fd, (const struct sockaddr *)addr, sizeof(*addr)) < 0 ? -errno : 0;
-	umask(mask);
-	if (!err && listen(fd, 16) < 0)
-		err = -errno;
-	return err;
-}
-
-int control_open(struct control **control, const char *path, struct event_base *base,
+int control_open(struct control **control, const struct control_place *place, struct event_base *base,
 		 struct sinks *sinks, const struct control_handler *handler)
 {
-	struct control *c;
+	struct control *c = calloc(1, sizeof(*c));
 	int err;
 
-	if (strlen(path) >= sizeof(c->addr.sun_path))
-		return -ENAMETOOLONG;
-	c = calloc(1, sizeof(*c));
 	if (!c)
 		return -ENOMEM;
 	c->sinks = sinks;
 	c->handler = *handler;
-	c->addr.sun_family = AF_UNIX;
-	strcpy(c->addr.sun_path, path);
-	make_parent(path);
-	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	err = c->fd < 0 ? -errno : bind_socket(c->fd, &c->addr);
-	if (err)
-		goto fail;
-	err = -ENOMEM;
-	c->acceptable = event_new(base, c->fd, EV_READ | EV_PERSIST, on_acceptable, c);
-	if (!c->acceptable || event_add(c->acceptable, NULL) < 0)
-		goto fail_bound;
+	err = socket_file_open(&c->socket, place->path, place->group);
+	if (err) {
+		free(c);
+		return err;
+	}
+	c->acceptable = event_new(base, c->socket.fd, EV_READ | EV_PERSIST, on_acceptable, c);
+	if (!c->acceptable || event_add(c->acceptable, NULL) < 0) {
+		control_free(c);
+		return -ENOMEM;
+	}
 	*control = c;
 	return 0;
-
-fail_bound:
-	unlink(path);
-	if (c->acceptable)
-		event_free(c->acceptable);
-fail:
-	if (c->fd >= 0)
-		close(c->fd);
-	free(c);
-	return err;
 }
 
 void control_free(struct control *c)
@@ -333,9 +283,9 @@ void control_free(struct control *c)
 		return;
 	while (c->clients)
 		client_free(c->clients);
-	event_free(c->acceptable);
-	close(c->fd);
-	unlink(c->addr.sun_path);
+	if (c->acceptable)
+		event_free(c->acceptable);
+	socket_file_close(&c->socket);
 	buf_free(&c->answer.body);
 	free(c);
 }

@@ -9,6 +9,7 @@
 #include <event2/event.h>
 
 #include "daemon/output/sinks.h"
+#include "daemon/output/socket_file.h"
 
 struct control;
 
@@ -22,13 +23,15 @@ struct control_handler {
 	void *ctx;
 };
 
-/*
- * Listen on `path`, mode 0660; its directory is made if it is missing. A socket file that nobody
- * serves is replaced. 0, -EADDRINUSE if another daemon serves it, or another negative errno.
- */
-int control_open(struct control **control, const char *path, struct event_base *base,
+struct control_place {
+	const char *path;
+	gid_t group; /* whose members may use it; GROUP_UNCHANGED: nobody's besides ours */
+};
+
+/* Serve there: 0 or a negative errno, as socket_file_open(). */
+int control_open(struct control **control, const struct control_place *place, struct event_base *base,
 		 struct sinks *sinks, const struct control_handler *handler);
-/* Closes all clients and removes the socket. NULL-safe. Before sinks_free(). */
+/* Closes all clients, and removes the socket if it is still ours. NULL-safe. Before sinks_free(). */
 void control_free(struct control *c);
 
 #endif

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """tcpshaked as a program: flags, errors, signals, outputs, exit codes."""
+import grp
 import json
 import os
+import pathlib
 import re
 import signal
 import socket
 import stat
 import subprocess
+import tempfile
 import time
 
 import pytest
@@ -24,10 +27,10 @@ def run(*argv, **kwargs):
     return done.returncode, done.stdout, done.stderr
 
 
-def one_line(stderr):
+def one_line(stderr, program="tcpshaked"):
     lines = stderr.splitlines()
     assert len(lines) == 1, f"not one line: {stderr!r}"
-    assert lines[0].startswith("tcpshaked: "), lines[0]
+    assert lines[0].startswith(f"{program}: "), lines[0]
     return lines[0]
 
 
@@ -359,6 +362,19 @@ def test_socket_is_private(tmp_path, daemon):
     assert stat.S_IMODE(mode.st_mode) == 0o660
     d.stop()
     assert not path.exists(), "it left its socket behind"
+
+
+def test_socket_of_another_daemon_is_left(tmp_path, daemon):
+    """Who ends removes its own socket only: the path may be a successor's by now."""
+    path = tmp_path / "sock"
+    first = daemon(sock=path)
+    path.unlink()
+    second = daemon(sock=path)
+    first.stop()
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))
+    second.stop()
+    assert not path.exists()
 
 
 def test_socket_directory_is_made(tmp_path, daemon):
