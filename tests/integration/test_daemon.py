@@ -377,6 +377,74 @@ def test_socket_of_another_daemon_is_left(tmp_path, daemon):
     assert not path.exists()
 
 
+@pytest.fixture
+def open_dir():
+    """A directory that everybody may enter."""
+    with tempfile.TemporaryDirectory(prefix="tcpshake-test-") as path:
+        os.chmod(path, 0o755)
+        yield pathlib.Path(path)
+
+
+def nobody(*groups):
+    def become():
+        os.setgroups(groups)
+        os.setresgid(65534, 65534, 65534)
+        os.setresuid(65534, 65534, 65534)
+    return become
+
+
+def stats_as(path, *groups):
+    return subprocess.run([env.TCPSHAKE, "stats", "--once", "-s", path], text=True, stdin=subprocess.DEVNULL,
+                          capture_output=True, timeout=20 * env.SLOW, preexec_fn=nobody(*groups))
+
+
+@pytest.mark.parametrize("by", ["name", "number"])
+def test_socket_of_a_group(open_dir, daemon, by):
+    """Members may use it, others are told which group that is."""
+    group, path = grp.getgrnam("daemon"), open_dir / "sock"
+    daemon("--socket-group", group.gr_name if by == "name" else str(group.gr_gid), sock=path)
+    status = path.stat()
+    assert (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (0, group.gr_gid, 0o660)
+    done = stats_as(path, group.gr_gid)
+    assert (done.returncode, done.stderr) == (0, "") and done.stdout
+    done = stats_as(path)
+    assert done.returncode == 1 and "root or in the group daemon" in one_line(done.stderr, "tcpshake")
+
+
+def test_socket_without_a_group(open_dir, daemon):
+    """Nobody is sent to a group that would not help."""
+    path = open_dir / "sock"
+    daemon(sock=path)
+    done = stats_as(path, grp.getgrnam("daemon").gr_gid)
+    assert done.returncode == 1 and "--socket-group" in one_line(done.stderr, "tcpshake")
+    os.chmod(open_dir, 0o700)
+    assert one_line(stats_as(path).stderr, "tcpshake").endswith("; be root")
+
+
+@pytest.mark.parametrize("group", ["", "no-such-group", "-1", "4294967295", "1x"])
+def test_socket_of_no_group(group):
+    code, out, err = run("-s", "/nowhere/sock", "--socket-group", group)
+    assert (code, out) == (2, "")
+    assert f"--socket-group {group}: expected a group of this host" in one_line(err)
+
+
+def test_socket_group_without_socket():
+    code, out, err = run("-s", "none", "--socket-group", "daemon")
+    assert (code, out) == (2, "") and "--socket-group" in one_line(err)
+
+
+def test_socket_of_a_group_without_the_right(tmp_path):
+    """Without CAP_CHOWN only a member can give it: say so, and leave no socket behind."""
+    path = tmp_path / "sock"
+    without = ["setpriv", "--bounding-set=-chown", "--clear-groups"]
+    argv = [env.TCPSHAKED, "-s", path, "-o", "none", "-d", "1ms", "--socket-group", "daemon"]
+    done = subprocess.run([*without, *argv], capture_output=True, text=True, timeout=20 * env.SLOW)
+    assert done.returncode == 1 and "CAP_CHOWN" in one_line(done.stderr) and not path.exists()
+    with_it = ["setpriv", "--bounding-set=-chown", f"--groups={grp.getgrnam('daemon').gr_gid}"]
+    done = subprocess.run([*with_it, *argv], capture_output=True, text=True, timeout=20 * env.SLOW)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_socket_directory_is_made(tmp_path, daemon):
     """/run/tcpshake is not there after a boot."""
     path = tmp_path / "run" / "sock"
