@@ -8,7 +8,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/log.h"
+#include "daemon/output/aside.h"
 #include "daemon/output/socket_file.h"
 
 #define MAX_CLIENTS 64
@@ -19,7 +21,9 @@ struct client {
 	struct control *control;
 	struct sink *sink;
 	struct event *readable;
+	struct event *turn; /* a timer: its next request is here already */
 	struct event *hangup; /* a timer, once it sends no more; NULL before */
+	bool waits; /* for what is made aside */
 	struct buf in;
 };
 
@@ -31,6 +35,8 @@ struct control {
 	struct client *clients;
 	int count;
 	struct record answer;
+	struct record probe; /* made when somebody asks, and kept */
+	struct aside *probing; /* it is being made */
 };
 
 static void client_free(struct client *client)
@@ -44,6 +50,8 @@ static void client_free(struct client *client)
 	c->count--;
 	if (client->readable)
 		event_free(client->readable);
+	if (client->turn)
+		event_free(client->turn);
 	if (client->hangup)
 		event_free(client->hangup);
 	sinks_remove(c->sinks, client->sink);
@@ -87,14 +95,58 @@ static void op_subscribe(struct client *client, const cJSON *request)
 	sinks_subscribe(c->sinks, feed, &filter);
 }
 
+static void answer_probe(struct client *client)
+{
+	struct record *probe = &client->control->probe;
+
+	probe->mono_ns = clock_mono_ns(); /* of losses that are reported before it */
+	probe->real_ns = (int64_t)probe->mono_ns + clock_real_offset_ns();
+	feed_answer(sink_feed(client->sink), probe);
+	reply_end(client, NULL);
+}
+
+/* Who asked meanwhile has waited, and goes on with its next request. */
+static void on_probed(void *ctx, struct buf *body)
+{
+	static const struct timeval next_turn = { 0 };
+	struct control *c = ctx;
+
+	c->probe.type = RECORD_PROBE;
+	c->probe.body = *body;
+	*body = (struct buf){};
+	aside_free(c->probing);
+	c->probing = NULL;
+	for (struct client *client = c->clients; client; client = client->next) {
+		if (!client->waits)
+			continue;
+		client->waits = false;
+		if (c->probe.body.len)
+			answer_probe(client);
+		else
+			reply_end(client, "out of memory");
+		event_add(client->turn, &next_turn);
+	}
+}
+
+/*
+ * What a kernel grants stays as it is. Some of it is found by loading programs, in tenths of a second and more: once,
+ * when somebody asks, and not in the loop.
+ */
 static void op_probe(struct client *client, const cJSON *request)
 {
 	struct control *c = client->control;
+	struct event_base *base = event_get_base(c->acceptable);
 
 	(void)request;
-	c->handler.probe(c->handler.ctx, &c->answer);
-	feed_answer(sink_feed(client->sink), &c->answer);
-	reply_end(client, NULL);
+	if (c->probe.body.len) {
+		answer_probe(client);
+		return;
+	}
+	if (!c->probing)
+		c->probing = aside_start(base, c->handler.probe, c->handler.ctx, on_probed, c);
+	client->waits = c->probing;
+	if (!c->probing)
+		reply_end(client, "there is no process to probe in");
 }
 
 static void op_listeners(struct client *client, const cJSON *request)
@@ -143,12 +195,18 @@ static void handle_request(struct client *client, const char *line, size_t len)
 	cJSON_Delete(request);
 }
 
-/* 0, or -1 if no more requests can be read. */
-static int handle_input(struct client *client)
+/* The end of the first request that waits, or NULL. */
+static char *request_end(const struct client *client)
 {
-	char *newline;
+	return client->in.len ? memchr(client->in.data, '\n', client->in.len) : NULL;
+}
 
-	while ((newline = memchr(client->in.data, '\n', client->in.len))) {
+/* Serve one request, if there is one. 0, or -1 if no more can be read. */
+static int serve_one(struct client *client)
+{
+	const char *newline = request_end(client);
+
+	if (newline) {
 		size_t len = (size_t)(newline - client->in.data);
 
 		/* It asks and does not read: what that may cost ends here. */
@@ -158,7 +216,7 @@ static int handle_input(struct client *client)
 			handle_request(client, client->in.data, len);
 		buf_consume(&client->in, len + 1);
 	}
-	if (client->in.len <= MAX_REQUEST)
+	if (request_end(client) || client->in.len <= MAX_REQUEST)
 		return 0;
 	reply_end(client, "the request is longer than 64 KiB");
 	return -1;
@@ -191,12 +249,49 @@ static int watch_hangup(struct client *client)
 	return client->hangup ? event_add(client->hangup, &often) : -1;
 }
 
+/* It sends no more, or must not: let it go, unless it still reads a subscription. */
+static void end_requests(struct client *client, bool cut_off)
+{
+	struct sinks *sinks = client->control->sinks;
+	struct feed *feed = sink_feed(client->sink);
+
+	feed_flush(feed);
+	if (cut_off || !feed_is_subscribed(feed) || has_gone(client) || watch_hangup(client))
+		client_free(client);
+	else
+		sinks_flush(sinks);
+}
+
+/* One request a turn of the loop: whatever a client sends at once, the others come in between. */
+static void take_turn(struct client *client)
+{
+	static const struct timeval next_turn = { 0 };
+
+	if (serve_one(client)) {
+		end_requests(client, true);
+		return;
+	}
+	if (client->waits || request_end(client)) {
+		event_del(client->readable);
+		if (!client->waits)
+			event_add(client->turn, &next_turn);
+	} else {
+		event_add(client->readable, NULL);
+	}
+	sinks_flush(client->control->sinks);
+}
+
+static void on_turn(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd;
+	(void)what;
+	take_turn(ctx);
+}
+
 static void on_readable(evutil_socket_t fd, short what, void *ctx)
 {
 	struct client *client = ctx;
-	struct feed *feed = sink_feed(client->sink);
 	ssize_t n;
-	int end = 0;
 
 	(void)what;
 	if (!buf_reserve(&client->in, 4096)) {
@@ -206,19 +301,22 @@ static void on_readable(evutil_socket_t fd, short what, void *ctx)
 	n = recv(fd, client->in.data + client->in.len, 4096, MSG_DONTWAIT);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (n > 0) {
-		client->in.len += (size_t)n;
-		end = handle_input(client);
+	if (n <= 0) {
+		end_requests(client, n < 0);
+		return;
 	}
-	if (n <= 0 || end) {
-		feed_flush(feed);
-		if (end || n < 0 || !feed_is_subscribed(feed) || has_gone(client) ||
-		    watch_hangup(client)) {
-			client_free(client);
-			return;
-		}
-	}
-	sinks_flush(client->control->sinks);
+	client->in.len += (size_t)n;
+	take_turn(client);
+}
+
+/* 0, or -1: memory is out. */
+static int watch_client(struct client *client, int fd)
+{
+	struct event_base *base = event_get_base(client->control->acceptable);
+
+	client->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, client);
+	client->turn = evtimer_new(base, on_turn, client);
+	return client->readable && client->turn ? event_add(client->readable, NULL) : -1;
 }
 
 static void on_acceptable(evutil_socket_t listener, short what, void *ctx)
@@ -247,9 +345,7 @@ static void on_acceptable(evutil_socket_t listener, short what, void *ctx)
 	client->next = c->clients;
 	c->clients = client;
 	c->count++;
-	client->readable = event_new(event_get_base(c->acceptable), fd, EV_READ | EV_PERSIST,
-				     on_readable, client);
-	if (!client->readable || event_add(client->readable, NULL) < 0)
+	if (watch_client(client, fd))
 		client_free(client);
 }
 
@@ -287,5 +383,7 @@ void control_free(struct control *c)
 		event_free(c->acceptable);
 	socket_file_close(&c->socket);
 	buf_free(&c->answer.body);
+	aside_free(c->probing);
+	buf_free(&c->probe.body);
 	free(c);
 }

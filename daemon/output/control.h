@@ -13,7 +13,10 @@
 
 struct control;
 
-/* Makes the records that answers consist of, or puts them to `to` itself; `filter` is the subscriber's. */
+/*
+ * Makes the records that answers consist of, or puts them to `to` itself; `filter` is the subscriber's. `probe` is
+ * called once, in a process of its own.
+ */
 struct control_handler {
 	void (*hello)(void *ctx, struct record *r, const struct filter *filter);
 	void (*probe)(void *ctx, struct record *r);

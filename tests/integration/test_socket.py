@@ -127,6 +127,41 @@ def test_probe(served, keep):
     assert {k: printed[k] for k in same} == {k: records[0][k] for k in same}
 
 
+def test_probe_is_made_once(served, keep):
+    """What the kernel grants does not change: who asks often does not have programs loaded each time."""
+    ones = [keep(feed.Subscriber(served.path, b'{"op":"probe"}\n' * 5)) for _ in range(2)]
+    answers = [one.feed.wait_for(lambda all: len(all) >= 10 and list(all), what="5 answers") for one in ones]
+    assert len({r["mono_ns"] for records in answers for r in records if r["type"] == "probe"}) == 1
+
+
+def test_probe_delays_nobody(served, keep):
+    """Programs are loaded for it, which takes a while: who asks something else is served meanwhile."""
+    curious, modest = [keep(feed.Subscriber(served.path)) for _ in range(2)]
+    served.send(signal.SIGSTOP)
+    curious.send({"op": "probe"})
+    modest.send({"op": "stats"})
+    served.send(signal.SIGCONT)
+    end = [one.feed.wait_for(lambda all: [r for r in all if r["type"] == "end"], 20, "an end")[0]
+           for one in (modest, curious)]
+    assert end[0]["mono_ns"] < end[1]["mono_ns"]
+
+
+def test_one_request_a_turn(served, keep):
+    """A client that asks much at once does not make the others wait for all of it."""
+    greedy, modest = [keep(feed.Subscriber(served.path)) for _ in range(2)]
+    for one in (greedy, modest):
+        one.send({"op": "dance"})
+        one.feed.wait_for(lambda all: all, what="being taken")
+    served.send(signal.SIGSTOP)
+    greedy.send(b'{"op":"stats"}\n' * 200)
+    modest.send({"op": "stats"})
+    served.send(signal.SIGCONT)
+
+    def ends(one, count):
+        return one.feed.wait_for(lambda all: [r for r in all if r["type"] == "end"][count:], 20, "the last end")[0]
+    assert ends(modest, 1)["mono_ns"] < ends(greedy, 10)["mono_ns"] < ends(greedy, 200)["mono_ns"]
+
+
 def test_half_closed_subscriber(lone, keep, served):
     """A client may say that it has nothing more to ask (as `nc -N` does) and still listen."""
     one = keep(feed.Subscriber(served.path, {"op": "subscribe"}))
