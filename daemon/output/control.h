@@ -8,6 +8,7 @@
 
 #include <event2/event.h>
 
+#include "daemon/output/limits.h"
 #include "daemon/output/sinks.h"
 #include "daemon/output/socket_file.h"
 
@@ -34,6 +35,11 @@ struct control_place {
 /* Serve there: 0 or a negative errno, as socket_file_open(). */
 int control_open(struct control **control, const struct control_place *place, struct event_base *base,
 		 struct sinks *sinks, const struct control_handler *handler);
+/*
+ * At most 64 clients, 64 KiB and 10 s for a request, 30 s in which the reader of an answer takes nothing, 64 MiB of
+ * answers that wait: who is over a limit is closed. When all places are taken, the user that has the most gives one back.
+ */
+const struct limits *control_limits(const struct control *c);
 /* Closes all clients, and removes the socket if it is still ours. NULL-safe. Before sinks_free(). */
 void control_free(struct control *c);
 
