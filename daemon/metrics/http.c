@@ -16,8 +16,9 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "daemon/metrics/connections.h"
 
-#define REQUEST_TIMEOUT_S 5
+#define SILENCE_S 5
 #define REQUEST_MAX 8192
 #define KEEP_NS 100000000ULL
 #define DESCRIPTORS_KEPT 256
@@ -31,6 +32,8 @@ struct metrics {
 	struct evconnlistener *listener;
 	int listening;
 	struct event *wait; /* until connections are taken again */
+	struct connections *connections;
+	struct limits limits;
 	metrics_fn fn;
 	void *ctx;
 	struct evbuffer *body; /* the last answer, made at made_ns; NULL: none */
@@ -113,6 +116,15 @@ static void answer(struct evhttp_request *request, int status, const char *type,
 	evhttp_send_reply(request, status, NULL, body);
 }
 
+/* Whatever it asks for, the whole of it is here. */
+static void note_request(const struct metrics *m, struct evhttp_request *request)
+{
+	struct evhttp_connection *connection = evhttp_request_get_connection(request);
+
+	if (connection)
+		connections_answering(m->connections, evhttp_connection_get_bufferevent(connection));
+}
+
 /* Only to be read: true if the request was answered, for it wants something else. */
 static bool refuse_method(struct evhttp_request *request)
 {
@@ -145,6 +157,7 @@ static void on_metrics(struct evhttp_request *request, void *ctx)
 	struct metrics *m = ctx;
 	uint16_t fine_port;
 
+	note_request(m, request);
 	if (refuse_method(request))
 		return;
 	if (parse_query(request, &fine_port)) {
@@ -172,7 +185,7 @@ static void on_other(struct evhttp_request *request, void *ctx)
 	bool root = path && strcmp(path, "/") == 0;
 	struct evbuffer *body;
 
-	(void)ctx;
+	note_request(ctx, request);
 	if (refuse_method(request))
 		return;
 	body = evbuffer_new();
@@ -193,25 +206,30 @@ static void on_wait_over(evutil_socket_t fd, short what, void *ctx)
 	evconnlistener_enable(m->listener);
 }
 
-/*
- * Called for each connection. Others of the daemon need descriptors, too: when few are left, no
- * further connection is taken for a while. Those that ask nothing are closed by their time-out.
- */
-static struct bufferevent *on_connection(struct event_base *base, void *ctx)
+/* Others of the daemon need descriptors, too. */
+static bool descriptors_are_scarce(const struct metrics *m)
 {
-	const struct timeval wait = { .tv_sec = 1 };
-	struct metrics *m = ctx;
 	struct rlimit limit;
 	int lowest = fcntl(m->listening, F_DUPFD_CLOEXEC, 0);
 
-	if (lowest >= 0)
-		close(lowest);
-	if (lowest < 0 || (getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
-			   (rlim_t)lowest + DESCRIPTORS_KEPT >= limit.rlim_cur)) {
+	if (lowest < 0)
+		return true;
+	close(lowest);
+	return getrlimit(RLIMIT_NOFILE, &limit) == 0 && (rlim_t)lowest + DESCRIPTORS_KEPT >= limit.rlim_cur;
+}
+
+/* Called for each connection. When there is no place for a further one, the kernel keeps those that come for a moment. */
+static struct bufferevent *on_connection(struct event_base *base, void *ctx)
+{
+	static const struct timeval wait = { .tv_usec = 100000 };
+	struct metrics *m = ctx;
+
+	(void)base;
+	if (!connections_make_place(m->connections, descriptors_are_scarce(m))) {
 		evconnlistener_disable(m->listener);
 		event_add(m->wait, &wait);
 	}
-	return bufferevent_socket_new(base, -1, 0);
+	return connections_add(m->connections);
 }
 
 static int bind_to(struct metrics *m, const struct metrics_address *address)
@@ -237,13 +255,18 @@ int metrics_open(struct metrics **out, struct event_base *base,
 		return -ENOMEM;
 	m->fn = fn;
 	m->ctx = ctx;
+	m->limits = (struct limits){
+		.server = "metrics",
+		.known = 1U << LIMIT_PLACES | 1U << LIMIT_REQUEST_TIME | 1U << LIMIT_ANSWER_TIME,
+	};
+	m->connections = connections_new(base, &m->limits);
 	m->http = evhttp_new(base);
 	m->wait = evtimer_new(base, on_wait_over, m);
-	if (!m->http || !m->wait) {
+	if (!m->http || !m->wait || !m->connections) {
 		metrics_free(m);
 		return -ENOMEM;
 	}
-	evhttp_set_timeout(m->http, REQUEST_TIMEOUT_S);
+	evhttp_set_timeout(m->http, SILENCE_S);
 	evhttp_set_max_headers_size(m->http, REQUEST_MAX);
 	evhttp_set_max_body_size(m->http, REQUEST_MAX);
 	evhttp_set_allowed_methods(m->http, METHODS);
@@ -259,12 +282,18 @@ int metrics_open(struct metrics **out, struct event_base *base,
 	return 0;
 }
 
+const struct limits *metrics_limits(const struct metrics *m)
+{
+	return &m->limits;
+}
+
 void metrics_free(struct metrics *m)
 {
 	if (!m)
 		return;
 	if (m->http)
 		evhttp_free(m->http);
+	connections_free(m->connections);
 	if (m->wait)
 		event_free(m->wait);
 	if (m->body)

@@ -18,7 +18,7 @@ const char *const limit_names[LIMITS] = {
 };
 
 static const char *const what_happened[LIMITS] = {
-	[LIMIT_PLACES] = "closed a client so that another one has a place, or refused one where no place could be made",
+	[LIMIT_PLACES] = "closed a client to make a place for another one, or refused one for want of a place",
 	[LIMIT_REQUEST_BYTES] = "closed a client whose request was too long",
 	[LIMIT_REQUEST_TIME] = "closed a client that did not end its request in time",
 	[LIMIT_ANSWER_BYTES] = "closed a client that asked much and did not read the answers",
@@ -36,6 +36,6 @@ void limits_reached(struct limits *l, enum limit limit, uint64_t now_ns)
 	since = l->reached[limit] - l->logged[limit].reached;
 	l->logged[limit].at_ns = now_ns;
 	l->logged[limit].reached = l->reached[limit];
-	log_warning("the %s %s (limit %s; %" PRIu64 " since the last such line)", l->server, what_happened[limit],
+	log_warning("%s: %s (limit %s; %" PRIu64 " since the last such line)", l->server, what_happened[limit],
 		    limit_names[limit], since);
 }
