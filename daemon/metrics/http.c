@@ -27,6 +27,20 @@
 	(EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST | EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE | \
 	 EVHTTP_REQ_OPTIONS | EVHTTP_REQ_TRACE | EVHTTP_REQ_CONNECT | EVHTTP_REQ_PATCH)
 
+/* An answer that is kept for all who ask the same within a moment. */
+struct kept {
+	struct evbuffer *body; /* NULL: none */
+	uint64_t made_ns;
+	bool openmetrics;
+	uint16_t fine_port;
+};
+
+/*
+ * One for each format, and few for those of single ports: an answer costs a look and its memory, and there are
+ * 65,535 ports to ask for.
+ */
+enum { KEPT_TEXT, KEPT_OPENMETRICS, KEPT_FINE, KEPT = KEPT_FINE + 2 };
+
 struct metrics {
 	struct evhttp *http;
 	struct evconnlistener *listener;
@@ -36,10 +50,7 @@ struct metrics {
 	struct limits limits;
 	metrics_fn fn;
 	void *ctx;
-	struct evbuffer *body; /* the last answer, made at made_ns; NULL: none */
-	uint64_t made_ns;
-	bool openmetrics;
-	uint16_t fine_port;
+	struct kept kept[KEPT];
 };
 
 static int parse_port(const char *text, uint16_t *port)
@@ -76,35 +87,49 @@ int metrics_parse_address(const char *text, struct metrics_address *address)
 	return 0;
 }
 
-/*
- * What one request got, kept for all who ask the same at once: a flood of scrapes costs one look
- * each KEEP_NS, and slow readers of it share its memory.
- */
-static bool is_kept(const struct metrics *m, bool openmetrics, uint16_t fine_port)
+static bool is_fresh(const struct kept *k)
 {
-	return m->body && clock_mono_ns() - m->made_ns < KEEP_NS && m->openmetrics == openmetrics &&
-	       m->fine_port == fine_port;
+	return k->body && clock_mono_ns() - k->made_ns < KEEP_NS;
 }
 
-static int make_body(struct metrics *m, bool openmetrics, uint16_t fine_port)
+/*
+ * Where this answer is kept, or is to be. A flood of scrapes costs one look each KEEP_NS, and slow readers of it share
+ * its memory. NULL: as many different ones were asked for as there may be within that time.
+ */
+static struct kept *find_kept(struct metrics *m, bool openmetrics, uint16_t fine_port)
+{
+	struct kept *oldest = &m->kept[KEPT_FINE];
+
+	if (!fine_port)
+		return &m->kept[openmetrics ? KEPT_OPENMETRICS : KEPT_TEXT];
+	for (struct kept *k = oldest; k < m->kept + KEPT; k++) {
+		if (k->fine_port == fine_port && k->openmetrics == openmetrics)
+			return k;
+		if (k->made_ns < oldest->made_ns)
+			oldest = k;
+	}
+	return is_fresh(oldest) ? NULL : oldest;
+}
+
+static int make_body(struct metrics *m, struct kept *k, bool openmetrics, uint16_t fine_port)
 {
 	struct exposition e = { .openmetrics = openmetrics, .fine_port = fine_port };
 	bool good;
 
-	if (m->body)
-		evbuffer_free(m->body);
-	m->body = evbuffer_new();
+	if (k->body)
+		evbuffer_free(k->body);
+	k->body = evbuffer_new();
 	m->fn(m->ctx, &e);
 	exposition_end(&e);
-	good = m->body && !e.text.failed && !e.wrong &&
-	       evbuffer_add(m->body, e.text.data, e.text.len) == 0;
+	good = k->body && !e.text.failed && !e.wrong &&
+	       evbuffer_add(k->body, e.text.data, e.text.len) == 0;
 	buf_free(&e.text);
-	m->openmetrics = openmetrics;
-	m->fine_port = fine_port;
-	m->made_ns = clock_mono_ns();
-	if (!good && m->body) {
-		evbuffer_free(m->body);
-		m->body = NULL;
+	k->openmetrics = openmetrics;
+	k->fine_port = fine_port;
+	k->made_ns = clock_mono_ns();
+	if (!good && k->body) {
+		evbuffer_free(k->body);
+		k->body = NULL;
 	}
 	return good ? 0 : -1;
 }
@@ -149,13 +174,35 @@ static int parse_query(struct evhttp_request *request, uint16_t *fine_port)
 	return strncmp(query, "port=", 5) == 0 ? parse_port(query + 5, fine_port) : -1;
 }
 
+static void refuse_rate(struct metrics *m, struct evhttp_request *request)
+{
+	limits_reached(&m->limits, LIMIT_ANSWER_RATE, clock_mono_ns());
+	evhttp_add_header(evhttp_request_get_output_headers(request), "Retry-After", "1");
+	evhttp_send_reply(request, HTTP_SERVUNAVAIL, NULL, NULL);
+}
+
+static void send_kept(struct evhttp_request *request, const struct kept *k)
+{
+	struct evbuffer *body = evbuffer_new();
+
+	if (!body || evbuffer_add_buffer_reference(body, k->body))
+		evhttp_send_error(request, HTTP_INTERNAL, "out of memory");
+	else
+		answer(request, HTTP_OK,
+		       k->openmetrics ? "application/openmetrics-text; version=1.0.0; charset=utf-8" :
+					"text/plain; version=0.0.4; charset=utf-8",
+		       body);
+	if (body)
+		evbuffer_free(body);
+}
+
 static void on_metrics(struct evhttp_request *request, void *ctx)
 {
 	const char *accept = evhttp_find_header(evhttp_request_get_input_headers(request), "Accept");
 	bool openmetrics = accept && strstr(accept, "application/openmetrics-text");
-	struct evbuffer *body = NULL;
 	struct metrics *m = ctx;
 	uint16_t fine_port;
+	struct kept *k;
 
 	note_request(m, request);
 	if (refuse_method(request))
@@ -164,17 +211,13 @@ static void on_metrics(struct evhttp_request *request, void *ctx)
 		evhttp_send_error(request, HTTP_BADREQUEST, "the query may be port=N");
 		return;
 	}
-	if (is_kept(m, openmetrics, fine_port) || make_body(m, openmetrics, fine_port) == 0)
-		body = evbuffer_new();
-	if (!body || evbuffer_add_buffer_reference(body, m->body))
+	k = find_kept(m, openmetrics, fine_port);
+	if (!k)
+		refuse_rate(m, request);
+	else if (!is_fresh(k) && make_body(m, k, openmetrics, fine_port))
 		evhttp_send_error(request, HTTP_INTERNAL, "the metrics could not be written");
 	else
-		answer(request, HTTP_OK,
-		       openmetrics ? "application/openmetrics-text; version=1.0.0; charset=utf-8" :
-				     "text/plain; version=0.0.4; charset=utf-8",
-		       body);
-	if (body)
-		evbuffer_free(body);
+		send_kept(request, k);
 }
 
 static void on_other(struct evhttp_request *request, void *ctx)
@@ -257,7 +300,8 @@ int metrics_open(struct metrics **out, struct event_base *base,
 	m->ctx = ctx;
 	m->limits = (struct limits){
 		.server = "metrics",
-		.known = 1U << LIMIT_PLACES | 1U << LIMIT_REQUEST_TIME | 1U << LIMIT_ANSWER_TIME,
+		.known = 1U << LIMIT_PLACES | 1U << LIMIT_REQUEST_TIME | 1U << LIMIT_ANSWER_TIME |
+			 1U << LIMIT_ANSWER_RATE,
 	};
 	m->connections = connections_new(base, &m->limits);
 	m->http = evhttp_new(base);
@@ -296,7 +340,8 @@ void metrics_free(struct metrics *m)
 	connections_free(m->connections);
 	if (m->wait)
 		event_free(m->wait);
-	if (m->body)
-		evbuffer_free(m->body);
+	for (int i = 0; i < KEPT; i++)
+		if (m->kept[i].body)
+			evbuffer_free(m->kept[i].body);
 	free(m);
 }

@@ -212,6 +212,24 @@ def test_what_is_asked_at_once_is_one_look(metrics):
     assert same > 5
 
 
+def test_many_ports_at_once(metrics, port):
+    """Each asks for an answer of its own: few are made within 100 ms, and plain scrapes never wait for them."""
+    def ask_for(number):
+        return ask(port, b"GET /metrics?port=%d HTTP/1.0\r\n\r\n" % number)
+    burst = [b"".join(b"GET /metrics?port=%d HTTP/1.1\r\n\r\n" % number for number in range(1, 61))] * 2
+    answers = b"".join(ask(port, data + b"GET / HTTP/1.0\r\n\r\n") for data in burst)
+    served, refused = answers.count(b"HTTP/1.1 200"), answers.count(b"HTTP/1.1 503")
+    assert served + refused == 120 and answers.count(b"Retry-After: 1") == refused >= 20
+    metrics.scrape()
+    env.poll_until(lambda: b" 200 OK" in ask_for(60), what="an answer for one port")
+
+
+def test_ports_in_turns_are_served(metrics):
+    """Two scrapers with a port each, at the same moment: both get theirs, each time."""
+    for number in (80, 443) * 10:
+        metrics.scrape(f"/metrics?port={number}")
+
+
 def test_loopback_by_default(daemon, port):
     d = daemon("--metrics", str(port), *QUIET, losses=True)
     with open(f"/proc/{d.pid}/net/tcp") as file:
