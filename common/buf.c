@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "common/buf.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+
+#include "common/utf8.h"
 
 bool buf_reserve(struct buf *b, size_t more)
 {
@@ -118,54 +121,67 @@ void buf_hex64(struct buf *b, uint64_t value)
 		*--p = "0123456789abcdef"[value & 15];
 }
 
-/*
- * The length of the well-formed UTF-8 sequence at `s` (RFC 3629: no overlong forms, no
- * surrogates, nothing above U+10FFFF), or 0. `max` bytes may be read.
- */
-static size_t utf8_sequence(const unsigned char *s, size_t max)
+/* A JSON escape (RFC 8259) of a character below U+10000. */
+static void put_escape(struct buf *b, uint32_t c)
 {
-	size_t len = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : 2;
+	char text[12];
 
-	if (s[0] < 0xc2 || s[0] > 0xf4 || len > max)
-		return 0;
-	for (size_t i = 1; i < len; i++)
-		if ((s[i] & 0xc0) != 0x80)
-			return 0;
-	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) ||
-	    (s[0] == 0xf0 && s[1] < 0x90) || (s[0] == 0xf4 && s[1] > 0x8f))
-		return 0;
-	return len;
+	buf_mem(b, text, (size_t)snprintf(text, sizeof(text), "\\u%04x", c));
 }
 
-static void escape_control(struct buf *b, unsigned char c)
-{
-	char escaped[6] = { '\\', 'u', '0', '0', "01"[c >> 4], "0123456789abcdef"[c & 15] };
+/* The bytes that stand for themselves in a JSON string, each alone: ASCII less its controls, quote and backslash. */
+static const bool is_plain[256] = {
+	[' ' ... '!'] = true,
+	['#' ... '['] = true,
+	[']' ... '~'] = true,
+};
 
-	buf_mem(b, escaped, sizeof(escaped));
+static void put_special(struct buf *b, uint32_t c)
+{
+	if (c == UTF8_INVALID)
+		buf_lit(b, "\xef\xbf\xbd");
+	else if (utf8_is_harmful(c))
+		put_escape(b, c);
+	else
+		buf_mem(b, (char[2]){ '\\', (char)c }, 2);
 }
 
 void buf_json_str(struct buf *b, const char *s, size_t max)
 {
-	const unsigned char *u = (const unsigned char *)s;
-	size_t len = strnlen(s, max), plain = 0, i = 0;
+	size_t len = strnlen(s, max), plain = 0, i = 0, n;
 
 	buf_lit(b, "\"");
-	while (i < len) {
-		size_t step = u[i] < 0x80 ? 1 : utf8_sequence(u + i, len - i);
+	for (;;) {
+		uint32_t c;
 
-		if (step && u[i] >= 0x20 && u[i] != '"' && u[i] != '\\') {
-			i += step;
-			continue;
+		while (i < len && is_plain[(unsigned char)s[i]])
+			i++;
+		if (i == len)
+			break;
+		c = utf8_decode(s + i, len - i, &n);
+		if (c < 0x80 || utf8_is_harmful(c)) {
+			buf_mem(b, s + plain, i - plain);
+			put_special(b, c);
+			plain = i + n;
 		}
-		buf_mem(b, s + plain, i - plain);
-		if (!step)
-			buf_lit(b, "\xef\xbf\xbd");
-		else if (u[i] < 0x20)
-			escape_control(b, u[i]);
-		else
-			buf_mem(b, (char[2]){ '\\', s[i] }, 2);
-		plain = ++i;
+		i += n;
 	}
 	buf_mem(b, s + plain, len - plain);
 	buf_lit(b, "\"");
+}
+
+void buf_safe(struct buf *b, const char *text, size_t len)
+{
+	size_t plain = 0, i = 0, n;
+
+	for (; i < len; i += n) {
+		uint32_t c = utf8_decode(text + i, len - i, &n);
+
+		if (c == '\t' || !utf8_is_harmful(c))
+			continue;
+		buf_mem(b, text + plain, i - plain);
+		put_escape(b, c == UTF8_INVALID ? 0xfffd : c);
+		plain = i + n;
+	}
+	buf_mem(b, text + plain, len - plain);
 }

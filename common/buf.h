@@ -53,10 +53,16 @@ void buf_hex64(struct buf *b, uint64_t value); /* 16 lower-case digits */
 void buf_consume(struct buf *b, size_t len);
 
 /*
- * A JSON string with its quotes (RFC 8259): quotes, backslashes and control characters are
- * escaped; what is not UTF-8 becomes U+FFFD, because a comm or a path may hold any byte.
+ * A JSON string with its quotes (RFC 8259): quotes, backslashes and what could steer a terminal
+ * (utf8_is_harmful()) are escaped; what is not UTF-8 becomes U+FFFD, because a comm or a path may hold any byte.
  * At most `max` bytes are read, fewer if a NUL comes first.
  */
 void buf_json_str(struct buf *b, const char *s, size_t max);
+
+/*
+ * One line of JSON, or a message, as it is but for harmful characters: as \u escapes they say the same inside a
+ * JSON string and do nothing to a terminal. Tabs stay.
+ */
+void buf_safe(struct buf *b, const char *text, size_t len);
 
 #endif

@@ -15,6 +15,8 @@
 #include "common/duration.h"
 #include "common/names.h"
 
+#define MEMBERS_MAX 16 /* of an object: each costs, and a key given twice only counts once */
+
 enum { KEY_PORT, KEY_REMOTE, KEY_NETNS, KEY_CGROUP, KEY_ROLE, KEY_OUTCOME, KEY_SLOW };
 
 const char *const filter_keys[FILTER_KEYS] = {
@@ -87,9 +89,12 @@ static long number(const char *text, size_t len, long max)
 	return value;
 }
 
-static int set_port(struct filter *f, const char *value, char *error, size_t size)
+/*
+ * Of a list of ports: for each port the last one of the ranges that begin there; 0: none does. Each range costs one
+ * entry, however many it spans: a list of thousands of ranges may come from anybody who can subscribe.
+ */
+static int read_ranges(const char *value, uint16_t *last, char *error, size_t size)
 {
-	uint8_t ports[PORT_BITMAP_BYTES] = { 0 };
 	struct word w;
 
 	while (next_word(&value, &w)) {
@@ -101,10 +106,36 @@ static int set_port(struct filter *f, const char *value, char *error, size_t siz
 			high = number(dash + 1, w.len - low_len - 1, 65535);
 		if (low < 1 || high < low)
 			return bad_value(KEY_PORT, w, error, size);
-		for (long port = low; port <= high; port++)
-			ports[port >> 3] |= (uint8_t)(1u << (port & 7));
+		if (last[low] < high)
+			last[low] = (uint16_t)high;
 	}
-	memcpy(f->ports, ports, sizeof(ports));
+	return 0;
+}
+
+static int out_of_memory(int key, char *error, size_t size)
+{
+	snprintf(error, size, "%s: out of memory", filter_keys[key]);
+	return -1;
+}
+
+static int set_port(struct filter *f, const char *value, char *error, size_t size)
+{
+	uint16_t *last = calloc(65536, sizeof(*last)), reached = 0;
+
+	if (!last)
+		return out_of_memory(KEY_PORT, error, size);
+	if (read_ranges(value, last, error, size) < 0) {
+		free(last);
+		return -1;
+	}
+	memset(f->ports, 0, sizeof(f->ports));
+	for (unsigned port = 1; port < 65536; port++) {
+		if (last[port] > reached)
+			reached = last[port];
+		if (port <= reached)
+			f->ports[port >> 3] |= (uint8_t)(1u << (port & 7));
+	}
+	free(last);
 	f->stream.by_port = 1;
 	return 0;
 }
@@ -178,10 +209,8 @@ static int set_cgroup(struct filter *f, const char *value, char *error, size_t s
 		while (len && value[len - 1] == '/')
 			len--;
 		place.path = strndup(value, len);
-		if (!place.path) {
-			snprintf(error, size, "cgroup: out of memory");
-			return -1;
-		}
+		if (!place.path)
+			return out_of_memory(KEY_CGROUP, error, size);
 	}
 	free(f->cgroup);
 	f->cgroup = place.path;
@@ -270,10 +299,8 @@ int filter_set(struct filter *f, const char *key, const char *value, char *error
 		return -1;
 	}
 	text = strdup(value);
-	if (!text) {
-		snprintf(error, size, "%s: out of memory", key);
-		return -1;
-	}
+	if (!text)
+		return out_of_memory(i, error, size);
 	if (setters[i](f, value, error, size) < 0) {
 		free(text);
 		return -1;
@@ -356,6 +383,11 @@ int filter_set_json(struct filter *f, const cJSON *object, char *error, size_t s
 		snprintf(error, size,
 			 "the filter is no object; use {\"port\":\"443\"}, keys: port, remote, "
 			 "netns, cgroup, role, outcome, slow");
+		return -1;
+	}
+	if (cJSON_GetArraySize(object) > MEMBERS_MAX) {
+		snprintf(error, size, "the filter has more than %d members; use one list of values for each key",
+			 MEMBERS_MAX);
 		return -1;
 	}
 	/* All or nothing: `f` stays as it is unless every member is good. */

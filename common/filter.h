@@ -61,7 +61,8 @@ int filter_set(struct filter *f, const char *key, const char *value, char *error
 
 /*
  * Add the criteria of a JSON object (NULL is none): strings as above; "port" may also be a
- * number or an array of numbers, "outcome" and "role" an array of strings.
+ * number or an array of numbers, "outcome" and "role" an array of strings. At most 16 members; a
+ * key that comes twice has its last value. The cost grows with the length of the text only.
  */
 int filter_set_json(struct filter *f, const cJSON *object, char *error, size_t size);
 

@@ -4,7 +4,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
+
+#include "common/buf.h"
 
 static const char *log_program = "tcpshake";
 static enum log_level log_max = LOG_LEVEL_WARNING;
@@ -25,6 +28,7 @@ bool log_wants(enum log_level level)
 void log_at(enum log_level level, const char *format, ...)
 {
 	static const char *const priorities[] = { "<3>", "<4>", "<6>", "<7>" };
+	struct buf safe = {};
 	char line[1024];
 	va_list args;
 
@@ -33,5 +37,9 @@ void log_at(enum log_level level, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(line, sizeof(line), format, args);
 	va_end(args);
-	fprintf(stderr, "%s%s: %s\n", log_priorities ? priorities[level] : "", log_program, line);
+	buf_safe(&safe, line, strlen(line));
+	buf_mem(&safe, "", 1);
+	fprintf(stderr, "%s%s: %s\n", log_priorities ? priorities[level] : "", log_program,
+		safe.failed ? "out of memory" : safe.data);
+	buf_free(&safe);
 }

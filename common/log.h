@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Messages to stderr, one line each: "PROGRAM: message". When stderr is not a terminal and the
- * service manager says it reads it ($JOURNAL_STREAM), lines carry sd-daemon(3) priorities.
+ * service manager says it reads it ($JOURNAL_STREAM), lines carry sd-daemon(3) priorities. What could steer a
+ * terminal or begin another line, in a name that somebody else chose, is escaped (buf_safe()).
  */
 #ifndef TCPSHAKE_LOG_H
 #define TCPSHAKE_LOG_H

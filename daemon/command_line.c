@@ -2,6 +2,7 @@
 #include "daemon/command_line.h"
 
 #include <getopt.h>
+#include <grp.h>
 #include <limits.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -29,6 +30,20 @@ static int set_socket(struct options *o, const char *value)
 	if (!*value)
 		return -1;
 	o->socket = strcmp(value, "none") == 0 ? NULL : value;
+	return 0;
+}
+
+/* A group whose name is a number is found by its name, as chgrp(1) does. */
+static int set_socket_group(struct options *o, const char *value)
+{
+	const struct group *group = *value ? getgrnam(value) : NULL;
+	char *end;
+	unsigned long number = strtoul(value, &end, 10);
+
+	if (!group && (*value < '0' || *value > '9' || *end || number >= GROUP_UNCHANGED))
+		return -1;
+	o->socket_group = value;
+	o->socket_gid = group ? group->gr_gid : (gid_t)number;
 	return 0;
 }
 
@@ -87,6 +102,8 @@ static const struct option_row rows[] = {
 	{ OPTION_VALUE, 's', "socket", "PATH|none",
 	  "serve subscribers at this Unix socket\n(default " DEFAULT_SOCKET ")",
 	  .set = set_socket, .expected = "PATH or none", .complete = COMPLETE_FILES },
+	{ OPTION_VALUE, 0, "socket-group", "GROUP", "let the members of GROUP use the socket",
+	  .set = set_socket_group, .expected = "a group of this host, by its name or number" },
 	{ OPTION_VALUE, 'm', "metrics", "ADDR:PORT",
 	  "serve metrics for Prometheus at http://ADDR:PORT/metrics\n(off by default; without ADDR: 127.0.0.1)",
 	  .set = set_metrics, .expected = "a numeric address and a port, such as 127.0.0.1:9469" },
@@ -180,7 +197,7 @@ enum parsed options_parse(struct options *o, int argc, char **argv)
 	struct option_parser parser;
 	const struct option_row *row;
 
-	*o = (struct options){ .output = "-", .socket = DEFAULT_SOCKET,
+	*o = (struct options){ .output = "-", .socket = DEFAULT_SOCKET, .socket_gid = GROUP_UNCHANGED,
 			       .listener_interval_ns = NSEC_PER_SEC, .events = STREAM_RECORDS & ~OPTIONAL_RECORDS };
 	record_types_help(events_help, sizeof(events_help), "stream only these records");
 	options_begin(&parser, &table);
@@ -208,6 +225,10 @@ enum parsed options_parse(struct options *o, int argc, char **argv)
 		o->accept_wait = ACCEPT_WAIT_OFF;
 	if (!o->output && !o->socket && !o->metrics.port && !o->probe) {
 		log_error("-o none and -s none leave nobody to write to: give one of them, or --metrics");
+		return PARSED_ERROR;
+	}
+	if (o->socket_group && !o->socket) {
+		log_error("--socket-group is for the socket, which -s none leaves out: give one of them");
 		return PARSED_ERROR;
 	}
 	return PARSED_RUN;

@@ -10,11 +10,14 @@
 #include "common/option_table.h"
 #include "daemon/kernel/source.h"
 #include "daemon/metrics/http.h"
+#include "daemon/output/socket_file.h"
 
 struct options {
 	const char *output; /* a path, "-" for stdout, NULL for none */
 	struct metrics_address metrics; /* port 0: none */
 	const char *socket; /* a path, NULL for none */
+	const char *socket_group; /* as given: a name or a number; NULL: none */
+	gid_t socket_gid; /* of it; GROUP_UNCHANGED without one */
 	uint64_t duration_ns; /* 0: until it is asked to stop */
 	uint64_t listener_interval_ns;
 	bool listener_interval_given; /* then it is kept, whatever it costs */

@@ -69,16 +69,21 @@ static int start_source(struct daemon *d)
 static int start_control(struct daemon *d)
 {
 	const struct control_handler handler = answers_handler(&d->events.answers);
-	const char *path = d->options.socket;
+	const struct control_place place = { d->options.socket, d->options.socket_gid };
+	const char *path = place.path;
 	int err;
 
 	if (!path)
 		return 0;
-	err = control_open(&d->control, path, d->base, d->sinks, &handler);
+	err = control_open(&d->control, &place, d->base, d->sinks, &handler);
 	if (err == -EADDRINUSE)
 		log_error("%s is served by another tcpshaked already: stop that one, or give "
 			  "another path with -s, or -s none",
 			  path);
+	else if (err == -EPERM && d->options.socket_group)
+		log_error("not allowed to give %s to the group %s: run it as root, or with CAP_CHOWN, or as a "
+			  "member of that group",
+			  path, d->options.socket_group);
 	else if (err)
 		log_error("cannot serve %s: %s; give another path with -s, or -s none", path,
 			  strerror(-err));

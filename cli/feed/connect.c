@@ -2,8 +2,11 @@
 #include "cli/feed/connect.h"
 
 #include <errno.h>
+#include <grp.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -32,11 +35,31 @@ bool daemon_is_absent(int err)
 	return err == -ENOENT || err == -ECONNREFUSED || err == -ENOTDIR;
 }
 
+/* Who may use it: what the mode and the group of its file say, as far as they can be seen. */
+static const char *who_may(const char *path, char *text, size_t size)
+{
+	const struct group *group;
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return "be root";
+	if (!(st.st_mode & S_IWGRP) || st.st_gid == 0)
+		return "be root, or start tcpshaked with --socket-group and be in that group";
+	group = getgrgid(st.st_gid);
+	if (group)
+		snprintf(text, size, "be root or in the group %s", group->gr_name);
+	else
+		snprintf(text, size, "be root or in the group %u", st.st_gid);
+	return text;
+}
+
 void daemon_complain(const char *path, int err)
 {
+	char text[128];
+
 	log_error("cannot connect to the daemon at %s: %s; %s", path, strerror(-err),
 		  daemon_is_absent(err) ? "start tcpshaked, or leave out --socket" :
-		  err == -EACCES	? "be root or in the socket's group" :
+		  err == -EACCES	? who_may(path, text, sizeof(text)) :
 					  "see that it is a tcpshaked's socket");
 }
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "cli/text/output.h"
-#include "cli/text/text.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -89,7 +88,7 @@ void output_json(struct output *o, bool terminal, const char *lines, size_t len)
 
 		end = newline ? (size_t)(newline - lines) : len;
 		if (terminal)
-			text_append_json(&o->buf, lines + start, end - start);
+			buf_safe(&o->buf, lines + start, end - start);
 		else
 			buf_mem(&o->buf, lines + start, end - start);
 		buf_lit(&o->buf, "\n");

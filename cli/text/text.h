@@ -22,12 +22,6 @@ const char *text_duration(uint64_t ns, char *out, size_t size);
 size_t text_append(struct buf *b, const char *s, bool utf8);
 
 /*
- * Append a line of JSON as it is, but for the characters above: as \u escapes they say the same
- * inside a JSON string and do nothing to a terminal. Tabs stay.
- */
-void text_append_json(struct buf *b, const char *line, size_t len);
-
-/*
  * The places, of `columns`, of the bar for `value` of the max + 1 that a queue holds: one as soon as there
  * is any, all only if it is full.
  */

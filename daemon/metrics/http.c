@@ -16,8 +16,9 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "daemon/metrics/connections.h"
 
-#define REQUEST_TIMEOUT_S 5
+#define SILENCE_S 5
 #define REQUEST_MAX 8192
 #define KEEP_NS 100000000ULL
 #define DESCRIPTORS_KEPT 256
@@ -26,17 +27,30 @@
 	(EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST | EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE | \
 	 EVHTTP_REQ_OPTIONS | EVHTTP_REQ_TRACE | EVHTTP_REQ_CONNECT | EVHTTP_REQ_PATCH)
 
+/* An answer that is kept for all who ask the same within a moment. */
+struct kept {
+	struct evbuffer *body; /* NULL: none */
+	uint64_t made_ns;
+	bool openmetrics;
+	uint16_t fine_port;
+};
+
+/*
+ * One for each format, and few for those of single ports: an answer costs a look and its memory, and there are
+ * 65,535 ports to ask for.
+ */
+enum { KEPT_TEXT, KEPT_OPENMETRICS, KEPT_FINE, KEPT = KEPT_FINE + 2 };
+
 struct metrics {
 	struct evhttp *http;
 	struct evconnlistener *listener;
 	int listening;
 	struct event *wait; /* until connections are taken again */
+	struct connections *connections;
+	struct limits limits;
 	metrics_fn fn;
 	void *ctx;
-	struct evbuffer *body; /* the last answer, made at made_ns; NULL: none */
-	uint64_t made_ns;
-	bool openmetrics;
-	uint16_t fine_port;
+	struct kept kept[KEPT];
 };
 
 static int parse_port(const char *text, uint16_t *port)
@@ -73,35 +87,49 @@ int metrics_parse_address(const char *text, struct metrics_address *address)
 	return 0;
 }
 
-/*
- * What one request got, kept for all who ask the same at once: a flood of scrapes costs one look
- * each KEEP_NS, and slow readers of it share its memory.
- */
-static bool is_kept(const struct metrics *m, bool openmetrics, uint16_t fine_port)
+static bool is_fresh(const struct kept *k)
 {
-	return m->body && clock_mono_ns() - m->made_ns < KEEP_NS && m->openmetrics == openmetrics &&
-	       m->fine_port == fine_port;
+	return k->body && clock_mono_ns() - k->made_ns < KEEP_NS;
 }
 
-static int make_body(struct metrics *m, bool openmetrics, uint16_t fine_port)
+/*
+ * Where this answer is kept, or is to be. A flood of scrapes costs one look each KEEP_NS, and slow readers of it share
+ * its memory. NULL: as many different ones were asked for as there may be within that time.
+ */
+static struct kept *find_kept(struct metrics *m, bool openmetrics, uint16_t fine_port)
+{
+	struct kept *oldest = &m->kept[KEPT_FINE];
+
+	if (!fine_port)
+		return &m->kept[openmetrics ? KEPT_OPENMETRICS : KEPT_TEXT];
+	for (struct kept *k = oldest; k < m->kept + KEPT; k++) {
+		if (k->fine_port == fine_port && k->openmetrics == openmetrics)
+			return k;
+		if (k->made_ns < oldest->made_ns)
+			oldest = k;
+	}
+	return is_fresh(oldest) ? NULL : oldest;
+}
+
+static int make_body(struct metrics *m, struct kept *k, bool openmetrics, uint16_t fine_port)
 {
 	struct exposition e = { .openmetrics = openmetrics, .fine_port = fine_port };
 	bool good;
 
-	if (m->body)
-		evbuffer_free(m->body);
-	m->body = evbuffer_new();
+	if (k->body)
+		evbuffer_free(k->body);
+	k->body = evbuffer_new();
 	m->fn(m->ctx, &e);
 	exposition_end(&e);
-	good = m->body && !e.text.failed && !e.wrong &&
-	       evbuffer_add(m->body, e.text.data, e.text.len) == 0;
+	good = k->body && !e.text.failed && !e.wrong &&
+	       evbuffer_add(k->body, e.text.data, e.text.len) == 0;
 	buf_free(&e.text);
-	m->openmetrics = openmetrics;
-	m->fine_port = fine_port;
-	m->made_ns = clock_mono_ns();
-	if (!good && m->body) {
-		evbuffer_free(m->body);
-		m->body = NULL;
+	k->openmetrics = openmetrics;
+	k->fine_port = fine_port;
+	k->made_ns = clock_mono_ns();
+	if (!good && k->body) {
+		evbuffer_free(k->body);
+		k->body = NULL;
 	}
 	return good ? 0 : -1;
 }
@@ -111,6 +139,15 @@ static void answer(struct evhttp_request *request, int status, const char *type,
 {
 	evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type", type);
 	evhttp_send_reply(request, status, NULL, body);
+}
+
+/* Whatever it asks for, the whole of it is here. */
+static void note_request(const struct metrics *m, struct evhttp_request *request)
+{
+	struct evhttp_connection *connection = evhttp_request_get_connection(request);
+
+	if (connection)
+		connections_answering(m->connections, evhttp_connection_get_bufferevent(connection));
 }
 
 /* Only to be read: true if the request was answered, for it wants something else. */
@@ -137,31 +174,50 @@ static int parse_query(struct evhttp_request *request, uint16_t *fine_port)
 	return strncmp(query, "port=", 5) == 0 ? parse_port(query + 5, fine_port) : -1;
 }
 
+static void refuse_rate(struct metrics *m, struct evhttp_request *request)
+{
+	limits_reached(&m->limits, LIMIT_ANSWER_RATE, clock_mono_ns());
+	evhttp_add_header(evhttp_request_get_output_headers(request), "Retry-After", "1");
+	evhttp_send_reply(request, HTTP_SERVUNAVAIL, NULL, NULL);
+}
+
+static void send_kept(struct evhttp_request *request, const struct kept *k)
+{
+	struct evbuffer *body = evbuffer_new();
+
+	if (!body || evbuffer_add_buffer_reference(body, k->body))
+		evhttp_send_error(request, HTTP_INTERNAL, "out of memory");
+	else
+		answer(request, HTTP_OK,
+		       k->openmetrics ? "application/openmetrics-text; version=1.0.0; charset=utf-8" :
+					"text/plain; version=0.0.4; charset=utf-8",
+		       body);
+	if (body)
+		evbuffer_free(body);
+}
+
 static void on_metrics(struct evhttp_request *request, void *ctx)
 {
 	const char *accept = evhttp_find_header(evhttp_request_get_input_headers(request), "Accept");
 	bool openmetrics = accept && strstr(accept, "application/openmetrics-text");
-	struct evbuffer *body = NULL;
 	struct metrics *m = ctx;
 	uint16_t fine_port;
+	struct kept *k;
 
+	note_request(m, request);
 	if (refuse_method(request))
 		return;
 	if (parse_query(request, &fine_port)) {
 		evhttp_send_error(request, HTTP_BADREQUEST, "the query may be port=N");
 		return;
 	}
-	if (is_kept(m, openmetrics, fine_port) || make_body(m, openmetrics, fine_port) == 0)
-		body = evbuffer_new();
-	if (!body || evbuffer_add_buffer_reference(body, m->body))
+	k = find_kept(m, openmetrics, fine_port);
+	if (!k)
+		refuse_rate(m, request);
+	else if (!is_fresh(k) && make_body(m, k, openmetrics, fine_port))
 		evhttp_send_error(request, HTTP_INTERNAL, "the metrics could not be written");
 	else
-		answer(request, HTTP_OK,
-		       openmetrics ? "application/openmetrics-text; version=1.0.0; charset=utf-8" :
-				     "text/plain; version=0.0.4; charset=utf-8",
-		       body);
-	if (body)
-		evbuffer_free(body);
+		send_kept(request, k);
 }
 
 static void on_other(struct evhttp_request *request, void *ctx)
@@ -172,7 +228,7 @@ static void on_other(struct evhttp_request *request, void *ctx)
 	bool root = path && strcmp(path, "/") == 0;
 	struct evbuffer *body;
 
-	(void)ctx;
+	note_request(ctx, request);
 	if (refuse_method(request))
 		return;
 	body = evbuffer_new();
@@ -193,25 +249,30 @@ static void on_wait_over(evutil_socket_t fd, short what, void *ctx)
 	evconnlistener_enable(m->listener);
 }
 
-/*
- * Called for each connection. Others of the daemon need descriptors, too: when few are left, no
- * further connection is taken for a while. Those that ask nothing are closed by their time-out.
- */
-static struct bufferevent *on_connection(struct event_base *base, void *ctx)
+/* Others of the daemon need descriptors, too. */
+static bool descriptors_are_scarce(const struct metrics *m)
 {
-	const struct timeval wait = { .tv_sec = 1 };
-	struct metrics *m = ctx;
 	struct rlimit limit;
 	int lowest = fcntl(m->listening, F_DUPFD_CLOEXEC, 0);
 
-	if (lowest >= 0)
-		close(lowest);
-	if (lowest < 0 || (getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
-			   (rlim_t)lowest + DESCRIPTORS_KEPT >= limit.rlim_cur)) {
+	if (lowest < 0)
+		return true;
+	close(lowest);
+	return getrlimit(RLIMIT_NOFILE, &limit) == 0 && (rlim_t)lowest + DESCRIPTORS_KEPT >= limit.rlim_cur;
+}
+
+/* Called for each connection. When there is no place for a further one, the kernel keeps those that come for a moment. */
+static struct bufferevent *on_connection(struct event_base *base, void *ctx)
+{
+	static const struct timeval wait = { .tv_usec = 100000 };
+	struct metrics *m = ctx;
+
+	(void)base;
+	if (!connections_make_place(m->connections, descriptors_are_scarce(m))) {
 		evconnlistener_disable(m->listener);
 		event_add(m->wait, &wait);
 	}
-	return bufferevent_socket_new(base, -1, 0);
+	return connections_add(m->connections);
 }
 
 static int bind_to(struct metrics *m, const struct metrics_address *address)
@@ -237,13 +298,19 @@ int metrics_open(struct metrics **out, struct event_base *base,
 		return -ENOMEM;
 	m->fn = fn;
 	m->ctx = ctx;
+	m->limits = (struct limits){
+		.server = "metrics",
+		.known = 1U << LIMIT_PLACES | 1U << LIMIT_REQUEST_TIME | 1U << LIMIT_ANSWER_TIME |
+			 1U << LIMIT_ANSWER_RATE,
+	};
+	m->connections = connections_new(base, &m->limits);
 	m->http = evhttp_new(base);
 	m->wait = evtimer_new(base, on_wait_over, m);
-	if (!m->http || !m->wait) {
+	if (!m->http || !m->wait || !m->connections) {
 		metrics_free(m);
 		return -ENOMEM;
 	}
-	evhttp_set_timeout(m->http, REQUEST_TIMEOUT_S);
+	evhttp_set_timeout(m->http, SILENCE_S);
 	evhttp_set_max_headers_size(m->http, REQUEST_MAX);
 	evhttp_set_max_body_size(m->http, REQUEST_MAX);
 	evhttp_set_allowed_methods(m->http, METHODS);
@@ -259,15 +326,22 @@ int metrics_open(struct metrics **out, struct event_base *base,
 	return 0;
 }
 
+const struct limits *metrics_limits(const struct metrics *m)
+{
+	return &m->limits;
+}
+
 void metrics_free(struct metrics *m)
 {
 	if (!m)
 		return;
 	if (m->http)
 		evhttp_free(m->http);
+	connections_free(m->connections);
 	if (m->wait)
 		event_free(m->wait);
-	if (m->body)
-		evbuffer_free(m->body);
+	for (int i = 0; i < KEPT; i++)
+		if (m->kept[i].body)
+			evbuffer_free(m->kept[i].body);
 	free(m);
 }

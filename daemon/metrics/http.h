@@ -6,6 +6,7 @@
 #include <event2/event.h>
 
 #include "daemon/metrics/exposition.h"
+#include "daemon/output/limits.h"
 
 struct metrics;
 
@@ -23,6 +24,7 @@ typedef void (*metrics_fn)(void *ctx, struct exposition *e);
 /* `fn` fills in what is asked for, at each request. 0 or a negative errno. */
 int metrics_open(struct metrics **m, struct event_base *base, const struct metrics_address *address,
 		 metrics_fn fn, void *ctx);
+const struct limits *metrics_limits(const struct metrics *m);
 void metrics_free(struct metrics *m);
 
 #endif

@@ -1,42 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #define _GNU_SOURCE
-#include "daemon/output/control.h"
+#include "daemon/output/control_internal.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/log.h"
+#include "daemon/output/aside.h"
 
-#define MAX_CLIENTS 64
-#define MAX_REQUEST (64 * 1024)
+#define REQUEST_TIME_S 10 /* from its first byte to its newline */
+#define ANSWER_TIME_S 30 /* in which its reader takes nothing of it */
 
-struct client {
-	struct client *next;
-	struct control *control;
-	struct sink *sink;
-	struct event *readable;
-	struct event *hangup; /* a timer, once it sends no more; NULL before */
-	struct buf in;
-};
+static void drop_event(struct event *e)
+{
+	if (e)
+		event_free(e);
+}
 
-struct control {
-	int fd;
-	struct sockaddr_un addr;
-	struct event *acceptable;
-	struct sinks *sinks;
-	struct control_handler handler;
-	struct client *clients;
-	int count;
-	struct record answer;
-};
-
-static void client_free(struct client *client)
+void client_free(struct client *client)
 {
 	struct control *c = client->control;
 	struct client **p = &c->clients;
@@ -45,126 +30,26 @@ static void client_free(struct client *client)
 		p = &(*p)->next;
 	*p = client->next;
 	c->count--;
-	if (client->readable)
-		event_free(client->readable);
-	if (client->hangup)
-		event_free(client->hangup);
+	drop_event(client->readable);
+	drop_event(client->turn);
+	drop_event(client->hangup);
+	drop_event(client->slow);
+	drop_event(client->deaf);
 	sinks_remove(c->sinks, client->sink);
 	buf_free(&client->in);
 	free(client);
+}
+
+void client_close(struct client *client, enum limit limit)
+{
+	limits_reached(&client->control->limits, limit, clock_mono_ns());
+	client_free(client);
 }
 
 static void on_dead(void *ctx, int error)
 {
 	log_debug("a subscriber went away: %s", strerror(-error));
 	client_free(ctx);
-}
-
-static void reply_end(struct client *client, const char *error)
-{
-	struct control *c = client->control;
-
-	c->handler.end(c->handler.ctx, &c->answer, error);
-	feed_answer(sink_feed(client->sink), &c->answer);
-}
-
-static void op_subscribe(struct client *client, const cJSON *request)
-{
-	struct control *c = client->control;
-	struct feed *feed = sink_feed(client->sink);
-	struct filter filter = {};
-	char error[256];
-
-	if (feed_is_subscribed(feed)) {
-		reply_end(client, "this connection is subscribed already: open another one");
-		return;
-	}
-	if (filter_set_json(&filter, cJSON_GetObjectItemCaseSensitive(request, "filter"), error,
-			    sizeof(error))) {
-		filter_free(&filter);
-		reply_end(client, error);
-		return;
-	}
-	c->handler.hello(c->handler.ctx, &c->answer, &filter);
-	feed_put(feed, &c->answer);
-	sinks_subscribe(c->sinks, feed, &filter);
-}
-
-static void op_probe(struct client *client, const cJSON *request)
-{
-	struct control *c = client->control;
-
-	(void)request;
-	c->handler.probe(c->handler.ctx, &c->answer);
-	feed_answer(sink_feed(client->sink), &c->answer);
-	reply_end(client, NULL);
-}
-
-static void op_listeners(struct client *client, const cJSON *request)
-{
-	struct control *c = client->control;
-
-	(void)request;
-	c->handler.listeners(c->handler.ctx, sink_feed(client->sink));
-	reply_end(client, NULL);
-}
-
-static void op_stats(struct client *client, const cJSON *request)
-{
-	struct control *c = client->control;
-
-	(void)request;
-	c->handler.stats(c->handler.ctx, sink_feed(client->sink));
-	reply_end(client, NULL);
-}
-
-static const struct {
-	const char *op;
-	void (*run)(struct client *client, const cJSON *request);
-} operations[] = {
-	{ "subscribe", op_subscribe },
-	{ "probe", op_probe },
-	{ "stats", op_stats },
-	{ "listeners", op_listeners },
-};
-
-static void handle_request(struct client *client, const char *line, size_t len)
-{
-	cJSON *request = cJSON_ParseWithLength(line, len);
-	const char *op = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(request, "op"));
-
-	for (size_t i = 0; op && i < sizeof(operations) / sizeof(*operations); i++) {
-		if (strcmp(op, operations[i].op) == 0) {
-			operations[i].run(client, request);
-			cJSON_Delete(request);
-			return;
-		}
-	}
-	reply_end(client, !request ? "the request is not JSON: send one object a line" :
-			  !op	   ? "the request has no \"op\": try {\"op\":\"subscribe\"}" :
-				     "unknown op: this daemon knows subscribe, listeners, stats and probe");
-	cJSON_Delete(request);
-}
-
-/* 0, or -1 if no more requests can be read. */
-static int handle_input(struct client *client)
-{
-	char *newline;
-
-	while ((newline = memchr(client->in.data, '\n', client->in.len))) {
-		size_t len = (size_t)(newline - client->in.data);
-
-		/* It asks and does not read: what that may cost ends here. */
-		if (feed_is_full(sink_feed(client->sink)))
-			return -1;
-		if (len)
-			handle_request(client, client->in.data, len);
-		buf_consume(&client->in, len + 1);
-	}
-	if (client->in.len <= MAX_REQUEST)
-		return 0;
-	reply_end(client, "the request is longer than 64 KiB");
-	return -1;
 }
 
 /* Has it gone altogether? One that only shut down its sending side still reads its subscription. */
@@ -175,11 +60,19 @@ static bool has_gone(const struct client *client)
 	return poll(&fd, 1, 0) > 0 && fd.revents & (POLLHUP | POLLERR);
 }
 
+/* A client that sends no more stays while it reads a subscription, or the rest of an answer. */
+static bool has_reason_to_stay(const struct client *client)
+{
+	const struct feed *feed = sink_feed(client->sink);
+
+	return (feed_is_subscribed(feed) || feed_waits(feed)) && !has_gone(client);
+}
+
 static void on_hangup(evutil_socket_t fd, short what, void *ctx)
 {
 	(void)fd;
 	(void)what;
-	if (has_gone(ctx))
+	if (!has_reason_to_stay(ctx))
 		client_free(ctx);
 }
 
@@ -194,12 +87,103 @@ static int watch_hangup(struct client *client)
 	return client->hangup ? event_add(client->hangup, &often) : -1;
 }
 
+static void on_slow(evutil_socket_t fd, short what, void *ctx)
+{
+	struct client *client = ctx;
+
+	(void)fd;
+	(void)what;
+	client_reply_end(client, "the request did not end within 10 s");
+	feed_flush(sink_feed(client->sink));
+	client_close(client, LIMIT_REQUEST_TIME);
+}
+
+/* Subscribers may read as they like. */
+static bool answer_waits(const struct client *client)
+{
+	const struct feed *feed = sink_feed(client->sink);
+
+	return !feed_is_subscribed(feed) && feed_waits(feed);
+}
+
+static void watch_answer(struct client *client)
+{
+	static const struct timeval limit = { .tv_sec = ANSWER_TIME_S };
+
+	if (!answer_waits(client) || event_pending(client->deaf, EV_TIMEOUT, NULL))
+		return;
+	client->taken = feed_taken(sink_feed(client->sink));
+	event_add(client->deaf, &limit);
+}
+
+static void on_deaf(evutil_socket_t fd, short what, void *ctx)
+{
+	struct client *client = ctx;
+
+	(void)fd;
+	(void)what;
+	if (answer_waits(client) && client->taken == feed_taken(sink_feed(client->sink)))
+		client_close(client, LIMIT_ANSWER_TIME);
+	else
+		watch_answer(client);
+}
+
+static void watch_request(struct client *client)
+{
+	static const struct timeval limit = { .tv_sec = REQUEST_TIME_S };
+
+	if (client->in.len && !feed_is_subscribed(sink_feed(client->sink)) &&
+	    !event_pending(client->slow, EV_TIMEOUT, NULL))
+		event_add(client->slow, &limit);
+}
+
+/* It sends no more: let it go, unless it still reads. */
+static void end_requests(struct client *client)
+{
+	struct sinks *sinks = client->control->sinks;
+
+	feed_flush(sink_feed(client->sink));
+	event_del(client->slow);
+	if (!has_reason_to_stay(client) || watch_hangup(client))
+		client_free(client);
+	else
+		sinks_flush(sinks);
+}
+
+/* One request a turn of the loop: whatever a client sends at once, the others come in between. */
+static void take_turn(struct client *client)
+{
+	static const struct timeval next_turn = { 0 };
+	enum limit limit;
+
+	if (client_is_over(client, &limit)) {
+		client_close(client, limit);
+		return;
+	}
+	client_serve(client);
+	if (client->waits || client_request_end(client)) {
+		event_del(client->readable);
+		if (!client->waits)
+			event_add(client->turn, &next_turn);
+	} else {
+		event_add(client->readable, NULL);
+		watch_request(client);
+	}
+	sinks_flush(client->control->sinks);
+	watch_answer(client);
+}
+
+static void on_turn(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd;
+	(void)what;
+	take_turn(ctx);
+}
+
 static void on_readable(evutil_socket_t fd, short what, void *ctx)
 {
 	struct client *client = ctx;
-	struct feed *feed = sink_feed(client->sink);
 	ssize_t n;
-	int end = 0;
 
 	(void)what;
 	if (!buf_reserve(&client->in, 4096)) {
@@ -209,19 +193,38 @@ static void on_readable(evutil_socket_t fd, short what, void *ctx)
 	n = recv(fd, client->in.data + client->in.len, 4096, MSG_DONTWAIT);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (n > 0) {
-		client->in.len += (size_t)n;
-		end = handle_input(client);
+	if (n < 0) {
+		client_free(client);
+		return;
 	}
-	if (n <= 0 || end) {
-		feed_flush(feed);
-		if (end || n < 0 || !feed_is_subscribed(feed) || has_gone(client) ||
-		    watch_hangup(client)) {
-			client_free(client);
-			return;
-		}
+	if (n == 0) {
+		end_requests(client);
+		return;
 	}
-	sinks_flush(client->control->sinks);
+	client->in.len += (size_t)n;
+	take_turn(client);
+}
+
+/* 0, or -1: memory is out. */
+static int watch_client(struct client *client, int fd)
+{
+	struct event_base *base = event_get_base(client->control->acceptable);
+
+	client->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, client);
+	client->turn = evtimer_new(base, on_turn, client);
+	client->slow = evtimer_new(base, on_slow, client);
+	client->deaf = evtimer_new(base, on_deaf, client);
+	return client->readable && client->turn && client->slow && client->deaf ?
+		       event_add(client->readable, NULL) :
+		       -1;
+}
+
+static uid_t peer_of(int fd)
+{
+	struct ucred peer = {};
+	socklen_t size = sizeof(peer);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? peer.uid : 0;
 }
 
 static void on_acceptable(evutil_socket_t listener, short what, void *ctx)
@@ -234,14 +237,15 @@ static void on_acceptable(evutil_socket_t listener, short what, void *ctx)
 	(void)what;
 	if (fd < 0)
 		return;
-	client = c->count < MAX_CLIENTS ? calloc(1, sizeof(*client)) : NULL;
+	client = control_make_place(c, peer_of(fd)) ? calloc(1, sizeof(*client)) : NULL;
 	if (!client) {
-		log_warning("refused a client of the socket: there are %d already", c->count);
 		close(fd);
 		return;
 	}
-	feed = feed_new(fd, FEED_SOCKET);
+	client->uid = peer_of(fd);
+	client->active_ns = clock_mono_ns();
 	client->control = c;
+	feed = feed_new(fd, FEED_SOCKET);
 	client->sink = feed ? sinks_add(c->sinks, feed, on_dead, client) : NULL;
 	if (!client->sink) {
 		free(client);
@@ -250,81 +254,42 @@ static void on_acceptable(evutil_socket_t listener, short what, void *ctx)
 	client->next = c->clients;
 	c->clients = client;
 	c->count++;
-	client->readable = event_new(event_get_base(c->acceptable), fd, EV_READ | EV_PERSIST,
-				     on_readable, client);
-	if (!client->readable || event_add(client->readable, NULL) < 0)
+	if (watch_client(client, fd))
 		client_free(client);
 }
 
-static void make_parent(const char *path)
-{
-	char dir[sizeof(((struct sockaddr_un *)0)->sun_path)];
-	char *slash;
-
-	snprintf(dir, sizeof(dir), "%s", path);
-	slash = strrchr(dir, '/');
-	if (slash && slash != dir) {
-		*slash = '\0';
-		mkdir(dir, 0755); /* if that fails, so does bind(), and says why */
-	}
-}
-
-static int bind_socket(int fd, const struct sockaddr_un *addr)
-{
-	struct stat st;
-	mode_t mask;
-	int err;
-
-	if (lstat(addr->sun_path, &st) == 0 && !S_ISSOCK(st.st_mode))
-		return -EEXIST; /* somebody's file: not ours to replace */
-	if (connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) == 0 || errno == EAGAIN)
-		return -EADDRINUSE;
-	if (errno == ECONNREFUSED)
-		unlink(addr->sun_path); /* left behind by a daemon that was killed */
-	mask = umask(0117); /* 0660 from the first moment on */
-	err = bind(fd, (const struct sockaddr *)addr, sizeof(*addr)) < 0 ? -errno : 0;
-	umask(mask);
-	if (!err && listen(fd, 16) < 0)
-		err = -errno;
-	return err;
-}
-
-int control_open(struct control **control, const char *path, struct event_base *base,
+int control_open(struct control **control, const struct control_place *place, struct event_base *base,
 		 struct sinks *sinks, const struct control_handler *handler)
 {
-	struct control *c;
+	struct control *c = calloc(1, sizeof(*c));
 	int err;
 
-	if (strlen(path) >= sizeof(c->addr.sun_path))
-		return -ENAMETOOLONG;
-	c = calloc(1, sizeof(*c));
 	if (!c)
 		return -ENOMEM;
 	c->sinks = sinks;
 	c->handler = *handler;
-	c->addr.sun_family = AF_UNIX;
-	strcpy(c->addr.sun_path, path);
-	make_parent(path);
-	c->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	err = c->fd < 0 ? -errno : bind_socket(c->fd, &c->addr);
-	if (err)
-		goto fail;
-	err = -ENOMEM;
-	c->acceptable = event_new(base, c->fd, EV_READ | EV_PERSIST, on_acceptable, c);
-	if (!c->acceptable || event_add(c->acceptable, NULL) < 0)
-		goto fail_bound;
+	c->limits = (struct limits){
+		.server = "socket",
+		.known = 1U << LIMIT_PLACES | 1U << LIMIT_REQUEST_BYTES | 1U << LIMIT_REQUEST_TIME |
+			 1U << LIMIT_ANSWER_BYTES | 1U << LIMIT_ANSWER_TIME,
+	};
+	err = socket_file_open(&c->socket, place->path, place->group);
+	if (err) {
+		free(c);
+		return err;
+	}
+	c->acceptable = event_new(base, c->socket.fd, EV_READ | EV_PERSIST, on_acceptable, c);
+	if (!c->acceptable || event_add(c->acceptable, NULL) < 0) {
+		control_free(c);
+		return -ENOMEM;
+	}
 	*control = c;
 	return 0;
+}
 
-fail_bound:
-	unlink(path);
-	if (c->acceptable)
-		event_free(c->acceptable);
-fail:
-	if (c->fd >= 0)
-		close(c->fd);
-	free(c);
-	return err;
+const struct limits *control_limits(const struct control *c)
+{
+	return &c->limits;
 }
 
 void control_free(struct control *c)
@@ -333,9 +298,11 @@ void control_free(struct control *c)
 		return;
 	while (c->clients)
 		client_free(c->clients);
-	event_free(c->acceptable);
-	close(c->fd);
-	unlink(c->addr.sun_path);
+	if (c->acceptable)
+		event_free(c->acceptable);
+	socket_file_close(&c->socket);
 	buf_free(&c->answer.body);
+	aside_free(c->probing);
+	buf_free(&c->probe.body);
 	free(c);
 }

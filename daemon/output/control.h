@@ -8,11 +8,16 @@
 
 #include <event2/event.h>
 
+#include "daemon/output/limits.h"
 #include "daemon/output/sinks.h"
+#include "daemon/output/socket_file.h"
 
 struct control;
 
-/* Makes the records that answers consist of, or puts them to `to` itself; `filter` is the subscriber's. */
+/*
+ * Makes the records that answers consist of, or puts them to `to` itself; `filter` is the subscriber's. `probe` is
+ * called once, in a process of its own.
+ */
 struct control_handler {
 	void (*hello)(void *ctx, struct record *r, const struct filter *filter);
 	void (*probe)(void *ctx, struct record *r);
@@ -22,13 +27,20 @@ struct control_handler {
 	void *ctx;
 };
 
-/*
- * Listen on `path`, mode 0660; its directory is made if it is missing. A socket file that nobody
- * serves is replaced. 0, -EADDRINUSE if another daemon serves it, or another negative errno.
- */
-int control_open(struct control **control, const char *path, struct event_base *base,
+struct control_place {
+	const char *path;
+	gid_t group; /* whose members may use it; GROUP_UNCHANGED: nobody's besides ours */
+};
+
+/* Serve there: 0 or a negative errno, as socket_file_open(). */
+int control_open(struct control **control, const struct control_place *place, struct event_base *base,
 		 struct sinks *sinks, const struct control_handler *handler);
-/* Closes all clients and removes the socket. NULL-safe. Before sinks_free(). */
+/*
+ * At most 64 clients, 64 KiB and 10 s for a request, 30 s in which the reader of an answer takes nothing, 64 MiB of
+ * answers that wait: who is over a limit is closed. When all places are taken, the user that has the most gives one back.
+ */
+const struct limits *control_limits(const struct control *c);
+/* Closes all clients, and removes the socket if it is still ours. NULL-safe. Before sinks_free(). */
 void control_free(struct control *c);
 
 #endif

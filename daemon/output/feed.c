@@ -33,6 +33,7 @@ struct feed {
 	uint64_t seq;
 	struct buf out;
 	size_t sent; /* of out */
+	uint64_t taken;
 	bool choked; /* the backlog was reached, and is not yet half gone */
 	uint64_t lost[LOSS_WHYS][LOSS_WHATS]; /* not reported yet */
 	bool unreported; /* there are any */
@@ -91,7 +92,7 @@ bool feed_is_subscribed(const struct feed *f)
 	return f->subscribed;
 }
 
-static size_t backlog(const struct feed *f)
+size_t feed_backlog(const struct feed *f)
 {
 	return f->out.len - f->sent;
 }
@@ -108,7 +109,7 @@ static void append(struct feed *f, enum record_type type, const char *body, size
 /* May records be put again? Not before half of a backlog that was full is gone. */
 static bool has_room(struct feed *f, size_t more)
 {
-	if (f->choked ? backlog(f) > BACKLOG_BYTES / 2 : backlog(f) + more > BACKLOG_BYTES)
+	if (f->choked ? feed_backlog(f) > BACKLOG_BYTES / 2 : feed_backlog(f) + more > BACKLOG_BYTES)
 		f->choked = true;
 	else
 		f->choked = false;
@@ -185,7 +186,7 @@ void feed_answer(struct feed *f, const struct record *r)
 	append(f, r->type, r->body.data, r->body.len);
 	if (f->out.failed)
 		f->error = -ENOMEM;
-	else if (backlog(f) >= WRITE_BYTES)
+	else if (feed_backlog(f) >= WRITE_BYTES)
 		feed_flush(f);
 }
 
@@ -214,7 +215,7 @@ void feed_totals(const struct feed *f, struct feed_totals *totals)
 
 bool feed_is_full(const struct feed *f)
 {
-	return backlog(f) > BACKLOG_BYTES;
+	return feed_backlog(f) > BACKLOG_BYTES;
 }
 
 static ssize_t write_some(const struct feed *f, const char *data, size_t len)
@@ -230,8 +231,8 @@ static ssize_t write_some(const struct feed *f, const char *data, size_t len)
 
 static void write_stream(struct feed *f)
 {
-	while (!f->error && backlog(f)) {
-		ssize_t n = write_some(f, f->out.data + f->sent, backlog(f));
+	while (!f->error && feed_backlog(f)) {
+		ssize_t n = write_some(f, f->out.data + f->sent, feed_backlog(f));
 
 		if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 			break;
@@ -239,6 +240,7 @@ static void write_stream(struct feed *f)
 			f->error = -errno;
 		else
 			f->sent += (size_t)n;
+		f->taken += n > 0 ? (uint64_t)n : 0;
 	}
 }
 
@@ -291,11 +293,11 @@ static size_t next_records(const struct feed *f, size_t max)
 {
 	const char *data = f->out.data + f->sent, *end;
 
-	if (backlog(f) <= max)
-		return backlog(f);
+	if (feed_backlog(f) <= max)
+		return feed_backlog(f);
 	end = memrchr(data, '\n', max);
 	if (!end)
-		end = memchr(data + max, '\n', backlog(f) - max);
+		end = memchr(data + max, '\n', feed_backlog(f) - max);
 	return (size_t)(end - data) + 1;
 }
 
@@ -329,8 +331,8 @@ static int write_file(struct feed *f)
 	bool careful = f->write_error;
 	int err = end_line(f);
 
-	while (!err && backlog(f)) {
-		size_t len = careful ? next_records(f, WRITE_BYTES) : backlog(f);
+	while (!err && feed_backlog(f)) {
+		size_t len = careful ? next_records(f, WRITE_BYTES) : feed_backlog(f);
 
 		if (careful && reserve(f, len)) {
 			len = next_records(f, 0);
@@ -447,7 +449,12 @@ void feed_give_up(struct feed *f)
 
 bool feed_waits(const struct feed *f)
 {
-	return !f->error && !f->write_error && backlog(f);
+	return !f->error && !f->write_error && feed_backlog(f);
+}
+
+uint64_t feed_taken(const struct feed *f)
+{
+	return f->taken;
 }
 
 uint64_t feed_records(const struct feed *f)

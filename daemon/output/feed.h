@@ -97,6 +97,8 @@ int feed_retry(struct feed *f);
  */
 void feed_give_up(struct feed *f);
 
+size_t feed_backlog(const struct feed *f); /* bytes that its reader has not taken */
+uint64_t feed_taken(const struct feed *f); /* bytes that it has taken; not of a file */
 uint64_t feed_records(const struct feed *f); /* appended, `loss` included */
 uint64_t feed_lost(const struct feed *f);
 uint64_t feed_lost_lately(const struct feed *f); /* since the last write error began */

@@ -181,7 +181,7 @@ void record_members(struct buf *b, const cJSON *members)
 	}
 	if (members->child) {
 		buf_lit(b, ",");
-		buf_str(b, text + 1); /* without its brace */
+		buf_safe(b, text + 1, strlen(text + 1)); /* without its brace */
 	} else {
 		buf_lit(b, "}");
 	}

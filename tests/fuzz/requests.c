@@ -66,11 +66,13 @@ static void enter(void)
 		.stats = put_none,  .end = put_end,
 	};
 
+	const struct control_place place = { path, GROUP_UNCHANGED };
+
 	log_init("fuzz", LOG_LEVEL_ERROR);
 	snprintf(path, sizeof(path), "/tmp/tcpshake-fuzz-%d.sock", (int)getpid());
 	base = event_base_new();
 	sinks = base ? sinks_new(base) : NULL;
-	FUZZ_CHECK(sinks && control_open(&control, path, base, sinks, &handler) == 0);
+	FUZZ_CHECK(sinks && control_open(&control, &place, base, sinks, &handler) == 0);
 	atexit(leave);
 }
 

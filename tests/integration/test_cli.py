@@ -87,6 +87,17 @@ def test_no_daemon_at_the_socket_asked_for(tmp_path, cli):
     assert str(tmp_path / "none") in tail.error_line()
 
 
+@pytest.mark.parametrize("argv", [("tail", "--from"), ("top", "--once", "--from"), ("explain", "--from"),
+                                  ("tail", "-s"), ("tail", "--duration"), ("tail", "--events"), ("tail",), ()])
+def test_arguments_do_not_steer_a_terminal(tmp_path, cli, argv):
+    """Neither where there is no such file nor elsewhere."""
+    view = cli(*argv, f"{tmp_path}/\x9b31m\x7f\u202e\u2069\x1b[2J")
+    view.process.wait(10 * env.SLOW)
+    view.wait()
+    said = view.stdout_text + view.stderr_text
+    assert said and not re.search("[\x1b\x7f-\x9f\u202e\u2069]", said), said
+
+
 def test_from_file_and_pipe(recording, cli):
     """The same lines, one a handshake, and the summary."""
     texts = []

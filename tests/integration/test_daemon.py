@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """tcpshaked as a program: flags, errors, signals, outputs, exit codes."""
+import grp
 import json
 import os
+import pathlib
 import re
 import signal
 import socket
 import stat
 import subprocess
+import tempfile
 import time
 
 import pytest
@@ -24,10 +27,10 @@ def run(*argv, **kwargs):
     return done.returncode, done.stdout, done.stderr
 
 
-def one_line(stderr):
+def one_line(stderr, program="tcpshaked"):
     lines = stderr.splitlines()
     assert len(lines) == 1, f"not one line: {stderr!r}"
-    assert lines[0].startswith("tcpshaked: "), lines[0]
+    assert lines[0].startswith(f"{program}: "), lines[0]
     return lines[0]
 
 
@@ -59,6 +62,40 @@ def test_usage_errors(argv):
     line = one_line(err)
     if len(argv) == 2 and argv[1]:
         assert argv[1].rstrip(",") in line, "it does not say which value is wrong"
+
+
+HARMFUL = "\x1b[2J\x7f\x9b31m\u202e\u2066\u061c\n"
+
+
+def check_harmless(text):
+    """A terminal that gets it shows it; each line of it ends where the program ended it."""
+    assert not re.search("[\0-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\u061c]", text), text
+
+
+@pytest.mark.parametrize("argv", [[HARMFUL], ["--" + HARMFUL], ["--duration", HARMFUL], ["--role", HARMFUL],
+                                  ["--netns", HARMFUL], ["--metrics", HARMFUL]])
+def test_arguments_do_not_steer_a_terminal(argv):
+    code, out, err = run("-s", "none", "-o", "none", *argv)
+    assert (code, out) == (2, "")
+    check_harmless(one_line(err))
+
+
+def test_names_of_files_do_not_steer_a_terminal(tmp_path):
+    code, out, err = run("-s", "none", "-o", f"{tmp_path}/none/{HARMFUL}", "-d", "1ms")
+    assert (code, out) == (1, "")
+    line = one_line(err)
+    check_harmless(line)
+    assert r"/none/\u001b[2J\u007f\u009b31m\u202e\u2066\u061c\u000a" in line
+
+
+def test_filters_in_hello_do_not_steer_a_terminal(tmp_path):
+    """Nor break its encoding: a path may hold any byte."""
+    link = os.fsencode(tmp_path) + os.fsencode("/net\x7f\x9b31m\u202e") + b"\xff"
+    os.symlink("/proc/self/ns/net", link)
+    code, out, err = run("-s", "none", "--netns", link, "-d", "1ms")
+    assert (code, err) == (0, "")
+    check_harmless(out)
+    assert json.loads(out.splitlines()[0])["filters"]["netns"].endswith("/net\x7f\x9b31m\u202e\ufffd")
 
 
 def test_not_root():
@@ -325,6 +362,87 @@ def test_socket_is_private(tmp_path, daemon):
     assert stat.S_IMODE(mode.st_mode) == 0o660
     d.stop()
     assert not path.exists(), "it left its socket behind"
+
+
+def test_socket_of_another_daemon_is_left(tmp_path, daemon):
+    """Who ends removes its own socket only: the path may be a successor's by now."""
+    path = tmp_path / "sock"
+    first = daemon(sock=path)
+    path.unlink()
+    second = daemon(sock=path)
+    first.stop()
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))
+    second.stop()
+    assert not path.exists()
+
+
+@pytest.fixture
+def open_dir():
+    """A directory that everybody may enter."""
+    with tempfile.TemporaryDirectory(prefix="tcpshake-test-") as path:
+        os.chmod(path, 0o755)
+        yield pathlib.Path(path)
+
+
+def nobody(*groups):
+    def become():
+        os.setgroups(groups)
+        os.setresgid(65534, 65534, 65534)
+        os.setresuid(65534, 65534, 65534)
+    return become
+
+
+def stats_as(path, *groups):
+    return subprocess.run([env.TCPSHAKE, "stats", "--once", "-s", path], text=True, stdin=subprocess.DEVNULL,
+                          capture_output=True, timeout=20 * env.SLOW, preexec_fn=nobody(*groups))
+
+
+@pytest.mark.parametrize("by", ["name", "number"])
+def test_socket_of_a_group(open_dir, daemon, by):
+    """Members may use it, others are told which group that is."""
+    group, path = grp.getgrnam("daemon"), open_dir / "sock"
+    daemon("--socket-group", group.gr_name if by == "name" else str(group.gr_gid), sock=path)
+    status = path.stat()
+    assert (status.st_uid, status.st_gid, stat.S_IMODE(status.st_mode)) == (0, group.gr_gid, 0o660)
+    done = stats_as(path, group.gr_gid)
+    assert (done.returncode, done.stderr) == (0, "") and done.stdout
+    done = stats_as(path)
+    assert done.returncode == 1 and "root or in the group daemon" in one_line(done.stderr, "tcpshake")
+
+
+def test_socket_without_a_group(open_dir, daemon):
+    """Nobody is sent to a group that would not help."""
+    path = open_dir / "sock"
+    daemon(sock=path)
+    done = stats_as(path, grp.getgrnam("daemon").gr_gid)
+    assert done.returncode == 1 and "--socket-group" in one_line(done.stderr, "tcpshake")
+    os.chmod(open_dir, 0o700)
+    assert one_line(stats_as(path).stderr, "tcpshake").endswith("; be root")
+
+
+@pytest.mark.parametrize("group", ["", "no-such-group", "-1", "4294967295", "1x"])
+def test_socket_of_no_group(group):
+    code, out, err = run("-s", "/nowhere/sock", "--socket-group", group)
+    assert (code, out) == (2, "")
+    assert f"--socket-group {group}: expected a group of this host" in one_line(err)
+
+
+def test_socket_group_without_socket():
+    code, out, err = run("-s", "none", "--socket-group", "daemon")
+    assert (code, out) == (2, "") and "--socket-group" in one_line(err)
+
+
+def test_socket_of_a_group_without_the_right(tmp_path):
+    """Without CAP_CHOWN only a member can give it: say so, and leave no socket behind."""
+    path = tmp_path / "sock"
+    without = ["setpriv", "--bounding-set=-chown", "--clear-groups"]
+    argv = [env.TCPSHAKED, "-s", path, "-o", "none", "-d", "1ms", "--socket-group", "daemon"]
+    done = subprocess.run([*without, *argv], capture_output=True, text=True, timeout=20 * env.SLOW)
+    assert done.returncode == 1 and "CAP_CHOWN" in one_line(done.stderr) and not path.exists()
+    with_it = ["setpriv", "--bounding-set=-chown", f"--groups={grp.getgrnam('daemon').gr_gid}"]
+    done = subprocess.run([*with_it, *argv], capture_output=True, text=True, timeout=20 * env.SLOW)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_socket_directory_is_made(tmp_path, daemon):

@@ -77,7 +77,7 @@ def test_names_are_escaped(pair, keep, daemon):
     """A comm may hold any byte; the line stays JSON, and one line."""
     d = daemon()
     server = keep(listener(pair.server, 4))
-    for comm in ('quote"back\\', "tab\tnewline\n", "\x01\x1b[31m", "späß ☃"):
+    for comm in ('quote"back\\', "tab\tnewline\n", "\x01\x1b[31m", "\x7f\x9b31m\u202e", "späß ☃"):
         agent = keep(Agent(pair.client, comm=comm,
                            connect={"addr": pair.server.addr[4], "port": port_of(server)}))
         record = d.handshake(netns=pair.client.inode, local={"port": agent.port})

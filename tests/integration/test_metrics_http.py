@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """The metrics' HTTP: what is asked for and how, by whom, and what cannot be had."""
 import concurrent.futures
+import re
 import resource
+import select
 import signal
 import socket
 import subprocess
+import threading
 import time
 
 import pytest
@@ -102,6 +105,77 @@ def test_slow_and_silent_clients(metrics, port, keep):
     assert silent.recv(1) == b""  # closed by its time-out
 
 
+REQUEST = b"GET /metrics HTTP/1.1\r\n" + b"X: y\r\n" * 500
+
+
+class Drip(threading.Thread):
+    """Clients that send a byte, or read one, now and then: none is ever silent for long."""
+
+    def __init__(self, keep, port, senders, readers, make=socket.socket):
+        super().__init__(daemon=True)
+        self.open = set()
+        self.readers = set()
+        for number in range(senders + readers):
+            sock = keep(make())
+            if number < readers:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            sock.connect(("127.0.0.1", port))
+            sock.sendall(REQUEST + b"\r\n" if number < readers else REQUEST[:3])
+            self.open.add(sock)
+            if number < readers:
+                self.readers.add(sock)
+        self.stop = threading.Event()
+        self.start()
+
+    def run(self):
+        at = 3
+        while not self.stop.wait(0.25):
+            for sock in list(self.open):
+                try:
+                    if sock in self.readers:
+                        alive = sock.recv(1000)
+                        sock.sendall(b"G")  # so that it is not silent
+                    else:
+                        sock.sendall(REQUEST[at:at + 1])
+                        alive = not select.select([sock], [], [], 0)[0] or sock.recv(1)
+                except OSError:
+                    alive = False
+                if not alive:
+                    self.open.discard(sock)
+            at += 1
+
+    def close(self):
+        self.stop.set()
+        self.join()
+
+
+@pytest.mark.parametrize("limit", [None, 320], ids=["plain", "few_descriptors"])
+def test_slow_clients_do_not_stop_scrapes(daemon, keep, port, limit):
+    """However many ask slowly, though never silent: who comes is served at once, and they have 10 s."""
+    d = daemon("--metrics", f"127.0.0.1:{port}", *QUIET, losses=True, preexec_fn=limit and (
+        lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))))
+    drip = keep(Drip(keep, port, 90, 0))
+    for _ in range(4):
+        metrics = Metrics(port)
+        metrics.scrape()
+        metrics.close()
+        time.sleep(0.3)
+    env.poll_until(lambda: not drip.open, 25, "the end of the slow ones", interval=0.2)
+    limits = [re.search(r"limit (\w+);", line)[1] for line in d.stderr_text.splitlines()]
+    assert sorted(limits) == ["places", "request_time"]  # once a minute
+
+
+def test_slow_readers_are_closed(daemon, keep, port, lone):
+    """Nor does an answer wait for ever for who takes a little of it now and then."""
+    lone.sysctl("net.ipv4.tcp_wmem", "4096 4096 4096")  # the kernel keeps no more of it for them
+    lone.ip("link set lo mtu 1500")
+    with lone.inside():
+        d = daemon("--metrics", f"127.0.0.1:{port}", *QUIET, losses=True)
+    drip = keep(Drip(keep, port, 0, 5, lone.socket))
+    env.poll_until(lambda: not drip.open, 25, "the deadline", interval=0.2)
+    assert "limit answer_time" in d.error_line()
+
+
 def test_many_at_once(metrics, port):
     def one(_):
         client = Metrics(port)
@@ -136,6 +210,24 @@ def test_what_is_asked_at_once_is_one_look(metrics):
     for _ in range(30):
         same += metrics.request()[1] == metrics.request()[1]
     assert same > 5
+
+
+def test_many_ports_at_once(metrics, port):
+    """Each asks for an answer of its own: few are made within 100 ms, and plain scrapes never wait for them."""
+    def ask_for(number):
+        return ask(port, b"GET /metrics?port=%d HTTP/1.0\r\n\r\n" % number)
+    burst = [b"".join(b"GET /metrics?port=%d HTTP/1.1\r\n\r\n" % number for number in range(1, 61))] * 2
+    answers = b"".join(ask(port, data + b"GET / HTTP/1.0\r\n\r\n") for data in burst)
+    served, refused = answers.count(b"HTTP/1.1 200"), answers.count(b"HTTP/1.1 503")
+    assert served + refused == 120 and answers.count(b"Retry-After: 1") == refused >= 20
+    metrics.scrape()
+    env.poll_until(lambda: b" 200 OK" in ask_for(60), what="an answer for one port")
+
+
+def test_ports_in_turns_are_served(metrics):
+    """Two scrapers with a port each, at the same moment: both get theirs, each time."""
+    for number in (80, 443) * 10:
+        metrics.scrape(f"/metrics?port={number}")
 
 
 def test_loopback_by_default(daemon, port):

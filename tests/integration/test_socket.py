@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 
 import pytest
@@ -86,7 +87,9 @@ def test_filters_as_json_values(lone, served):
     (b'{"op":"subscribe","filter":{"colour":"red"}}', "colour"),
     (b'{"op":"subscribe","filter":[]}', "filter"),
     (b'{"op":"dance"}', "op"), (b'{"op":1}', "op"), (b'{}', "op"), (b'[]', ""),
-    (b'hello', ""), (b'', ""), (b'{"op":"subscribe"', ""), (b'\xff\xfe', ""),
+    (b'{"op":"stats"} x', "more than one"), (b'{"op":"stats"}{"op":"stats"}', "more than one"),
+    (b'{"op":"stats"}\0', "NUL"), (b'{"op":"stats\0"}', "NUL"), (b'{"op":"stats\\u0000x"}', "NUL"),
+    (b'\0{"op":"stats"}', "NUL"), (b'hello', ""), (b'', ""), (b'{"op":"subscribe"', ""), (b'\xff\xfe', ""),
 ], ids=lambda value: value.decode(errors="replace") if isinstance(value, bytes) else "")
 def test_bad_requests(served, keep, request_line, word):
     """Each gets an end that says why, and harms nobody."""
@@ -98,6 +101,17 @@ def test_bad_requests(served, keep, request_line, word):
     assert end["type"] == "end" and end["ok"] is False
     assert word in end["error"]
     served.subscribe()
+
+
+def test_requests_with_space_and_escapes(served, keep):
+    """What JSON allows around and in a value is no garbage."""
+    one = keep(feed.Subscriber(served.path))
+    for line in (b' {"op":"stats"} \t\r', b'{"op":"stats","x":"\\\\u0000"}', b'{"op" : "st\\u0061ts"}'):
+        one.send(line)
+
+    def ends(all):
+        return [r["ok"] for r in all if r["type"] == "end"]
+    assert one.feed.wait_for(lambda all: len(ends(all)) == 3 and ends(all), what="answers") == [True] * 3
 
 
 def test_request_without_end(served, keep):
@@ -114,6 +128,66 @@ def test_request_without_end(served, keep):
     served.subscribe()
 
 
+def closed(sock):
+    """Has the daemon ended it? What it sent before is passed over."""
+    try:
+        while sock.recv(1 << 16, socket.MSG_DONTWAIT):
+            pass
+        return True
+    except BlockingIOError:
+        return False
+    except ConnectionResetError:
+        return True
+
+
+def test_clients_that_are_slow(served, keep):
+    """A request has 10 s; an answer of which nothing is read has 30 s; a subscriber has all the time."""
+    slow, deaf, reader, lazy = [keep(feed.Subscriber(served.path, read=False)) for _ in range(4)]
+    lazy.send({"op": "subscribe"})
+    lazy.sock.sendall(b'{"op":')  # a subscription is not lost for it
+    for byte in b'{"op":':
+        slow.sock.sendall(bytes([byte]))
+        time.sleep(0.01)
+    for one in (deaf, reader):
+        one.send(b'{"op":"stats"}\n' * 400)  # more than the kernel keeps for them
+    env.poll_until(lambda: closed(slow.sock), 12, "the end of the slow one", interval=0.2)
+    assert not closed(reader.sock) and not closed(lazy.sock)
+    deaf.sock.setblocking(False)
+    env.poll_until(lambda: "answer_time" in served.stderr_text, 32, "the end of the deaf one", interval=0.2)
+    env.poll_until(lambda: closed(deaf.sock), what="its end")
+    assert not closed(reader.sock) and not closed(lazy.sock)
+    assert "request_time" in served.stderr_text and len(served.stderr_text.splitlines()) == 2
+
+
+HOLD = """import socket, sys
+socks = [socket.socket(socket.AF_UNIX) for _ in range(64)]
+for sock in socks:
+    sock.connect(sys.argv[1])
+    sock.sendall(b'{"op":"subscribe"}\\n')
+    sock.recv(1)
+print(flush=True)
+sys.stdin.read()
+"""
+
+
+def test_user_who_takes_every_place(daemon, keep, tmp_path):
+    """Whoever is another user gets one of them; also where all are subscriptions."""
+    with tempfile.TemporaryDirectory(prefix="tcpshake-test-") as open_dir:
+        os.chmod(open_dir, 0o755)
+        path = f"{open_dir}/sock"
+        daemon("--events", "audit", "--socket-group", "65534", sock=path, output="none")
+        greedy = subprocess.Popen([env.PYTHON, "-c", HOLD, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                  user=65534, group=65534, extra_groups=[])
+        try:
+            assert greedy.stdout.readline() == b"\n"
+            for _ in range(3):
+                one = keep(feed.Subscriber(path, {"op": "subscribe"}))
+                one.feed.wait_for(lambda all: all, what="hello")
+        finally:
+            greedy.kill()
+            greedy.communicate()
+
+
 def test_probe(served, keep):
     one = keep(feed.Subscriber(served.path, {"op": "probe"}))
     records = one.feed.wait_for(lambda all: len(all) > 1 and list(all), what="probe and end")
@@ -125,6 +199,41 @@ def test_probe(served, keep):
     same = ("version", "kernel", "host", "evidence", "capabilities")
     printed = json.loads(done.stdout)
     assert {k: printed[k] for k in same} == {k: records[0][k] for k in same}
+
+
+def test_probe_is_made_once(served, keep):
+    """What the kernel grants does not change: who asks often does not have programs loaded each time."""
+    ones = [keep(feed.Subscriber(served.path, b'{"op":"probe"}\n' * 5)) for _ in range(2)]
+    answers = [one.feed.wait_for(lambda all: len(all) >= 10 and list(all), what="5 answers") for one in ones]
+    assert len({r["mono_ns"] for records in answers for r in records if r["type"] == "probe"}) == 1
+
+
+def test_probe_delays_nobody(served, keep):
+    """Programs are loaded for it, which takes a while: who asks something else is served meanwhile."""
+    curious, modest = [keep(feed.Subscriber(served.path)) for _ in range(2)]
+    served.send(signal.SIGSTOP)
+    curious.send({"op": "probe"})
+    modest.send({"op": "stats"})
+    served.send(signal.SIGCONT)
+    end = [one.feed.wait_for(lambda all: [r for r in all if r["type"] == "end"], 20, "an end")[0]
+           for one in (modest, curious)]
+    assert end[0]["mono_ns"] < end[1]["mono_ns"]
+
+
+def test_one_request_a_turn(served, keep):
+    """A client that asks much at once does not make the others wait for all of it."""
+    greedy, modest = [keep(feed.Subscriber(served.path)) for _ in range(2)]
+    for one in (greedy, modest):
+        one.send({"op": "dance"})
+        one.feed.wait_for(lambda all: all, what="being taken")
+    served.send(signal.SIGSTOP)
+    greedy.send(b'{"op":"stats"}\n' * 200)
+    modest.send({"op": "stats"})
+    served.send(signal.SIGCONT)
+
+    def ends(one, count):
+        return one.feed.wait_for(lambda all: [r for r in all if r["type"] == "end"][count:], 20, "the last end")[0]
+    assert ends(modest, 1)["mono_ns"] < ends(greedy, 10)["mono_ns"] < ends(greedy, 200)["mono_ns"]
 
 
 def test_half_closed_subscriber(lone, keep, served):

@@ -78,6 +78,12 @@ static void test_json_string(void **state)
 		{ "a\"b\\c", "\"a\\\"b\\\\c\"" },
 		{ "tab\there\x1b[31m", "\"tab\\u0009here\\u001b[31m\"" },
 		{ "caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x90\xa7", "\"caf\xc3\xa9 \xe2\x82\xac \xf0\x9f\x90\xa7\"" },
+		/* What steers a terminal: DEL, C1, and what changes the writing direction; but not their neighbours. */
+		{ "~\x7f\xc2\x80\xc2\x9b" "31m\xc2\x9f\u00a0", "\"~\\u007f\\u0080\\u009b31m\\u009f\u00a0\"" },
+		{ "\u061b\u061c\u061d", "\"\u061b\\u061c\u061d\"" },
+		{ "\u200d\u200e\u200f\u2010", "\"\u200d\\u200e\\u200f\u2010\"" },
+		{ "\u2027\u202a\u202e\u202f", "\"\u2027\\u202a\\u202e\u202f\"" },
+		{ "\u2065\u2066\u2069\u206a", "\"\u2065\\u2066\\u2069\u206a\"" },
 		{ "bad\xff!", "\"bad\xef\xbf\xbd!\"" },
 		{ "cut\xe2\x82", "\"cut\xef\xbf\xbd\xef\xbf\xbd\"" }, /* a sequence cut off */
 		{ "\xc0\xaf", "\"\xef\xbf\xbd\xef\xbf\xbd\"" }, /* overlong */

@@ -4,7 +4,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include <arpa/inet.h>
 #include <cmocka.h>
@@ -105,6 +107,48 @@ static bool remote_matches(const char *value, const char *remote)
 	match = filter_match(&f, &s);
 	filter_free(&f);
 	return match;
+}
+
+/* Ranges that overlap, touch and repeat one another, in any order. */
+static void test_overlapping_ranges(void **state)
+{
+	static const char ranges[] = "300-310,100-200,150-160,201,305-400,400-410,7,100-120";
+
+	(void)state;
+	for (unsigned port = 0; port < 65536; port++) {
+		bool in = port == 7 || (port >= 100 && port <= 201) || (port >= 300 && port <= 410);
+
+		if (port % 97 == 0 || port < 500)
+			assert_int_equal(port_matches(ranges, (uint16_t)port, 0), in);
+	}
+}
+
+/* CPU time of a list of ports that repeats `part`, as long as a request may be. */
+static clock_t cost_of(const char *part)
+{
+	static char list[60000];
+	struct filter f = { 0 };
+	clock_t begin;
+	size_t len = 0;
+
+	while (len + strlen(part) + 1 < sizeof(list))
+		len += (size_t)sprintf(list + len, "%s%s", len ? "," : "", part);
+	begin = clock();
+	for (int i = 0; i < 20; i++)
+		set(&f, "port", list);
+	begin = clock() - begin;
+	filter_free(&f);
+	return begin;
+}
+
+/* Anybody who may subscribe may send it: thousands of times all ports cost no more than as many bytes of others. */
+static void test_wide_ranges_cost_no_more(void **state)
+{
+	clock_t narrow = cost_of("65000-65000"), wide = cost_of("1-65535");
+
+	(void)state;
+	if (wide > 20 * narrow)
+		fail_msg("%ld against %ld us", (long)wide, (long)narrow);
 }
 
 static void test_remotes(void **state)
@@ -404,6 +448,9 @@ static void test_cgroup(void **state)
 	filter_free(&f);
 }
 
+#define FOUR_PORTS "\"port\":1,\"port\":2,\"port\":3,\"port\":4"
+#define PORTS FOUR_PORTS "," FOUR_PORTS "," FOUR_PORTS "," FOUR_PORTS
+
 static void test_json_refused(void **state)
 {
 	static const struct {
@@ -413,6 +460,7 @@ static void test_json_refused(void **state)
 		{ "\"port\"", "no object" },
 		{ "null", "no object" },
 		{ "{\"port\":443.5}", "443.5" },
+		{ "{" PORTS ",\"port\":1}", "more than 16 members" },
 		{ "{\"port\":-1}", "-1" },
 		{ "{\"port\":1e300}", "1e+300" },
 		{ "{\"port\":65536}", "65536" },
@@ -465,6 +513,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_empty_matches_all),
 		cmocka_unit_test(test_ports),
+		cmocka_unit_test(test_overlapping_ranges),
+		cmocka_unit_test(test_wide_ranges_cost_no_more),
 		cmocka_unit_test(test_remotes),
 		cmocka_unit_test(test_masked_on_the_mapped_form),
 		cmocka_unit_test(test_roles_and_outcomes),

@@ -258,7 +258,7 @@ static void test_json_on_a_terminal(void **state)
 	struct buf b = { 0 };
 
 	(void)state;
-	text_append_json(&b, in, sizeof(in) - 1);
+	buf_safe(&b, in, sizeof(in) - 1);
 	buf_mem(&b, "", 1);
 	assert_string_equal(b.data, "{\"a\":\t\"x\\u001b[2J\\u009b\\ufffd\u00e9\"}");
 	buf_free(&b);

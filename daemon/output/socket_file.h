@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* A Unix socket that listens at a path, and the file there: made, given to a group, removed while it is still ours. */
+#ifndef TCPSHAKE_SOCKET_FILE_H
+#define TCPSHAKE_SOCKET_FILE_H
+
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <sys/un.h>
+
+#define GROUP_UNCHANGED ((gid_t)-1)
+
+struct socket_file {
+	int fd; /* listens, and does not block */
+	struct sockaddr_un addr;
+	struct stat made; /* the file that was bound */
+};
+
+/*
+ * Listen at `path`, mode 0660, owned by us and `group`; its directory is made if it is missing. A file
+ * that nobody serves is replaced. 0, -EADDRINUSE if another daemon serves it, -EPERM if we may not give it to
+ * the group, or another negative errno.
+ */
+int socket_file_open(struct socket_file *s, const char *path, gid_t group);
+/* Remove the file, unless it is another one by now, and close. */
+void socket_file_close(struct socket_file *s);
+
+#endif
