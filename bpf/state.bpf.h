@@ -89,6 +89,8 @@ static __always_inline int state_changed(struct sock *sk, int oldstate, int news
 {
 	if (newstate == TCP_SYN_SENT || oldstate == TCP_SYN_SENT || oldstate == TCP_SYN_RECV)
 		handshake_changed(sk, oldstate, newstate, slots, cast);
+	else if (newstate == TCP_SYN_RECV && oldstate == TCP_LISTEN)
+		child_begins(sk);
 	else if (newstate == TCP_LISTEN && oldstate == TCP_CLOSE)
 		listener_changed(sk, LISTENER_OPENED);
 	else if (oldstate == TCP_LISTEN && newstate == TCP_CLOSE)

@@ -225,6 +225,10 @@ struct tcp_options_received {
 	__u16 snd_wscale : 4;
 };
 
+struct list_head {
+	struct list_head *next;
+};
+
 struct tcp_sock {
 	struct inet_connection_sock inet_conn;
 	__u32 segs_out;
@@ -238,6 +242,7 @@ struct tcp_sock {
 	__u64 bytes_acked;
 	__u64 bytes_received;
 	struct tcp_options_received rx_opt;
+	struct list_head tsorted_sent_queue;
 	__u8 syn_data : 1;
 	__u8 syn_data_acked : 1;
 	int linger2;

@@ -83,11 +83,12 @@ static void on_reset(void *ctx, const struct event_reset *e)
 {
 	struct events *events = ctx;
 	const struct filter_subject subject = subject_of_event(events->identity, e);
+	const struct arrival *arrival = arrival_of(e->pid ? 0 : e->listener, e->mono_ns, e);
 
 	note_abort(events, e);
 	record_reset(emit_begin(&events->emit, RECORD_RESET, e->mono_ns), e,
 		     source_reset_reason(events->source, e->reason),
-		     listeners_owner(events->listeners, e->header.netns, e->local_addr, e->local_port));
+		     listeners_owner(events->listeners, arrival));
 	put_only(events, &subject);
 }
 
@@ -103,7 +104,7 @@ static void on_retransmit(void *ctx, const struct event_retransmit *e)
 		return;
 	}
 	if (e->segment == SEGMENT_SYN_ACK)
-		p = listeners_at(events->listeners, e->header.netns, e->local_addr, e->local_port);
+		p = listeners_at(events->listeners, arrival_of(e->listener, e->mono_ns, e));
 	record_retransmit(emit_begin(&events->emit, RECORD_RETRANSMIT, e->mono_ns), e, p);
 	put_only(events, &subject);
 }

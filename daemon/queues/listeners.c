@@ -144,6 +144,7 @@ static struct listener *listener_add(struct listeners *l, const struct event_lis
 	p->inode = e->inode;
 	p->cgroup_id = e->cgroup_id;
 	p->netns = e->header.netns;
+	p->opened_ns = e->event == LISTENER_OPENED ? e->mono_ns : 0;
 	p->port = e->local_port;
 	p->v6only = e->v6only;
 	memcpy(p->addr, e->local_addr, sizeof(p->addr));
@@ -286,14 +287,35 @@ static int fit(const struct listener *p, const uint8_t *addr)
 	return addr_is_ipv4(addr) && !p->v6only ? 1 : 0;
 }
 
-const struct listener *listeners_at(const struct listeners *l, uint32_t netns, const uint8_t *addr,
-				    uint16_t port)
+static bool is_there(const struct listener *p, const struct arrival *a)
 {
-	const struct listener *best = NULL;
+	return p->netns == a->netns && p->opened_ns <= a->mono_ns;
+}
+
+static const struct listener *shown(const struct listeners *l, const struct arrival *a)
+{
+	const struct listener *p = a->socket ? listeners_find(l, a->socket) : NULL;
+
+	return p && is_there(p, a) ? p : NULL;
+}
+
+/* 0 also for one of which it is known that it is another than the event shows. */
+static int fit_of(const struct listener *p, const struct arrival *a)
+{
+	if (p->port != a->port || !is_there(p, a) || (a->socket && listener_has_address(p)))
+		return 0;
+	return fit(p, a->addr);
+}
+
+const struct listener *listeners_at(const struct listeners *l, const struct arrival *a)
+{
+	const struct listener *best = shown(l, a);
 	int best_fit = 0;
 
-	for (const struct listener *p = l->port[port_bucket(netns, port)]; p; p = p->next) {
-		int f = p->netns == netns && p->port == port ? fit(p, addr) : 0;
+	if (best)
+		return best;
+	for (const struct listener *p = l->port[port_bucket(a->netns, a->port)]; p; p = p->next) {
+		int f = fit_of(p, a);
 
 		if (!f || f < best_fit)
 			continue;
@@ -303,15 +325,22 @@ const struct listener *listeners_at(const struct listeners *l, uint32_t netns, c
 	return best;
 }
 
-const struct listener_owner *listeners_owner(const struct listeners *l, uint32_t netns,
-					     const uint8_t *addr, uint16_t port)
+static const struct listener_owner *main_owner(const struct listener *p)
 {
+	return p->owner_count ? &p->owner[0] : NULL;
+}
+
+const struct listener_owner *listeners_owner(const struct listeners *l, const struct arrival *a)
+{
+	const struct listener *known = shown(l, a);
 	const struct listener_owner *best = NULL;
 	int best_fit = 0;
 
-	for (const struct listener *p = l->port[port_bucket(netns, port)]; p; p = p->next) {
-		const struct listener_owner *owner = p->owner_count ? &p->owner[0] : NULL;
-		int f = p->netns == netns && p->port == port ? fit(p, addr) : 0;
+	if (known)
+		return main_owner(known);
+	for (const struct listener *p = l->port[port_bucket(a->netns, a->port)]; p; p = p->next) {
+		const struct listener_owner *owner = main_owner(p);
+		int f = fit_of(p, a);
 
 		if (!f || f < best_fit)
 			continue;

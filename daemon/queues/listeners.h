@@ -36,6 +36,7 @@ struct listener {
 	struct listener *next_socket; /* of the same bucket of sockets */
 	uint64_t socket; /* the kernel's address of it: unique while it lives; its inode where /proc alone shows it */
 	uint64_t inode; /* as /proc shows it; 0: it has none */
+	uint64_t opened_ns; /* 0: it was there before */
 	uint32_t place; /* among all listeners */
 	uint32_t netns;
 	uint32_t quiet_drops, quiet_max; /* if `quiet`: of `sample` */
@@ -100,20 +101,32 @@ uint32_t listener_peak(const struct listener *listener);
 void listeners_scan_begin(struct listeners *l);
 void listeners_scan_end(struct listeners *l);
 
-/*
- * The listener that takes a connection to this address: the bound address first, then the
- * wildcards, as the kernel's lookup does. NULL if none is known, or if several share the port and
- * fit equally.
- */
-const struct listener *listeners_at(const struct listeners *l, uint32_t netns, const uint8_t *addr,
-				    uint16_t port);
+/* A connection, or a segment, that came to a listener. */
+struct arrival {
+	uint64_t socket; /* the listener's address, where the event shows it; else 0 */
+	uint64_t mono_ns; /* when: what opened later is another listener */
+	uint32_t netns;
+	uint16_t port;
+	const uint8_t *addr; /* to which it came */
+};
+
+#define arrival_of(listener_socket, when_ns, e)                                                    \
+	(&(struct arrival){ .socket = (listener_socket), .mono_ns = (when_ns),                     \
+			    .netns = (e)->header.netns, .port = (e)->local_port,                   \
+			    .addr = (e)->local_addr })
 
 /*
- * The owner of that listener. NULL if none is known, or if SO_REUSEPORT sockets of different
- * processes share the port and any of them may have taken the connection.
+ * The listener that took it: the one that the event shows, or, where it shows none, the bound address first,
+ * then the wildcards, as the kernel's lookup does. NULL if none is known, or if several share the port and
+ * fit equally (SO_REUSEPORT).
  */
-const struct listener_owner *listeners_owner(const struct listeners *l, uint32_t netns,
-					     const uint8_t *addr, uint16_t port);
+const struct listener *listeners_at(const struct listeners *l, const struct arrival *a);
+
+/*
+ * The owner of that listener. NULL if none is known, or if listeners of different processes share the port and
+ * any of them may have taken it.
+ */
+const struct listener_owner *listeners_owner(const struct listeners *l, const struct arrival *a);
 
 /*
  * Has any main owner's process gone, as `alive` says? Then a scan finds who holds the socket. Of many

@@ -50,15 +50,27 @@ static void look(struct listeners *l, uint64_t sock, uint16_t port, uint32_t len
 	listeners_sample(l, listeners_find(l, sock), &sample);
 }
 
-/* The owner's pid, 0 for none. */
-static uint32_t owner(struct listeners *l, uint32_t netns, const char *addr, uint16_t port)
+/* The pid of the owner of what took a connection at that time, from that listener if it is known; 0 for none. */
+static uint32_t owner_of(struct listeners *l, uint64_t sock, uint64_t mono_ns, uint32_t netns, const char *addr,
+			 uint16_t port)
 {
 	const struct listener_owner *o;
+	const struct listener *p;
 	uint8_t bytes[16];
+	struct arrival arrival = { .socket = sock, .mono_ns = mono_ns, .netns = netns, .port = port,
+				   .addr = bytes };
 
 	assert_int_equal(inet_pton(AF_INET6, addr, bytes), 1);
-	o = listeners_owner(l, netns, bytes, port);
+	o = listeners_owner(l, &arrival);
+	p = listeners_at(l, &arrival);
+	if (p && p->owner_count)
+		assert_ptr_equal(o, &p->owner[0]);
 	return o ? o->pid : 0;
+}
+
+static uint32_t owner(struct listeners *l, uint32_t netns, const char *addr, uint16_t port)
+{
+	return owner_of(l, 0, UINT64_MAX, netns, addr, port);
 }
 
 static void test_specificity(void **state)
@@ -158,6 +170,48 @@ static void test_reuseport(void **state)
 	assert_int_equal(owner(l, 7, "::1", 80), 0);
 	apply(l, event(LISTENER_CLOSED, 3, "::", 80, 11));
 	assert_int_equal(owner(l, 7, "::1", 80), 10);
+	listeners_free(l);
+}
+
+/* The event shows the member's socket, which decides; also of a port that is not the connection's (TPROXY). */
+static void test_member(void **state)
+{
+	struct event_listener late = event(LISTENER_OPENED, 8 << 20, "::", 80, 13);
+	struct listeners *l = listeners_new();
+
+	(void)state;
+	late.mono_ns = 100;
+	apply(l, event(LISTENER_OPENED, 1 << 20, "::", 80, 10));
+	apply(l, event(LISTENER_OPENED, 2 << 20, "::", 80, 11));
+	apply(l, event(LISTENER_OPENED, 3 << 20, "::", 8443, 12));
+	assert_int_equal(owner_of(l, 1 << 20, 50, 7, "::1", 80), 10);
+	assert_int_equal(owner_of(l, 2 << 20, 50, 7, "::1", 80), 11);
+	assert_int_equal(owner_of(l, 3 << 20, 50, 7, "::1", 80), 12);
+	assert_int_equal(owner_of(l, 0, 50, 7, "::1", 80), 0);
+	apply(l, event(LISTENER_CLOSED, 2 << 20, "::", 80, 11));
+	assert_int_equal(owner_of(l, 2 << 20, 50, 7, "::1", 80), 0); /* it was not the other one */
+	assert_int_equal(owner_of(l, 0, 50, 7, "::1", 80), 10);
+	apply(l, event(LISTENER_CLOSED, 1 << 20, "::", 80, 10));
+	apply(l, late);
+	assert_int_equal(owner_of(l, 8 << 20, 50, 7, "::1", 80), 0); /* a successor, in the same memory */
+	assert_int_equal(owner_of(l, 0, 50, 7, "::1", 80), 0);
+	assert_int_equal(owner_of(l, 8 << 20, 100, 7, "::1", 80), 13);
+	listeners_free(l);
+}
+
+/* Found in /proc, whose sockets have no address: the event's says nothing of them. */
+static void test_member_without_address(void **state)
+{
+	struct event_listener e = event(LISTENER_FOUND, 0, "::", 80, 10);
+	struct listeners *l = listeners_new();
+
+	(void)state;
+	e.inode = 4711;
+	apply(l, e);
+	assert_int_equal(owner_of(l, 1 << 20, 50, 7, "::1", 80), 10);
+	apply(l, event(LISTENER_OPENED, 2 << 20, "::", 80, 11));
+	assert_int_equal(owner_of(l, 1 << 20, 50, 7, "::1", 80), 10);
+	assert_int_equal(owner_of(l, 2 << 20, 50, 7, "::1", 80), 11);
 	listeners_free(l);
 }
 
@@ -351,6 +405,8 @@ int main(void)
 		cmocka_unit_test(test_bound_late),
 		cmocka_unit_test(test_looks),
 		cmocka_unit_test(test_reuseport),
+		cmocka_unit_test(test_member),
+		cmocka_unit_test(test_member_without_address),
 		cmocka_unit_test(test_scan),
 		cmocka_unit_test(test_socket_activation),
 		cmocka_unit_test(test_orphans),
