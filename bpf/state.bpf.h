@@ -4,6 +4,7 @@
 #define TCPSHAKE_STATE_BPF_H
 
 #include "active.bpf.h"
+#include "caller.bpf.h"
 #include "child.bpf.h"
 #include "counters.h"
 #include "fin_wait.bpf.h"
@@ -20,6 +21,7 @@ static __noinline void listener_changed(struct sock *sk, enum listener_event eve
 	store_listener(&e, sk);
 	e.event = event;
 	store_caller(&e.pid, &e.uid, e.comm);
+	store_origin(&e, (struct task_struct *)bpf_get_current_task());
 	if (event == LISTENER_OPENED)
 		listener_watch(&e, sk->__sk_common.skc_family);
 	else

@@ -341,9 +341,15 @@ struct thread_info {
 	__u32 status;
 };
 
+struct signal_struct {
+	unsigned int flags;
+};
+
 struct task_struct {
 	struct thread_info thread_info;
 	unsigned int flags;
+	struct signal_struct *signal;
+	__u64 start_boottime;
 	struct files_struct *files;
 	struct css_set *cgroups;
 	int tgid;

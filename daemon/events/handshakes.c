@@ -16,7 +16,7 @@ static void put(struct handshakes *h, const struct event_handshake *e, const str
 	const struct listener_owner *owner = NULL;
 
 	if (e->role == ROLE_PASSIVE) {
-		owner = listeners_owner(h->listeners, arrival_of(e->listener.socket, e->end_ns, e));
+		owner = looks_owner(h->looks, arrival_of(e->listener.socket, e->end_ns, e));
 		h->looks->scan_wanted |= !owner;
 	}
 	record_handshake(emit_begin(h->emit, RECORD_HANDSHAKE, e->end_ns), e, h->identity, owner, verdict);

@@ -21,6 +21,8 @@ struct listener_owner {
 	uint32_t pid;
 	uint32_t uid;
 	char comm[COMM_LEN];
+	uint32_t start; /* when it began, in ticks of /proc, the low bits; 0: not known */
+	bool init; /* the first process of its pid namespace */
 };
 
 /* Handshakes that were refused, as far as they are in `overflow` records. */
@@ -123,6 +125,12 @@ struct arrival {
 const struct listener *listeners_at(const struct listeners *l, const struct arrival *a);
 
 /*
+ * A service manager, which holds sockets for the services that it starts: the first process of the host, or systemd,
+ * also a user's.
+ */
+bool owner_is_manager(const struct listener_owner *owner);
+
+/*
  * The owner of that listener. NULL if none is known, or if listeners of different processes share the port and
  * any of them may have taken it.
  */
@@ -133,6 +141,8 @@ const struct listener_owner *listeners_owner(const struct listeners *l, const st
  * listeners, each call asks about some 4,096, and goes on where the last one ended.
  */
 bool listeners_orphaned(struct listeners *l, bool (*alive)(uint32_t pid));
+/* Nobody with this number holds any listener: it is another process's now. */
+void listeners_disown(struct listeners *l, uint32_t pid);
 /* Does another listener share its namespace and port? */
 bool listeners_port_shared(const struct listeners *l, const struct listener *listener);
 

@@ -248,6 +248,76 @@ static void test_socket_activation(void **state)
 	listeners_free(l);
 }
 
+static struct event_listener held_by(uint32_t pid, const char *comm, bool init)
+{
+	struct event_listener e = event(LISTENER_FOUND, 1, "::", 22, pid);
+
+	memset(e.comm, 0, sizeof(e.comm));
+	snprintf(e.comm, sizeof(e.comm), "%s", comm);
+	e.init = init;
+	return e;
+}
+
+/* So does a user's systemd. A container's init may; but not for workers of its own name, and what they start. */
+static void test_keepers(void **state)
+{
+	static const struct {
+		const char *comm[3]; /* of the processes 20, 21, 22 */
+		bool init; /* the first of them is */
+		uint32_t owner;
+	} cases[] = {
+		{ { "systemd", "web", "web" }, false, 21 },
+		{ { "systemd", "systemd", "web" }, false, 22 },
+		{ { "init", "web", "web" }, true, 21 },
+		{ { "nginx", "nginx", "cat" }, true, 20 },
+		{ { "nginx", "cat", "nginx" }, true, 20 },
+		{ { "web", "cat", "cat" }, false, 20 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		for (uint32_t first = 0; first < 3; first++) { /* in whatever order they are found */
+			struct listeners *l = listeners_new();
+
+			listeners_scan_begin(l);
+			for (uint32_t n = 0; n < 3; n++) {
+				uint32_t which = (first + n) % 3;
+
+				apply(l, held_by(20 + which, cases[i].comm[which], cases[i].init && !which));
+			}
+			listeners_scan_end(l);
+			assert_int_equal(owner(l, 7, "::1", 22), cases[i].owner);
+			listeners_free(l);
+		}
+	}
+}
+
+/* It has another name now (exec), or its number is another process's. */
+static void test_owner_that_changes(void **state)
+{
+	struct listeners *l = listeners_new();
+	struct listener *p;
+
+	(void)state;
+	apply(l, held_by(20, "systemd", false));
+	apply(l, held_by(21, "web", false));
+	p = listeners_find(l, 1);
+	apply(l, held_by(20, "service", false));
+	assert_int_equal(p->owner_count, 2);
+	assert_int_equal(p->owner[0].pid, 20);
+	assert_string_equal(p->owner[0].comm, "service");
+	p->changed = false;
+	listeners_disown(l, 22);
+	assert_false(p->changed);
+	listeners_disown(l, 20);
+	assert_true(p->changed);
+	assert_int_equal(p->owner_count, 1);
+	assert_int_equal(owner(l, 7, "::1", 22), 21);
+	listeners_disown(l, 21);
+	assert_int_equal(owner(l, 7, "::1", 22), 0);
+	listeners_free(l);
+}
+
 static bool alive(uint32_t pid)
 {
 	return pid != 10;
@@ -409,6 +479,8 @@ int main(void)
 		cmocka_unit_test(test_member_without_address),
 		cmocka_unit_test(test_scan),
 		cmocka_unit_test(test_socket_activation),
+		cmocka_unit_test(test_keepers),
+		cmocka_unit_test(test_owner_that_changes),
 		cmocka_unit_test(test_orphans),
 		cmocka_unit_test(test_peak_of_a_window),
 		cmocka_unit_test(test_anybody_at_a_port),
