@@ -7,6 +7,7 @@
 #include "event.h"
 
 #define PF_KTHREAD 0x00200000 /* include/linux/sched.h */
+#define SIGNAL_UNKILLABLE 0x40 /* include/linux/sched/signal.h: the first process of a pid namespace */
 
 /* 5.11 (3ca1032ab7ab "bpf: Add bpf_get_current_task_btf() helper"). */
 enum bpf_func_id___btf {
@@ -54,6 +55,15 @@ static __always_inline void store_caller(__u32 *pid, __u32 *uid, char *comm)
 	*pid = bpf_get_current_pid_tgid() >> 32;
 	*uid = (__u32)bpf_get_current_uid_gid();
 	store_name(comm);
+}
+
+/* What distinguishes a process from one that gets its number later, and an init from what it starts. */
+static __always_inline void store_origin(struct event_listener *e, struct task_struct *task)
+{
+	if (BPF_CORE_READ(task, flags) & PF_KTHREAD)
+		return;
+	e->start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
+	e->init = (BPF_CORE_READ(task, signal, flags) & SIGNAL_UNKILLABLE) != 0;
 }
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Which children have left SYN_RECV on this CPU: takeover.bpf.h asks right behind. */
+/* Children on their way through SYN_RECV: of which listener they are, and which have left it. */
 #ifndef TCPSHAKE_CHILD_BPF_H
 #define TCPSHAKE_CHILD_BPF_H
 
@@ -7,12 +7,18 @@
 
 #define CHILDREN_BITS 6
 
+struct child {
+	__u64 begun; /* the address of the one that entered SYN_RECV last */
+	__u64 listener; /* its listener's */
+	__u64 ended; /* the address of the one that left it last: takeover.bpf.h asks right behind */
+};
+
 /*
- * By a hash of their addresses: a softirq may end another handshake between the two programs of a task.
- * They run on one CPU, for what ends such a handshake runs with bottom halves disabled.
+ * By a hash of their addresses: a softirq may come between two programs of a task. A child enters and leaves
+ * SYN_RECV on one CPU, for the kernel does both with bottom halves disabled; but a child of Fast Open leaves later.
  */
 struct children {
-	__u64 socket[1 << CHILDREN_BITS];
+	struct child child[1 << CHILDREN_BITS];
 };
 
 struct {
@@ -22,30 +28,64 @@ struct {
 	__type(value, struct children);
 } children SEC(".maps") __weak;
 
-static __always_inline __u64 *child_mark(struct sock *sk)
+static __always_inline struct child *child_slot(struct sock *sk)
 {
 	__u32 zero = 0;
 	struct children *c = bpf_map_lookup_elem(&children, &zero);
 
-	return c ? &c->socket[address_hash((__u64)sk) >> (32 - CHILDREN_BITS)] : NULL;
+	return c ? &c->child[address_hash((__u64)sk) >> (32 - CHILDREN_BITS)] : NULL;
+}
+
+/*
+ * The listener that this child is a copy of. The kernel reports the child's SYN_RECV as soon as it has copied the
+ * listener (inet_csk_clone_lock()), before it empties the lists of the copy (tcp_create_openreq_child()). A
+ * listener's list of sent segments is empty: it points to itself, and so the copy points to it.
+ */
+static __always_inline __u64 copied_listener(struct sock *sk)
+{
+	struct tcp_sock *tp = (struct tcp_sock *)sk;
+
+	return (__u64)BPF_CORE_READ(tp, tsorted_sent_queue.next) -
+	       bpf_core_field_offset(struct tcp_sock, tsorted_sent_queue);
+}
+
+static __always_inline void child_begins(struct sock *sk)
+{
+	struct child *child = child_slot(sk);
+
+	if (!child || sk->sk_protocol != IPPROTO_TCP)
+		return;
+	child->begun = (__u64)sk;
+	child->listener = copied_listener(sk);
+}
+
+/* The address of its listener; 0 if it is not known. What is made at this address later is another child. */
+static __always_inline __u64 child_listener(struct sock *sk)
+{
+	struct child *child = child_slot(sk);
+
+	if (!child || child->begun != (__u64)sk)
+		return 0;
+	child->begun = 0;
+	return child->listener;
 }
 
 static __always_inline void child_ends(struct sock *sk)
 {
-	__u64 *mark = child_mark(sk);
+	struct child *child = child_slot(sk);
 
-	if (mark)
-		*mark = (__u64)sk;
+	if (child)
+		child->ended = (__u64)sk;
 }
 
 static __always_inline bool child_ended(struct sock *sk, bool forget)
 {
-	__u64 *mark = child_mark(sk);
+	struct child *child = child_slot(sk);
 
-	if (!mark || *mark != (__u64)sk)
+	if (!child || child->ended != (__u64)sk)
 		return false;
 	if (forget)
-		*mark = 0;
+		child->ended = 0;
 	return true;
 }
 

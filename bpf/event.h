@@ -103,6 +103,7 @@ struct event_handshake {
 		struct { /* ROLE_PASSIVE: the listener's queue before this child joined it */
 			__u32 accept_queue_len;
 			__u32 accept_queue_max;
+			__u64 socket; /* the listener's address; 0: not known */
 		} listener;
 	};
 };
@@ -212,13 +213,16 @@ struct event_reset {
 	__u16 remote_port;
 	__u32 client_isn; /* if has_isn */
 	__u32 reason; /* enum sk_rst_reason of the running kernel, or NO_REASON */
-	__u32 pid; /* who aborted it, or whose connect() it was; 0: not known */
-	__u32 uid;
-	char comm[COMM_LEN];
 	__u8 direction; /* enum reset_direction */
 	__u8 phase; /* enum reset_phase */
 	__u8 cause; /* enum reset_cause */
 	__u8 abort; /* enum reset_abort */
+	__u32 pid; /* who aborted it, or whose connect() it was; 0: not known */
+	__u32 uid;
+	union {
+		char comm[COMM_LEN];
+		__u64 listener; /* if pid is 0: the address of the listener that it came to; 0: of none */
+	};
 	__u8 has_isn;
 	__u8 pad[7];
 };
@@ -239,7 +243,10 @@ struct event_retransmit {
 	__u32 client_isn;
 	__u32 pid; /* SYN: of the connect() caller; 0: not seen */
 	__u32 uid;
-	char comm[COMM_LEN];
+	union {
+		char comm[COMM_LEN];
+		__u64 listener; /* SYN-ACK: the listener's address; 0: not known */
+	};
 	__u16 attempt; /* 1: the first retransmission */
 	__u8 segment; /* enum retransmit_segment */
 	__u8 acked; /* SYN-ACK: the final ACK had come, and was not taken */
@@ -271,8 +278,11 @@ struct event_listener {
 	__u32 pid; /* of the process that did it, or that holds the file */
 	__u32 uid;
 	char comm[COMM_LEN];
+	__u64 start_ns; /* when that process began, by CLOCK_BOOTTIME; 0: not known */
 	__u32 accept_len; /* of the accept queue */
 	__u32 drops; /* sk_drops */
+	__u8 init; /* the process is the first of its pid namespace */
+	__u8 pad[7];
 	struct listener_state state; /* at LISTENER_CLOSED: what the table held */
 };
 
@@ -326,6 +336,6 @@ struct event_overflow {
 _Static_assert(sizeof(struct event_overflow) == 80, "event_overflow");
 _Static_assert(sizeof(struct event_header) == 8, "event_header");
 _Static_assert(sizeof(struct event_handshake) == 120, "event_handshake");
-_Static_assert(sizeof(struct event_listener) == 184, "event_listener");
+_Static_assert(sizeof(struct event_listener) == 200, "event_listener");
 
 #endif

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Every listener of every namespace, and who holds it open. */
+#include "caller.bpf.h"
 #include "listener.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
@@ -44,6 +45,7 @@ int listener_files(struct bpf_iter__task_file *ctx)
 	leader = task->group_leader;
 	e.uid = BPF_CORE_READ(leader, cred, uid.val);
 	bpf_probe_read_kernel_str(e.comm, sizeof(e.comm), leader->comm);
+	store_origin(&e, task);
 	key.socket = e.socket;
 	if (!bpf_map_lookup_elem(&listeners, &key))
 		listener_watch(&e, BPF_CORE_READ(sk, __sk_common.skc_family));

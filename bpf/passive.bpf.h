@@ -10,6 +10,7 @@
 #ifndef TCPSHAKE_PASSIVE_BPF_H
 #define TCPSHAKE_PASSIVE_BPF_H
 
+#include "child.bpf.h"
 #include "counters.h"
 #include "listener.bpf.h"
 #include "maps.h"
@@ -162,6 +163,7 @@ static __always_inline void passive_end(struct sock *sk, struct tcp_sock *tp, in
 		e.flags |= HANDSHAKE_FASTOPEN;
 	e.listener.accept_queue_len = sk->sk_ack_backlog;
 	e.listener.accept_queue_max = sk->sk_max_ack_backlog;
+	e.listener.socket = child_listener(sk);
 	n = namespace_find(e.header.netns, true);
 	if (n && is_accepted(newstate))
 		count_alone(n->accepted);
@@ -205,6 +207,7 @@ static __always_inline void passive_reset(const struct event_reset *reset, struc
 		e.flags |= HANDSHAKE_ELSEWHERE;
 	e.listener.accept_queue_len = BPF_CORE_READ(sk, sk_ack_backlog);
 	e.listener.accept_queue_max = BPF_CORE_READ(sk, sk_max_ack_backlog);
+	e.listener.socket = (__u64)sk;
 	r = bpf_map_lookup_elem(&requests, &key);
 	if (r) {
 		e.latency_ns = e.end_ns - r->start_ns;

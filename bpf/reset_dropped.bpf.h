@@ -22,6 +22,7 @@ static __noinline int request_reset(struct sk_buff *skb, struct sock *sk)
 		return 0;
 	e.phase = PHASE_SYN_RECV;
 	e.cause = RESET_PEER;
+	e.listener = (__u64)sk;
 	e.mono_ns = bpf_ktime_get_ns();
 	e.header.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
 	n = namespace_counts(e.header.netns);

@@ -128,6 +128,8 @@ static __always_inline void answer_sent(struct sock *sk, struct sk_buff *skb, __
 	reset_answers(&e, sk, &p, state);
 	if (state == TCP_SYN_SENT)
 		attempt_stray(sk);
+	if (state == TCP_LISTEN)
+		e.listener = (__u64)sk;
 	if (state == TCP_LISTEN && aborts_on_overflow(sk, &p, reason)) {
 		e.cause = RESET_ABORT_ON_OVERFLOW;
 		e.phase = PHASE_SYN_RECV;

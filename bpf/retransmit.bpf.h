@@ -81,6 +81,8 @@ static __always_inline void synack_retransmitted(struct sock *sk, struct request
 	if (!within_limit(c, EVENT_RETRANSMIT, RETRANSMITS_PER_SECOND, true))
 		return;
 	e.segment = SEGMENT_SYN_ACK;
+	if (BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_LISTEN) /* else it is a child of Fast Open */
+		e.listener = (__u64)sk;
 	e.cgroup_id = socket_cgroup_id(sk);
 	store_addresses((struct sock *)req, e.local_addr, e.remote_addr);
 	e.local_port = req->__req_common.skc_num;

@@ -4,6 +4,7 @@
 #define TCPSHAKE_STATE_BPF_H
 
 #include "active.bpf.h"
+#include "caller.bpf.h"
 #include "child.bpf.h"
 #include "counters.h"
 #include "fin_wait.bpf.h"
@@ -20,6 +21,7 @@ static __noinline void listener_changed(struct sock *sk, enum listener_event eve
 	store_listener(&e, sk);
 	e.event = event;
 	store_caller(&e.pid, &e.uid, e.comm);
+	store_origin(&e, (struct task_struct *)bpf_get_current_task());
 	if (event == LISTENER_OPENED)
 		listener_watch(&e, sk->__sk_common.skc_family);
 	else
@@ -89,6 +91,8 @@ static __always_inline int state_changed(struct sock *sk, int oldstate, int news
 {
 	if (newstate == TCP_SYN_SENT || oldstate == TCP_SYN_SENT || oldstate == TCP_SYN_RECV)
 		handshake_changed(sk, oldstate, newstate, slots, cast);
+	else if (newstate == TCP_SYN_RECV && oldstate == TCP_LISTEN)
+		child_begins(sk);
 	else if (newstate == TCP_LISTEN && oldstate == TCP_CLOSE)
 		listener_changed(sk, LISTENER_OPENED);
 	else if (oldstate == TCP_LISTEN && newstate == TCP_CLOSE)

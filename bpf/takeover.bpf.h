@@ -57,6 +57,8 @@ static __always_inline int take_over(struct sock *sk, int oldstate, int newstate
 	if (oldstate == TCP_SYN_SENT || oldstate == TCP_SYN_RECV) {
 		if (!ended_already(sk, oldstate, place))
 			take_over_end(sk, oldstate, newstate, place);
+	} else if (newstate == TCP_SYN_RECV && oldstate == TCP_LISTEN) {
+		child_begins(sk); /* again, if the other one has been here */
 	} else if (tasks_preempted) { /* elsewhere the other one misses nothing that tasks do */
 		if (newstate == TCP_SYN_SENT && !begun_already(sk, place))
 			handshake_changed(sk, oldstate, newstate, true, false);

@@ -225,6 +225,10 @@ struct tcp_options_received {
 	__u16 snd_wscale : 4;
 };
 
+struct list_head {
+	struct list_head *next;
+};
+
 struct tcp_sock {
 	struct inet_connection_sock inet_conn;
 	__u32 segs_out;
@@ -238,6 +242,7 @@ struct tcp_sock {
 	__u64 bytes_acked;
 	__u64 bytes_received;
 	struct tcp_options_received rx_opt;
+	struct list_head tsorted_sent_queue;
 	__u8 syn_data : 1;
 	__u8 syn_data_acked : 1;
 	int linger2;
@@ -336,9 +341,15 @@ struct thread_info {
 	__u32 status;
 };
 
+struct signal_struct {
+	unsigned int flags;
+};
+
 struct task_struct {
 	struct thread_info thread_info;
 	unsigned int flags;
+	struct signal_struct *signal;
+	__u64 start_boottime;
 	struct files_struct *files;
 	struct css_set *cgroups;
 	int tgid;

@@ -129,6 +129,7 @@ static void synack_retransmit(struct correlate *c, struct track *t, const struct
 	t->request.timeouts = e->timeouts;
 	t->request.retries = e->retries;
 	t->request.last_ns = e->mono_ns;
+	t->request.listener = e->listener;
 	t->request.due_ns = e->mono_ns + timer_ns + timer_ns / 8 + NSEC_PER_SEC;
 	syns_note_foreign(&c->syns, e->header.netns, e->local_port, e->remote_addr, e->mono_ns);
 }
@@ -416,6 +417,7 @@ static void infer_end(const struct track *t, const struct correlate_inference *i
 		.remote_port = t->client.port,
 		.client_isn = t->client_isn,
 		.retransmits = t->request.attempt,
+		.listener.socket = t->request.listener,
 	};
 
 	memcpy(e.local_addr, t->server.addr, sizeof(e.local_addr));

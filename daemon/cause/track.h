@@ -57,6 +57,7 @@ struct track_server {
 
 /* The server's request, as its last retransmission showed it. */
 struct track_request {
+	uint64_t listener; /* the address of its listener; 0: not known */
 	uint64_t last_ns;
 	uint64_t due_ns; /* the SYN-ACK goes out again by then, or the request is gone; 0: no request */
 	uint16_t attempt; /* of the SYN-ACK */

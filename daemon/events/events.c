@@ -83,11 +83,14 @@ static void on_reset(void *ctx, const struct event_reset *e)
 {
 	struct events *events = ctx;
 	const struct filter_subject subject = subject_of_event(events->identity, e);
+	const struct listener_owner *owner = NULL;
 
+	if (!e->pid)
+		owner = looks_owner(&events->looks, arrival_of(e->listener, e->mono_ns, e));
 	note_abort(events, e);
 	record_reset(emit_begin(&events->emit, RECORD_RESET, e->mono_ns), e,
 		     source_reset_reason(events->source, e->reason),
-		     listeners_owner(events->listeners, e->header.netns, e->local_addr, e->local_port));
+		     owner);
 	put_only(events, &subject);
 }
 
@@ -103,7 +106,9 @@ static void on_retransmit(void *ctx, const struct event_retransmit *e)
 		return;
 	}
 	if (e->segment == SEGMENT_SYN_ACK)
-		p = listeners_at(events->listeners, e->header.netns, e->local_addr, e->local_port);
+		p = listeners_at(events->listeners, arrival_of(e->listener, e->mono_ns, e));
+	if (p)
+		looks_believe_owners(&events->looks, p, e->mono_ns);
 	record_retransmit(emit_begin(&events->emit, RECORD_RETRANSMIT, e->mono_ns), e, p);
 	put_only(events, &subject);
 }
@@ -116,6 +121,7 @@ static void on_listener_report(void *ctx, const struct listener *p, enum listene
 	struct events *events = ctx;
 	const struct filter_subject subject = subject_of_listener(events->identity, p);
 
+	looks_believe_owners(&events->looks, p, mono_ns);
 	record_listener(emit_begin(&events->emit, RECORD_LISTENER, mono_ns), p, change, events->identity);
 	emit_put(&events->emit, &subject);
 }
@@ -125,6 +131,8 @@ static void on_overflow_report(void *ctx, const struct overflow_report *r, uint6
 	struct events *events = ctx;
 	const struct filter_subject subject = subject_of_overflow(events->identity, r);
 
+	if (r->listener)
+		looks_believe_owners(&events->looks, r->listener, mono_ns);
 	record_overflow(emit_begin(&events->emit, RECORD_OVERFLOW, mono_ns), r);
 	emit_put(&events->emit, &subject);
 }

@@ -16,7 +16,7 @@ static void put(struct handshakes *h, const struct event_handshake *e, const str
 	const struct listener_owner *owner = NULL;
 
 	if (e->role == ROLE_PASSIVE) {
-		owner = listeners_owner(h->listeners, e->header.netns, e->local_addr, e->local_port);
+		owner = looks_owner(h->looks, arrival_of(e->listener.socket, e->end_ns, e));
 		h->looks->scan_wanted |= !owner;
 	}
 	record_handshake(emit_begin(h->emit, RECORD_HANDSHAKE, e->end_ns), e, h->identity, owner, verdict);
@@ -36,8 +36,8 @@ static void put_diagnosed(struct handshakes *h, const struct event_handshake *e,
 	evidence.inferred = inferred;
 	evidence.unreported = losses_unreported(h->losses, e->end_ns);
 	if (e->role == ROLE_PASSIVE) {
-		const struct listener *p = listeners_at(h->listeners, e->header.netns, e->local_addr,
-							e->local_port);
+		const struct listener *p = listeners_at(h->listeners,
+							arrival_of(e->listener.socket, e->end_ns, e));
 
 		evidence.deferred |= p && p->sample.deferred;
 	}
@@ -141,8 +141,7 @@ static void infer_one(void *ctx, const struct event_handshake *e)
 {
 	struct handshakes *h = ctx;
 	struct event_handshake event = *e;
-	const struct listener *p = listeners_at(h->listeners, e->header.netns, e->local_addr,
-						e->local_port);
+	const struct listener *p = listeners_at(h->listeners, arrival_of(e->listener.socket, e->end_ns, e));
 
 	event.cgroup_id = p ? p->cgroup_id : 0;
 	if (++h->inferred[e->outcome] % FLUSH_EVERY == 0)

@@ -7,9 +7,11 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "daemon/host/process.h"
 
 #define RESCAN_MIN_S 1
 #define RESCAN_MAX_S 64
+#define BELIEVED_NS NSEC_PER_SEC
 
 void looks_init(struct looks *l, uint64_t interval_ns)
 {
@@ -77,4 +79,58 @@ void looks_scan_if_needed(struct looks *l, uint64_t now_ns)
 	l->next_scan_ns = now_ns + l->scan_backoff_s * NSEC_PER_SEC;
 	if (l->scan_backoff_s < RESCAN_MAX_S)
 		l->scan_backoff_s *= 2;
+}
+
+/* It has another name than it had, if one can be compared: it has replaced itself (exec) or renamed itself. */
+static bool is_renamed(const struct listener_owner *owner, const struct process_state *now)
+{
+	return !strchr(now->comm, '\\') && strncmp(owner->comm, now->comm, COMM_LEN) != 0;
+}
+
+static bool is_same(struct looks *l, const struct listener_owner *owner)
+{
+	struct process_state now;
+
+	if (process_read(owner->pid, &now))
+		return true;
+	if ((uint32_t)(now.start_ns / PROCESS_TICK_NS) != owner->start)
+		return false;
+	if (is_renamed(owner, &now)) {
+		l->scan_wanted = true; /* what it holds is known at once, and who else does soon */
+		source_scan_listeners(l->source, owner->pid);
+	}
+	return true;
+}
+
+static bool believe(struct looks *l, const struct listener_owner *owner, uint64_t now_ns)
+{
+	struct belief *b = &l->beliefs[owner->pid % BELIEFS];
+	struct belief fresh = { owner->pid, owner->start, now_ns + BELIEVED_NS };
+
+	if (!owner->start || (b->pid == owner->pid && b->start == owner->start && now_ns < b->until_ns))
+		return true;
+	if (is_same(l, owner)) {
+		*b = fresh;
+		return true;
+	}
+	listeners_disown(l->listeners, fresh.pid);
+	l->scan_wanted = true;
+	return false;
+}
+
+const struct listener_owner *looks_owner(struct looks *l, const struct arrival *a)
+{
+	const struct listener_owner *owner;
+
+	do {
+		owner = listeners_owner(l->listeners, a);
+	} while (owner && !believe(l, owner, a->mono_ns));
+	l->scan_wanted |= owner && owner_is_manager(owner); /* it may have started the service since */
+	return owner;
+}
+
+void looks_believe_owners(struct looks *l, const struct listener *p, uint64_t now_ns)
+{
+	for (uint32_t i = 0; i < p->owner_count;)
+		i = believe(l, &p->owner[i], now_ns) ? i + 1 : 0; /* it leaves its place to another */
 }

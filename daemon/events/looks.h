@@ -9,6 +9,14 @@
 #include "daemon/queues/pace.h"
 #include "daemon/queues/queues.h"
 
+/* That a process is the one that it was, as it was last seen; by its number. */
+struct belief {
+	uint32_t pid, start;
+	uint64_t until_ns;
+};
+
+#define BELIEFS 64
+
 struct looks {
 	struct source *source;
 	struct queues *queues;
@@ -24,6 +32,7 @@ struct looks {
 	unsigned int scan_backoff_s;
 	void (*busy)(void *ctx); /* called when events came; may be NULL */
 	void *busy_ctx;
+	struct belief beliefs[BELIEFS];
 };
 
 /* `interval_ns`: from one look at the queues to the next. */
@@ -37,5 +46,13 @@ void looks_at_queues(struct looks *l, bool all);
 void looks_scan(struct looks *l);
 /* The same, if one may be missing. */
 void looks_scan_if_needed(struct looks *l, uint64_t now_ns);
+
+/*
+ * listeners_owner(), if its number is still that process's: asked of /proc once a second. If not, it owns nothing
+ * any more, and a scan finds who does. One that is gone is believed: what it did, it did.
+ */
+const struct listener_owner *looks_owner(struct looks *l, const struct arrival *arrival);
+/* Leave out those owners of a listener whose number is another process's at that time. */
+void looks_believe_owners(struct looks *l, const struct listener *listener, uint64_t now_ns);
 
 #endif

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "common/lines.h"
+#include "daemon/host/process.h"
 
 /* Where a namespace can be read. */
 struct place {
@@ -34,9 +35,11 @@ struct scan {
 struct process {
 	uint32_t pid;
 	int dir; /* /proc/PID: it stays this process's, also if another gets its number */
-	bool known; /* uid and comm are */
+	bool known; /* what follows is */
 	uint32_t uid;
 	char comm[COMM_LEN];
+	uint64_t start_ns;
+	bool init;
 };
 
 /* The array with room for one more, or NULL: it stays as it was. */
@@ -251,21 +254,7 @@ static struct holder *find(const struct scan *s, uint64_t inode)
 				       NULL;
 }
 
-static int read_text(int dir, const char *name, char *text, size_t size)
-{
-	int fd = openat(dir, name, O_RDONLY | O_CLOEXEC), err;
-	ssize_t len;
-
-	if (fd < 0)
-		return -errno;
-	len = read(fd, text, size - 1);
-	err = len < 0 ? -errno : 0;
-	close(fd);
-	text[len < 0 ? 0 : len] = '\0';
-	return err;
-}
-
-/* Its name and owner, once. */
+/* Its name, its owner and where it comes from, once. */
 static int identify(struct process *p)
 {
 	char text[1024];
@@ -274,7 +263,7 @@ static int identify(struct process *p)
 
 	if (p->known)
 		return 0;
-	err = read_text(p->dir, "comm", text, sizeof(text));
+	err = process_read_text(p->dir, "comm", text, sizeof(text));
 	if (err)
 		return err;
 	len = strlen(text);
@@ -282,9 +271,12 @@ static int identify(struct process *p)
 		len--;
 	len = len < sizeof(p->comm) ? len : sizeof(p->comm) - 1;
 	memcpy(p->comm, text, len);
-	err = read_text(p->dir, "status", text, sizeof(text));
+	err = process_read_text(p->dir, "status", text, sizeof(text));
 	if (!err && !holders_parse_uid(text, &p->uid))
 		err = -ESRCH;
+	p->init = !err && holders_parse_init(text);
+	if (!err)
+		err = process_read_start(p->dir, &p->start_ns);
 	p->known = !err;
 	return err;
 }
@@ -300,6 +292,8 @@ static int report(struct scan *s, struct process *p, struct holder *h)
 		return err;
 	h->pid = p->pid;
 	h->uid = p->uid;
+	h->start_ns = p->start_ns;
+	h->init = p->init;
 	memcpy(h->comm, p->comm, sizeof(h->comm));
 	s->fn(s->ctx, h);
 	return 0;

@@ -24,6 +24,8 @@ struct holder {
 	uint32_t pid; /* of the process, as this /proc numbers it; 0: no process holds it */
 	uint32_t uid; /* the process's real uid; with pid 0 the owner of the socket */
 	char comm[COMM_LEN]; /* the group leader's: any bytes but NUL, then NUL; "" with pid 0 */
+	uint64_t start_ns; /* when the process began, by CLOCK_BOOTTIME, in whole ticks; 0 with pid 0 */
+	bool init; /* it is the first process of its pid namespace */
 };
 
 /* What a scan covered. Without the capabilities most of it is unread. */
@@ -72,5 +74,8 @@ uint64_t holders_parse_link(const char *target, const char *kind);
 
 /* The real uid in the text of /proc/PID/status. */
 bool holders_parse_uid(const char *status, uint32_t *uid);
+
+/* Is it pid 1 of its own namespace, by the text of /proc/PID/status? */
+bool holders_parse_init(const char *status);
 
 #endif

@@ -129,3 +129,16 @@ bool holders_parse_uid(const char *status, uint32_t *uid)
 	*uid = value;
 	return true;
 }
+
+/* Its number in each namespace from that of /proc on, its own last. */
+bool holders_parse_init(const char *status)
+{
+	static const char key[] = "\nNSpid:\t";
+	const char *at = strstr(status, key), *end;
+
+	if (!at)
+		return false;
+	at += sizeof(key) - 1;
+	end = at + strcspn(at, "\n");
+	return end - at >= 1 && end[-1] == '1' && (end - at == 1 || end[-2] == '\t');
+}

@@ -63,6 +63,8 @@ static void on_holder(void *ctx, const struct holder *h)
 		.event = LISTENER_FOUND,
 		.pid = h->pid,
 		.uid = h->uid,
+		.start_ns = h->start_ns,
+		.init = h->init,
 		.accept_len = h->accept_len,
 	};
 

@@ -6,6 +6,7 @@
 
 #include "bpf/maps.h"
 #include "common/addr.h"
+#include "daemon/host/process.h"
 
 #define BUCKETS 4096
 #define ORPHANS_AT_ONCE 4096
@@ -144,6 +145,7 @@ static struct listener *listener_add(struct listeners *l, const struct event_lis
 	p->inode = e->inode;
 	p->cgroup_id = e->cgroup_id;
 	p->netns = e->header.netns;
+	p->opened_ns = e->event == LISTENER_OPENED ? e->mono_ns : 0;
 	p->port = e->local_port;
 	p->v6only = e->v6only;
 	memcpy(p->addr, e->local_addr, sizeof(p->addr));
@@ -155,31 +157,87 @@ static struct listener *listener_add(struct listeners *l, const struct event_lis
 	return p;
 }
 
-/* systemd keeps the sockets it activates services with: the service is who accepts. */
-static bool better_owner(const struct listener_owner *a, const struct listener_owner *b)
+static bool shares_name(const struct listener *p, const struct listener_owner *owner)
 {
-	if ((a->pid == 1) != (b->pid == 1))
-		return b->pid == 1;
-	return a->pid < b->pid;
+	for (uint32_t i = 0; i < p->owner_count; i++)
+		if (&p->owner[i] != owner && memcmp(p->owner[i].comm, owner->comm, COMM_LEN) == 0)
+			return true;
+	return false;
 }
 
+bool owner_is_manager(const struct listener_owner *owner)
+{
+	return owner->pid == 1 || memcmp(owner->comm, "systemd", sizeof("systemd")) == 0;
+}
+
+/*
+ * Does it keep the socket for whom it starts? A manager does; and so may the init of a container, unless its
+ * workers are the same program, as nginx's are.
+ */
+static bool is_keeper(const struct listener *p, const struct listener_owner *owner)
+{
+	return owner_is_manager(owner) || (owner->init && !shares_name(p, owner));
+}
+
+/* The main owner: the oldest, which started the others, but for one that keeps the socket for them. */
+static void choose_main(struct listener *p)
+{
+	uint32_t best = 0;
+
+	for (uint32_t i = 1; i < p->owner_count; i++) {
+		bool keeps = is_keeper(p, &p->owner[i]), best_keeps = is_keeper(p, &p->owner[best]);
+
+		if (keeps == best_keeps ? p->owner[i].pid < p->owner[best].pid : best_keeps)
+			best = i;
+	}
+	if (best) {
+		struct listener_owner owner = p->owner[best];
+
+		p->owner[best] = p->owner[0];
+		p->owner[0] = owner;
+	}
+}
+
+static struct listener_owner *owner_of(struct listener *p, uint32_t pid)
+{
+	for (uint32_t i = 0; i < p->owner_count; i++)
+		if (p->owner[i].pid == pid)
+			return &p->owner[i];
+	return NULL;
+}
+
+/* By another descriptor, or by a scan that finds it again: then its name may be new. */
 static void owner_add(struct listener *p, const struct event_listener *e)
 {
-	struct listener_owner owner = { .pid = e->pid, .uid = e->uid };
+	struct listener_owner *owner = owner_of(p, e->pid);
 
-	memcpy(owner.comm, e->comm, sizeof(owner.comm));
-	for (uint32_t i = 0; i < p->owner_count; i++)
-		if (p->owner[i].pid == owner.pid)
-			return; /* by another descriptor */
-	if (p->owner_count == LISTENER_OWNERS) {
+	if (!owner && p->owner_count == LISTENER_OWNERS) {
 		p->owners_more++;
 		return;
 	}
-	p->owner[p->owner_count++] = owner;
-	if (better_owner(&owner, &p->owner[0])) {
-		p->owner[p->owner_count - 1] = p->owner[0];
-		p->owner[0] = owner;
-	}
+	if (!owner)
+		owner = &p->owner[p->owner_count++];
+	*owner = (struct listener_owner){ .pid = e->pid, .uid = e->uid, .init = e->init,
+					  .start = (uint32_t)(e->start_ns / PROCESS_TICK_NS) };
+	memcpy(owner->comm, e->comm, sizeof(owner->comm));
+	choose_main(p);
+}
+
+static void disown(struct listener *p, uint32_t pid)
+{
+	struct listener_owner *owner = owner_of(p, pid);
+
+	if (!owner)
+		return;
+	*owner = p->owner[--p->owner_count];
+	choose_main(p);
+	p->changed = true;
+}
+
+void listeners_disown(struct listeners *l, uint32_t pid)
+{
+	for (size_t i = 0; i < l->count; i++)
+		disown(l->all[i], pid);
 }
 
 static void owners_clear(struct listener *p)
@@ -286,14 +344,35 @@ static int fit(const struct listener *p, const uint8_t *addr)
 	return addr_is_ipv4(addr) && !p->v6only ? 1 : 0;
 }
 
-const struct listener *listeners_at(const struct listeners *l, uint32_t netns, const uint8_t *addr,
-				    uint16_t port)
+static bool is_there(const struct listener *p, const struct arrival *a)
 {
-	const struct listener *best = NULL;
+	return p->netns == a->netns && p->opened_ns <= a->mono_ns;
+}
+
+static const struct listener *shown(const struct listeners *l, const struct arrival *a)
+{
+	const struct listener *p = a->socket ? listeners_find(l, a->socket) : NULL;
+
+	return p && is_there(p, a) ? p : NULL;
+}
+
+/* 0 also for one of which it is known that it is another than the event shows. */
+static int fit_of(const struct listener *p, const struct arrival *a)
+{
+	if (p->port != a->port || !is_there(p, a) || (a->socket && listener_has_address(p)))
+		return 0;
+	return fit(p, a->addr);
+}
+
+const struct listener *listeners_at(const struct listeners *l, const struct arrival *a)
+{
+	const struct listener *best = shown(l, a);
 	int best_fit = 0;
 
-	for (const struct listener *p = l->port[port_bucket(netns, port)]; p; p = p->next) {
-		int f = p->netns == netns && p->port == port ? fit(p, addr) : 0;
+	if (best)
+		return best;
+	for (const struct listener *p = l->port[port_bucket(a->netns, a->port)]; p; p = p->next) {
+		int f = fit_of(p, a);
 
 		if (!f || f < best_fit)
 			continue;
@@ -303,15 +382,22 @@ const struct listener *listeners_at(const struct listeners *l, uint32_t netns, c
 	return best;
 }
 
-const struct listener_owner *listeners_owner(const struct listeners *l, uint32_t netns,
-					     const uint8_t *addr, uint16_t port)
+static const struct listener_owner *main_owner(const struct listener *p)
 {
+	return p->owner_count ? &p->owner[0] : NULL;
+}
+
+const struct listener_owner *listeners_owner(const struct listeners *l, const struct arrival *a)
+{
+	const struct listener *known = shown(l, a);
 	const struct listener_owner *best = NULL;
 	int best_fit = 0;
 
-	for (const struct listener *p = l->port[port_bucket(netns, port)]; p; p = p->next) {
-		const struct listener_owner *owner = p->owner_count ? &p->owner[0] : NULL;
-		int f = p->netns == netns && p->port == port ? fit(p, addr) : 0;
+	if (known)
+		return main_owner(known);
+	for (const struct listener *p = l->port[port_bucket(a->netns, a->port)]; p; p = p->next) {
+		const struct listener_owner *owner = main_owner(p);
+		int f = fit_of(p, a);
 
 		if (!f || f < best_fit)
 			continue;

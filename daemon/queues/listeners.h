@@ -21,6 +21,8 @@ struct listener_owner {
 	uint32_t pid;
 	uint32_t uid;
 	char comm[COMM_LEN];
+	uint32_t start; /* when it began, in ticks of /proc, the low bits; 0: not known */
+	bool init; /* the first process of its pid namespace */
 };
 
 /* Handshakes that were refused, as far as they are in `overflow` records. */
@@ -36,6 +38,7 @@ struct listener {
 	struct listener *next_socket; /* of the same bucket of sockets */
 	uint64_t socket; /* the kernel's address of it: unique while it lives; its inode where /proc alone shows it */
 	uint64_t inode; /* as /proc shows it; 0: it has none */
+	uint64_t opened_ns; /* 0: it was there before */
 	uint32_t place; /* among all listeners */
 	uint32_t netns;
 	uint32_t quiet_drops, quiet_max; /* if `quiet`: of `sample` */
@@ -100,26 +103,46 @@ uint32_t listener_peak(const struct listener *listener);
 void listeners_scan_begin(struct listeners *l);
 void listeners_scan_end(struct listeners *l);
 
-/*
- * The listener that takes a connection to this address: the bound address first, then the
- * wildcards, as the kernel's lookup does. NULL if none is known, or if several share the port and
- * fit equally.
- */
-const struct listener *listeners_at(const struct listeners *l, uint32_t netns, const uint8_t *addr,
-				    uint16_t port);
+/* A connection, or a segment, that came to a listener. */
+struct arrival {
+	uint64_t socket; /* the listener's address, where the event shows it; else 0 */
+	uint64_t mono_ns; /* when: what opened later is another listener */
+	uint32_t netns;
+	uint16_t port;
+	const uint8_t *addr; /* to which it came */
+};
+
+#define arrival_of(listener_socket, when_ns, e)                                                    \
+	(&(struct arrival){ .socket = (listener_socket), .mono_ns = (when_ns),                     \
+			    .netns = (e)->header.netns, .port = (e)->local_port,                   \
+			    .addr = (e)->local_addr })
 
 /*
- * The owner of that listener. NULL if none is known, or if SO_REUSEPORT sockets of different
- * processes share the port and any of them may have taken the connection.
+ * The listener that took it: the one that the event shows, or, where it shows none, the bound address first,
+ * then the wildcards, as the kernel's lookup does. NULL if none is known, or if several share the port and
+ * fit equally (SO_REUSEPORT).
  */
-const struct listener_owner *listeners_owner(const struct listeners *l, uint32_t netns,
-					     const uint8_t *addr, uint16_t port);
+const struct listener *listeners_at(const struct listeners *l, const struct arrival *a);
+
+/*
+ * A service manager, which holds sockets for the services that it starts: the first process of the host, or systemd,
+ * also a user's.
+ */
+bool owner_is_manager(const struct listener_owner *owner);
+
+/*
+ * The owner of that listener. NULL if none is known, or if listeners of different processes share the port and
+ * any of them may have taken it.
+ */
+const struct listener_owner *listeners_owner(const struct listeners *l, const struct arrival *a);
 
 /*
  * Has any main owner's process gone, as `alive` says? Then a scan finds who holds the socket. Of many
  * listeners, each call asks about some 4,096, and goes on where the last one ended.
  */
 bool listeners_orphaned(struct listeners *l, bool (*alive)(uint32_t pid));
+/* Nobody with this number holds any listener: it is another process's now. */
+void listeners_disown(struct listeners *l, uint32_t pid);
 /* Does another listener share its namespace and port? */
 bool listeners_port_shared(const struct listeners *l, const struct listener *listener);
 

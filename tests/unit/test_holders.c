@@ -17,6 +17,7 @@
 
 #include <cmocka.h>
 
+#include "daemon/host/process.h"
 #include "tests/unit/holding.h"
 
 #define NOBODY 65534
@@ -71,7 +72,10 @@ static void add_process(const struct tree *t, int pid, const char *netns, const 
 	snprintf(text, sizeof(text), "%s\n", comm);
 	put(t, path, text);
 	snprintf(path, sizeof(path), "%d/status", pid);
-	snprintf(text, sizeof(text), "Name:\tx\nUid:\t%d\t0\t0\t0\n", uid);
+	snprintf(text, sizeof(text), "Name:\tx\nUid:\t%d\t0\t0\t0\nNSpid:\t%d\t1\n", uid, pid);
+	put(t, path, text);
+	snprintf(path, sizeof(path), "%d/stat", pid);
+	snprintf(text, sizeof(text), "%d (x) S 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 %d 0\n", pid, 1000 + pid);
 	put(t, path, text);
 	snprintf(path, sizeof(path), "%d/ns/net", pid);
 	if (*netns)
@@ -159,6 +163,12 @@ static void test_tree(void **state)
 	add_file(t, "9/fd/4", 71);
 	assert_int_equal(scan(t, 0), 0);
 	assert_int_equal(t->count, 5);
+	for (size_t i = 0; i < t->count; i++) {
+		const struct holder *h = &t->got[i];
+
+		assert_true(h->start_ns == (h->pid ? (1000 + h->pid) * PROCESS_TICK_NS : 0));
+		assert_int_equal(h->init, h->pid != 0);
+	}
 	/* Processes come as the directory has them, one's files as well: sorted here by pid and port. */
 	for (size_t i = 0; i < t->count; i++)
 		for (size_t j = i + 1; j < t->count; j++)

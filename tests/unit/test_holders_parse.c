@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "daemon/host/process.h"
 #include "tests/unit/holding.h"
 
 static enum holders_line parse(const char *line, uint16_t family, struct holder *h)
@@ -160,6 +161,40 @@ static void test_links(void **state)
 	assert_true(holders_parse_link("net:[4026531840]", "net") == 4026531840);
 }
 
+static void test_init(void **state)
+{
+	(void)state;
+	assert_true(holders_parse_init("Name:\tx\nNSpid:\t1\nNSpgid:\t7\n"));
+	assert_true(holders_parse_init("Name:\tx\nNSpid:\t700\t1\nNSpgid:\t7\n"));
+	assert_false(holders_parse_init("Name:\tx\nNSpid:\t1\t21\nNSpgid:\t1\n"));
+	assert_false(holders_parse_init("Name:\tx\nNSpid:\t21\n"));
+	assert_false(holders_parse_init("Name:\tx\nNSpid:\t"));
+	assert_false(holders_parse_init("Name:\tNSpid:\t1\nPid:\t1\n"));
+}
+
+static void test_stat(void **state)
+{
+	const char *rest = "S 1 2 3 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 4711 9 10\n";
+	struct process_state s = { .start_ns = 5 };
+	char text[256];
+
+	(void)state;
+	snprintf(text, sizeof(text), "77 (a (b) c) %s", rest);
+	assert_true(process_parse_stat(text, &s));
+	assert_string_equal(s.comm, "a (b) c");
+	assert_true(s.start_ns == 4711 * PROCESS_TICK_NS);
+	snprintf(text, sizeof(text), "77 (a name that is longer than it may be) %s", rest);
+	assert_true(process_parse_stat(text, &s));
+	assert_string_equal(s.comm, "a name that is ");
+	s.start_ns = 5;
+	assert_false(process_parse_stat("", &s));
+	assert_false(process_parse_stat("77 )(", &s));
+	assert_false(process_parse_stat("77 (a) S 1 2 3", &s));
+	text[strlen(text) - strlen(" 4711 9 10\n")] = '\0'; /* cut before the field */
+	assert_false(process_parse_stat(text, &s));
+	assert_true(s.start_ns == 5);
+}
+
 static void test_uid(void **state)
 {
 	uint32_t uid = 9;
@@ -183,6 +218,8 @@ int main(void)
 		cmocka_unit_test(test_altered),
 		cmocka_unit_test(test_no_listener),
 		cmocka_unit_test(test_links),
+		cmocka_unit_test(test_init),
+		cmocka_unit_test(test_stat),
 		cmocka_unit_test(test_uid),
 	};
 

@@ -50,15 +50,27 @@ static void look(struct listeners *l, uint64_t sock, uint16_t port, uint32_t len
 	listeners_sample(l, listeners_find(l, sock), &sample);
 }
 
-/* The owner's pid, 0 for none. */
-static uint32_t owner(struct listeners *l, uint32_t netns, const char *addr, uint16_t port)
+/* The pid of the owner of what took a connection at that time, from that listener if it is known; 0 for none. */
+static uint32_t owner_of(struct listeners *l, uint64_t sock, uint64_t mono_ns, uint32_t netns, const char *addr,
+			 uint16_t port)
 {
 	const struct listener_owner *o;
+	const struct listener *p;
 	uint8_t bytes[16];
+	struct arrival arrival = { .socket = sock, .mono_ns = mono_ns, .netns = netns, .port = port,
+				   .addr = bytes };
 
 	assert_int_equal(inet_pton(AF_INET6, addr, bytes), 1);
-	o = listeners_owner(l, netns, bytes, port);
+	o = listeners_owner(l, &arrival);
+	p = listeners_at(l, &arrival);
+	if (p && p->owner_count)
+		assert_ptr_equal(o, &p->owner[0]);
 	return o ? o->pid : 0;
+}
+
+static uint32_t owner(struct listeners *l, uint32_t netns, const char *addr, uint16_t port)
+{
+	return owner_of(l, 0, UINT64_MAX, netns, addr, port);
 }
 
 static void test_specificity(void **state)
@@ -161,6 +173,48 @@ static void test_reuseport(void **state)
 	listeners_free(l);
 }
 
+/* The event shows the member's socket, which decides; also of a port that is not the connection's (TPROXY). */
+static void test_member(void **state)
+{
+	struct event_listener late = event(LISTENER_OPENED, 8 << 20, "::", 80, 13);
+	struct listeners *l = listeners_new();
+
+	(void)state;
+	late.mono_ns = 100;
+	apply(l, event(LISTENER_OPENED, 1 << 20, "::", 80, 10));
+	apply(l, event(LISTENER_OPENED, 2 << 20, "::", 80, 11));
+	apply(l, event(LISTENER_OPENED, 3 << 20, "::", 8443, 12));
+	assert_int_equal(owner_of(l, 1 << 20, 50, 7, "::1", 80), 10);
+	assert_int_equal(owner_of(l, 2 << 20, 50, 7, "::1", 80), 11);
+	assert_int_equal(owner_of(l, 3 << 20, 50, 7, "::1", 80), 12);
+	assert_int_equal(owner_of(l, 0, 50, 7, "::1", 80), 0);
+	apply(l, event(LISTENER_CLOSED, 2 << 20, "::", 80, 11));
+	assert_int_equal(owner_of(l, 2 << 20, 50, 7, "::1", 80), 0); /* it was not the other one */
+	assert_int_equal(owner_of(l, 0, 50, 7, "::1", 80), 10);
+	apply(l, event(LISTENER_CLOSED, 1 << 20, "::", 80, 10));
+	apply(l, late);
+	assert_int_equal(owner_of(l, 8 << 20, 50, 7, "::1", 80), 0); /* a successor, in the same memory */
+	assert_int_equal(owner_of(l, 0, 50, 7, "::1", 80), 0);
+	assert_int_equal(owner_of(l, 8 << 20, 100, 7, "::1", 80), 13);
+	listeners_free(l);
+}
+
+/* Found in /proc, whose sockets have no address: the event's says nothing of them. */
+static void test_member_without_address(void **state)
+{
+	struct event_listener e = event(LISTENER_FOUND, 0, "::", 80, 10);
+	struct listeners *l = listeners_new();
+
+	(void)state;
+	e.inode = 4711;
+	apply(l, e);
+	assert_int_equal(owner_of(l, 1 << 20, 50, 7, "::1", 80), 10);
+	apply(l, event(LISTENER_OPENED, 2 << 20, "::", 80, 11));
+	assert_int_equal(owner_of(l, 1 << 20, 50, 7, "::1", 80), 10);
+	assert_int_equal(owner_of(l, 2 << 20, 50, 7, "::1", 80), 11);
+	listeners_free(l);
+}
+
 /* nginx: the process that called listen() is gone, the master and its workers hold the socket. */
 static void test_scan(void **state)
 {
@@ -191,6 +245,76 @@ static void test_socket_activation(void **state)
 	apply(l, event(LISTENER_FOUND, 1, "::", 22, 300));
 	listeners_scan_end(l);
 	assert_int_equal(owner(l, 7, "::1", 22), 300);
+	listeners_free(l);
+}
+
+static struct event_listener held_by(uint32_t pid, const char *comm, bool init)
+{
+	struct event_listener e = event(LISTENER_FOUND, 1, "::", 22, pid);
+
+	memset(e.comm, 0, sizeof(e.comm));
+	snprintf(e.comm, sizeof(e.comm), "%s", comm);
+	e.init = init;
+	return e;
+}
+
+/* So does a user's systemd. A container's init may; but not for workers of its own name, and what they start. */
+static void test_keepers(void **state)
+{
+	static const struct {
+		const char *comm[3]; /* of the processes 20, 21, 22 */
+		bool init; /* the first of them is */
+		uint32_t owner;
+	} cases[] = {
+		{ { "systemd", "web", "web" }, false, 21 },
+		{ { "systemd", "systemd", "web" }, false, 22 },
+		{ { "init", "web", "web" }, true, 21 },
+		{ { "nginx", "nginx", "cat" }, true, 20 },
+		{ { "nginx", "cat", "nginx" }, true, 20 },
+		{ { "web", "cat", "cat" }, false, 20 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		for (uint32_t first = 0; first < 3; first++) { /* in whatever order they are found */
+			struct listeners *l = listeners_new();
+
+			listeners_scan_begin(l);
+			for (uint32_t n = 0; n < 3; n++) {
+				uint32_t which = (first + n) % 3;
+
+				apply(l, held_by(20 + which, cases[i].comm[which], cases[i].init && !which));
+			}
+			listeners_scan_end(l);
+			assert_int_equal(owner(l, 7, "::1", 22), cases[i].owner);
+			listeners_free(l);
+		}
+	}
+}
+
+/* It has another name now (exec), or its number is another process's. */
+static void test_owner_that_changes(void **state)
+{
+	struct listeners *l = listeners_new();
+	struct listener *p;
+
+	(void)state;
+	apply(l, held_by(20, "systemd", false));
+	apply(l, held_by(21, "web", false));
+	p = listeners_find(l, 1);
+	apply(l, held_by(20, "service", false));
+	assert_int_equal(p->owner_count, 2);
+	assert_int_equal(p->owner[0].pid, 20);
+	assert_string_equal(p->owner[0].comm, "service");
+	p->changed = false;
+	listeners_disown(l, 22);
+	assert_false(p->changed);
+	listeners_disown(l, 20);
+	assert_true(p->changed);
+	assert_int_equal(p->owner_count, 1);
+	assert_int_equal(owner(l, 7, "::1", 22), 21);
+	listeners_disown(l, 21);
+	assert_int_equal(owner(l, 7, "::1", 22), 0);
 	listeners_free(l);
 }
 
@@ -351,8 +475,12 @@ int main(void)
 		cmocka_unit_test(test_bound_late),
 		cmocka_unit_test(test_looks),
 		cmocka_unit_test(test_reuseport),
+		cmocka_unit_test(test_member),
+		cmocka_unit_test(test_member_without_address),
 		cmocka_unit_test(test_scan),
 		cmocka_unit_test(test_socket_activation),
+		cmocka_unit_test(test_keepers),
+		cmocka_unit_test(test_owner_that_changes),
 		cmocka_unit_test(test_orphans),
 		cmocka_unit_test(test_peak_of_a_window),
 		cmocka_unit_test(test_anybody_at_a_port),
