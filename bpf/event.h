@@ -132,7 +132,8 @@ enum overflow_code {
 struct listener_state {
 	__u32 netns;
 	__u16 local_port; /* 0 until it is bound */
-	__u16 family; /* AF_INET, AF_INET6 */
+	__u8 family; /* AF_INET, AF_INET6 */
+	__u8 deferred; /* TCP_DEFER_ACCEPT, as it was at the last look */
 	__u64 ack_drops; /* final ACKs refused, reported one by one, of requests in the SYN queue */
 	__u64 cookie_drops; /* … and of SYN cookies */
 	__u64 ack_resets; /* of ack_drops, those answered with a RST */
@@ -140,7 +141,8 @@ struct listener_state {
 	__u64 since_ns; /* in this table */
 	__u64 syn_drops[CODES]; /* SYNs refused, reported one by one */
 	__u64 syn_failed; /* SYNs, and ACKs of cookies, dropped for what no full queue explains */
-	__u64 unnamed; /* ACKs to requests dropped without a reason: refused final ACKs, and others */
+	__u32 unnamed; /* ACKs to requests dropped without a reason: refused final ACKs, and others */
+	__u32 accept_peak; /* of the accept queue, since the last look */
 };
 
 /* How accept() is seen; ACCEPT_OFF: not at all. */

@@ -26,7 +26,7 @@ struct attempt {
 	__u16 fresh; /* takeover.bpf.h has not seen it yet; fills a cache line */
 };
 
-/* All listeners of one port of one namespace and family: a child has its listener's. */
+/* All listeners of one port of one namespace and family: a child has its listener's, if no more is known of it. */
 struct service_key {
 	__u32 netns;
 	__u16 local_port;
@@ -34,7 +34,7 @@ struct service_key {
 };
 
 struct service {
-	__u32 accept_peak; /* of the accept queue, since the last sample */
+	__u32 accept_peak; /* of an accept queue, since the last sample: by connections of which only the port is known */
 	__u32 deferred; /* TCP_DEFER_ACCEPT, as it was when the listener was last looked at */
 };
 
@@ -66,16 +66,18 @@ struct listener_sample {
 	__u32 drops; /* sk_drops */
 	__u32 accept_len;
 	__u32 accept_max;
-	__u32 accept_peak; /* since the last sample; of its service_key */
+	__u32 accept_peak; /* since the last sample */
+	__u32 port_peak; /* … of any listener of its service_key: by connections of which no more is known */
 	__u32 syn_len;
 	__u32 syn_young; /* of which the SYN-ACK was sent once */
 	__u8 gone;
 	__u8 syncookies; /* tcp_syncookies of the namespace */
 	__u8 deferred; /* TCP_DEFER_ACCEPT */
 	__u8 quiet; /* as the request said that it was: nothing else is filled in but `socket` */
+	__u8 pad[4];
 };
 
-_Static_assert(sizeof(struct listener_sample) == 144, "listener_sample");
+_Static_assert(sizeof(struct listener_sample) == 152, "listener_sample");
 
 /* How many listeners one run of the program looks at. */
 #define LOOK_BATCH 256

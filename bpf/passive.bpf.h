@@ -14,6 +14,7 @@
 #include "listener.bpf.h"
 #include "maps.h"
 #include "outcome.h"
+#include "parent.bpf.h"
 #include "retransmit.bpf.h"
 #include "socket.bpf.h"
 #include "stream.bpf.h"
@@ -134,6 +135,13 @@ static __always_inline bool is_accepted(int newstate)
 	return newstate == TCP_ESTABLISHED || newstate == TCP_FIN_WAIT1;
 }
 
+/* A frame of its own: its caller's is as large as the verifier of 6.1 takes. */
+static __noinline int child_accepted(__u64 child, const struct event_handshake *e, __u16 family)
+{
+	return listener_accepted(parent_take(child), service_of(e->header.netns, e->local_port, family),
+				 e->listener.accept_queue_len + 1);
+}
+
 static __always_inline void passive_end(struct sock *sk, struct tcp_sock *tp, int newstate)
 {
 	struct event_handshake e = {};
@@ -167,8 +175,7 @@ static __always_inline void passive_end(struct sock *sk, struct tcp_sock *tp, in
 	else if (n && e.error)
 		count_alone(n->failed);
 	if (newstate == TCP_ESTABLISHED) {
-		if (service_accepted(service_of(e.header.netns, e.local_port, sk->__sk_common.skc_family),
-				     e.listener.accept_queue_len + 1))
+		if (child_accepted((__u64)sk, &e, sk->__sk_common.skc_family))
 			e.flags |= HANDSHAKE_DEFERRED;
 		waiting_begin(sk, tp, e.end_ns);
 	}

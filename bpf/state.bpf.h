@@ -8,6 +8,7 @@
 #include "counters.h"
 #include "fin_wait.bpf.h"
 #include "listener.bpf.h"
+#include "parent.bpf.h"
 #include "passive.bpf.h"
 
 static __noinline void listener_changed(struct sock *sk, enum listener_event event)
@@ -54,6 +55,11 @@ static __noinline int begin_in_hash(struct sock *sk, struct tcp_sock *tp)
 	return 0;
 }
 
+static __noinline void begin_child(struct sock *sk)
+{
+	parent_keep(sk);
+}
+
 /* Into SYN_SENT, or out of SYN_SENT or SYN_RECV. */
 static __always_inline void handshake_changed(struct sock *sk, int oldstate, int newstate, bool slots,
 					      bool cast)
@@ -89,6 +95,8 @@ static __always_inline int state_changed(struct sock *sk, int oldstate, int news
 {
 	if (newstate == TCP_SYN_SENT || oldstate == TCP_SYN_SENT || oldstate == TCP_SYN_RECV)
 		handshake_changed(sk, oldstate, newstate, slots, cast);
+	else if (newstate == TCP_SYN_RECV)
+		begin_child(sk);
 	else if (newstate == TCP_LISTEN && oldstate == TCP_CLOSE)
 		listener_changed(sk, LISTENER_OPENED);
 	else if (oldstate == TCP_LISTEN && newstate == TCP_CLOSE)
