@@ -245,7 +245,7 @@ struct event_retransmit {
 	__u16 attempt; /* 1: the first retransmission */
 	__u8 segment; /* enum retransmit_segment */
 	__u8 acked; /* SYN-ACK: the final ACK had come, and was not taken */
-	__u8 deferred; /* SYN-ACK: the listener has TCP_DEFER_ACCEPT */
+	__u8 deferred; /* SYN-ACK: of how many time-outs the listener's TCP_DEFER_ACCEPT is; 0: it has none */
 	__u8 timeouts; /* SYN-ACK: how often its timer ran out */
 	__u8 retries; /* SYN-ACK: how often it may: TCP_SYNCNT or tcp_synack_retries */
 	__u8 pad;

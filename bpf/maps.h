@@ -47,6 +47,28 @@ struct request_key {
 	__u16 remote_port;
 };
 
+/*
+ * The last of the time-outs within which a SYN-ACK that went out after `timeouts` of them may be the last that is sent. With
+ * TCP_DEFER_ACCEPT, once the ACK has come, it goes out again only at the last but one of `deferred` (syn_ack_recalc()).
+ */
+static inline __u32 request_silent_until(__u32 timeouts, __u32 deferred)
+{
+	return deferred > timeouts + 2 ? deferred - 2 : timeouts;
+}
+
+/*
+ * How long a request is kept after its SYN-ACK went out again. The timer doubles from TCP_TIMEOUT_INIT up to TCP_RTO_MAX; a
+ * duplicate SYN does not move it. Twice that time: what is still here when the timer has run out did not complete,
+ * says the daemon (cause/correlate.c).
+ */
+static inline __u64 request_kept_ns(__u32 timeouts, __u32 deferred)
+{
+	__u32 last = request_silent_until(timeouts, deferred);
+	__u64 seconds = last < 6 ? 4ULL << last : 240;
+
+	return (seconds + 240 * (last - timeouts) + 4) * 1000000000ULL;
+}
+
 struct request {
 	__u64 start_ns; /* of the first SYN-ACK */
 	__u64 last_ns; /* of the last one retransmitted */

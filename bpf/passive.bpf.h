@@ -28,18 +28,6 @@ struct {
 	__type(value, struct request);
 } requests SEC(".maps") __weak;
 
-/*
- * The SYN-ACK timer doubles from TCP_TIMEOUT_INIT up to TCP_RTO_MAX; a duplicate SYN does not
- * move it. num_timeout is read before the kernel counts this one. Kept for twice that time: what is
- * still here when the timer has run out did not complete, says the daemon (cause/correlate.c).
- */
-static __always_inline __u64 request_expiry(struct request_sock *req, __u64 now)
-{
-	__u64 seconds = 4ULL << (BPF_CORE_READ_BITFIELD_PROBED(req, num_timeout) & 7);
-
-	return now + ((seconds < 240 ? seconds : 240) + 4) * 1000000000ULL;
-}
-
 /* True if its ACK has come and was not taken, and that is new. */
 static __always_inline bool passive_retransmitted(struct sock *sk, struct request_sock *req)
 {
@@ -57,7 +45,8 @@ static __always_inline bool passive_retransmitted(struct sock *sk, struct reques
 	key.netns = socket_netns(tp);
 	key.local_port = req->__req_common.skc_num;
 	key.remote_port = bpf_ntohs(req->__req_common.skc_dport);
-	r.expires_ns = request_expiry(req, r.last_ns);
+	r.expires_ns = r.last_ns + request_kept_ns(BPF_CORE_READ_BITFIELD_PROBED(req, num_timeout),
+						   tp->inet_conn.icsk_accept_queue.rskq_defer_accept);
 	r.start_ns = BPF_CORE_READ(treq, snt_synack) * 1000;
 	r.client_isn = BPF_CORE_READ(treq, rcv_isn);
 	r.retransmits = req->num_retrans + 1;

@@ -89,7 +89,7 @@ static __always_inline void synack_retransmitted(struct sock *sk, struct request
 	e.attempt = req->num_retrans + 1;
 	e.timeouts = BPF_CORE_READ_BITFIELD_PROBED(req, num_timeout);
 	e.acked = BPF_CORE_READ_BITFIELD_PROBED(ireq, acked);
-	e.deferred = BPF_CORE_READ(icsk, icsk_accept_queue.rskq_defer_accept) != 0;
+	e.deferred = BPF_CORE_READ(icsk, icsk_accept_queue.rskq_defer_accept);
 	e.retries = BPF_CORE_READ(icsk, icsk_syn_retries);
 	if (!e.retries)
 		e.retries = BPF_CORE_READ(sk, __sk_common.skc_net.net,

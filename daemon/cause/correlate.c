@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bpf/maps.h"
 #include "common/clock.h"
 #include "common/connection.h"
 #include "daemon/cause/syns.h"
@@ -106,9 +107,23 @@ static void server_began(struct track *t, uint64_t ns)
 		t->server.began_ns = ns;
 }
 
+/*
+ * How long no SYN-ACK of it may be sent while the request lives. The last one may have answered a SYN that came again,
+ * so that the timer of the time-out before was still to run out.
+ */
+static uint64_t silence_ns(const struct event_retransmit *e)
+{
+	uint32_t last = request_silent_until(e->timeouts, e->deferred);
+	uint64_t ns = e->deferred >= e->timeouts + 2 ? track_timer_ns(e->timeouts) / 2 : 0;
+
+	for (uint32_t i = e->timeouts; i <= last; i++)
+		ns += track_timer_ns(i);
+	return ns;
+}
+
 static void synack_retransmit(struct correlate *c, struct track *t, const struct event_retransmit *e)
 {
-	uint64_t timer_ns = track_timer_ns(e->timeouts);
+	uint64_t silent_ns = silence_ns(e);
 
 	if (t->client.done_ns == NS_UNKNOWN) /* before others take its place there */
 		tracks_client(&c->tracks, t->key, e->client_isn, &t->client.done_ns, &t->client.trip_ns);
@@ -129,7 +144,7 @@ static void synack_retransmit(struct correlate *c, struct track *t, const struct
 	t->request.timeouts = e->timeouts;
 	t->request.retries = e->retries;
 	t->request.last_ns = e->mono_ns;
-	t->request.due_ns = e->mono_ns + timer_ns + timer_ns / 8 + NSEC_PER_SEC;
+	t->request.due_ns = e->mono_ns + silent_ns + silent_ns / 8 + NSEC_PER_SEC;
 	syns_note_foreign(&c->syns, e->header.netns, e->local_port, e->remote_addr, e->mono_ns);
 }
 
