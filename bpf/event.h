@@ -248,7 +248,7 @@ struct event_retransmit {
 	__u8 deferred; /* SYN-ACK: of how many time-outs the listener's TCP_DEFER_ACCEPT is; 0: it has none */
 	__u8 timeouts; /* SYN-ACK: how often its timer ran out */
 	__u8 retries; /* SYN-ACK: how often it may: TCP_SYNCNT or tcp_synack_retries */
-	__u8 pad;
+	__u8 crowded; /* SYN-ACK: the kernel gives up sooner now, for old requests fill half of the SYN queue */
 };
 
 _Static_assert(sizeof(struct event_retransmit) == 104, "event_retransmit");

@@ -14,11 +14,21 @@
 #define HOLD_MAX_NS (1500 * 1000000ULL) /* for a far server's end */
 #define HELD_MAX 8192
 #define FORGET_ENDED_NS (5 * NSEC_PER_SEC)
+#define LOWEST_RETRIES 2 /* to which reqsk_timer_handler() lowers them */
 
 struct held {
 	struct event_handshake event;
 	uint64_t until_ns;
 };
+
+/* When a port's SYN queue was last seen to be so full that requests end early (event_retransmit: crowded). */
+struct crowd {
+	uint64_t seen_ns;
+	uint32_t netns;
+	uint16_t port;
+};
+
+#define CROWDS 256 /* by a hash; the newest stays */
 
 struct correlate {
 	struct tracks tracks;
@@ -28,6 +38,7 @@ struct correlate {
 	void *memory; /* of this struct, before it was aligned */
 	struct held *held;
 	size_t held_count, held_room;
+	struct crowd crowds[CROWDS];
 	bool one_sided;
 	uint64_t incomplete_ns; /* events may be missing until then */
 };
@@ -78,6 +89,11 @@ static struct track *get(struct correlate *c, uint64_t key, uint32_t client_isn,
 	if (!t)
 		correlate_incomplete(c, now_ns);
 	return t;
+}
+
+static struct crowd *crowd_at(struct correlate *c, uint32_t netns, uint16_t port)
+{
+	return &c->crowds[(netns * 2654435761U + port) % CROWDS];
 }
 
 /* ---- what happens ---- */
@@ -143,6 +159,7 @@ static void synack_retransmit(struct correlate *c, struct track *t, const struct
 	t->request.attempt = e->attempt;
 	t->request.timeouts = e->timeouts;
 	t->request.retries = e->retries;
+	t->request.crowded = e->crowded;
 	t->request.last_ns = e->mono_ns;
 	t->request.due_ns = e->mono_ns + silent_ns + silent_ns / 8 + NSEC_PER_SEC;
 	syns_note_foreign(&c->syns, e->header.netns, e->local_port, e->remote_addr, e->mono_ns);
@@ -152,6 +169,9 @@ void correlate_retransmit(struct correlate *c, const struct event_retransmit *e)
 {
 	struct track *t = get(c, ends_key(e), e->client_isn, e->mono_ns);
 
+	if (e->segment == SEGMENT_SYN_ACK && e->crowded)
+		*crowd_at(c, e->header.netns, e->local_port) =
+			(struct crowd){ e->mono_ns, e->header.netns, e->local_port };
 	if (t && e->segment == SEGMENT_SYN)
 		syn_retransmit(c, t, e);
 	else if (t)
@@ -418,9 +438,22 @@ void correlate_release(struct correlate *c, uint64_t now_ns, correlate_fn fn, vo
 
 /* ---- requests that nobody saw end ---- */
 
-static void infer_end(const struct track *t, const struct correlate_inference *infer)
+/*
+ * Has a crowded SYN queue ended it early, maybe? It was as its last SYN-ACK went out, or since then, as another
+ * request shows.
+ */
+static bool maybe_pruned(struct correlate *c, const struct track *t)
 {
-	bool exhausted = t->request.timeouts + 1U >= t->request.retries;
+	const struct crowd *crowd = crowd_at(c, t->server.netns, t->server.port);
+	bool since = crowd->netns == t->server.netns && crowd->port == t->server.port &&
+		     crowd->seen_ns >= t->request.last_ns;
+
+	return (t->request.crowded || since) && t->request.timeouts + 1U >= LOWEST_RETRIES;
+}
+
+static void infer_end(struct correlate *c, const struct track *t, const struct correlate_inference *infer)
+{
+	bool exhausted = t->request.timeouts + 1U >= t->request.retries || maybe_pruned(c, t);
 	struct event_handshake e = {
 		.header = { .kind = EVENT_HANDSHAKE, .len = sizeof(e), .netns = t->server.netns },
 		.role = ROLE_PASSIVE,
@@ -450,7 +483,7 @@ void correlate_expire(struct correlate *c, uint64_t now_ns, const struct correla
 		bool goes_on = t->client.syns.count && !t->client.ended;
 
 		if (t->request.due_ns && t->request.due_ns < now_ns) {
-			infer_end(t, infer);
+			infer_end(c, t, infer);
 			t->request.due_ns = 0;
 			t->touched_ns = now_ns;
 		}

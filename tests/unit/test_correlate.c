@@ -292,6 +292,39 @@ static void went_away_early(void **state)
 	assert_false(ask(&inferred, 4300).exhausted);
 }
 
+/* With a SYN queue over half full the kernel gives up after two time-outs: no client's doing. */
+static void pruned(void **state)
+{
+	struct event_retransmit e = synack(one, 2, 3000), other = synack(far, 1, 6000);
+
+	(void)state;
+	still_there = true;
+	e.retries = other.retries = 5;
+	e.crowded = 1;
+	correlate_retransmit(c, &e);
+	assert_int_equal(expire(9000, false), 1);
+	assert_int_equal(inferred.outcome, OUTCOME_TIMEOUT);
+	assert_false(ask(&inferred, 9000).exhausted); /* not proven */
+
+	e = synack(two, 2, 3000); /* the queue filled later, as another request shows */
+	e.retries = 5;
+	other.crowded = 1;
+	correlate_retransmit(c, &e);
+	correlate_retransmit(c, &other);
+	assert_int_equal(expire(9000, false), 1);
+	assert_int_equal(inferred.outcome, OUTCOME_TIMEOUT);
+
+	assert_int_equal(expire(10000, false), 1); /* that one: it had no two time-outs */
+	assert_int_equal(inferred.outcome, OUTCOME_RESET);
+
+	e = synack(three, 1, 13000); /* one time-out is never enough */
+	e.retries = 5;
+	e.crowded = 1;
+	correlate_retransmit(c, &e);
+	assert_int_equal(expire(17000, false), 1);
+	assert_int_equal(inferred.outcome, OUTCOME_RESET);
+}
+
 /* TCP_DEFER_ACCEPT: its ACK may have come, and no SYN-ACK goes out before the last but one of those time-outs. */
 static void waits_for_data(void **state)
 {
@@ -390,6 +423,7 @@ int main(void)
 		with(room_for_so_many),
 		with(ran_out),
 		with(went_away_early),
+		with(pruned),
 		with(waits_for_data),
 		with(kept_long_enough),
 		with(ended_after_all),
