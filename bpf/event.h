@@ -133,7 +133,8 @@ enum overflow_code {
 struct listener_state {
 	__u32 netns;
 	__u16 local_port; /* 0 until it is bound */
-	__u16 family; /* AF_INET, AF_INET6 */
+	__u8 family; /* AF_INET, AF_INET6 */
+	__u8 deferred; /* TCP_DEFER_ACCEPT, as it was at the last look */
 	__u64 ack_drops; /* final ACKs refused, reported one by one, of requests in the SYN queue */
 	__u64 cookie_drops; /* … and of SYN cookies */
 	__u64 ack_resets; /* of ack_drops, those answered with a RST */
@@ -141,7 +142,8 @@ struct listener_state {
 	__u64 since_ns; /* in this table */
 	__u64 syn_drops[CODES]; /* SYNs refused, reported one by one */
 	__u64 syn_failed; /* SYNs, and ACKs of cookies, dropped for what no full queue explains */
-	__u64 unnamed; /* ACKs to requests dropped without a reason: refused final ACKs, and others */
+	__u32 unnamed; /* ACKs to requests dropped without a reason: refused final ACKs, and others */
+	__u32 accept_peak; /* of the accept queue, since the last look */
 };
 
 /* How accept() is seen; ACCEPT_OFF: not at all. */
@@ -250,10 +252,10 @@ struct event_retransmit {
 	__u16 attempt; /* 1: the first retransmission */
 	__u8 segment; /* enum retransmit_segment */
 	__u8 acked; /* SYN-ACK: the final ACK had come, and was not taken */
-	__u8 deferred; /* SYN-ACK: the listener has TCP_DEFER_ACCEPT */
+	__u8 deferred; /* SYN-ACK: of how many time-outs the listener's TCP_DEFER_ACCEPT is; 0: it has none */
 	__u8 timeouts; /* SYN-ACK: how often its timer ran out */
 	__u8 retries; /* SYN-ACK: how often it may: TCP_SYNCNT or tcp_synack_retries */
-	__u8 pad;
+	__u8 crowded; /* SYN-ACK: the kernel gives up sooner now, for old requests fill half of the SYN queue */
 };
 
 _Static_assert(sizeof(struct event_retransmit) == 104, "event_retransmit");

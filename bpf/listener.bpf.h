@@ -74,12 +74,12 @@ static __always_inline bool is_deferred(struct sock *sk)
 	return BPF_CORE_READ((struct inet_connection_sock *)sk, icsk_accept_queue.rskq_defer_accept);
 }
 
-static __always_inline void service_watch(struct sock *sk, __u32 netns, __u16 local_port, __u16 family)
+static __always_inline void service_watch(const struct listener_state *state)
 {
-	struct service_key key = service_of(netns, local_port, family);
-	struct service fresh = { .deferred = is_deferred(sk) };
+	struct service_key key = service_of(state->netns, state->local_port, state->family);
+	struct service fresh = { .deferred = state->deferred };
 
-	if (local_port)
+	if (state->local_port)
 		bpf_map_update_elem(&services, &key, &fresh, BPF_NOEXIST);
 }
 
@@ -96,9 +96,10 @@ static __always_inline void listener_watch(struct event_listener *e, __u16 famil
 
 	state->netns = e->header.netns;
 	state->local_port = e->local_port;
-	state->family = family;
+	state->family = (__u8)family;
 	state->since_ns = e->event == LISTENER_FOUND ? 0 : e->mono_ns; /* it listens already */
-	service_watch(sk, state->netns, state->local_port, family);
+	state->deferred = is_deferred(sk) != 0;
+	service_watch(state);
 	embryonic_open(BPF_CORE_READ(sk, __sk_common.skc_net.net), state->netns);
 	if (bpf_map_update_elem(&listeners, &key, state, BPF_ANY)) {
 		c = this_cpu_counters();
@@ -117,8 +118,7 @@ static __always_inline void listener_forget(struct event_listener *e)
 	bpf_map_delete_elem(&listeners, &key);
 }
 
-/* A frame of its own: its caller's is as large as the verifier of 6.1 takes. */
-static __noinline int mark_accepted(__u32 netns, __u16 local_port)
+static __always_inline void mark_accepted(__u32 netns, __u16 local_port)
 {
 	const struct settings *now = settings_now();
 	struct accepted_ports *ports;
@@ -127,20 +127,38 @@ static __noinline int mark_accepted(__u32 netns, __u16 local_port)
 	ports = bpf_map_lookup_elem(&accepted_ports, &zero);
 	if (ports && now)
 		ports->look[accepted_slot(netns, local_port)] = now->look;
-	return 0;
 }
 
-/* A child is ESTABLISHED: its arrival made the accept queue that deep. True if its listener has TCP_DEFER_ACCEPT. */
+/* The same where the listener is not known: whose queue it was is for the daemon to say, which knows all of the port. */
 static __always_inline bool service_accepted(struct service_key key, __u32 depth)
 {
 	struct service *s = bpf_map_lookup_elem(&services, &key);
 
-	mark_accepted(key.netns, key.local_port);
 	if (!s)
 		return false;
 	if (s->accept_peak < depth)
 		s->accept_peak = depth;
 	return s->deferred;
+}
+
+/*
+ * A child of this listener (0: not known) is ESTABLISHED: its arrival made the accept queue that deep.
+ * True if the listener has TCP_DEFER_ACCEPT.
+ */
+static __always_inline bool listener_accepted(__u64 socket, struct service_key key, __u32 depth)
+{
+	struct listener_key listener = { socket };
+	struct listener_state *state;
+
+	mark_accepted(key.netns, key.local_port);
+	if (!socket)
+		return service_accepted(key, depth);
+	state = bpf_map_lookup_elem(&listeners, &listener);
+	if (!state)
+		return false;
+	if (state->accept_peak < depth)
+		state->accept_peak = depth;
+	return state->deferred;
 }
 
 #endif

@@ -46,19 +46,22 @@ static __always_inline __u64 oldest_waiting(struct inet_connection_sock *icsk)
 	return (synack_us + (BPF_CORE_READ(child, srtt_us) >> 3)) * 1000;
 }
 
-/* What the port keeps between two looks. */
-static __always_inline void look_at_service(struct listener_sample *sample)
+/* What the listener and its port keep between two looks. */
+static __always_inline void look_at_kept(struct listener_sample *sample, struct listener_state *state)
 {
-	struct service_key key = service_of(sample->state.netns, sample->state.local_port,
-					    sample->state.family);
+	struct service_key key = service_of(state->netns, state->local_port, state->family);
 	struct service *s = bpf_map_lookup_elem(&services, &key);
 
 	sample->accept_peak = sample->accept_len;
+	if (state->accept_peak > sample->accept_len)
+		sample->accept_peak = state->accept_peak;
+	state->accept_peak = sample->accept_len;
+	state->deferred = sample->deferred;
+	sample->port_peak = 0;
 	if (!s)
 		return;
-	if (s->accept_peak > sample->accept_len)
-		sample->accept_peak = s->accept_peak;
-	s->accept_peak = sample->accept_len;
+	sample->port_peak = s->accept_peak;
+	s->accept_peak = 0;
 	s->deferred = sample->deferred;
 }
 
@@ -69,7 +72,8 @@ static __always_inline bool is_listener(struct sock *sk, const struct listener_s
 	       BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum) == state->netns;
 }
 
-static __always_inline void look_at_queues(struct listener_sample *sample, struct sock *sk)
+static __always_inline void look_at_queues(struct listener_sample *sample, struct listener_state *state,
+					    struct sock *sk)
 {
 	struct inet_connection_sock *icsk = (struct inet_connection_sock *)sk;
 	struct net *net = BPF_CORE_READ(sk, __sk_common.skc_net.net);
@@ -83,7 +87,7 @@ static __always_inline void look_at_queues(struct listener_sample *sample, struc
 	sample->oldest_ns = oldest_waiting(icsk);
 	sample->syncookies = BPF_CORE_READ(net, ipv4.sysctl_tcp_syncookies);
 	sample->max_syn_backlog = BPF_CORE_READ(net, ipv4.sysctl_max_syn_backlog);
-	look_at_service(sample);
+	look_at_kept(sample, state);
 }
 
 /* Was a connection accepted at this port since the look before? */
@@ -142,13 +146,13 @@ __noinline int look_at(__u32 index)
 	local_port = bpf_ntohs(BPF_CORE_READ((struct inet_sock *)sk, inet_sport));
 	if (!state->local_port && local_port) { /* listen() without bind(): bound by now */
 		state->local_port = local_port;
-		service_watch(sk, state->netns, local_port, state->family);
+		service_watch(state);
 	}
 	sample->mono_ns = bpf_ktime_get_ns();
 	sample->state = *state;
 	sample->gone = !is_listener(sk, state, local_port);
 	if (!sample->gone)
-		look_at_queues(sample, sk);
+		look_at_queues(sample, state, sk);
 	else if (sample->mono_ns < state->since_ns + 1000000)
 		return 0; /* LISTEN may not be stored yet: its tracepoint fires before */
 	sample->socket = key.socket;

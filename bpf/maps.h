@@ -32,7 +32,7 @@ struct attempt {
 	__u16 fresh; /* takeover.bpf.h has not seen it yet; fills a cache line */
 };
 
-/* All listeners of one port of one namespace and family: a child has its listener's. */
+/* All listeners of one port of one namespace and family: a child has its listener's, if no more is known of it. */
 struct service_key {
 	__u32 netns;
 	__u16 local_port;
@@ -40,7 +40,7 @@ struct service_key {
 };
 
 struct service {
-	__u32 accept_peak; /* of the accept queue, since the last sample */
+	__u32 accept_peak; /* of an accept queue, since the last sample: by connections of which only the port is known */
 	__u32 deferred; /* TCP_DEFER_ACCEPT, as it was when the listener was last looked at */
 };
 
@@ -52,6 +52,28 @@ struct request_key {
 	__u16 local_port;
 	__u16 remote_port;
 };
+
+/*
+ * The last of the time-outs within which a SYN-ACK that went out after `timeouts` of them may be the last that is sent. With
+ * TCP_DEFER_ACCEPT, once the ACK has come, it goes out again only at the last but one of `deferred` (syn_ack_recalc()).
+ */
+static inline __u32 request_silent_until(__u32 timeouts, __u32 deferred)
+{
+	return deferred > timeouts + 2 ? deferred - 2 : timeouts;
+}
+
+/*
+ * How long a request is kept after its SYN-ACK went out again. The timer doubles from TCP_TIMEOUT_INIT up to TCP_RTO_MAX; a
+ * duplicate SYN does not move it. Twice that time: what is still here when the timer has run out did not complete,
+ * says the daemon (cause/correlate.c).
+ */
+static inline __u64 request_kept_ns(__u32 timeouts, __u32 deferred)
+{
+	__u32 last = request_silent_until(timeouts, deferred);
+	__u64 seconds = last < 6 ? 4ULL << last : 240;
+
+	return (seconds + 240 * (last - timeouts) + 4) * 1000000000ULL;
+}
 
 struct request {
 	__u64 start_ns; /* of the first SYN-ACK */
@@ -72,16 +94,18 @@ struct listener_sample {
 	__u32 drops; /* sk_drops */
 	__u32 accept_len;
 	__u32 accept_max;
-	__u32 accept_peak; /* since the last sample; of its service_key */
+	__u32 accept_peak; /* since the last sample */
+	__u32 port_peak; /* … of any listener of its service_key: by connections of which no more is known */
 	__u32 syn_len;
 	__u32 syn_young; /* of which the SYN-ACK was sent once */
 	__u8 gone;
 	__u8 syncookies; /* tcp_syncookies of the namespace */
 	__u8 deferred; /* TCP_DEFER_ACCEPT */
 	__u8 quiet; /* as the request said that it was: nothing else is filled in but `socket` */
+	__u8 pad[4];
 };
 
-_Static_assert(sizeof(struct listener_sample) == 144, "listener_sample");
+_Static_assert(sizeof(struct listener_sample) == 152, "listener_sample");
 
 /* How many listeners one run of the program looks at. */
 #define LOOK_BATCH 256

@@ -29,18 +29,6 @@ struct {
 	__type(value, struct request);
 } requests SEC(".maps") __weak;
 
-/*
- * The SYN-ACK timer doubles from TCP_TIMEOUT_INIT up to TCP_RTO_MAX; a duplicate SYN does not
- * move it. num_timeout is read before the kernel counts this one. Kept for twice that time: what is
- * still here when the timer has run out did not complete, says the daemon (cause/correlate.c).
- */
-static __always_inline __u64 request_expiry(struct request_sock *req, __u64 now)
-{
-	__u64 seconds = 4ULL << (BPF_CORE_READ_BITFIELD_PROBED(req, num_timeout) & 7);
-
-	return now + ((seconds < 240 ? seconds : 240) + 4) * 1000000000ULL;
-}
-
 /* True if its ACK has come and was not taken, and that is new. */
 static __always_inline bool passive_retransmitted(struct sock *sk, struct request_sock *req)
 {
@@ -58,7 +46,8 @@ static __always_inline bool passive_retransmitted(struct sock *sk, struct reques
 	key.netns = socket_netns(tp);
 	key.local_port = req->__req_common.skc_num;
 	key.remote_port = bpf_ntohs(req->__req_common.skc_dport);
-	r.expires_ns = request_expiry(req, r.last_ns);
+	r.expires_ns = r.last_ns + request_kept_ns(BPF_CORE_READ_BITFIELD_PROBED(req, num_timeout),
+						   tp->inet_conn.icsk_accept_queue.rskq_defer_accept);
 	r.start_ns = BPF_CORE_READ(treq, snt_synack) * 1000;
 	r.client_isn = BPF_CORE_READ(treq, rcv_isn);
 	r.retransmits = req->num_retrans + 1;
@@ -136,6 +125,13 @@ static __always_inline bool is_accepted(int newstate)
 	return newstate == TCP_ESTABLISHED || newstate == TCP_FIN_WAIT1;
 }
 
+/* A frame of its own: its caller's is as large as the verifier of 6.1 takes. */
+static __noinline int child_accepted(const struct event_handshake *e, __u16 family)
+{
+	return listener_accepted(e->listener.socket, service_of(e->header.netns, e->local_port, family),
+				 e->listener.accept_queue_len + 1);
+}
+
 static __always_inline void passive_end(struct sock *sk, struct tcp_sock *tp, int newstate)
 {
 	struct event_handshake e = {};
@@ -170,8 +166,7 @@ static __always_inline void passive_end(struct sock *sk, struct tcp_sock *tp, in
 	else if (n && e.error)
 		count_alone(n->failed);
 	if (newstate == TCP_ESTABLISHED) {
-		if (service_accepted(service_of(e.header.netns, e.local_port, sk->__sk_common.skc_family),
-				     e.listener.accept_queue_len + 1))
+		if (child_accepted(&e, sk->__sk_common.skc_family))
 			e.flags |= HANDSHAKE_DEFERRED;
 		waiting_begin(sk, tp, e.end_ns);
 	}

@@ -59,6 +59,17 @@ static __always_inline void syn_retransmitted(struct sock *sk, int error)
 	emit_retransmit(c, &e);
 }
 
+/* reqsk_timer_handler(): with a SYN queue over half full of old requests, as few as two time-outs end one. */
+static __always_inline bool retries_lowered(struct sock *sk, __u32 retries)
+{
+	struct inet_connection_sock *icsk = (struct inet_connection_sock *)sk;
+	__u32 len = BPF_CORE_READ(icsk, icsk_accept_queue.qlen.counter);
+	__u32 most = BPF_CORE_READ(sk, sk_max_ack_backlog);
+
+	return retries > 2 && 2 * len > (most > 8 ? most : 8) &&
+	       len >= 2 * (__u32)BPF_CORE_READ(icsk, icsk_accept_queue.young.counter);
+}
+
 /* The counts of a request are read before the kernel counts this one. */
 static __always_inline void synack_retransmitted(struct sock *sk, struct request_sock *req,
 						 __u32 netns, __u64 now, __u64 start_ns)
@@ -91,11 +102,12 @@ static __always_inline void synack_retransmitted(struct sock *sk, struct request
 	e.attempt = req->num_retrans + 1;
 	e.timeouts = BPF_CORE_READ_BITFIELD_PROBED(req, num_timeout);
 	e.acked = BPF_CORE_READ_BITFIELD_PROBED(ireq, acked);
-	e.deferred = BPF_CORE_READ(icsk, icsk_accept_queue.rskq_defer_accept) != 0;
+	e.deferred = BPF_CORE_READ(icsk, icsk_accept_queue.rskq_defer_accept);
 	e.retries = BPF_CORE_READ(icsk, icsk_syn_retries);
 	if (!e.retries)
 		e.retries = BPF_CORE_READ(sk, __sk_common.skc_net.net,
 					  ipv4.sysctl_tcp_synack_retries);
+	e.crowded = retries_lowered(sk, e.retries);
 	emit_retransmit(c, &e);
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bpf/maps.h"
 #include "common/clock.h"
 #include "common/connection.h"
 #include "daemon/cause/syns.h"
@@ -13,11 +14,21 @@
 #define HOLD_MAX_NS (1500 * 1000000ULL) /* for a far server's end */
 #define HELD_MAX 8192
 #define FORGET_ENDED_NS (5 * NSEC_PER_SEC)
+#define LOWEST_RETRIES 2 /* to which reqsk_timer_handler() lowers them */
 
 struct held {
 	struct event_handshake event;
 	uint64_t until_ns;
 };
+
+/* When a port's SYN queue was last seen to be so full that requests end early (event_retransmit: crowded). */
+struct crowd {
+	uint64_t seen_ns;
+	uint32_t netns;
+	uint16_t port;
+};
+
+#define CROWDS 256 /* by a hash; the newest stays */
 
 struct correlate {
 	struct tracks tracks;
@@ -27,6 +38,7 @@ struct correlate {
 	void *memory; /* of this struct, before it was aligned */
 	struct held *held;
 	size_t held_count, held_room;
+	struct crowd crowds[CROWDS];
 	bool one_sided;
 	uint64_t incomplete_ns; /* events may be missing until then */
 };
@@ -79,6 +91,11 @@ static struct track *get(struct correlate *c, uint64_t key, uint32_t client_isn,
 	return t;
 }
 
+static struct crowd *crowd_at(struct correlate *c, uint32_t netns, uint16_t port)
+{
+	return &c->crowds[(netns * 2654435761U + port) % CROWDS];
+}
+
 /* ---- what happens ---- */
 
 static void set_server(struct track *t, const uint8_t *addr, uint16_t port)
@@ -106,9 +123,23 @@ static void server_began(struct track *t, uint64_t ns)
 		t->server.began_ns = ns;
 }
 
+/*
+ * How long no SYN-ACK of it may be sent while the request lives. The last one may have answered a SYN that came again,
+ * so that the timer of the time-out before was still to run out.
+ */
+static uint64_t silence_ns(const struct event_retransmit *e)
+{
+	uint32_t last = request_silent_until(e->timeouts, e->deferred);
+	uint64_t ns = e->deferred >= e->timeouts + 2 ? track_timer_ns(e->timeouts) / 2 : 0;
+
+	for (uint32_t i = e->timeouts; i <= last; i++)
+		ns += track_timer_ns(i);
+	return ns;
+}
+
 static void synack_retransmit(struct correlate *c, struct track *t, const struct event_retransmit *e)
 {
-	uint64_t timer_ns = track_timer_ns(e->timeouts);
+	uint64_t silent_ns = silence_ns(e);
 
 	if (t->client.done_ns == NS_UNKNOWN) /* before others take its place there */
 		tracks_client(&c->tracks, t->key, e->client_isn, &t->client.done_ns, &t->client.trip_ns);
@@ -128,9 +159,10 @@ static void synack_retransmit(struct correlate *c, struct track *t, const struct
 	t->request.attempt = e->attempt;
 	t->request.timeouts = e->timeouts;
 	t->request.retries = e->retries;
+	t->request.crowded = e->crowded;
 	t->request.last_ns = e->mono_ns;
 	t->request.listener = e->listener;
-	t->request.due_ns = e->mono_ns + timer_ns + timer_ns / 8 + NSEC_PER_SEC;
+	t->request.due_ns = e->mono_ns + silent_ns + silent_ns / 8 + NSEC_PER_SEC;
 	syns_note_foreign(&c->syns, e->header.netns, e->local_port, e->remote_addr, e->mono_ns);
 }
 
@@ -138,6 +170,9 @@ void correlate_retransmit(struct correlate *c, const struct event_retransmit *e)
 {
 	struct track *t = get(c, ends_key(e), e->client_isn, e->mono_ns);
 
+	if (e->segment == SEGMENT_SYN_ACK && e->crowded)
+		*crowd_at(c, e->header.netns, e->local_port) =
+			(struct crowd){ e->mono_ns, e->header.netns, e->local_port };
 	if (t && e->segment == SEGMENT_SYN)
 		syn_retransmit(c, t, e);
 	else if (t)
@@ -404,9 +439,22 @@ void correlate_release(struct correlate *c, uint64_t now_ns, correlate_fn fn, vo
 
 /* ---- requests that nobody saw end ---- */
 
-static void infer_end(const struct track *t, const struct correlate_inference *infer)
+/*
+ * Has a crowded SYN queue ended it early, maybe? It was as its last SYN-ACK went out, or since then, as another
+ * request shows.
+ */
+static bool maybe_pruned(struct correlate *c, const struct track *t)
 {
-	bool exhausted = t->request.timeouts + 1U >= t->request.retries;
+	const struct crowd *crowd = crowd_at(c, t->server.netns, t->server.port);
+	bool since = crowd->netns == t->server.netns && crowd->port == t->server.port &&
+		     crowd->seen_ns >= t->request.last_ns;
+
+	return (t->request.crowded || since) && t->request.timeouts + 1U >= LOWEST_RETRIES;
+}
+
+static void infer_end(struct correlate *c, const struct track *t, const struct correlate_inference *infer)
+{
+	bool exhausted = t->request.timeouts + 1U >= t->request.retries || maybe_pruned(c, t);
 	struct event_handshake e = {
 		.header = { .kind = EVENT_HANDSHAKE, .len = sizeof(e), .netns = t->server.netns },
 		.role = ROLE_PASSIVE,
@@ -442,7 +490,7 @@ void correlate_expire(struct correlate *c, uint64_t now_ns, const struct correla
 		bool goes_on = t->client.syns.count && !t->client.ended;
 
 		if (t->request.due_ns && t->request.due_ns < now_ns) {
-			infer_end(t, infer);
+			infer_end(c, t, infer);
 			t->request.due_ns = 0;
 			t->touched_ns = now_ns;
 		}

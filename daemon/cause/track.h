@@ -63,6 +63,7 @@ struct track_request {
 	uint16_t attempt; /* of the SYN-ACK */
 	uint8_t timeouts, retries; /* of the SYN-ACK, as in event_retransmit */
 	bool acked, deferred;
+	bool crowded; /* its listener's SYN queue was, at that time */
 };
 
 /* Segments of one kind that a queue refused, as events reported them one by one. */

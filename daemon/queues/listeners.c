@@ -309,9 +309,11 @@ void listeners_sample(struct listeners *l, struct listener *p, const struct list
 	p->drops_new = sample->drops - (p->sampled || p->fresh ? p->sample.drops : sample->drops);
 	p->sample = *sample;
 	p->sampled = true;
-	if (sample->accept_peak > p->peak)
-		p->peak = sample->accept_peak;
-	window_add(p, sample);
+	if (sample->port_peak > sample->accept_peak && !listeners_port_shared(l, p))
+		p->sample.accept_peak = sample->port_peak;
+	if (p->sample.accept_peak > p->peak)
+		p->peak = p->sample.accept_peak;
+	window_add(p, &p->sample);
 }
 
 void listeners_scan_begin(struct listeners *l)

@@ -76,7 +76,9 @@ static void last_look(struct queues *q, struct listener *p, const struct event_l
 	last.mono_ns = e->mono_ns;
 	last.state = e->state;
 	last.drops = e->drops;
-	last.accept_len = last.accept_peak = e->accept_len;
+	last.accept_len = e->accept_len;
+	last.accept_peak = e->state.accept_peak > e->accept_len ? e->state.accept_peak : e->accept_len;
+	last.port_peak = 0;
 	last.accept_max = e->backlog;
 	p->quiet = false;
 	listeners_sample(q->listeners, p, &last);

@@ -5,6 +5,7 @@ docs/causes.md is written from the same table: `/usr/bin/python3 -m tests.integr
 from the root of the sources writes it anew.
 """
 import errno
+import os
 import pathlib
 import socket
 
@@ -202,11 +203,8 @@ def test_what_comes_later_does_not_matter(pair, ip, keep, daemon, how):
         assert record["outcome"] == "established" and "cause" not in record, record
 
 
-def test_forged_flood(pair, daemon, keep):
-    """Each request of a SYN flood runs out, and is told, once."""
-    s = Scene(pair, 4, keep)
-    count = 300
-    crowd = Crowd(pair, 4, keep, 1024)
+def flood_gets_no_answer(pair):
+    """Forged sources: what the server answers gets to nobody."""
     pair.server.sysctl("net.ipv4.tcp_max_syn_backlog", 4096)
     pair.server.ip("route add blackhole 198.18.0.0/15")
     pair.server.sysctl("net.ipv4.conf.all.rp_filter", 0)
@@ -216,6 +214,14 @@ def test_forged_flood(pair, daemon, keep):
     pair.server.ip("neigh add 198.18.0.1 lladdr 02:00:00:00:00:01 dev s0")
     pair.server.ip("route del 198.18.0.0/15 dev s0", "route add 198.18.0.0/15 via 10.9.0.1 dev s0")
     pair.client.nft("ip daddr 198.18.0.0/15 drop", hook="prerouting")
+
+
+def test_forged_flood(pair, daemon, keep):
+    """Each request of a SYN flood runs out, and is told, once."""
+    s = Scene(pair, 4, keep)
+    count = 300
+    crowd = Crowd(pair, 4, keep, 1024)
+    flood_gets_no_answer(pair)
     d = daemon(*FAST)
     s.known(d)
     pair.client.run(env.tool("synflood"), pair.server.addr[4], str(crowd.port), str(count), "3000")
@@ -226,6 +232,23 @@ def test_forged_flood(pair, daemon, keep):
         assert record["retransmits"] == 1
         if able(d, ["overflow_reason"]):
             assert record["cause"]["certainty"] == "proven"
+
+
+def test_flood_that_lowers_retries(pair, daemon, keep):
+    """With the SYN queue over half full requests end early: for no answer, also where no RST would be reported."""
+    crowd = Crowd(pair, 4, keep, 256)
+    flood_gets_no_answer(pair)
+    pair.server.sysctl("net.ipv4.tcp_synack_retries", 5)
+    d = daemon(*FAST, env={**os.environ, "TCPSHAKE_REFUSE": "overflow_reason,ack_hooks"})
+
+    def ended(all):
+        return [r for r in all if r["type"] == "handshake" and r["netns"] == pair.server.inode]
+    pair.client.run(env.tool("synflood"), pair.server.addr[4], str(crowd.port), "200", "3000")
+    found = d.feed.wait_for(lambda all: ended(all) if len(ended(all)) >= 40 else None, 30, "those above the half")
+    for record in found:
+        assert record["inferred"] is True and record["retransmits"] == 2
+        assert record["outcome"] == "timeout" and record["cause"]["code"] == "no_answer"
+        assert record["cause"]["certainty"] == "probable"
 
 
 def test_filters_make_no_time_outs(pair, keep, daemon):

@@ -9,7 +9,7 @@ import pytest
 
 from lib import env, netns
 from lib.feed import matches
-from lib.queues import Crowd, ask
+from lib.queues import LISTEN, Crowd, ask
 from lib.traffic import NAME, Agent, connect, listener, port_of
 
 pytestmark = pytest.mark.sanitize
@@ -325,6 +325,70 @@ def test_peak_of_a_family(pair, keep, daemon):
     for family, peak in (("ipv4", 3), ("ipv6", 5)):
         assert max(r["accept_queue"]["peak"] for r in d.feed.records("listener", family=family)
                    if r["netns"] == pair.server.inode and r["accept_queue"]) == peak
+
+
+def test_peak_of_an_address(pair, ip, keep, daemon):
+    """Two addresses of one port: the idle listener has nothing of its sibling's peak."""
+    loopback = {4: "127.0.0.1", 6: "::1"}[ip]
+    d = daemon(*FAST)
+    crowd = Crowd(pair, ip, keep, 64, port=8080, addr=pair.server.addr[ip])
+    keep(listener(pair.server, ip, port=8080, addr=loopback, backlog=5))  # the newest is looked at first
+    listener_record(d, pair.server, 8080, accept_queue={"max": 64})
+    d.send(signal.SIGSTOP)
+    try:
+        crowd.taken(20)
+        crowd.accept(20)
+    finally:
+        d.send(signal.SIGCONT)
+    listener_record(d, pair.server, 8080, accept_queue={"len": 0, "max": 64, "peak": 20})
+    d.stop()
+    assert {r["accept_queue"]["peak"] for r in d.feed.records("listener", netns=pair.server.inode)
+            if r["accept_queue"] and r["accept_queue"]["max"] == 5} <= {0}
+
+
+def members(ns, port):
+    """The length of each accept queue of a port, in order."""
+    lengths = []
+    for name in ("tcp", "tcp6"):
+        with ns.inside(), open(f"/proc/thread-self/net/{name}") as file:
+            fields = [line.split() for line in list(file)[1:]]
+        lengths += [int(f[4].split(":")[1], 16) for f in fields
+                    if f[3] == LISTEN and f[1].endswith(f":{port:04X}")]
+    return sorted(lengths)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_peak_of_a_member(pair, ip, keep, tmp_path, daemon, when):
+    """SO_REUSEPORT: each member's peak is that of its own queue, as long as it was when all waited."""
+    d = daemon(*FAST) if when == "after" else None
+    agent = keep(Agent(pair.server, comm="shards",
+                       listen={"family": ip, "reuseport": 4, "port": 8080, "backlog": 64}))
+    d = d or daemon(*FAST)
+    for _ in range(4):
+        listener_record(d, pair.server, 8080, accept_queue={"max": 64})
+    d.send(signal.SIGSTOP)
+    try:
+        for _ in range(24):
+            sock, error = connect(pair.client, ip, pair.address(ip, 8080))
+            keep(sock)
+            assert error == 0
+        env.poll_until(lambda: sum(members(pair.server, 8080)) == 24, 5, "24 in the queues")
+        deep = members(pair.server, 8080)
+        agent.tell("drain")
+    finally:
+        d.send(signal.SIGCONT)
+
+    def peaks(all):
+        seen = {}
+        for r in all:
+            if r["type"] == "listener" and r["netns"] == pair.server.inode and r["accept_queue"]:
+                peak = r["accept_queue"]["peak"]
+                seen[r["socket"]] = max(peak, seen.get(r["socket"], 0))
+        return sorted(peak for peak in seen.values() if peak)
+    wanted = [length for length in deep if length]
+    d.feed.wait_for(lambda all: len(peaks(all)) >= len(wanted) and all, 5, f"the peaks {wanted}")
+    d.stop()
+    assert peaks(d.feed.records("listener")) == wanted
 
 
 def test_idle_listeners_say_nothing(pair, keep, daemon):

@@ -6,6 +6,7 @@ import time
 import pytest
 
 from lib import env
+from lib.netns import SYNACK, first
 from lib.scrape import Metrics, free_port
 from lib.traffic import FAMILY, NAME, Agent, connect, listener, port_of
 
@@ -234,3 +235,18 @@ def test_deferred_accept(lone, ip, keep, daemon):
     assert seen.one("tcpshake_handshake_duration_unknown_total", role="passive") >= 1
     for _, count in seen.all("tcpshake_listener_handshake_duration_seconds_count", netns=lone.inode):
         assert count == 0
+
+
+def test_deferred_request_waits_for_data(pair, ip, keep, daemon):
+    """Its ACK has come, so its SYN-ACK does not go out again for a while: it has not run out."""
+    d = daemon()
+    server = keep(pair.server.socket(FAMILY[ip]))
+    server.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 7)  # three time-outs: 1, 2 and 4 s
+    server.bind(("", 0))
+    server.listen(8)
+    pair.client.nft(f"tcp sport {port_of(server)} {SYNACK} {first(1)} drop")
+    keep(connect(pair.client, ip, pair.address(ip, port_of(server)))[0])
+    record = d.handshake(netns=pair.server.inode, role="passive", timeout=20)
+    assert record["outcome"] == "established" and "inferred" not in record
+    assert record["deferred"] is True and record["partial"] is False
+    assert record["retransmits"] >= 2 and record["latency_ns"] > 6 * env.SECOND

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "bpf/maps.h"
 #include "bpf/outcome.h"
 #include "daemon/cause/correlate.h"
 #include "daemon/cause/diagnose.h"

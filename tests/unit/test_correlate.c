@@ -292,6 +292,77 @@ static void went_away_early(void **state)
 	assert_false(ask(&inferred, 4300).exhausted);
 }
 
+/* With a SYN queue over half full the kernel gives up after two time-outs: no client's doing. */
+static void pruned(void **state)
+{
+	struct event_retransmit e = synack(one, 2, 3000), other = synack(far, 1, 6000);
+
+	(void)state;
+	still_there = true;
+	e.retries = other.retries = 5;
+	e.crowded = 1;
+	correlate_retransmit(c, &e);
+	assert_int_equal(expire(9000, false), 1);
+	assert_int_equal(inferred.outcome, OUTCOME_TIMEOUT);
+	assert_false(ask(&inferred, 9000).exhausted); /* not proven */
+
+	e = synack(two, 2, 3000); /* the queue filled later, as another request shows */
+	e.retries = 5;
+	other.crowded = 1;
+	correlate_retransmit(c, &e);
+	correlate_retransmit(c, &other);
+	assert_int_equal(expire(9000, false), 1);
+	assert_int_equal(inferred.outcome, OUTCOME_TIMEOUT);
+
+	assert_int_equal(expire(10000, false), 1); /* that one: it had no two time-outs */
+	assert_int_equal(inferred.outcome, OUTCOME_RESET);
+
+	e = synack(three, 1, 13000); /* one time-out is never enough */
+	e.retries = 5;
+	e.crowded = 1;
+	correlate_retransmit(c, &e);
+	assert_int_equal(expire(17000, false), 1);
+	assert_int_equal(inferred.outcome, OUTCOME_RESET);
+}
+
+/* TCP_DEFER_ACCEPT: its ACK may have come, and no SYN-ACK goes out before the last but one of those time-outs. */
+static void waits_for_data(void **state)
+{
+	struct event_retransmit e = synack(one, 1, 1000);
+
+	(void)state;
+	still_there = true;
+	e.retries = 5;
+	e.deferred = 5;
+	correlate_retransmit(c, &e); /* the first time-out, at 1 s; the fifth one comes at 31 s */
+	assert_int_equal(expire(32000, false), 0);
+	assert_int_equal(expire(37000, false), 1);
+	e = synack(two, 1, 1000);
+	e.retries = 5;
+	e.deferred = 1; /* the next one is due as ever */
+	correlate_retransmit(c, &e);
+	assert_int_equal(expire(4300, false), 1);
+}
+
+/* What the kernel side keeps of a request outlives the moment when the daemon says that it is gone. */
+static void kept_long_enough(void **state)
+{
+	(void)state;
+	still_there = true;
+	for (unsigned int timeouts = 0; timeouts < 128; timeouts++) {
+		for (unsigned int deferred = 0; deferred < 256; deferred += 5) {
+			struct event_retransmit e = synack(one, timeouts + 1, 0);
+			uint64_t kept_ms = request_kept_ns(timeouts, deferred) / MS;
+
+			e.client_isn = 1000 + timeouts * 256 + deferred;
+			e.deferred = (uint8_t)deferred;
+			correlate_retransmit(c, &e);
+			assert_int_equal(expire(kept_ms, false), 1);
+			expire(kept_ms + 200000, false); /* forgotten */
+		}
+	}
+}
+
 static void ended_after_all(void **state)
 {
 	(void)state;
@@ -352,6 +423,9 @@ int main(void)
 		with(room_for_so_many),
 		with(ran_out),
 		with(went_away_early),
+		with(pruned),
+		with(waits_for_data),
+		with(kept_long_enough),
 		with(ended_after_all),
 		with(begun_anew),
 		with(forgotten),

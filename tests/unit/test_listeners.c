@@ -341,6 +341,24 @@ static struct listener_sample at(uint64_t socket, uint64_t seconds, uint32_t pea
 					 .accept_peak = peak, .state.local_port = 80 };
 }
 
+/* Connections of which only the port is known: whose peak they made is known if one listener has the port. */
+static void test_peak_of_a_port(void **state)
+{
+	struct listener_sample own = { .socket = 1, .state.local_port = 80, .accept_peak = 3, .port_peak = 5 };
+	struct listeners *l = listeners_new();
+
+	(void)state;
+	apply(l, event(LISTENER_OPENED, 1, "::", 80, 10));
+	listeners_sample(l, listeners_find(l, 1), &own);
+	assert_int_equal(listeners_find(l, 1)->peak, 5);
+	own.port_peak = 9;
+	apply(l, event(LISTENER_OPENED, 2, "::1", 80, 10));
+	listeners_sample(l, listeners_find(l, 1), &own);
+	assert_int_equal(listeners_find(l, 1)->peak, 5);
+	assert_int_equal(listeners_find(l, 1)->sample.accept_peak, 3);
+	listeners_free(l);
+}
+
 /* A peak is shown for 30 s at least and a minute at most, however often one looks. */
 static void test_peak_of_a_window(void **state)
 {
@@ -482,6 +500,7 @@ int main(void)
 		cmocka_unit_test(test_keepers),
 		cmocka_unit_test(test_owner_that_changes),
 		cmocka_unit_test(test_orphans),
+		cmocka_unit_test(test_peak_of_a_port),
 		cmocka_unit_test(test_peak_of_a_window),
 		cmocka_unit_test(test_anybody_at_a_port),
 		cmocka_unit_test(test_found_by_its_inode),

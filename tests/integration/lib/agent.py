@@ -11,6 +11,7 @@ Takes one JSON object as its argument:
 Says {"pid", "ports"} on stdout when that is done, and holds everything until stdin ends.
 Until then it does what the lines of stdin say, to its first socket, and says "done" to each:
     accept N     accept N connections, and hold them
+    drain        accept all that wait at any of its sockets, and hold them
     close        close it
     end HOW      of the last connection: close, reset (SO_LINGER 0), write (no more of it), both
     drop         close the newest of those held
@@ -61,6 +62,16 @@ def end(sock, how):
         sock.close()
 
 
+def drain(held):
+    for sock in [s for s in held if s.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)]:
+        sock.setblocking(False)
+        try:
+            while True:
+                held.append(sock.accept()[0])
+        except BlockingIOError:
+            sock.setblocking(True)
+
+
 def main():
     options = json.loads(sys.argv[1])
     held = []
@@ -83,6 +94,8 @@ def main():
         if command == "accept":
             for _ in range(int(args[0])):
                 held.append(held[0].accept()[0])
+        elif command == "drain":
+            drain(held)
         elif command == "close":
             held[0].close()
         elif command == "end":

@@ -23,7 +23,8 @@ NEEDED_BY = {
             "test_from_before_the_daemon", "test_second_listen_changes_the_limit", "test_limit_is_clamped",
             "test_dual_stack", "test_families_with_one_port", "test_reuseport_members_are_apart",
             "test_namespace_that_goes_away", "test_queue_and_oldest_wait", "test_syn_queue",
-            "test_peak_between_samples", "test_peak_of_a_family", "test_idle_listeners_say_nothing",
+            "test_peak_between_samples", "test_peak_of_a_family", "test_peak_of_an_address",
+            "test_peak_of_a_member", "test_idle_listeners_say_nothing",
             "test_question", "test_question_of_a_daemon_with_a_filter")),
         "test_identity.py::test_mptcp_listener",  # it waits for looks
         "test_idle.py::test_looks_wait_for_traffic",
