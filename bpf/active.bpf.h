@@ -124,6 +124,12 @@ static __always_inline void attempt_release(struct attempt *a, __u64 socket, boo
 	}
 }
 
+/* TCP_FASTOPEN_CONNECT: with a cookie, connect() leaves the SYN to the first data. */
+static __always_inline bool may_wait(struct tcp_sock *tp)
+{
+	return BPF_CORE_READ_BITFIELD(tp, fastopen_connect);
+}
+
 static __always_inline void attempt_fill(struct attempt *a, struct tcp_sock *tp, __u64 now)
 {
 	bool kernel = is_kernel(); /* then its thread's cgroup says nothing of the socket */
@@ -135,6 +141,10 @@ static __always_inline void attempt_fill(struct attempt *a, struct tcp_sock *tp,
 	a->stray = 0;
 	a->elsewhere = kernel ? socket_elsewhere(&tp->inet_conn.icsk_inet.sk) : current_elsewhere();
 	a->fresh = 1;
+	a->txhash = tp->inet_conn.icsk_inet.sk.sk_txhash;
+	a->bound = tp->inet_conn.icsk_inet.sk.__sk_common.skc_num != 0;
+	a->may_wait = may_wait(tp);
+	a->timed = 0;
 	a->start_ns = now;
 }
 
@@ -148,6 +158,8 @@ static __always_inline void active_begin(struct sock *sk, struct tcp_sock *tp, b
 	n = namespace_find(socket_netns(tp), true);
 	if (n)
 		count_alone(n->begun);
+	if (n && may_wait(tp))
+		count_alone(n->may_wait);
 	slot = slots ? attempt_claim(socket, now) : NULL;
 	if (slot) {
 		attempt_fill(slot, tp, now);
@@ -162,17 +174,43 @@ static __always_inline void active_begin(struct sock *sk, struct tcp_sock *tp, b
 }
 
 /*
+ * tcp_connect() stamps the first SYN in retrans_stamp, in units of the timestamp clock, which are cut off:
+ * it left no sooner. It stays until a SYN is acknowledged, which is before the state becomes ESTABLISHED.
+ */
+static __always_inline __u64 first_syn_ns(struct tcp_sock *tp, __u64 now)
+{
+	__u64 unit = uses_usec_timestamps(tp) ? 1000 : 1000000;
+
+	return tp->retrans_stamp ? (now / unit - ((__u32)(now / unit) - tp->retrans_stamp)) * unit : 0;
+}
+
+/* The later of the two is nearer to the first SYN, also where connect() left that to a send() long after it. */
+static __always_inline void attempt_time(struct attempt *a, struct tcp_sock *tp, __u64 now)
+{
+	__u64 first_ns = first_syn_ns(tp, now);
+
+	if (first_ns > a->start_ns)
+		a->start_ns = first_ns;
+	a->timed = first_ns != 0;
+}
+
+/*
  * tcp_wstamp_ns is when the last segment left, on CLOCK_MONOTONIC, and a socket in SYN_SENT has
  * sent nothing but SYNs. So the latency of an attempt with one SYN begins exactly there, whether
  * its beginning was seen or not; what connect() did before (route, port) is not the network's.
- * After a retransmit the first SYN is taken to have left when connect() set SYN_SENT.
+ * After a retransmit the first SYN is taken to have left when connect() set SYN_SENT, or when the
+ * kernel stamped it.
  */
 static __always_inline void active_times(struct event_handshake *e, struct tcp_sock *tp,
-					 const struct attempt *a)
+					 struct attempt *a)
 {
-	__u64 last_ns = tp->tcp_wstamp_ns, start_ns = a ? a->start_ns : 0;
+	__u64 last_ns = tp->tcp_wstamp_ns, start_ns = 0;
 	__u32 srtt_us = tp->srtt_us;
 
+	if (a && e->outcome != OUTCOME_ESTABLISHED && e->outcome != OUTCOME_NO_PORT)
+		attempt_time(a, tp, e->end_ns);
+	if (a && (a->timed || !a->may_wait))
+		start_ns = a->start_ns;
 	e->latency_ns = e->rtt_ns = e->retransmit_wait_ns = NS_UNKNOWN;
 	if (!e->retransmits && tp->segs_out == 1 && last_ns)
 		start_ns = last_ns;
@@ -189,13 +227,73 @@ static __always_inline void active_times(struct event_handshake *e, struct tcp_s
 	}
 }
 
-/* What else is known of an attempt that failed, and the namespace's books. */
+/*
+ * Did tcp_connect() come to its end, where the kernel counts an opening? It moves snd_nxt behind the SYN there,
+ * whatever became of that on its way out. Until a socket's first SYN both numbers are what an earlier
+ * connection of it left.
+ */
+static __always_inline bool active_opened(struct tcp_sock *tp)
+{
+	return tp->snd_nxt != tp->snd_una && (tp->segs_out || tp->snd_nxt == tp->write_seq);
+}
+
+/* Why no SYN left: unsent_error(). `txhash` is that of the beginning. */
+static __always_inline int active_unsent(struct tcp_sock *tp, __u32 txhash)
+{
+	const struct unsent u = {
+		.has_port = tp->inet_conn.icsk_inet.sk.sk_txhash != txhash,
+		.is_routed = tp->inet_conn.icsk_inet.sk.sk_dst_cache != NULL,
+		.is_built = (tp->write_seq && tp->snd_una == tp->write_seq) || tp->segs_out,
+		.is_refused = tp->segs_out != 0,
+		.lost_route = tp->inet_conn.icsk_inet.sk.sk_err_soft != 0,
+		.may_wait = may_wait(tp),
+	};
+
+	return unsent_error(&u);
+}
+
+#define WITHOUT_SYN 0x100 /* beside the errno */
+
+/* Of an attempt whose SYN may have waited; it does not any more. `begun`: its connect() was seen. */
+static __noinline int active_waited(struct tcp_sock *tp, bool begun)
+{
+	struct namespace_counts *n = namespace_counts(socket_netns(tp));
+
+	if (n)
+		count_alone(*(begun ? &n->waited : &n->unbegun));
+	return 0;
+}
+
+/*
+ * The error that ended an attempt, or NEVER_ASKED: it is no handshake. Counts what the audit asks for. With a
+ * frame of its own, which a handshake that is established does without; see latency_add().
+ */
+static __noinline int active_error(struct tcp_sock *tp, bool begun, __u32 txhash, int newstate)
+{
+	bool restored = newstate == TCP_ESTABLISHED; /* by TCP_REPAIR, which sends no SYN */
+	bool opened = !restored && active_opened(tp);
+	int error = tp->inet_conn.icsk_inet.sk.sk_err;
+	struct namespace_counts *n = NULL;
+
+	if (!opened || error)
+		n = namespace_counts(socket_netns(tp));
+	if (n && !opened && begun)
+		count_alone(n->unsent);
+	if (n && error)
+		count_alone(n->failed);
+	if (n && error == ERR_ETIMEDOUT)
+		count(n->timeouts); /* the last one, after which nothing is sent */
+	if (opened)
+		return error;
+	if (restored || error) /* what tcp_abort() ended had not failed before */
+		return NEVER_ASKED;
+	error = active_unsent(tp, txhash);
+	return error == NEVER_ASKED ? NEVER_ASKED : error | WITHOUT_SYN;
+}
+
+/* What else is known of an attempt that failed. */
 static __always_inline void active_failed(struct event_handshake *e, struct sock *sk)
 {
-	struct namespace_counts *n;
-
-	if (e->outcome == OUTCOME_ESTABLISHED)
-		return;
 	e->soft_error = sk->sk_err_soft;
 	/* SO_ERROR takes a soft error away, too; what reports it stays in the error queue (IPv4). */
 	if (e->soft_error || sk->sk_error_queue.qlen)
@@ -207,42 +305,42 @@ static __always_inline void active_failed(struct event_handshake *e, struct sock
 	if (e->error == ERR_EHOSTUNREACH &&
 	    neighbour_failed(sk, e->remote_addr, e->header.netns, e->end_ns))
 		e->flags |= HANDSHAKE_NO_NEIGHBOUR;
-	if (!e->error)
-		return;
-	n = namespace_counts(e->header.netns);
-	if (!n)
-		return;
-	count_alone(*(e->outcome == OUTCOME_NO_PORT ? &n->unsent : &n->failed));
-	if (e->outcome == OUTCOME_TIMEOUT)
-		count(n->timeouts); /* the last one, after which nothing is sent */
+}
+
+/* What tells the two ends of an attempt without a SYN: its port, if it had one, and nothing of the network's. */
+static __always_inline void active_failed_unsent(struct event_handshake *e, const struct attempt *a)
+{
+	if (e->outcome != OUTCOME_NO_PORT)
+		e->latency_ns = NS_UNKNOWN;
+	else if (a && !a->bound)
+		e->local_port = 0; /* an earlier connection's */
 }
 
 static __always_inline void active_end(struct sock *sk, struct tcp_sock *tp, int newstate, bool slots)
 {
+	struct attempt *a = attempt_find((__u64)sk, slots);
 	struct event_handshake e = {};
-	struct attempt *a;
 	__u64 bytes_acked;
-	__u32 segs_out;
+	int error = 0;
 
-	a = attempt_find((__u64)sk, slots);
-	segs_out = tp->segs_out;
-	if (newstate == TCP_ESTABLISHED && !segs_out) {
-		if (a) /* TCP_REPAIR restored a connection: no handshake */
+	if (newstate != TCP_ESTABLISHED || !tp->segs_out)
+		error = active_error(tp, a, a ? a->txhash : 0, newstate);
+	if (a ? a->may_wait : may_wait(tp))
+		active_waited(tp, a);
+	if (error == NEVER_ASKED) {
+		if (a)
 			attempt_release(a, (__u64)sk, slots);
 		return;
 	}
+	if (error & WITHOUT_SYN)
+		e.flags |= HANDSHAKE_UNSENT;
+	e.error = error;
 	e.header.kind = EVENT_HANDSHAKE;
 	e.header.len = sizeof(e);
 	e.header.netns = socket_netns(tp);
 	e.end_ns = end_time(tp, newstate);
 	e.role = ROLE_ACTIVE;
-	e.error = sk->sk_err;
-	if (newstate == TCP_ESTABLISHED)
-		e.outcome = OUTCOME_ESTABLISHED;
-	else
-		e.outcome = failed_outcome(e.error, segs_out);
-	if (e.outcome == OUTCOME_NO_PORT)
-		e.error = ERR_EADDRNOTAVAIL; /* connect() returns it and sets no sk_err */
+	e.outcome = newstate == TCP_ESTABLISHED ? OUTCOME_ESTABLISHED : failed_outcome(e.error);
 	e.retransmits = tp->total_retrans > 0xffff ? 0xffff : tp->total_retrans;
 	active_times(&e, tp, a);
 
@@ -253,6 +351,8 @@ static __always_inline void active_end(struct sock *sk, struct tcp_sock *tp, int
 	e.client_isn = tp->snd_una - (__u32)bytes_acked;
 	if (bytes_acked > 1 && BPF_CORE_READ_BITFIELD(tp, syn_data))
 		e.flags |= HANDSHAKE_FASTOPEN;
+	if (e.flags & HANDSHAKE_UNSENT)
+		active_failed_unsent(&e, a);
 	if (a) {
 		e.cgroup_id = a->cgroup_id;
 		e.caller.pid = a->pid;
@@ -272,7 +372,8 @@ static __always_inline void active_end(struct sock *sk, struct tcp_sock *tp, int
 	} else {
 		e.flags |= HANDSHAKE_PARTIAL | HANDSHAKE_ELSEWHERE; /* whose it is, is not known */
 	}
-	active_failed(&e, sk);
+	if (e.outcome != OUTCOME_ESTABLISHED && !(e.flags & HANDSHAKE_UNSENT))
+		active_failed(&e, sk);
 	emit_handshake(&e);
 }
 

@@ -29,7 +29,10 @@ struct counters {
 /* What the audit holds against the kernel's own counters, by namespace (key: __u32 inode). */
 struct namespace_counts {
 	__u64 begun; /* CLOSE -> SYN_SENT */
-	__u64 unsent; /* of which no SYN left: connect() found no port */
+	__u64 unsent; /* … and left again without a SYN, which the kernel counts for no opening */
+	__u64 may_wait; /* begun with TCP_FASTOPEN_CONNECT: an opening from when the SYN leaves */
+	__u64 waited; /* … and over */
+	__u64 unbegun; /* … of which connect() was not seen */
 	__u64 accepted; /* SYN_RECV -> ESTABLISHED of children */
 	__u64 failed; /* SYN_SENT or SYN_RECV -> CLOSE with an error, which counts AttemptFails */
 	__u64 resets; /* RSTs sent */

@@ -68,6 +68,7 @@ enum handshake_flag {
 	HANDSHAKE_ICMP = 1 << 10, /* an ICMP error came, which may have been read since */
 	HANDSHAKE_ELSEWHERE = 1 << 11, /* not of the cgroup that the filter asks for */
 	HANDSHAKE_DEFERRED = 1 << 12, /* the listener has TCP_DEFER_ACCEPT: it ends with the client's data, not with its ACK */
+	HANDSHAKE_UNSENT = 1 << 13, /* connect() failed before a SYN left */
 };
 
 struct event_header {

@@ -20,16 +20,21 @@ struct remote_key {
 /* What connect() knew, while the attempt lasts. */
 struct attempt {
 	__u64 socket; /* its address; 0: the slot is free */
-	__u64 start_ns; /* when it entered SYN_SENT; 0: not filled in yet */
+	__u64 start_ns; /* when it entered SYN_SENT, or its first SYN left; 0: not filled in yet */
 	__u64 cgroup_id;
 	__u32 pid;
 	__u32 uid;
 	char comm[COMM_LEN];
-	__u32 simultaneous; /* the peer's SYN crossed ours */
-	__u32 reset; /* a RST has come */
-	__u32 stray; /* so has a segment that answers no SYN of it */
-	__u16 elsewhere; /* not in the cgroup that the filter asks for */
-	__u16 fresh; /* takeover.bpf.h has not seen it yet; fills a cache line */
+	__u32 txhash; /* sk_txhash as it was: once there is a local port, it is another */
+	__u8 simultaneous; /* the peer's SYN crossed ours */
+	__u8 reset; /* a RST has come */
+	__u8 stray; /* so has a segment that answers no SYN of it */
+	__u8 elsewhere; /* not in the cgroup that the filter asks for */
+	__u8 fresh; /* takeover.bpf.h has not seen it yet */
+	__u8 bound; /* it had its local port before */
+	__u8 may_wait; /* TCP_FASTOPEN_CONNECT: its SYN may leave long after connect() */
+	__u8 timed; /* start_ns is of its first SYN, from retrans_stamp */
+	__u8 pad[4]; /* to a cache line */
 };
 
 /* All listeners of one port of one namespace and family: a child has its listener's, if no more is known of it. */

@@ -13,22 +13,22 @@ enum {
 	ERR_EADDRNOTAVAIL = 99,
 	ERR_ECONNABORTED = 103,
 	ERR_ECONNRESET = 104,
+	ERR_ENOBUFS = 105,
 	ERR_ETIMEDOUT = 110,
 	ERR_ECONNREFUSED = 111,
 	ERR_EHOSTUNREACH = 113,
+	ERR_EKEYREJECTED = 129,
 };
 
 /*
- * `error` is sk_err. Without one it was the application that gave up (close(), shutdown(),
- * connect(AF_UNSPEC)): unless no segment ever left, for then connect() found no local port.
- * Every error that is not a RST's, a timer's or an abort's came from ICMP (tcp_v4_err(),
- * tcp_v6_err() and the tables icmp_err_convert, tab_unreach) or the neighbour.
+ * `error` is sk_err, or of an attempt without a SYN unsent_error(). Without one it was the application
+ * that gave up (close(), shutdown(), connect(AF_UNSPEC)). Every error that is not a RST's, a timer's, an
+ * abort's or connect()'s own came from ICMP (tcp_v4_err(), tcp_v6_err() and the tables icmp_err_convert,
+ * tab_unreach) or the neighbour.
  */
-static inline enum outcome failed_outcome(int error, bool segment_sent)
+static inline enum outcome failed_outcome(int error)
 {
 	switch (error) {
-	case 0:
-		return segment_sent ? OUTCOME_CANCELLED : OUTCOME_NO_PORT;
 	case ERR_EADDRNOTAVAIL:
 		return OUTCOME_NO_PORT;
 	case ERR_ECONNREFUSED:
@@ -37,11 +37,46 @@ static inline enum outcome failed_outcome(int error, bool segment_sent)
 		return OUTCOME_TIMEOUT;
 	case ERR_ECONNRESET:
 		return OUTCOME_RESET;
+	case 0:
 	case ERR_ECONNABORTED: /* tcp_abort(): ss -K, BPF */
+	case ERR_ENOBUFS:
+	case ERR_EKEYREJECTED:
 		return OUTCOME_CANCELLED;
 	default:
 		return OUTCOME_UNREACHABLE;
 	}
+}
+
+/*
+ * What a socket shows that goes from SYN_SENT to CLOSE without a SYN: how far tcp_v4_connect(),
+ * tcp_v6_connect() and tcp_connect() came.
+ */
+struct unsent {
+	bool has_port; /* inet_hash_connect() found a local port: sk_set_txhash() comes right behind */
+	bool is_routed; /* a route is stored in the socket */
+	bool is_built; /* tcp_connect_init() was called, behind all checks */
+	bool is_refused; /* … and the SYN was handed on, to be refused */
+	bool lost_route; /* rebuild_header() found no route any more, and left its error in sk_err_soft */
+	bool may_wait; /* TCP_FASTOPEN_CONNECT: with a cookie, the first data takes the SYN along */
+};
+
+#define NEVER_ASKED (-1)
+
+/*
+ * The errno of connect(), or of the send() that was to send the SYN. 0: it had one that the socket does not
+ * show, a route's. NEVER_ASKED: nobody asked for a SYN.
+ */
+static inline int unsent_error(const struct unsent *u)
+{
+	if (!u->has_port)
+		return ERR_EADDRNOTAVAIL;
+	if (u->is_built)
+		return u->is_refused ? ERR_ECONNREFUSED : ERR_ENOBUFS;
+	if (u->lost_route)
+		return ERR_EHOSTUNREACH;
+	if (u->may_wait)
+		return NEVER_ASKED;
+	return u->is_routed ? ERR_EKEYREJECTED : 0;
 }
 
 #endif

@@ -146,7 +146,7 @@ static __always_inline void passive_end(struct sock *sk, struct tcp_sock *tp, in
 	if (is_accepted(newstate))
 		e.outcome = OUTCOME_ESTABLISHED;
 	else /* only a Fast Open child lives long enough to get here */
-		e.outcome = failed_outcome(e.error, true);
+		e.outcome = failed_outcome(e.error);
 	e.retransmits = tp->total_retrans > 0xffff ? 0xffff : tp->total_retrans;
 	store_addresses(sk, e.local_addr, e.remote_addr);
 	e.local_port = bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport);

@@ -44,6 +44,7 @@ static __always_inline void syn_retransmitted(struct sock *sk, int error)
 	e.start_ns = NS_UNKNOWN;
 	a = attempt_find((__u64)sk, true);
 	if (a) {
+		attempt_time(a, tp, e.mono_ns);
 		e.start_ns = a->start_ns;
 		e.cgroup_id = a->cgroup_id;
 		e.pid = a->pid;

@@ -37,6 +37,7 @@ const char *const cause_names[CAUSE_CODES] = {
 	[CAUSE_PEER_RESET] = "peer_reset",
 	[CAUSE_SLOW_PATH] = "slow_path",
 	[CAUSE_UNKNOWN] = "unknown",
+	[CAUSE_SEND_FAILED] = "send_failed",
 };
 
 const char *const certainty_names[2] = { "probable", "proven" };

@@ -170,6 +170,7 @@ struct sock {
 	socket_lock_t sk_lock;
 	int sk_err;
 	int sk_err_soft;
+	__u32 sk_txhash;
 	unsigned long sk_lingertime;
 	__u8 sk_shutdown;
 	__u32 sk_ack_backlog;
@@ -233,6 +234,9 @@ struct tcp_sock {
 	struct inet_connection_sock inet_conn;
 	__u32 segs_out;
 	__u32 snd_una;
+	__u32 snd_nxt;
+	__u32 write_seq;
+	__u32 retrans_stamp;
 	__u32 rcv_nxt;
 	__u32 srtt_us;
 	__u64 tcp_clock_cache;
@@ -243,6 +247,7 @@ struct tcp_sock {
 	__u64 bytes_received;
 	struct tcp_options_received rx_opt;
 	struct list_head tsorted_sent_queue;
+	__u8 fastopen_connect : 1;
 	__u8 syn_data : 1;
 	__u8 syn_data_acked : 1;
 	int linger2;

@@ -127,6 +127,12 @@ static const struct cause_row rows[CAUSE_CODES] = {
 	[CAUSE_UNKNOWN] = { "no rule explains it", PAINT_BOLD, CAUSE_BY_ROLE, SAW_NOTHING,
 	  { PLAIN("tcpshake tail --json", "the records with their errno") },
 	  "No rule explains what was seen: the evidence is all there is." },
+	[CAUSE_SEND_FAILED] = { "no SYN left this host", PAINT_BAD, CAUSE_BY_SOURCE, SAW_SEGMENT,
+	  { PLAIN("ip rule; ip route get DESTINATION ipproto tcp sport PORT", "rules about ports: the route is looked for "
+		  "again once there is one"),
+	    PLAIN("the errno of connect() or send()", "which is more exact than the record") },
+	  "The kernel gave the attempt up before it sent anything: look at this host's routes, rules, keys and "
+	  "security modules, not at the network." },
 };
 
 const struct cause_row *cause_find(const char *code)

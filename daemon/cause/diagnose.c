@@ -225,12 +225,39 @@ static bool cancelled(const struct evidence *e, struct cause *cause)
 		   syns_sent(e, when));
 }
 
-/* A port that bind() chose is taken for this destination, or the SYN could not be sent. */
+/* A port that it was bound to may be taken for this destination. */
 static bool without_port(const struct evidence *e, struct cause *cause)
 {
-	return e->handshake->outcome == OUTCOME_NO_PORT &&
-	       say(cause, CAUSE_PORTS_EXHAUSTED, !e->handshake->local_port,
+	const struct event_handshake *h = e->handshake;
+	bool proven = !(h->flags & HANDSHAKE_PARTIAL);
+
+	if (h->outcome != OUTCOME_NO_PORT)
+		return false;
+	if (h->local_port)
+		return say(cause, CAUSE_PORTS_EXHAUSTED, proven,
+			   "the local port %u, which the socket was bound to, was in use for this destination; no "
+			   "SYN left", h->local_port);
+	return say(cause, CAUSE_PORTS_EXHAUSTED, proven,
 		   "no local port was free for this destination; no SYN left");
+}
+
+/* connect(), or the send() that was to send the SYN, failed in the kernel. */
+static bool unsent(const struct evidence *e, struct cause *cause)
+{
+	const struct event_handshake *h = e->handshake;
+	const char *why = "there is no route from the local port that was chosen";
+
+	if (!(h->flags & HANDSHAKE_UNSENT) || h->outcome == OUTCOME_NO_PORT)
+		return false;
+	if (h->error == ERR_EHOSTUNREACH)
+		why = "there was no route any more";
+	else if (h->error == ERR_ENOBUFS)
+		why = "there was no memory";
+	else if (h->error == ERR_EKEYREJECTED)
+		why = "the keys for TCP-AO or TCP-MD5 do not allow it";
+	else if (h->error == ERR_ECONNREFUSED)
+		why = "this host does not let it out, a security module for one";
+	return say(cause, CAUSE_SEND_FAILED, !(h->flags & HANDSHAKE_PARTIAL), "no SYN left: %s", why);
 }
 
 static bool reset_by_peer(const struct evidence *e, struct cause *cause)
@@ -428,8 +455,8 @@ static bool slow_ack(const struct evidence *e, struct cause *cause)
 static bool explained(const struct evidence *e, struct cause *cause)
 {
 	if (e->handshake->role == ROLE_ACTIVE)
-		return refused(e, cause) || unreachable(e, cause) || unanswered(e, cause) ||
-		       cancelled(e, cause) || without_port(e, cause) || reset_by_peer(e, cause) ||
+		return without_port(e, cause) || unsent(e, cause) || refused(e, cause) ||
+		       unreachable(e, cause) || unanswered(e, cause) || cancelled(e, cause) || reset_by_peer(e, cause) ||
 		       syn_again(e, cause) || slow_answer(e, cause);
 	return by_refusal(&e->ack, true, "final ACK", cause) || client_gave_up(e, cause) ||
 	       held_back(e, cause) || synack_again(e, cause) || reset_by_peer(e, cause) ||

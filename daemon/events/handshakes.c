@@ -63,8 +63,7 @@ static bool gave_up(const struct event_handshake *e)
 /* What ended it is in the event: nothing that was missed, or comes later, could say otherwise. */
 static bool speaks_for_itself(const struct event_handshake *e)
 {
-	return e->outcome == OUTCOME_NO_PORT ||
-	       e->flags & (HANDSHAKE_RESET_HERE | HANDSHAKE_NO_NEIGHBOUR);
+	return e->flags & (HANDSHAKE_UNSENT | HANDSHAKE_RESET_HERE | HANDSHAKE_NO_NEIGHBOUR);
 }
 
 void handshakes_event(struct handshakes *h, const struct event_handshake *e)

@@ -80,7 +80,7 @@ static void add_counters(struct book *b, const struct netstat *now)
 static uint64_t openings(const struct namespace_counts *n)
 {
 	return n->begun + n->accepted + n->failed + n->resets + n->request_resets + n->aborts +
-	       n->retransmits + n->timeouts + n->synacks + n->cookies;
+	       n->retransmits + n->timeouts + n->synacks + n->cookies + n->waited;
 }
 
 bool book_open(struct book *b, uint32_t pid)
@@ -146,13 +146,19 @@ void book_reported(struct book *b, const struct overflow_finding *f, uint64_t co
 		b->recorded[NETSTAT_REQQ_FULL_DROP] += f->count;
 }
 
+/* Attempts whose SYN may wait for the first data. */
+static uint64_t waiting(const struct namespace_counts *n)
+{
+	return n->may_wait > n->waited ? n->may_wait - n->waited : 0;
+}
+
 static void observe(struct book *b, uint64_t *observed)
 {
 	const struct namespace_counts *seen = &b->seen, *first = &b->first_seen;
 
 	memcpy(observed, b->recorded, sizeof(b->recorded));
 	observed[NETSTAT_ACTIVE_OPENS] =
-		(seen->begun - seen->unsent) - (first->begun - first->unsent);
+		(seen->begun - seen->unsent - waiting(seen)) - (first->begun - first->unsent - waiting(first));
 	observed[NETSTAT_PASSIVE_OPENS] = seen->accepted - first->accepted;
 	observed[NETSTAT_ATTEMPT_FAILS] = (seen->failed + seen->request_resets) -
 					  (first->failed + first->request_resets);
@@ -175,6 +181,9 @@ bool book_audit(struct book *b, uint32_t unreported, uint64_t now_ns)
 		.unreported = unreported,
 		.unexplained_drops = b->left.no_full_queue,
 		.pending = b->left.overflows + b->left.reqq_drops + b->left.reqq_cookies,
+		.waiting = waiting(seen),
+		.first_waiting = waiting(first),
+		.unbegun = seen->unbegun - first->unbegun,
 		.window = b->first_window + b->window,
 		.cpus = (uint32_t)sysconf(_SC_NPROCESSORS_CONF),
 	};

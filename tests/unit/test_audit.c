@@ -92,6 +92,19 @@ static void test_boundary(void **state)
 		CHECK({ queues[i], 11, 10, books, NULL }, { queues[i], 10, 11, books, NULL });
 }
 
+static void test_syn_waits(void **state)
+{
+	const struct audit_books books = { .waiting = 3, .first_waiting = 2, .unbegun = 1, .cpus = 1 };
+
+	(void)state;
+	CHECK({ NETSTAT_ACTIVE_OPENS, 10, 9, books, "boundary" },
+	      { NETSTAT_ACTIVE_OPENS, 10, 13, books, "syn_waits" },
+	      { NETSTAT_ACTIVE_OPENS, 10, 14, books, NULL },
+	      { NETSTAT_ACTIVE_OPENS, 15, 10, books, "syn_waits" },
+	      { NETSTAT_ACTIVE_OPENS, 16, 10, books, NULL },
+	      { NETSTAT_PASSIVE_OPENS, 10, 14, books, NULL });
+}
+
 static void test_request_reset(void **state)
 {
 	const struct audit_books unreported = { .kernel[NETSTAT_EMBRYONIC_RSTS] = 4,
@@ -256,6 +269,7 @@ int main(void)
 		cmocka_unit_test(test_equal),
 		cmocka_unit_test(test_no_excuse),
 		cmocka_unit_test(test_boundary),
+		cmocka_unit_test(test_syn_waits),
 		cmocka_unit_test(test_request_reset),
 		cmocka_unit_test(test_no_socket),
 		cmocka_unit_test(test_cookie_refused),

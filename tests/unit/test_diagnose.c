@@ -261,9 +261,40 @@ static void no_port(void **state)
 {
 	(void)state;
 	begin(ROLE_ACTIVE, OUTCOME_NO_PORT, 1, 0);
-	is_cause(CAUSE_PORTS_EXHAUSTED, false); /* bind() had chosen one */
+	is_cause(CAUSE_PORTS_EXHAUSTED, true);
+	assert_non_null(strstr(cause.detail, "bound to"));
 	handshake.local_port = 0;
 	is_cause(CAUSE_PORTS_EXHAUSTED, true);
+	handshake.flags = HANDSHAKE_PARTIAL; /* what the socket held before is not known */
+	is_cause(CAUSE_PORTS_EXHAUSTED, false);
+}
+
+/* connect() failed before a SYN left. */
+static void send_failed(void **state)
+{
+	static const struct {
+		enum outcome outcome;
+		uint8_t error;
+		const char *words;
+	} cases[] = {
+		{ OUTCOME_UNREACHABLE, ERR_EHOSTUNREACH, "no route any more" },
+		{ OUTCOME_CANCELLED, 0, "no route from the local port" },
+		{ OUTCOME_CANCELLED, ERR_ENOBUFS, "no memory" },
+		{ OUTCOME_CANCELLED, ERR_EKEYREJECTED, "keys" },
+		{ OUTCOME_REFUSED, ERR_ECONNREFUSED, "does not let it out" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		begin(ROLE_ACTIVE, cases[i].outcome, 1, 0);
+		handshake.error = cases[i].error;
+		handshake.latency_ns = NS_UNKNOWN;
+		handshake.flags = HANDSHAKE_UNSENT;
+		is_cause(CAUSE_SEND_FAILED, true);
+		assert_non_null(strstr(cause.detail, cases[i].words));
+		handshake.flags |= HANDSHAKE_PARTIAL;
+		is_cause(CAUSE_SEND_FAILED, false);
+	}
 }
 
 static void peer_reset(void **state)
@@ -512,6 +543,7 @@ int main(void)
 		cmocka_unit_test(refused_syn),
 		cmocka_unit_test(given_up),
 		cmocka_unit_test(no_port),
+		cmocka_unit_test(send_failed),
 		cmocka_unit_test(peer_reset),
 		cmocka_unit_test(syn_lost),
 		cmocka_unit_test(syn_lost_or_refused),

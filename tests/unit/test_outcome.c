@@ -23,25 +23,47 @@ static void test_errors(void **state)
 		{ EHOSTDOWN, OUTCOME_UNREACHABLE },  { ENONET, OUTCOME_UNREACHABLE },
 		{ EACCES, OUTCOME_UNREACHABLE },     { EMSGSIZE, OUTCOME_UNREACHABLE },
 		{ EPROTO, OUTCOME_UNREACHABLE },     { EOPNOTSUPP, OUTCOME_UNREACHABLE },
+		{ 0, OUTCOME_CANCELLED },	     { ENOBUFS, OUTCOME_CANCELLED },
+		{ EKEYREJECTED, OUTCOME_CANCELLED },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
-		assert_int_equal(failed_outcome(cases[i].error, true), cases[i].outcome);
+		assert_int_equal(failed_outcome(cases[i].error), cases[i].outcome);
 }
 
-static void test_no_error(void **state)
+/* How far connect() came, and what that says. */
+static void test_unsent(void **state)
 {
+	static const struct {
+		struct unsent unsent;
+		int error;
+	} cases[] = {
+		{ {}, EADDRNOTAVAIL },
+		{ { .is_routed = true }, EADDRNOTAVAIL }, /* IPv6 stores the route before */
+		{ { .may_wait = true }, EADDRNOTAVAIL },
+		{ { .is_routed = true, .is_built = true, .lost_route = true }, EADDRNOTAVAIL }, /* what an earlier one left */
+		{ { .has_port = true }, 0 },
+		{ { .has_port = true, .is_routed = true }, EKEYREJECTED },
+		{ { .has_port = true, .lost_route = true }, EHOSTUNREACH },
+		{ { .has_port = true, .lost_route = true, .may_wait = true }, EHOSTUNREACH },
+		{ { .has_port = true, .is_routed = true, .may_wait = true }, NEVER_ASKED },
+		{ { .has_port = true, .may_wait = true }, NEVER_ASKED }, /* SO_MARK drops the route */
+		{ { .has_port = true, .is_routed = true, .is_built = true }, ENOBUFS },
+		{ { .has_port = true, .is_routed = true, .is_built = true, .may_wait = true }, ENOBUFS },
+		{ { .has_port = true, .is_routed = true, .is_built = true, .is_refused = true }, ECONNREFUSED },
+	};
+
 	(void)state;
-	assert_int_equal(failed_outcome(0, true), OUTCOME_CANCELLED);
-	assert_int_equal(failed_outcome(0, false), OUTCOME_NO_PORT);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++)
+		assert_int_equal(unsent_error(&cases[i].unsent), cases[i].error);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_errors),
-		cmocka_unit_test(test_no_error),
+		cmocka_unit_test(test_unsent),
 	};
 
 	return cmocka_run_group_tests_name("outcome", tests, NULL, NULL);

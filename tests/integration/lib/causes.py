@@ -10,7 +10,7 @@ import time
 
 from . import env, netns
 from .queues import Crowd, pending, reset
-from .traffic import Agent, client, connect, finish, start
+from .traffic import Agent, client, connect, finish, start, waiting
 
 # `client`, `server`: (outcome, code, certainty) of that side's record; None: it has no cause, or
 # there is no record. `needs`: what the kernel must tell for it; else nothing wrong is proven.
@@ -210,6 +210,22 @@ def ports_used_up(s):
     sock = s.keep(client(s.client, s.ip))
     assert sock.connect_ex(s.address) != 0
     s.ports.append(0)
+
+
+@case("the route is gone when the SYN is to leave (here with the first send(), by TCP_FASTOPEN_CONNECT)",
+      client=("unreachable", "send_failed", "proven"),
+      advice="The kernel gave it up: look at this host's routes and rules.")
+def route_gone(s):
+    far = "10.77.0.1" if s.ip == 4 else "fd77::1"
+    s.client.ip(f"route add {far} via {absent(s)} dev c0")
+    sock = s.keep(waiting(s.client, s.ip, (far, 80)))
+    s.ports.append(sock.getsockname()[1])
+    s.client.ip(f"route del {far}")
+    try:
+        sock.send(b"hello")
+        raise AssertionError("sent")
+    except ConnectionAbortedError:
+        pass
 
 
 CANCELLED = ("cancelled", "application_cancelled", "proven")

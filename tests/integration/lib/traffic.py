@@ -14,6 +14,8 @@ from . import env
 FAMILY = {4: socket.AF_INET, 6: socket.AF_INET6}
 NAME = {4: "ipv4", 6: "ipv6"}
 TCP_FASTOPEN = 23
+TCP_FASTOPEN_CONNECT = 30
+WITHOUT_COOKIES = 5  # net.ipv4.tcp_fastopen: TFO_CLIENT_ENABLE, TFO_CLIENT_NO_COOKIE
 TCPI_RTT = 68  # offset of tcpi_rtt, in µs, in struct tcp_info
 
 
@@ -78,6 +80,16 @@ def finish(sock, timeout=8.0):
     poll.register(sock, select.POLLOUT)
     assert poll.poll(timeout * 1000 * env.SLOW), "connect: no end"
     return sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+
+
+def waiting(ns, ip, address):
+    """A socket whose connect() leaves the SYN to the first send(), for it needs no cookie."""
+    ns.sysctl("net.ipv4.tcp_fastopen", WITHOUT_COOKIES)
+    sock = client(ns, ip)
+    sock.setsockopt(socket.IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1)
+    sock.setblocking(False)
+    assert sock.connect_ex(address) == 0
+    return sock
 
 
 class Agent:
