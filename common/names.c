@@ -37,6 +37,7 @@ const char *const cause_names[CAUSE_CODES] = {
 	[CAUSE_PEER_RESET] = "peer_reset",
 	[CAUSE_SLOW_PATH] = "slow_path",
 	[CAUSE_UNKNOWN] = "unknown",
+	[CAUSE_NO_ROUTE_BACK] = "no_route_back",
 };
 
 const char *const certainty_names[2] = { "probable", "proven" };
@@ -65,6 +66,7 @@ const char *const stage_names[STAGES] = {
 const char *const queue_names[QUEUES] = {
 	[QUEUE_ACCEPT] = "accept",
 	[QUEUE_SYN] = "syn",
+	[QUEUE_NONE] = "none",
 };
 
 const char *const action_names[ACTIONS] = {

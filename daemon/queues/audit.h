@@ -24,6 +24,7 @@ struct audit_books {
 	uint32_t unreported; /* enum unreported */
 	uint64_t unexplained_drops; /* ListenDrops that no full queue explains */
 	uint64_t pending; /* refusals counted by the kernel, to be reported at the next look */
+	uint64_t pending_drops; /* of ListenDrops: not explained until the next look */
 	uint64_t window; /* what was observed while the kernel's counters were being read */
 	uint32_t cpus;
 };
