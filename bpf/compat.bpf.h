@@ -81,9 +81,9 @@ const volatile __u8 tasks_preempted __weak = 0;
 /* How many programs of takeover.bpf.h there are; 0: nobody needs marks. */
 const volatile __u8 takeovers __weak = 0;
 
-/* Numbers of counters, of the enum LINUX_MIB_…, which has no name by which a relocation could find it, and TCP_MIB_…. */
+/* Numbers of counters, of the enum LINUX_MIB_…, which has no name by which a relocation could find it, and TCP_MIB_…, IPSTATS_MIB_…. */
 const volatile __u32 mib_listen_overflows __weak = 0, mib_listen_drops __weak = 0, mib_reqq_full_drop __weak = 0;
-const volatile __u32 mib_out_rsts __weak = 0;
+const volatile __u32 mib_out_rsts __weak = 0, mib_out_no_routes __weak = 0;
 
 /* arm64's (35d0e6fb4d21 "arm64: syscallno is secretly an int, make it official"). */
 struct pt_regs___arm64 {

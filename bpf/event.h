@@ -128,6 +128,7 @@ enum overflow_code {
 	CODE_ACCEPT_QUEUE_FULL,
 	CODE_SYN_QUEUE_FULL,
 	CODE_SYN_QUEUE_THREE_QUARTERS,
+	CODE_NO_ROUTE_BACK, /* no queue did: the SYN-ACK has no route */
 	CODES,
 };
 
@@ -139,11 +140,11 @@ struct listener_state {
 	__u64 ack_drops; /* final ACKs refused, reported one by one, of requests in the SYN queue */
 	__u64 cookie_drops; /* … and of SYN cookies */
 	__u64 ack_resets; /* of ack_drops, those answered with a RST */
-	__u64 failed; /* children that could not be made, with room in the queue */
+	__u32 failed; /* children that could not be made, with room in the queue; wraps, for 5.10 has no stack for more */
+	__u32 unnamed; /* ACKs to requests dropped without a reason: refused final ACKs, and others; wraps */
 	__u64 since_ns; /* in this table */
 	__u64 syn_drops[CODES]; /* SYNs refused, reported one by one */
-	__u64 syn_failed; /* SYNs, and ACKs of cookies, dropped for what no full queue explains */
-	__u32 unnamed; /* ACKs to requests dropped without a reason: refused final ACKs, and others */
+	__u32 syn_failed; /* SYNs, and ACKs of cookies, dropped for what no full queue explains; wraps */
 	__u32 accept_peak; /* of the accept queue, since the last look */
 };
 
@@ -296,7 +297,13 @@ enum overflow_stage {
 	STAGES,
 };
 
-enum overflow_queue { QUEUE_ACCEPT, QUEUE_SYN, QUEUES };
+enum overflow_queue { QUEUE_ACCEPT, QUEUE_SYN, QUEUE_NONE, QUEUES };
+
+/* The one that was full. */
+static inline enum overflow_queue overflow_queue_of(enum overflow_code code)
+{
+	return code == CODE_ACCEPT_QUEUE_FULL ? QUEUE_ACCEPT : code == CODE_NO_ROUTE_BACK ? QUEUE_NONE : QUEUE_SYN;
+}
 
 enum overflow_action {
 	ACTION_DROPPED,

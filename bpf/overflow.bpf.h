@@ -48,6 +48,18 @@ static __always_inline void emit_overflow(struct event_overflow *e)
 	deliver(c, e, sizeof(*e), EVENT_OVERFLOW);
 }
 
+/* The same of a kind that anybody can cause many of: only so many a second. */
+static __always_inline void emit_overflow_limited(struct event_overflow *e, __u32 per_second)
+{
+	struct counters *c = this_cpu_counters();
+
+	if (!c)
+		return;
+	count(c->events[EVENT_OVERFLOW]);
+	if (within_limit(c, EVENT_OVERFLOW, per_second, true))
+		deliver(c, e, sizeof(*e), EVENT_OVERFLOW);
+}
+
 /*
  * Where no reason of the drop is reported, the SYN-ACK that goes out again shows it: once,
  * as it goes out as often to a client that is gone.

@@ -10,12 +10,13 @@
 
 #include "stream.bpf.h"
 
-#define TALLIED 3
+#define TALLIED 4
 
 /* This CPU's counters, as a function began to handle a packet. */
 struct tally {
 	__u64 packet; /* struct sk_buff */
 	__u64 counters; /* their address */
+	__u64 routing; /* that of the counters of IP, where they are asked, too */
 	__u64 offset; /* this CPU's, once it is known */
 	__u64 before[TALLIED];
 };
@@ -32,6 +33,15 @@ static __always_inline __u64 tally_read(const struct tally *t, __u32 counter)
 	__u64 value = 0;
 
 	bpf_probe_read_kernel(&value, sizeof(value), (unsigned long *)t->counters + counter);
+	return value;
+}
+
+/* How many packets of one family this CPU could not route (OutNoRoutes). */
+static __always_inline __u64 tally_no_routes(const struct tally *t)
+{
+	__u64 value = 0;
+
+	bpf_probe_read_kernel(&value, sizeof(value), (__u64 *)t->routing + mib_out_no_routes);
 	return value;
 }
 

@@ -38,6 +38,7 @@ const char *const cause_names[CAUSE_CODES] = {
 	[CAUSE_SLOW_PATH] = "slow_path",
 	[CAUSE_UNKNOWN] = "unknown",
 	[CAUSE_SEND_FAILED] = "send_failed",
+	[CAUSE_NO_ROUTE_BACK] = "no_route_back",
 };
 
 const char *const certainty_names[2] = { "probable", "proven" };
@@ -66,6 +67,7 @@ const char *const stage_names[STAGES] = {
 const char *const queue_names[QUEUES] = {
 	[QUEUE_ACCEPT] = "accept",
 	[QUEUE_SYN] = "syn",
+	[QUEUE_NONE] = "none",
 };
 
 const char *const action_names[ACTIONS] = {

@@ -89,10 +89,13 @@ struct netns_ipv4 {
 
 struct linux_mib; /* include/net/snmp.h: counters of type long, by enum LINUX_MIB_… */
 struct tcp_mib;
+struct ipstats_mib; /* the same, of type __u64, by IPSTATS_MIB_… */
 
 struct netns_mib {
 	struct linux_mib *net_statistics; /* per CPU */
 	struct tcp_mib *tcp_statistics; /* the same, by TCP_MIB_… */
+	struct ipstats_mib *ip_statistics;
+	struct ipstats_mib *ipv6_statistics;
 };
 
 struct net {
@@ -297,6 +300,10 @@ struct sk_buff {
 	unsigned char *head;
 	__u16 transport_header;
 	__u16 network_header;
+};
+
+struct request_sock_ops {
+	int family;
 };
 
 struct request_sock {

@@ -124,6 +124,12 @@ static const struct cause_row rows[CAUSE_CODES] = {
 	  { PLAIN("ping, mtr", "whether the path is as slow without TCP"), DROPS },
 	  "Nothing is known to have been lost: distance, a full queue on the way, or a host too busy to answer. Keeping "
 	  "connections open saves the handshake." },
+	[CAUSE_NO_ROUTE_BACK] = { "there was no route back to the client", PAINT_WARN, CAUSE_BY_LISTENER, SAW_SEGMENT,
+	  { PLAIN("ip route get CLIENT", "at the server, in the listener's namespace: the way that its SYN-ACK would take"),
+	    SYSCTL("net.ipv4.conf.all.rp_filter", "1 or 2 (of all or of the interface) drops what has no route back before a "
+		   "listener gets it") },
+	  "The SYN-ACK had no route to the address that the SYN came from. If that address is a client's, give the "
+	  "server a route to it; if addresses are forged, filter them where they come in." },
 	[CAUSE_UNKNOWN] = { "no rule explains it", PAINT_BOLD, CAUSE_BY_ROLE, SAW_NOTHING,
 	  { PLAIN("tcpshake tail --json", "the records with their errno") },
 	  "No rule explains what was seen: the evidence is all there is." },

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define BIT(capability) (1U << CAPABILITY_##capability)
-#define QUEUE_CAUSES { "accept_queue_full", "syn_queue_full", "syn_queue_three_quarters" }
+#define QUEUE_CAUSES { "accept_queue_full", "syn_queue_full", "syn_queue_three_quarters", "no_route_back" }
 /* What a client says whose SYN was refused: daemon/cause/diagnose.c. */
 #define BEHIND_A_REFUSED_SYN { "no_answer", "application_cancelled", "syn_lost", "segment_lost" }
 
@@ -25,7 +25,7 @@ static const struct {
 };
 
 const struct sight_row sight_rows[SIGHTS] = {
-	[SIGHT_SYNS] = { BIT(LOOK), BIT(FUNCTIONS), 0, "SYNs that a full queue refuses", QUEUE_CAUSES,
+	[SIGHT_SYNS] = { BIT(LOOK), BIT(FUNCTIONS), 0, "SYNs that a listener refuses", QUEUE_CAUSES,
 			 false, BEHIND_A_REFUSED_SYN,
 			 "a refused SYN of a client elsewhere is counted by namespace at most" },
 	[SIGHT_OLD_LISTENERS] = { BIT(LISTENERS), BIT(FUNCTIONS), BIT(LOOK),

@@ -29,7 +29,7 @@ enum capability {
 
 /* What can be seen, by one capability or another. */
 enum sight {
-	SIGHT_SYNS, /* SYNs that a full queue refuses */
+	SIGHT_SYNS, /* SYNs that a listener refuses, for a full queue or without a route back */
 	SIGHT_OLD_LISTENERS, /* the same, of listeners that are older than the daemon */
 	SIGHT_ACKS, /* refused final ACKs and RSTs to pending requests, one by one */
 	SIGHT_SYN_AGAIN,

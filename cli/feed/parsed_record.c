@@ -269,6 +269,11 @@ bool record_is_ack(const struct record_overflow *o)
 	return strcmp(o->stage, stage_names[STAGE_ACK]) == 0;
 }
 
+bool record_by_queue(const struct record_overflow *o)
+{
+	return strcmp(o->queue, queue_names[QUEUE_NONE]) != 0;
+}
+
 static bool parse_audit(const cJSON *json, struct record *r)
 {
 	r->audit.interval_ns = get_ns(json, "interval_ns");

@@ -221,6 +221,7 @@ bool record_is_proven(const struct cause *cause);
 /* Was the SYN answered with a cookie? Was the final ACK refused? */
 bool record_is_cookie(const struct record_overflow *o);
 bool record_is_ack(const struct record_overflow *o);
+bool record_by_queue(const struct record_overflow *o); /* was a queue full? */
 /* A count in an object of the record; 0 if it is not there. */
 uint64_t record_count_of(const cJSON *object, const char *key);
 

@@ -114,20 +114,30 @@ void render_listener(struct line *l, const struct record *r)
 	line_end(l);
 }
 
+/* What was refused, and why. */
+static void put_refused(struct line *l, const struct record_overflow *o, enum paint paint)
+{
+	bool three_quarters = o->cause.code &&
+			      strcmp(o->cause.code, cause_names[CAUSE_SYN_QUEUE_THREE_QUARTERS]) == 0;
+
+	if (record_by_queue(o))
+		put_format(l, paint, NULL, "%.16s %.16s: %.16s queue %s", o->stage, o->action, o->queue,
+			   three_quarters ? "three quarters full" : "full");
+	else
+		put_format(l, paint, NULL, "%.16s %.16s: no queue was full", o->stage, o->action);
+}
+
 /* A cookie is an answer, if a poor one; the rest got none. */
 void render_overflow(struct line *l, const struct record *r)
 {
 	const struct record_overflow *o = &r->overflow;
 	bool cookie = record_is_cookie(o);
-	bool three_quarters = o->cause.code &&
-			      strcmp(o->cause.code, cause_names[CAUSE_SYN_QUEUE_THREE_QUARTERS]) == 0;
 	char text[96];
 
 	render_time(l, r);
 	snprintf(text, sizeof(text), "OVERFLOW %llu", (unsigned long long)o->count);
 	line_put(l, cookie ? PAINT_WARN : PAINT_LOUD, text);
-	put_format(l, cookie ? PAINT_WARN : PAINT_BAD, NULL, "%.16s %.16s: %.16s queue %s",
-		   o->stage, o->action, o->queue, three_quarters ? "three quarters full" : "full");
+	put_refused(l, o, cookie ? PAINT_WARN : PAINT_BAD);
 	if (o->has_listener)
 		put_address(l, PAINT_BOLD, NULL, &o->listener);
 	else
@@ -138,8 +148,8 @@ void render_overflow(struct line *l, const struct record *r)
 	put_queue(l, "queue", &o->accept);
 	if (o->interval_ns != NS_UNKNOWN)
 		put_duration(l, PAINT_NONE, "within", o->interval_ns);
-	/* The others are in the words already. */
-	if (o->cause.code && strcmp(o->cause.code, cause_names[CAUSE_UNKNOWN]) == 0)
+	/* Those of queues are in the words already. */
+	if (o->cause.code && (!record_by_queue(o) || strcmp(o->cause.code, cause_names[CAUSE_UNKNOWN]) == 0))
 		put_word(l, PAINT_WARN, "cause", o->cause.code);
 	if (o->cause.certainty)
 		put_word(l, PAINT_NONE, NULL, o->cause.certainty);

@@ -127,7 +127,7 @@ static void add_overflow(struct summary *s, const struct record *r)
 {
 	const struct record_overflow *o = &r->overflow;
 
-	if (record_is_cookie(o))
+	if (record_is_cookie(o) || !record_by_queue(o))
 		return;
 	if (record_is_ack(o))
 		s->refused_acks += o->count;

@@ -66,6 +66,7 @@ static const enum cause_code cause_of_refusal[CODES] = {
 	[CODE_ACCEPT_QUEUE_FULL] = CAUSE_ACCEPT_QUEUE_FULL,
 	[CODE_SYN_QUEUE_FULL] = CAUSE_SYN_QUEUE_FULL,
 	[CODE_SYN_QUEUE_THREE_QUARTERS] = CAUSE_SYN_QUEUE_THREE_QUARTERS,
+	[CODE_NO_ROUTE_BACK] = CAUSE_NO_ROUTE_BACK,
 };
 
 /* "dropped twice: the server's accept queue was full at 129/128" */
@@ -76,6 +77,7 @@ static const char *refusal_words(const struct refusal_evidence *r, char *text, s
 		[CODE_SYN_QUEUE_FULL] = "the server's SYN queue was full",
 		[CODE_SYN_QUEUE_THREE_QUARTERS] =
 			"the server's SYN queue was over three quarters of tcp_max_syn_backlog",
+		[CODE_NO_ROUTE_BACK] = "the server's host found no route back to the client's address",
 	};
 	char queue[48] = "", often[32];
 

@@ -28,6 +28,8 @@ const char *const netstat_names[NETSTAT_COUNTERS] = {
 	[NETSTAT_RETRANS_FAIL] = "TCPRetransFail",
 	[NETSTAT_ABORT_ON_TIMEOUT] = "TCPAbortOnTimeout",
 	[NETSTAT_DEFER_ACCEPT_DROP] = "TCPDeferAcceptDrop",
+	[NETSTAT_NO_ROUTES] = "OutNoRoutes",
+	[NETSTAT_NO_ROUTES6] = "Ip6OutNoRoutes",
 };
 
 /* There are 250 names in the files, and most differ in their length or their ends from ours. */
@@ -63,6 +65,19 @@ void netstat_parse(struct netstat *n, char *text)
 	}
 }
 
+void netstat_parse_ipv6(struct netstat *n, char *text)
+{
+	char *line;
+
+	while ((line = strsep(&text, "\n"))) {
+		char *value = line + strcspn(line, " \t");
+		int i = value > line ? counter_index(line, (size_t)(value - line)) : -1;
+
+		if (i >= 0)
+			n->value[i] = strtoull(value, NULL, 10);
+	}
+}
+
 int netstat_open(struct netstat_files *files, uint32_t pid, uint32_t netns)
 {
 	static const char *const names[] = { "netstat", "snmp" };
@@ -84,6 +99,8 @@ int netstat_open(struct netstat_files *files, uint32_t pid, uint32_t netns)
 			return err;
 		}
 	}
+	snprintf(path, sizeof(path), "/proc/%u/net/snmp6", pid);
+	files->snmp6 = open(path, O_RDONLY | O_CLOEXEC);
 	snprintf(path, sizeof(path), "/proc/%u/net/fib_trie", pid);
 	files->fib_trie = open(path, O_RDONLY | O_CLOEXEC);
 	snprintf(path, sizeof(path), "/proc/%u/net/if_inet6", pid);
@@ -91,7 +108,7 @@ int netstat_open(struct netstat_files *files, uint32_t pid, uint32_t netns)
 	return 0;
 }
 
-static int read_one(int fd, struct netstat *n)
+static int read_one(int fd, struct netstat *n, void (*parse)(struct netstat *, char *))
 {
 	char text[16384];
 	size_t have = 0;
@@ -102,7 +119,7 @@ static int read_one(int fd, struct netstat *n)
 	if (got < 0)
 		return -errno;
 	text[have] = '\0';
-	netstat_parse(n, text);
+	parse(n, text);
 	return 0;
 }
 
@@ -113,12 +130,19 @@ static int read_one(int fd, struct netstat *n)
 int netstat_read(const struct netstat_files *files, struct netstat *n)
 {
 	struct netstat later = {};
-	int err = read_one(files->fd[1], n);
+	int err = read_one(files->fd[1], n, netstat_parse);
 
-	err = err ? err : read_one(files->fd[0], n);
-	err = err ? err : read_one(files->fd[1], &later);
+	err = err ? err : read_one(files->fd[0], n, netstat_parse);
+	err = err ? err : read_one(files->fd[1], &later, netstat_parse);
 	n->value[NETSTAT_RETRANS_SEGS] = later.value[NETSTAT_RETRANS_SEGS];
+	n->value[NETSTAT_NO_ROUTES] = later.value[NETSTAT_NO_ROUTES]; /* no less than the SYNs that it explains */
 	return err;
+}
+
+void netstat_read_ipv6(const struct netstat_files *files, struct netstat *n)
+{
+	if (files->snmp6 >= 0)
+		read_one(files->snmp6, n, netstat_parse_ipv6);
 }
 
 static void close_one(int *fd)
@@ -132,6 +156,7 @@ void netstat_close(struct netstat_files *files)
 {
 	close_one(&files->fd[0]);
 	close_one(&files->fd[1]);
+	close_one(&files->snmp6);
 	close_one(&files->fib_trie);
 	close_one(&files->if_inet6);
 }

@@ -25,6 +25,8 @@ enum netstat_counter {
 	NETSTAT_RETRANS_FAIL,
 	NETSTAT_ABORT_ON_TIMEOUT,
 	NETSTAT_DEFER_ACCEPT_DROP,
+	NETSTAT_NO_ROUTES, /* IPv4's */
+	NETSTAT_NO_ROUTES6,
 	NETSTAT_COUNTERS,
 };
 
@@ -35,18 +37,21 @@ struct netstat {
 };
 
 /*
- * Parse one of the two files: pairs of lines, names and values. Counters that `text` does not
+ * Parse netstat or snmp: pairs of lines, names and values. Counters that `text` does not
  * have keep their value. Pure.
  */
 void netstat_parse(struct netstat *n, char *text);
+/* The same of snmp6, of which each line is a name and a value. Pure. */
+void netstat_parse_ipv6(struct netstat *n, char *text);
 
 /* The files, open: they stay those of the namespace, whichever process ends. */
 struct netstat_files {
 	int fd[2]; /* netstat, snmp; -1: not open */
+	int snmp6; /* -1: not open, or there is no IPv6 */
 	int fib_trie, if_inet6; /* for locals.h; -1: not open, or there are none */
 };
 
-#define NETSTAT_CLOSED { { -1, -1 }, -1, -1 }
+#define NETSTAT_CLOSED { { -1, -1 }, -1, -1, -1 }
 
 /*
  * Open them as the process sees them, if it is in that namespace now. 0; -ESTALE if it is not; or
@@ -54,7 +59,9 @@ struct netstat_files {
  * last listener.
  */
 int netstat_open(struct netstat_files *files, uint32_t pid, uint32_t netns);
+/* Without the counters of IPv6, which are a file of their own: that one is read apart. */
 int netstat_read(const struct netstat_files *files, struct netstat *n);
+void netstat_read_ipv6(const struct netstat_files *files, struct netstat *n);
 void netstat_close(struct netstat_files *files);
 
 #endif

@@ -184,6 +184,7 @@ static void set_constants(struct source *s, const struct filter *filter)
 	constants->mib_listen_drops = s->enums.number[KERNEL_LISTEN_DROPS].value;
 	constants->mib_reqq_full_drop = s->enums.number[KERNEL_REQQ_FULL_DROP].value;
 	constants->mib_out_rsts = s->enums.number[KERNEL_OUT_RSTS].value;
+	constants->mib_out_no_routes = s->enums.number[KERNEL_OUT_NO_ROUTES].value;
 }
 
 /* Load what the daemon does not run without, and the maps of all. */

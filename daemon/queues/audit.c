@@ -100,11 +100,17 @@ static bool next_look(int64_t difference, const struct audit_books *books)
 	return difference > 0 && difference <= (int64_t)books->pending;
 }
 
-/* A child that could not be made, a route, a security module: dropped, but for no full queue. */
+/* The same of ListenDrops, which also count what no queue refused. */
+static bool next_look_at_drops(int64_t difference, const struct audit_books *books)
+{
+	return difference > 0 && difference <= (int64_t)books->pending_drops;
+}
+
+/* A child that could not be made, a security module: dropped, but for no full queue. */
 static bool no_full_queue(int64_t difference, const struct audit_books *books)
 {
 	return difference > 0 &&
-	       difference <= (int64_t)(books->unexplained_drops + books->pending);
+	       difference <= (int64_t)(books->unexplained_drops + books->pending_drops);
 }
 
 /* The kernel does not grant the evidence that this counter is held against. */
@@ -135,7 +141,7 @@ static const struct rule rules[] = {
 	{ "boundary", NETSTAT_ATTEMPT_FAILS, boundary },
 	{ "request_reset", NETSTAT_ATTEMPT_FAILS, request_reset },
 	{ "next_look", NETSTAT_LISTEN_OVERFLOWS, next_look },
-	{ "next_look", NETSTAT_LISTEN_DROPS, next_look },
+	{ "next_look", NETSTAT_LISTEN_DROPS, next_look_at_drops },
 	{ "no_full_queue", NETSTAT_LISTEN_DROPS, no_full_queue },
 	{ "next_look", NETSTAT_REQQ_FULL_DROP, next_look },
 	{ "boundary", NETSTAT_OUT_RSTS, boundary },

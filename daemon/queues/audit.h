@@ -26,6 +26,7 @@ struct audit_books {
 	uint64_t pending; /* refusals counted by the kernel, to be reported at the next look */
 	uint64_t waiting, first_waiting; /* attempts with TCP_FASTOPEN_CONNECT that are not over, now and at the beginning */
 	uint64_t unbegun; /* … that are over, and whose connect() was not seen */
+	uint64_t pending_drops; /* of ListenDrops: not explained until the next look */
 	uint64_t window; /* what was observed while the kernel's counters were being read */
 	uint32_t cpus;
 };

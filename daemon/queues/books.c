@@ -72,6 +72,8 @@ static void add_counters(struct book *b, const struct netstat *now)
 	b->left.drops += new[NETSTAT_LISTEN_DROPS] - old[NETSTAT_LISTEN_DROPS];
 	b->left.reqq_drops += new[NETSTAT_REQQ_FULL_DROP] - old[NETSTAT_REQQ_FULL_DROP];
 	b->left.reqq_cookies += new[NETSTAT_REQQ_FULL_COOKIES] - old[NETSTAT_REQQ_FULL_COOKIES];
+	b->left.no_routes += new[NETSTAT_NO_ROUTES] - old[NETSTAT_NO_ROUTES];
+	b->left.no_routes += new[NETSTAT_NO_ROUTES6] - old[NETSTAT_NO_ROUTES6];
 	b->left.blurs += new[NETSTAT_EMBRYONIC_RSTS] - old[NETSTAT_EMBRYONIC_RSTS];
 	b->left.blurs += new[NETSTAT_SYNCOOKIES_RECV] - old[NETSTAT_SYNCOOKIES_RECV];
 	b->moved |= memcmp(old, new, sizeof(now->value)) != 0;
@@ -98,6 +100,9 @@ void book_read(struct book *b, const struct source *source)
 	source_namespace(source, b->netns, &before);
 	if (netstat_read(&b->files, &now))
 		return;
+	now.value[NETSTAT_NO_ROUTES6] = b->last.value[NETSTAT_NO_ROUTES6];
+	if (!b->known || now.value[NETSTAT_LISTEN_DROPS] != b->last.value[NETSTAT_LISTEN_DROPS])
+		netstat_read_ipv6(&b->files, &now); /* only then is it asked for */
 	source_namespace(source, b->netns, &after);
 	b->window = openings(&after) - openings(&before);
 	if (b->known) {
@@ -184,6 +189,7 @@ bool book_audit(struct book *b, uint32_t unreported, uint64_t now_ns)
 		.waiting = waiting(seen),
 		.first_waiting = waiting(first),
 		.unbegun = seen->unbegun - first->unbegun,
+		.pending_drops = b->left.drops,
 		.window = b->first_window + b->window,
 		.cpus = (uint32_t)sysconf(_SC_NPROCESSORS_CONF),
 	};

@@ -46,9 +46,9 @@ static void report_book(struct queues *q, struct book *b, struct listener *p,
 		if (code == CODE_ACCEPT_QUEUE_FULL)
 			f.count += v->acks + v->cookie_acks;
 		book_reported(b, &f, code == CODE_ACCEPT_QUEUE_FULL ? v->cookie_acks : 0);
-		p->refused.syn += v->syns[code];
-		q->refused[STAGE_SYN][code == CODE_ACCEPT_QUEUE_FULL ? QUEUE_ACCEPT : QUEUE_SYN]
-			  [ACTION_DROPPED] += v->syns[code];
+		if (overflow_queue_of(code) != QUEUE_NONE)
+			p->refused.syn += v->syns[code];
+		q->refused[STAGE_SYN][overflow_queue_of(code)][ACTION_DROPPED] += v->syns[code];
 	}
 }
 
@@ -75,7 +75,7 @@ static void report_finding(struct queues *q, const struct book *b, struct listen
 	q->refused[f->stage][f->queue][f->action] += f->count;
 	if (p && f->stage == STAGE_ACK)
 		p->refused.ack += f->count;
-	else if (p && f->action == ACTION_DROPPED)
+	else if (p && f->action == ACTION_DROPPED && f->queue != QUEUE_NONE)
 		p->refused.syn += f->count;
 	if (p)
 		report_refused(q, p, f, now_ns);
@@ -104,7 +104,10 @@ static void account(struct listener *p, const struct overflow_view *v)
 	p->evident_acks = v->evident;
 }
 
-/* SYNs dropped for what no full queue explains, or for one of nobody's: whose, cannot be said. */
+/*
+ * SYNs dropped for what no full queue explains, or for one of nobody's: whose, cannot be said. Those without a route
+ * back are reported one by one, but for what is over the limit.
+ */
 static void report_doubt(struct queues *q, const struct book *b, size_t count, size_t findings,
 		       uint64_t now_ns)
 {
@@ -113,7 +116,8 @@ static void report_doubt(struct queues *q, const struct book *b, size_t count, s
 	bool doubt = b->known ? b->left.no_full_queue != b->doubted || b->left.drops : false;
 
 	for (size_t i = 0; i < count; i++)
-		doubt |= q->views[i].syn_failed || (!b->known && q->views[i].drops);
+		doubt |= q->views[i].syn_failed || q->views[i].syns[CODE_NO_ROUTE_BACK] ||
+			 (!b->known && q->views[i].drops);
 	for (size_t i = 0; i < findings; i++)
 		doubt |= q->findings[i].view == OVERFLOW_NOBODY;
 	if (doubt)
@@ -130,6 +134,7 @@ static size_t find(struct queues *q, struct book *b, size_t count)
 		return q->blind ? 0 : overflow_guess(q->views, count, q->findings);
 	if (count && !q->blind)
 		found = overflow_reconcile(&b->left, q->views, count, q->reasons, q->findings);
+	b->reported.syns_known = source_reports_syns(q->source);
 	if (!count || q->blind || partial) /* what is left is of listeners that nobody looks at */
 		found += overflow_unseen(&b->left, &b->reported, &b->unseen, q->findings + found);
 	return found;

@@ -30,6 +30,7 @@ static void settle_events(struct overflow_counters *kernel, struct overflow_view
 		syns += v->syns[code];
 	take(&kernel->overflows, overflows);
 	take(&kernel->reqq_drops, v->syns[CODE_SYN_QUEUE_FULL]);
+	take(&kernel->no_routes, v->syns[CODE_NO_ROUTE_BACK]);
 	take(&kernel->drops, v->acks + v->cookie_acks + syns);
 	kernel->no_full_queue += take(&kernel->drops, v->failed + v->syn_failed);
 	take(&v->drops, 2 * (v->acks + v->failed) + v->cookie_acks + syns + v->syn_failed);
@@ -103,6 +104,8 @@ static bool likely(const struct overflow_view *v, enum overflow_code code)
 		return v->accept_full;
 	case CODE_SYN_QUEUE_FULL:
 		return v->syn_full;
+	case CODE_NO_ROUTE_BACK:
+		return !v->syns_known; /* else an event reports each */
 	default:
 		return v->three_quarters;
 	}
@@ -154,24 +157,40 @@ static void prove(struct pool pools[CODES], const struct overflow_view *views, s
 	pools[CODE_SYN_QUEUE_FULL].proven = certain;
 }
 
+/*
+ * SYNs without a route back: ListenDrops of no queue, while as many packets could not be routed. What no listener has
+ * dropped may have come after the look at it, and is left for the next one, once.
+ */
+static void find_unrouted(struct report *r, struct pool *pool, struct overflow_counters *kernel,
+			  struct overflow_view *views, size_t count)
+{
+	uint64_t new = kernel->no_routes - kernel->no_routes_again;
+
+	hand_out(r, pool, views, count, kernel, false);
+	kernel->no_routes = kernel->no_routes_again = take(&pool->left, new);
+}
+
 /* SYNs, each of which is one in sk_drops and one in ListenDrops. */
 static void find_syns(struct report *r, struct overflow_counters *kernel, struct overflow_view *views,
 		      size_t count, bool reasons)
 {
 	uint64_t full = kernel->overflows + kernel->reqq_drops;
+	uint64_t rest = kernel->drops > full ? kernel->drops - full : 0;
+	uint64_t unrouted = kernel->no_routes < rest ? kernel->no_routes : rest;
 	struct pool pools[CODES] = {
 		{ QUEUE_ACCEPT, CODE_ACCEPT_QUEUE_FULL, kernel->overflows, false },
 		{ QUEUE_SYN, CODE_SYN_QUEUE_FULL, kernel->reqq_drops, false },
-		{ QUEUE_SYN, CODE_SYN_QUEUE_THREE_QUARTERS,
-		  kernel->drops > full ? kernel->drops - full : 0, false },
+		{ QUEUE_SYN, CODE_SYN_QUEUE_THREE_QUARTERS, rest - unrouted, false },
+		{ QUEUE_NONE, CODE_NO_ROUTE_BACK, unrouted, false },
 	};
 
 	prove(pools, views, count, reasons);
-	for (int code = 0; code < CODES; code++)
+	for (int code = 0; code < CODE_NO_ROUTE_BACK; code++)
 		hand_out(r, &pools[code], views, count, kernel, false);
 	/* What is left of the counters of full queues was somebody's; ListenDrops alone is no refusal by a queue. */
 	hand_out(r, &pools[CODE_ACCEPT_QUEUE_FULL], views, count, kernel, true);
 	hand_out(r, &pools[CODE_SYN_QUEUE_FULL], views, count, kernel, true);
+	find_unrouted(r, &pools[CODE_NO_ROUTE_BACK], kernel, views, count);
 	kernel->overflows = pools[CODE_ACCEPT_QUEUE_FULL].left;
 	kernel->reqq_drops = pools[CODE_SYN_QUEUE_FULL].left;
 }
@@ -211,7 +230,7 @@ size_t overflow_reconcile(struct overflow_counters *kernel, struct overflow_view
 	if (!wait)
 		find_syns(&r, kernel, views, count, reasons);
 	find_cookies(&r, kernel, views, count);
-	left = kernel->overflows + kernel->reqq_drops;
+	left = kernel->overflows + kernel->reqq_drops + kernel->no_routes_again;
 	if (!wait && kernel->drops > left)
 		kernel->no_full_queue += kernel->drops - left;
 	if (!wait || kernel->drops < left)
@@ -238,6 +257,9 @@ size_t overflow_unseen(struct overflow_counters *kernel, struct overflow_view *r
 
 	settle_events(kernel, reported);
 	refused = kernel->overflows + kernel->reqq_drops;
+	if (kernel->drops > refused && !reported->syns_known)
+		add_unseen(&r, kernel, &kernel->no_routes, kernel->drops - refused, QUEUE_NONE, CODE_NO_ROUTE_BACK);
+	kernel->no_routes = 0;
 	if (kernel->drops > refused) {
 		kernel->no_full_queue += kernel->drops - refused;
 		kernel->drops = refused;

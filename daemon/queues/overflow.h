@@ -6,6 +6,7 @@
  * The kernel counts (tcp_conn_request(), tcp_v4_syn_recv_sock(), tcp_check_req()):
  *   a SYN, accept queue full      sk_drops +1  ListenDrops +1  ListenOverflows +1
  *   a SYN, SYN queue full         sk_drops +1  ListenDrops +1  TCPReqQFullDrop +1
+ *   a SYN, no route back          sk_drops +1  ListenDrops +1  OutNoRoutes +1
  *   a SYN, any other reason       sk_drops +1  ListenDrops +1
  *   a final ACK, accept queue full sk_drops +2 ListenDrops +1  ListenOverflows +1
  *   a cookie's ACK, the same      sk_drops +1  ListenDrops +1  ListenOverflows +1
@@ -29,6 +30,8 @@ struct overflow_counters {
 	uint64_t reqq_drops; /* TCPReqQFullDrop */
 	uint64_t reqq_cookies; /* TCPReqQFullDoCookies */
 	uint64_t blurs; /* EmbryonicRsts, SyncookiesRecv: what makes sk_drops ambiguous */
+	uint64_t no_routes; /* OutNoRoutes of both families: SYN-ACKs, and what else could not be routed */
+	uint64_t no_routes_again; /* … of which these were left at the look before, too */
 	uint64_t no_full_queue; /* of ListenDrops: all that no full queue explains, ever */
 };
 

@@ -34,7 +34,7 @@ static void count_event(struct queues *q, struct listener *p, const struct event
 	bool ack = f->stage == STAGE_ACK;
 
 	q->refused[f->stage][f->queue][f->action]++;
-	if (p)
+	if (p && f->queue != QUEUE_NONE)
 		*(ack ? &p->refused.ack : &p->refused.syn) += 1;
 	if (p && e->from_cookie)
 		p->refused.cookie++;
@@ -51,7 +51,7 @@ void queues_overflow(struct queues *q, const struct event_overflow *e)
 	struct listener *p = listeners_find(q->listeners, e->socket);
 	const struct overflow_finding finding = {
 		.stage = e->stage,
-		.queue = e->code == CODE_ACCEPT_QUEUE_FULL ? QUEUE_ACCEPT : QUEUE_SYN,
+		.queue = overflow_queue_of(e->code),
 		.action = e->action,
 		.evidence = e->evidence,
 		.code = e->code,

@@ -29,6 +29,7 @@ static const enum cause_code causes[CODES] = {
 	[CODE_ACCEPT_QUEUE_FULL] = CAUSE_ACCEPT_QUEUE_FULL,
 	[CODE_SYN_QUEUE_FULL] = CAUSE_SYN_QUEUE_FULL,
 	[CODE_SYN_QUEUE_THREE_QUARTERS] = CAUSE_SYN_QUEUE_THREE_QUARTERS,
+	[CODE_NO_ROUTE_BACK] = CAUSE_NO_ROUTE_BACK,
 };
 
 bool overflow_possible(enum overflow_stage stage, enum overflow_queue queue,
@@ -137,6 +138,11 @@ static void put_detail(struct buf *b, const struct overflow_report *r)
 	case CODE_SYN_QUEUE_FULL:
 		snprintf(text, sizeof(text), "%s%s: the SYN queue was full", what,
 			 r->finding.action == ACTION_COOKIE ? "" : " dropped");
+		break;
+	case CODE_NO_ROUTE_BACK:
+		snprintf(text, sizeof(text), r->finding.proven ?
+			 "SYN dropped: this host found no route for the SYN-ACK" :
+			 "SYN dropped: no queue was full, and as many packets had no route (OutNoRoutes)");
 		break;
 	default:
 		snprintf(text, sizeof(text), "SYN dropped: the SYN queue was over three quarters of "

@@ -149,6 +149,39 @@ def test_overflow_at_both_stages(pair, ip, keep, audited, abort):
     assert books.sum(pair.server, "ListenOverflows", "observed") >= 6
 
 
+@pytest.mark.parametrize("family", [4, 6])  # without the filter that `ip` brings
+def test_no_route_back(pair, family, keep, audited):
+    """SYNs whose answers have no route, and RSTs to requests in between, which move sk_drops, too."""
+    pair.server.sysctl("net.ipv4.conf.all.rp_filter", 0)
+    source = netns.lost_source(pair.client, family)
+    books = audited(pair.client, pair.server, losses=True)
+    crowd = Crowd(pair, family, keep, 64)
+    raw = keep(Sender(pair.client, pair.server, family, source))
+    for batch in range(10):
+        crowd.late(2)
+        crowd.leave()
+        for number in range(100):
+            raw.send(SYN, 5000 + 100 * batch + number, crowd.port)
+        env.poll_until(lambda: books.moved(pair.server, "ListenDrops") >= 100 * (batch + 1))
+    books.check()
+    told = [r for r in books.d.feed.records("overflow", netns=pair.server.inode)]
+    assert {(r["stage"], r["queue"], r["action"], r["cause"]["code"]) for r in told} == \
+        {("syn", "none", "dropped", "no_route_back")}
+    assert all(r["listener"]["port"] == crowd.port and r["process"]["comm"] == "sleepy" for r in told)
+    if books.d.feed.all[0]["capabilities"]["function_hooks"]:
+        assert all(r["cause"]["certainty"] == "proven" and r["remote"]["addr"] == source for r in told)
+        assert sum(r["count"] for r in told) + limited(books.d) == 1000
+        assert books.sum(pair.server, "ListenDrops", "observed") == 1000
+    else:
+        assert all(r["cause"]["certainty"] == "probable" for r in told)
+        assert sum(r["count"] for r in told) == 1000
+
+
+def limited(d):
+    """Refusals that were over the limit of a second."""
+    return sum(r["count"] for r in d.feed.records("loss") if (r["what"], r["why"]) == ("overflow", "rate_limit"))
+
+
 @pytest.mark.parametrize("cookies", [0, 1, 2])
 def test_syn_queue(pair, ip, keep, audited, cookies):
     pair.server.sysctl("net.ipv4.tcp_syncookies", cookies)

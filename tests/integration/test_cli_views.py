@@ -135,6 +135,19 @@ def test_tail_shows_them(recording, cli):
         assert words in text, words
 
 
+def test_no_route_back(tmp_path, cli):
+    """It is no queue's doing, wherever it is shown; explain says what to look at."""
+    path = tmp_path / "recording"
+    path.write_text(json.dumps(example("overflow-no-route-back")) + "\n")
+    text = cli("tail", "--from", str(path)).end()
+    assert "OVERFLOW 1 syn dropped: no queue was full 10.0.0.2:443" in text
+    assert "cause=no_route_back proven evidence=tcp_conn_request" in text
+    assert "a full queue refused" not in text
+    text = " ".join(cli("explain", "--from", str(path)).end().split())
+    assert "no_route_back: there was no route back to the client" in text
+    assert "ip route get CLIENT" in text and "rp_filter" in text and "give the server a route to it" in text
+
+
 def test_usage_errors(cli):
     for argv in (["listeners", "--sort", "age"], ["listeners", "--role", "active"],
                  ["tail", "--once"], ["stats", "--port", "80"], ["stats", "--no-summary"],

@@ -55,8 +55,8 @@ def test_nothing_is_said_where_all_was_seen(explain, cli, tmp_path):
 
 
 @pytest.mark.parametrize("name,code,hidden", [
-    ("queue_look", "no_answer", ["accept_queue_full", "syn_queue_full", "syn_queue_three_quarters"]),
-    ("queue_iterator", "segment_lost", ["accept_queue_full", "syn_queue_full", "syn_queue_three_quarters"]),
+    ("queue_look", "no_answer", ["accept_queue_full", "syn_queue_full", "syn_queue_three_quarters", "no_route_back"]),
+    ("queue_iterator", "segment_lost", ["accept_queue_full", "syn_queue_full", "syn_queue_three_quarters", "no_route_back"]),
     ("tcp_retransmit_skb", "segment_lost", ["syn_lost", "synack_lost", "slow_path"]),
     ("tcp_send_reset", "port_closed", ["filtered"]),
     ("tcp_receive_reset", "port_closed", ["peer_reset", "icmp_unreachable"]),

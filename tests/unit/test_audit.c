@@ -227,7 +227,7 @@ static void test_cookies(void **state)
 
 static void test_queues(void **state)
 {
-	const struct audit_books pending = { .pending = 2 }, unexplained = { .unexplained_drops = 2 };
+	const struct audit_books pending = { .pending = 2, .pending_drops = 3 }, unexplained = { .unexplained_drops = 2 };
 
 	(void)state;
 	CHECK({ NETSTAT_LISTEN_OVERFLOWS, 2, 0, pending, "next_look" },
@@ -235,6 +235,8 @@ static void test_queues(void **state)
 	      { NETSTAT_LISTEN_OVERFLOWS, 2, 0, unexplained, NULL },
 	      { NETSTAT_LISTEN_DROPS, 2, 0, unexplained, "no_full_queue" },
 	      { NETSTAT_LISTEN_DROPS, 3, 0, unexplained, NULL },
+	      { NETSTAT_LISTEN_DROPS, 3, 0, pending, "next_look" },
+	      { NETSTAT_LISTEN_DROPS, 4, 0, pending, NULL },
 	      { NETSTAT_REQQ_FULL_DROP, 2, 0, pending, "next_look" },
 	      { NETSTAT_REQQ_FULL_DROP, 0, 1, pending, NULL },
 	      { NETSTAT_REQQ_FULL_COOKIES, 1, 0, pending, NULL });

@@ -234,8 +234,8 @@ static void test_what_may_hide(void **state)
 		const char *says; /* NULL: not that anything hides */
 	} cases[] = {
 		{ "queue_look", "active", "timeout", "no_answer", "probable", SIGHT_SYNS,
-		  "accept_queue_full, syn_queue_full and syn_queue_three_quarters may hide behind "
-		  "no_answer; " },
+		  "accept_queue_full, syn_queue_full, syn_queue_three_quarters and no_route_back may "
+		  "hide behind no_answer; " },
 		/* Of a host elsewhere it is proven: no queue of this one. */
 		{ "queue_look", "active", "timeout", "no_answer", "proven", SIGHT_SYNS, NULL },
 		/* A client of ours that was not answered; not ours that did not answer. */
@@ -283,7 +283,7 @@ static void test_what_is_missing(void **state)
 	char *text = said(hello, "active", "refused", "port_closed", "proven", SIGHT_SYNS);
 
 	(void)state;
-	assert_string_equal(text, "Not seen on this host: SYNs that a full queue refuses (queue_look: "
+	assert_string_equal(text, "Not seen on this host: SYNs that a listener refuses (queue_look: "
 				  "No.). So a refused SYN of a client elsewhere is counted by namespace at "
 				  "most.");
 	free(text);

@@ -49,6 +49,18 @@ static void test_every_counter(void **state)
 	assert_int_equal(NETSTAT_AUDITED, 13);
 }
 
+/* The counters of IPv6 are a file of another form. */
+static void test_ipv6(void **state)
+{
+	char text[] = "Ip6InReceives                   \t31\nIp6OutNoRoutes                  \t12\nIp6OutNoRoutesToo\t5\n";
+	struct netstat n = { .value[NETSTAT_NO_ROUTES] = 9 };
+
+	(void)state;
+	netstat_parse_ipv6(&n, text);
+	assert_int_equal(n.value[NETSTAT_NO_ROUTES6], 12);
+	assert_int_equal(n.value[NETSTAT_NO_ROUTES], 9);
+}
+
 static void test_negative(void **state)
 {
 	char text[] = "Tcp: MaxConn ActiveOpens OutRsts\nTcp: -1 4 7\n";
@@ -98,6 +110,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_parse),
 		cmocka_unit_test(test_every_counter),
+		cmocka_unit_test(test_ipv6),
 		cmocka_unit_test(test_negative),
 		cmocka_unit_test(test_garbage),
 		cmocka_unit_test(test_own_namespace),

@@ -280,6 +280,81 @@ static void test_three_quarters(void **state)
 	assert_int_equal(b.count, 0);
 }
 
+/* ListenDrops and OutNoRoutes alone: as many SYNs had no route back, probably, and the rest is unexplained. */
+static void test_no_route_back(void **state)
+{
+	struct books b = { .kernel = { .drops = 5, .no_routes = 3 }, .view = { { .drops = 5 } } };
+
+	(void)state;
+	reconcile(&b, 1, true);
+	assert_int_equal(total(&b, 0, STAGE_SYN, CODE_NO_ROUTE_BACK), 3);
+	assert_int_equal(b.found[0].queue, QUEUE_NONE);
+	assert_true(none_proven(&b));
+	assert_int_equal(b.kernel.no_full_queue, 2);
+	assert_int_equal(b.kernel.no_routes, 0);
+
+	/* Others could not be routed, either. A full queue comes first. */
+	b = (struct books){ .kernel = { .overflows = 2, .drops = 6, .no_routes = 90 },
+			    .view = { { .drops = 6, .three_quarters = true } } };
+	reconcile(&b, 1, true);
+	assert_int_equal(total(&b, 0, STAGE_SYN, CODE_ACCEPT_QUEUE_FULL), 2);
+	assert_int_equal(total(&b, 0, STAGE_SYN, CODE_NO_ROUTE_BACK), 4);
+	assert_int_equal(b.kernel.no_routes, 0);
+	assert_settled(&b);
+}
+
+/* Dropped after the look at the listener: found at the next look, or never. */
+static void test_no_route_back_after_the_look(void **state)
+{
+	struct books b = { .kernel = { .drops = 4, .no_routes = 4 }, .view = { { .drops = 1 } } };
+
+	(void)state;
+	reconcile(&b, 1, true);
+	assert_int_equal(total(&b, 0, STAGE_SYN, CODE_NO_ROUTE_BACK), 1);
+	assert_int_equal(b.kernel.drops, 3);
+	assert_int_equal(b.kernel.no_full_queue, 0);
+	b.view[0].drops = 2;
+	reconcile(&b, 1, true);
+	assert_int_equal(total(&b, 0, STAGE_SYN, CODE_NO_ROUTE_BACK), 2);
+	assert_int_equal(b.kernel.no_full_queue, 1);
+	assert_settled(&b);
+}
+
+/* Where events report each, none is found in sums, whatever else sk_drops count. */
+static void test_no_route_back_by_events(void **state)
+{
+	struct books b = { .kernel = { .drops = 7, .no_routes = 7 },
+			   .view = { { .drops = 9, .syns_known = true, .syns = { [CODE_NO_ROUTE_BACK] = 5 } } } };
+
+	(void)state;
+	reconcile(&b, 1, true);
+	assert_int_equal(b.count, 0);
+	assert_int_equal(b.kernel.drops, 2); /* the kernel counted them since the look */
+	b.view[0] = (struct overflow_view){ .drops = 2, .syns_known = true, .syns = { [CODE_NO_ROUTE_BACK] = 2 } };
+	reconcile(&b, 1, true);
+	assert_int_equal(b.count, 0);
+	assert_int_equal(b.kernel.no_full_queue, 0);
+	assert_settled(&b);
+}
+
+static void test_no_route_back_unseen(void **state)
+{
+	struct overflow_counters kernel = { .drops = 9, .no_routes = 7, .overflows = 1 }, before = { .drops = 0 };
+	struct overflow_view reported = { .drops = 0 };
+	struct overflow_finding found[OVERFLOW_FINDINGS(0) + 4];
+
+	(void)state;
+	assert_int_equal(overflow_unseen(&kernel, &reported, &before, found), 1);
+	assert_int_equal(found[0].code, CODE_NO_ROUTE_BACK);
+	assert_int_equal(found[0].count, 7);
+	assert_true(found[0].view == OVERFLOW_NOBODY && !found[0].proven);
+	assert_int_equal(kernel.no_full_queue, 1);
+
+	kernel = (struct overflow_counters){ .drops = 9, .no_routes = 7 };
+	reported.syns_known = true; /* events report them, or have */
+	assert_int_equal(overflow_unseen(&kernel, &reported, &before, found), 0);
+}
+
 static void test_cookies_instead(void **state)
 {
 	struct books b = { .kernel = { .reqq_cookies = 50 }, .view = { { 0 }, { .syn_full = true } } };
@@ -421,6 +496,10 @@ int main(void)
 		cmocka_unit_test(test_failed_children_are_no_overflow),
 		cmocka_unit_test(test_syn_queue),
 		cmocka_unit_test(test_three_quarters),
+		cmocka_unit_test(test_no_route_back),
+		cmocka_unit_test(test_no_route_back_after_the_look),
+		cmocka_unit_test(test_no_route_back_by_events),
+		cmocka_unit_test(test_no_route_back_unseen),
 		cmocka_unit_test(test_cookies_instead),
 		cmocka_unit_test(test_two_listeners_one_kind),
 		cmocka_unit_test(test_two_listeners_two_kinds),

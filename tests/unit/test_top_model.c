@@ -152,6 +152,9 @@ static void test_counts(void **state)
 	put(m, overflow(SECOND, "syn", "dropped", 3));
 	put(m, overflow(SECOND, "ack", "reset", 4));
 	put(m, overflow(SECOND, "syn", "cookie", 2));
+	r = overflow(SECOND, "syn", "dropped", 50);
+	r.overflow.queue = "none"; /* no full queue's doing */
+	put(m, r);
 	put(m, (struct record){ .type = RECORD_LOSS, .mono_ns = SECOND,
 				.loss = { "handshake", "ring_full", 11 } });
 	put(m, (struct record){ .type = RECORD_LOSS, .mono_ns = SECOND,

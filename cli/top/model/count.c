@@ -202,6 +202,8 @@ static void count_refusal_cells(struct top_model *m, struct top_bucket *b, const
 	uint32_t slot = f->flags & TOP_COOKIE ? SLOT_COOKIES :
 			f->flags & TOP_AT_ACK ? SLOT_REFUSED_ACK : SLOT_REFUSED_SYN;
 
+	if (id == TOP_LISTENERS && f->flags & TOP_NO_QUEUE)
+		return; /* its columns are those of its queues; the cause's row has it */
 	top_count_cell(m, b, id, row, slot, f->count);
 }
 
@@ -217,7 +219,8 @@ static void count_fact(struct top_bucket *b, const struct top_fact *f)
 			histogram_record(&b->latency[f->role], f->latency_ns);
 		break;
 	case TOP_OVERFLOW:
-		b->counts[f->flags & TOP_COOKIE ? TOP_COUNT_COOKIES : TOP_COUNT_OVERFLOWED] += f->count;
+		if (!(f->flags & TOP_NO_QUEUE))
+			b->counts[f->flags & TOP_COOKIE ? TOP_COUNT_COOKIES : TOP_COUNT_OVERFLOWED] += f->count;
 		break;
 	case TOP_LOSS:
 		b->counts[f->flags & TOP_LIMITED ? TOP_COUNT_LIMITED : TOP_COUNT_LOST] += f->count;

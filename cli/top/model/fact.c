@@ -126,6 +126,7 @@ static void of_overflow(struct top_names *n, const struct record *r, struct top_
 	fact->count = (uint32_t)(o->count < UINT32_MAX ? o->count : UINT32_MAX);
 	fact->flags |= record_is_ack(o) ? TOP_AT_ACK : 0;
 	fact->flags |= record_is_cookie(o) ? TOP_COOKIE : 0;
+	fact->flags |= record_by_queue(o) ? 0 : TOP_NO_QUEUE;
 	if (o->has_listener)
 		set_local(fact, &o->listener);
 	if (o->has_remote)

@@ -29,6 +29,7 @@ enum top_flag {
 	TOP_LIMITED = 1 << 6, /* not lost: more than --max-rate or the limit of resets */
 	TOP_BALANCED = 1 << 7, /* the audit */
 	TOP_INFERRED = 1 << 8,
+	TOP_NO_QUEUE = 1 << 9, /* refused, but by no full queue */
 };
 
 #define TOP_COMM 16

@@ -91,6 +91,7 @@ RESETS_SENT = ("tcp_send_reset",)
 CLOSED_PORTS = ("closed_ports",)
 ACKS = ("overflow_reason",)
 QUEUES = ("queue_look",)
+HOOKS = ("function_hooks",)
 REFUSALS = ("queue_look", "stages")  # and at which stage the accept queue refused
 
 
@@ -349,6 +350,20 @@ def syn_queue_three_quarters(s):
     crowd = s.crowd(64)
     crowd.late(7)
     finish(s.join(crowd)[0], 15)
+
+
+@case("the server has no route to the address that the SYN came from",
+      client=("timeout", "no_route_back", "proven"), needs=HOOKS,
+      advice="Give the server a route to it. Without `function_hooks` it is probable: OutNoRoutes moved with ListenDrops.")
+def no_route_back(s):
+    s.server.sysctl("net.ipv4.conf.all.rp_filter", 0)
+    source = netns.lost_source(s.client, s.ip)
+    sock = s.keep(client(s.client, s.ip))
+    sock.bind((source, 0))
+    sock.setblocking(False)
+    sock.connect_ex(s.address)
+    s.ports.append(sock.getsockname()[1])
+    finish(sock, 15)
 
 
 @case("TCP_DEFER_ACCEPT: the client's ACK comes without data",

@@ -57,6 +57,7 @@ VAGUE = {
     "accept_queue_full": ("no_answer", "unknown"),
     "syn_queue_full": ("no_answer",),
     "syn_queue_three_quarters": ("no_answer",),
+    "no_route_back": ("no_answer",),
     "syn_lost": ("no_answer", "segment_lost"),
     "synack_lost": ("no_answer", "segment_lost"),
     "ack_lost": ("segment_lost", "unknown"),

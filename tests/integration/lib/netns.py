@@ -236,6 +236,16 @@ class DelayedLink:
         assert self.process.returncode == 0, f"delaylink: {error}"
 
 
+# Addresses that no namespace of the tests has a route to (RFC 5737, RFC 3849).
+NOWHERE = {4: "198.51.100.7", 6: "2001:db8:ffff::7"}
+
+
+def lost_source(ns, ip):
+    """An address of `ns` to which its peers have no route back; a peer that filters by routes is out of the question."""
+    ns.ip(f"address add {NOWHERE[ip]}/{32 if ip == 4 else 128} dev lo" + (" nodad" if ip == 6 else ""))
+    return NOWHERE[ip]
+
+
 # Packets of a handshake, for nft rules; `first(n)` of those that get there.
 SYN = "tcp flags & (syn|ack|rst|fin) == syn"
 SYNACK = "tcp flags & (syn|ack|rst|fin) == (syn|ack)"

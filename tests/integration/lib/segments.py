@@ -18,13 +18,14 @@ def _checksum(data):
 
 
 class Sender:
-    """Sends segments from one namespace's address to another's."""
+    """Sends segments from one namespace's address, or another `address` that it has, to another's."""
 
-    def __init__(self, source, destination, ip):
-        self.source, self.destination = source.addr[ip], destination.addr[ip]
+    def __init__(self, source, destination, ip, address=None):
+        self.source, self.destination = address or source.addr[ip], destination.addr[ip]
         family = socket.AF_INET if ip == 4 else socket.AF_INET6
         self.ip = ip
         self.sock = source.socket(family, socket.SOCK_RAW, socket.IPPROTO_TCP)
+        self.sock.bind((self.source, 0))
         if ip == 6:
             self.sock.setsockopt(socket.IPPROTO_IPV6, IPV6_CHECKSUM, CHECKSUM_AT)
 
