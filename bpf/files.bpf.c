@@ -47,8 +47,10 @@ int listener_files(struct bpf_iter__task_file *ctx)
 	bpf_probe_read_kernel_str(e.comm, sizeof(e.comm), leader->comm);
 	store_origin(&e, task);
 	key.socket = e.socket;
-	if (!bpf_map_lookup_elem(&listeners, &key))
+	if (!bpf_map_lookup_elem(&listeners, &key)) {
+		embryonic_open(BPF_CORE_READ(sk, __sk_common.skc_net.net), e.header.netns);
 		listener_watch(&e, BPF_CORE_READ(sk, __sk_common.skc_family));
+	}
 	bpf_seq_write(ctx->meta->seq, &e, sizeof(e));
 	return 0;
 }

@@ -85,7 +85,8 @@ static __always_inline void service_watch(const struct listener_state *state)
 
 /*
  * Keep it in the table; an entry that is there is another socket's that had this address. What is
- * kept is made where the event has room for it: the stack has none for both.
+ * kept is made where the event has room for it: the stack has none for both. embryonic_open() comes before, by the
+ * caller, for this stack has no room for its frame.
  */
 static __always_inline void listener_watch(struct event_listener *e, __u16 family)
 {
@@ -100,7 +101,6 @@ static __always_inline void listener_watch(struct event_listener *e, __u16 famil
 	state->since_ns = e->event == LISTENER_FOUND ? 0 : e->mono_ns; /* it listens already */
 	state->deferred = is_deferred(sk) != 0;
 	service_watch(state);
-	embryonic_open(BPF_CORE_READ(sk, __sk_common.skc_net.net), state->netns);
 	if (bpf_map_update_elem(&listeners, &key, state, BPF_ANY)) {
 		c = this_cpu_counters();
 		if (c)

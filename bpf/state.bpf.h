@@ -30,6 +30,14 @@ static __noinline void listener_changed(struct sock *sk, enum listener_event eve
 	deliver(c, &e, sizeof(e), EVENT_LISTENER);
 }
 
+static __always_inline void listener_opened(struct sock *sk)
+{
+	struct net *net = BPF_CORE_READ(sk, __sk_common.skc_net.net);
+
+	embryonic_open(net, BPF_CORE_READ(net, ns.inum));
+	listener_changed(sk, LISTENER_OPENED);
+}
+
 /*
  * A socket in SYN_RECV with a file is in a simultaneous open, unless it is a Fast Open child that
  * was accepted early: then there is no attempt for it.
@@ -94,7 +102,7 @@ static __always_inline int state_changed(struct sock *sk, int oldstate, int news
 	else if (newstate == TCP_SYN_RECV && oldstate == TCP_LISTEN)
 		child_begins(sk);
 	else if (newstate == TCP_LISTEN && oldstate == TCP_CLOSE)
-		listener_changed(sk, LISTENER_OPENED);
+		listener_opened(sk);
 	else if (oldstate == TCP_LISTEN && newstate == TCP_CLOSE)
 		listener_changed(sk, LISTENER_CLOSED);
 	else if (newstate == TCP_CLOSE)
