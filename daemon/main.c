@@ -90,6 +90,18 @@ static int start_control(struct daemon *d)
 	return err;
 }
 
+static void put_metrics(void *ctx, struct exposition *e)
+{
+	struct daemon *d = ctx;
+	const struct limits *const limits[] = {
+		d->control ? control_limits(d->control) : NULL,
+		d->metrics ? metrics_limits(d->metrics) : NULL,
+	};
+
+	measures_put(&d->events, e);
+	measures_put_limits(limits, 2, e);
+}
+
 static int start_metrics(struct daemon *d)
 {
 	const struct metrics_address *address = &d->options.metrics;
@@ -97,7 +109,7 @@ static int start_metrics(struct daemon *d)
 
 	if (!address->port)
 		return 0;
-	err = metrics_open(&d->metrics, d->base, address, measures_put, &d->events);
+	err = metrics_open(&d->metrics, d->base, address, put_metrics, d);
 	if (err)
 		log_error("cannot serve metrics at %s port %u: %s; give another address with --metrics",
 			  address->host, address->port, strerror(-err));

@@ -469,9 +469,30 @@ static void put_audits(const struct events *events, struct exposition *e)
 	put_total(e, "balanced", "false", queues_audits(events->queues, false));
 }
 
-void measures_put(void *ctx, struct exposition *e)
+static void put_limits(const struct limits *l, struct exposition *e)
 {
-	struct events *events = ctx;
+	for (int limit = 0; limit < LIMITS; limit++) {
+		if (!(l->known & 1U << limit))
+			continue;
+		exposition_start(e, "_total");
+		exposition_label(e, "server", l->server);
+		exposition_label(e, "limit", limit_names[limit]);
+		exposition_value(e, l->reached[limit]);
+	}
+}
+
+void measures_put_limits(const struct limits *const *limits, int count, struct exposition *e)
+{
+	exposition_family(e, "tcpshake_limits_reached", METRIC_COUNTER, NULL,
+			  "Clients of the socket and of the metrics that were closed or refused, by the limit that "
+			  "they reached.");
+	for (int i = 0; i < count; i++)
+		if (limits[i])
+			put_limits(limits[i], e);
+}
+
+void measures_put(struct events *events, struct exposition *e)
+{
 	struct counters c;
 
 	looks_drain(&events->looks);

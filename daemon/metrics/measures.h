@@ -11,8 +11,10 @@
 
 #include "daemon/events/events.h"
 #include "daemon/metrics/exposition.h"
+#include "daemon/output/limits.h"
 
-/* A metrics_fn; `ctx` is a struct events. */
-void measures_put(void *ctx, struct exposition *e);
+void measures_put(struct events *events, struct exposition *e);
+/* How often clients of these servers reached their limits; NULL: no such server. */
+void measures_put_limits(const struct limits *const *limits, int count, struct exposition *e);
 
 #endif

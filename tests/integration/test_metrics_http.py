@@ -219,6 +219,8 @@ def test_many_ports_at_once(metrics, port):
     burst = [b"".join(b"GET /metrics?port=%d HTTP/1.1\r\n\r\n" % number for number in range(1, 61))] * 2
     answers = b"".join(ask(port, data + b"GET / HTTP/1.0\r\n\r\n") for data in burst)
     served, refused = answers.count(b"HTTP/1.1 200"), answers.count(b"HTTP/1.1 503")
+    rate = metrics.scrape().one("tcpshake_limits_reached_total", server="metrics", limit="answer_rate")
+    assert rate == refused
     assert served + refused == 120 and answers.count(b"Retry-After: 1") == refused >= 20
     metrics.scrape()
     env.poll_until(lambda: b" 200 OK" in ask_for(60), what="an answer for one port")

@@ -11,6 +11,7 @@ import time
 import pytest
 
 from lib import env, feed, schema
+from lib.scrape import Metrics, free_port
 from lib.traffic import connect, listener, port_of
 
 pytestmark = pytest.mark.sanitize
@@ -170,12 +171,13 @@ sys.stdin.read()
 """
 
 
-def test_user_who_takes_every_place(daemon, keep, tmp_path):
-    """Whoever is another user gets one of them; also where all are subscriptions."""
+def test_user_who_takes_every_place(daemon, keep):
+    """Whoever is another user gets one of them; also where all are subscriptions. The metrics count it."""
+    port = free_port()
     with tempfile.TemporaryDirectory(prefix="tcpshake-test-") as open_dir:
         os.chmod(open_dir, 0o755)
         path = f"{open_dir}/sock"
-        daemon("--events", "audit", "--socket-group", "65534", sock=path, output="none")
+        daemon("--events", "audit", "--socket-group", "65534", "--metrics", str(port), sock=path, output="none")
         greedy = subprocess.Popen([env.PYTHON, "-c", HOLD, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                   user=65534, group=65534, extra_groups=[])
         try:
@@ -183,6 +185,9 @@ def test_user_who_takes_every_place(daemon, keep, tmp_path):
             for _ in range(3):
                 one = keep(feed.Subscriber(path, {"op": "subscribe"}))
                 one.feed.wait_for(lambda all: all, what="hello")
+            reached = keep(Metrics(port)).scrape().all("tcpshake_limits_reached_total", server="socket")
+            assert {labels["limit"]: value for labels, value in reached} == {
+                "places": 3, "request_bytes": 0, "request_time": 0, "answer_bytes": 0, "answer_time": 0}
         finally:
             greedy.kill()
             greedy.communicate()
