@@ -62,7 +62,7 @@ static __always_inline void store_origin(struct event_listener *e, struct task_s
 {
 	if (BPF_CORE_READ(task, flags) & PF_KTHREAD)
 		return;
-	e->start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
+	e->start = BPF_CORE_READ(task, group_leader, start_boottime) / PROCESS_TICK_NS;
 	e->init = (BPF_CORE_READ(task, signal, flags) & SIGNAL_UNKILLABLE) != 0;
 }
 

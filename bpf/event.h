@@ -22,6 +22,7 @@
 #define NS_UNKNOWN (~0ULL)
 
 #define COMM_LEN 16
+#define PROCESS_TICK_NS 10000000ULL /* /proc shows when a process began in ticks of USER_HZ, which is 100 */
 
 /* Numbers of these enums index counters and filter masks; append only. */
 enum event_kind {
@@ -282,11 +283,11 @@ struct event_listener {
 	__u32 pid; /* of the process that did it, or that holds the file */
 	__u32 uid;
 	char comm[COMM_LEN];
-	__u64 start_ns; /* when that process began, by CLOCK_BOOTTIME; 0: not known */
+	__u32 start; /* when that process began, by CLOCK_BOOTTIME, in PROCESS_TICK_NS; 0: not known */
+	__u8 init; /* it is the first of its pid namespace */
+	__u8 pad[3];
 	__u32 accept_len; /* of the accept queue */
 	__u32 drops; /* sk_drops */
-	__u8 init; /* the process is the first of its pid namespace */
-	__u8 pad[7];
 	struct listener_state state; /* at LISTENER_CLOSED: what the table held */
 };
 
@@ -346,6 +347,6 @@ struct event_overflow {
 _Static_assert(sizeof(struct event_overflow) == 80, "event_overflow");
 _Static_assert(sizeof(struct event_header) == 8, "event_header");
 _Static_assert(sizeof(struct event_handshake) == 120, "event_handshake");
-_Static_assert(sizeof(struct event_listener) == 200, "event_listener");
+_Static_assert(sizeof(struct event_listener) == 192, "event_listener");
 
 #endif

@@ -47,7 +47,6 @@ static __always_inline struct service_key service_of(__u32 netns, __u16 local_po
 static __always_inline void store_listener(struct event_listener *e, struct sock *sk)
 {
 	struct inet_sock *inet = (struct inet_sock *)sk;
-	struct in6_addr addr = {};
 
 	e->header.kind = EVENT_LISTENER;
 	e->header.len = sizeof(*e);
@@ -59,8 +58,7 @@ static __always_inline void store_listener(struct event_listener *e, struct sock
 	if (BPF_CORE_READ(sk, __sk_common.skc_family) == AF_INET) {
 		store_mapped(e->local_addr, BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr));
 	} else if (bpf_core_field_exists(sk->__sk_common.skc_v6_rcv_saddr)) {
-		BPF_CORE_READ_INTO(&addr, sk, __sk_common.skc_v6_rcv_saddr);
-		__builtin_memcpy(e->local_addr, &addr, sizeof(addr));
+		bpf_core_read(e->local_addr, sizeof(e->local_addr), &sk->__sk_common.skc_v6_rcv_saddr);
 		e->v6only = BPF_CORE_READ_BITFIELD_PROBED(sk, __sk_common.skc_ipv6only);
 	}
 	e->local_port = bpf_ntohs(BPF_CORE_READ(inet, inet_sport));

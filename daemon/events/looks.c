@@ -93,7 +93,7 @@ static bool is_same(struct looks *l, const struct listener_owner *owner)
 
 	if (process_read(owner->pid, &now))
 		return true;
-	if ((uint32_t)(now.start_ns / PROCESS_TICK_NS) != owner->start)
+	if (now.start != owner->start)
 		return false;
 	if (is_renamed(owner, &now)) {
 		l->scan_wanted = true; /* what it holds is known at once, and who else does soon */

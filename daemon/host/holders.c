@@ -38,7 +38,7 @@ struct process {
 	bool known; /* what follows is */
 	uint32_t uid;
 	char comm[COMM_LEN];
-	uint64_t start_ns;
+	uint32_t start;
 	bool init;
 };
 
@@ -276,7 +276,7 @@ static int identify(struct process *p)
 		err = -ESRCH;
 	p->init = !err && holders_parse_init(text);
 	if (!err)
-		err = process_read_start(p->dir, &p->start_ns);
+		err = process_read_start(p->dir, &p->start);
 	p->known = !err;
 	return err;
 }
@@ -292,7 +292,7 @@ static int report(struct scan *s, struct process *p, struct holder *h)
 		return err;
 	h->pid = p->pid;
 	h->uid = p->uid;
-	h->start_ns = p->start_ns;
+	h->start = p->start;
 	h->init = p->init;
 	memcpy(h->comm, p->comm, sizeof(h->comm));
 	s->fn(s->ctx, h);

@@ -24,7 +24,7 @@ struct holder {
 	uint32_t pid; /* of the process, as this /proc numbers it; 0: no process holds it */
 	uint32_t uid; /* the process's real uid; with pid 0 the owner of the socket */
 	char comm[COMM_LEN]; /* the group leader's: any bytes but NUL, then NUL; "" with pid 0 */
-	uint64_t start_ns; /* when the process began, by CLOCK_BOOTTIME, in whole ticks; 0 with pid 0 */
+	uint32_t start; /* when the process began, as in struct process_state; 0 with pid 0 */
 	bool init; /* it is the first process of its pid namespace */
 };
 

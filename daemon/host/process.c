@@ -28,7 +28,7 @@ bool process_parse_stat(const char *text, struct process_state *state)
 	if (sscanf(at, "%llu ", &ticks) != 1)
 		return false;
 	len = (size_t)(end - name) - 1;
-	*state = (struct process_state){ .start_ns = ticks * PROCESS_TICK_NS };
+	*state = (struct process_state){ .start = (uint32_t)ticks };
 	memcpy(state->comm, name + 1, len < COMM_LEN ? len : COMM_LEN - 1);
 	return true;
 }
@@ -57,13 +57,13 @@ static int read_stat(int dir, const char *name, struct process_state *state)
 	return process_parse_stat(text, state) ? 0 : -EPROTO;
 }
 
-int process_read_start(int dir, uint64_t *start_ns)
+int process_read_start(int dir, uint32_t *start)
 {
 	struct process_state state;
 	int err = read_stat(dir, "stat", &state);
 
 	if (!err)
-		*start_ns = state.start_ns;
+		*start = state.start;
 	return err;
 }
 

@@ -12,10 +12,8 @@
 
 #include "bpf/event.h"
 
-#define PROCESS_TICK_NS 10000000ULL /* USER_HZ is 100 wherever this runs */
-
 struct process_state {
-	uint64_t start_ns; /* by CLOCK_BOOTTIME, in whole ticks */
+	uint32_t start; /* by CLOCK_BOOTTIME, in PROCESS_TICK_NS; its low bits */
 	char comm[COMM_LEN]; /* as /proc/PID/stat has it: a newline and a backslash are escaped, and it may be cut then */
 };
 
@@ -26,7 +24,7 @@ bool process_parse_stat(const char *text, struct process_state *state);
 int process_read_text(int dir, const char *name, char *text, size_t size);
 
 /* When the process whose directory in /proc is open as `dir` began. 0 or a negative errno. */
-int process_read_start(int dir, uint64_t *start_ns);
+int process_read_start(int dir, uint32_t *start);
 
 /* The process of that number. 0 or a negative errno: -ENOENT or -ESRCH if there is none. */
 int process_read(uint32_t pid, struct process_state *state);

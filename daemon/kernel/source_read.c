@@ -63,7 +63,7 @@ static void on_holder(void *ctx, const struct holder *h)
 		.event = LISTENER_FOUND,
 		.pid = h->pid,
 		.uid = h->uid,
-		.start_ns = h->start_ns,
+		.start = h->start,
 		.init = h->init,
 		.accept_len = h->accept_len,
 	};

@@ -6,7 +6,6 @@
 
 #include "bpf/maps.h"
 #include "common/addr.h"
-#include "daemon/host/process.h"
 
 #define BUCKETS 4096
 #define ORPHANS_AT_ONCE 4096
@@ -218,7 +217,7 @@ static void owner_add(struct listener *p, const struct event_listener *e)
 	if (!owner)
 		owner = &p->owner[p->owner_count++];
 	*owner = (struct listener_owner){ .pid = e->pid, .uid = e->uid, .init = e->init,
-					  .start = (uint32_t)(e->start_ns / PROCESS_TICK_NS) };
+					  .start = e->start };
 	memcpy(owner->comm, e->comm, sizeof(owner->comm));
 	choose_main(p);
 }

@@ -21,7 +21,7 @@ struct listener_owner {
 	uint32_t pid;
 	uint32_t uid;
 	char comm[COMM_LEN];
-	uint32_t start; /* when it began, in ticks of /proc, the low bits; 0: not known */
+	uint32_t start; /* as in struct process_state; 0: not known */
 	bool init; /* the first process of its pid namespace */
 };
 

@@ -67,18 +67,29 @@ def owners(d, pair, count):
             for record in d.handshakes(count, role="passive", netns=pair.server.inode)}
 
 
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("cookies", [0, 2], ids=["requests", "syncookies"])
-def test_workers_with_a_listener_each(pair, ip, keep, daemon, when, cookies):
-    """SO_REUSEPORT: the record names the worker whose socket took the connection."""
-    pair.server.sysctl("net.ipv4.tcp_syncookies", cookies)
-    d = daemon() if when == "after" else None
-    workers = {keep(server(pair.server, WORKER, int(FAMILY[ip]), 8080)).pid for _ in range(4)}
-    d = d or daemon()
+def start_workers(pair, ip, keep):
+    return {keep(server(pair.server, WORKER, int(FAMILY[ip]), 8080)).pid for _ in range(4)}
+
+
+def check_takers(d, pair, ip, workers):
+    """The record of each connection names the worker whose socket took it."""
     taken = dict(taker(pair, ip, 8080) for _ in range(40))
     assert set(taken.values()) == workers  # each has its share
     found = owners(d, pair, len(taken))
     assert {port: process and process["pid"] for port, process in found.items()} == taken
+
+
+@pytest.mark.parametrize("cookies", [0, 2], ids=["requests", "syncookies"])
+def test_workers_with_a_listener_each(pair, ip, keep, daemon, cookies):
+    """SO_REUSEPORT: the owner of the member that took the connection."""
+    pair.server.sysctl("net.ipv4.tcp_syncookies", cookies)
+    d = daemon()
+    check_takers(d, pair, ip, start_workers(pair, ip, keep))
+
+
+def test_workers_from_before_the_daemon(pair, ip, keep, daemon):
+    workers = start_workers(pair, ip, keep)
+    check_takers(daemon(), pair, ip, workers)
 
 
 # What a program does with the listener that it opened at port sys.argv[1]; sys.argv[2] is a service.

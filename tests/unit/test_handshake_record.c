@@ -85,10 +85,15 @@ static void test_active(void **state)
 static void test_processes(void **state)
 {
 	static const struct listener_owner processes[] = {
-		{ 7, 33, "nginx" }, { 7, 33, "nginx" }, { 7, 33, "nginx: worker" }, { 7, 0, "nginx" },
-		{ 7 + 64, 0, "nginx" }, { 7 + 128, 0, "nginx" }, { 7, 33, "nginx" },
-		{ UINT32_MAX, UINT32_MAX, "\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1" },
-		{ UINT32_MAX, UINT32_MAX, "\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1" },
+		{ .pid = 7, .uid = 33, .comm = "nginx" },
+		{ .pid = 7, .uid = 33, .comm = "nginx" },
+		{ .pid = 7, .uid = 33, .comm = "nginx: worker" },
+		{ .pid = 7, .uid = 0, .comm = "nginx" },
+		{ .pid = 7 + 64, .uid = 0, .comm = "nginx" },
+		{ .pid = 7 + 128, .uid = 0, .comm = "nginx" },
+		{ .pid = 7, .uid = 33, .comm = "nginx" },
+		{ .pid = UINT32_MAX, .uid = UINT32_MAX, .comm = "\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1" },
+		{ .pid = UINT32_MAX, .uid = UINT32_MAX, .comm = "\1\1\1\1\1\1\1\1\1\1\1\1\1\1\1" },
 	};
 
 	(void)state;
@@ -134,7 +139,7 @@ static void test_failed(void **state)
 
 static void test_passive(void **state)
 {
-	const struct listener_owner owner = { 7, 33, "nginx" };
+	const struct listener_owner owner = { .pid = 7, .uid = 33, .comm = "nginx" };
 	struct event_handshake e = handshake("::1", 80, "::1", 54321);
 	cJSON *r;
 

@@ -175,24 +175,24 @@ static void test_init(void **state)
 static void test_stat(void **state)
 {
 	const char *rest = "S 1 2 3 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 1 0 4711 9 10\n";
-	struct process_state s = { .start_ns = 5 };
+	struct process_state s = { .start = 5 };
 	char text[256];
 
 	(void)state;
 	snprintf(text, sizeof(text), "77 (a (b) c) %s", rest);
 	assert_true(process_parse_stat(text, &s));
 	assert_string_equal(s.comm, "a (b) c");
-	assert_true(s.start_ns == 4711 * PROCESS_TICK_NS);
+	assert_true(s.start == 4711);
 	snprintf(text, sizeof(text), "77 (a name that is longer than it may be) %s", rest);
 	assert_true(process_parse_stat(text, &s));
 	assert_string_equal(s.comm, "a name that is ");
-	s.start_ns = 5;
+	s.start = 5;
 	assert_false(process_parse_stat("", &s));
 	assert_false(process_parse_stat("77 )(", &s));
 	assert_false(process_parse_stat("77 (a) S 1 2 3", &s));
 	text[strlen(text) - strlen(" 4711 9 10\n")] = '\0'; /* cut before the field */
 	assert_false(process_parse_stat(text, &s));
-	assert_true(s.start_ns == 5);
+	assert_true(s.start == 5);
 }
 
 static void test_uid(void **state)

@@ -32,7 +32,8 @@ NEEDED_BY = {
         "test_audit.py::test_refusals",
     ],
     "listener_iterator": ["test_overflow.py::test_listener_from_before_the_daemon",
-                          "test_listeners.py::test_from_before_the_daemon"],
+                          "test_listeners.py::test_from_before_the_daemon",
+                          "test_owners.py::test_workers_from_before_the_daemon"],
     "tcp_send_reset": [
         "test_resets.py",
         "test_active.py::test_reused_socket_addresses",  # in order, for each is explained at once
