@@ -14,6 +14,7 @@ static struct overflow_view view_of(const struct queues *q, const struct listene
 		.acks = s->state.ack_drops - p->accounted.ack_drops,
 		.cookie_acks = s->state.cookie_drops - p->accounted.cookie_drops,
 		.failed = s->state.failed - p->accounted.failed,
+		.merged = s->state.merged - p->accounted.merged,
 		.syn_failed = s->state.syn_failed - p->accounted.syn_failed,
 		.evident = p->evident_acks,
 		.acks_most = source_bounds_acks(q->source) ?

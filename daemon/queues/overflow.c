@@ -32,7 +32,7 @@ static void settle_events(struct overflow_counters *kernel, struct overflow_view
 	take(&kernel->reqq_drops, v->syns[CODE_SYN_QUEUE_FULL]);
 	take(&kernel->drops, v->acks + v->cookie_acks + syns);
 	kernel->no_full_queue += take(&kernel->drops, v->failed + v->syn_failed);
-	take(&v->drops, 2 * (v->acks + v->failed) + v->cookie_acks + syns + v->syn_failed);
+	take(&v->drops, 2 * (v->acks + v->failed) + v->merged + v->cookie_acks + syns + v->syn_failed);
 }
 
 /* Is there a drop that an event may still report? It may be of any listener with drops. */

@@ -10,6 +10,7 @@
  *   a final ACK, accept queue full sk_drops +2 ListenDrops +1  ListenOverflows +1
  *   a cookie's ACK, the same      sk_drops +1  ListenDrops +1  ListenOverflows +1
  *   a SYN answered with a cookie                               TCPReqQFullDoCookies +1
+ * With data, a final ACK may be several segments in one packet: that is one refusal, but sk_drops counts the segments.
  * sk_drops also counts what is no refusal: a client's RST to a pending request, for one. So the
  * namespace's counters say how many refusals there were, sk_drops only whose they may be.
  */
@@ -38,6 +39,7 @@ struct overflow_view {
 	uint64_t acks; /* final ACKs known to be refused, one by one (kfree_skb, tcp_check_req) */
 	uint64_t cookie_acks;
 	uint64_t failed; /* children that could not be made for another reason */
+	uint64_t merged; /* of drops: segments of those ACKs beyond the first of each packet */
 	uint64_t syns[CODES]; /* SYNs known to be refused, one by one (tcp_conn_request) */
 	uint64_t syn_failed; /* SYNs, and ACKs of cookies, dropped for another reason */
 	uint64_t evident; /* final ACKs known by a SYN-ACK retransmit, where acks is not kept */

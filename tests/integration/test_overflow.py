@@ -3,6 +3,7 @@
 
 The feed's counts must be those of /proc/net/netstat in the same namespace, exactly.
 """
+import signal
 import errno
 import os
 
@@ -316,6 +317,32 @@ def test_abort_on_overflow(pair, ip, keep, watch):
     settle_acks(d, books, crowd, action="reset")
     crowd.leave()
     close_acks(d, books, action="reset")
+
+
+def test_ack_of_many_segments(pair, ip, keep, watch):
+    """One packet of several segments is one refusal: what is left of the drops is the other listener's, for certain."""
+    d, books = watch(pair.server)
+    if not knows_acks(d):
+        pytest.skip("evidence: the stage of a refusal is not known here")
+    crowd, other = Crowd(pair, ip, keep, 5), Crowd(pair, ip, keep, 2)
+    made = crowd.late(1)[0]
+    crowd.find_acks()
+    crowd.fill()
+    other.fill()
+    sampled(d, other)
+    d.send(signal.SIGSTOP)
+    try:
+        made.send(bytes(14000))
+        other.begin(3)
+        books.wait_kernel("ListenOverflows", 4)
+    finally:
+        d.send(signal.SIGCONT)
+    records = books.settle("ListenOverflows", **ACCEPT)
+    crowd.leave()
+    other.leave()
+    assert {r["listener"]["port"] for r in records if r["stage"] == "syn"} == {other.port}
+    assert all(r["cause"]["certainty"] == "proven" for r in records), records
+    books.close("ListenOverflows")
 
 
 def test_cookie_ack(pair, ip, keep, watch):

@@ -280,6 +280,21 @@ static void test_three_quarters(void **state)
 	assert_int_equal(b.count, 0);
 }
 
+/* One refused ACK with 10 segments of data, and the other listener's SYNs: those are all that is left. */
+static void test_merged_segments(void **state)
+{
+	struct books b = { .kernel = { .overflows = 4, .drops = 4 },
+			   .view = { { .drops = 11, .acks = 1, .merged = 9 },
+				     { .drops = 3, .accept_full = true } } };
+
+	(void)state;
+	reconcile(&b, 2, true);
+	assert_int_equal(b.count, 1);
+	assert_int_equal(total(&b, 1, STAGE_SYN, CODE_ACCEPT_QUEUE_FULL), 3);
+	assert_true(all_proven(&b));
+	assert_settled(&b);
+}
+
 static void test_cookies_instead(void **state)
 {
 	struct books b = { .kernel = { .reqq_cookies = 50 }, .view = { { 0 }, { .syn_full = true } } };
@@ -421,6 +436,7 @@ int main(void)
 		cmocka_unit_test(test_failed_children_are_no_overflow),
 		cmocka_unit_test(test_syn_queue),
 		cmocka_unit_test(test_three_quarters),
+		cmocka_unit_test(test_merged_segments),
 		cmocka_unit_test(test_cookies_instead),
 		cmocka_unit_test(test_two_listeners_one_kind),
 		cmocka_unit_test(test_two_listeners_two_kinds),
