@@ -24,6 +24,7 @@ static struct overflow_view view_of(const struct queues *q, const struct listene
 		.fresh = p->drops_new,
 		.accept_full = s->accept_len > s->accept_max || p->peak > s->accept_max,
 		.syn_full = s->syn_len > s->accept_max,
+		.cookies_always = p->cookies_always,
 		.three_quarters = !s->syncookies && s->syn_len >= quarters,
 	};
 

@@ -182,6 +182,10 @@ static void find_cookies(struct report *r, struct overflow_counters *kernel,
 	size_t whose = OVERFLOW_NOBODY, full = 0;
 
 	for (size_t i = 0; i < count; i++) {
+		if (views[i].cookies_always) { /* of the namespace: it says nothing of a queue */
+			kernel->plain_cookies += kernel->reqq_cookies;
+			kernel->reqq_cookies = 0;
+		}
 		if (views[i].syn_full) {
 			whose = i;
 			full++;

@@ -78,6 +78,22 @@ def sampled(d, crowd):
                                  r["local"]["port"] == crowd.port], what="a first look")
 
 
+def test_cookies_for_every_syn(pair, ip, keep, watch):
+    """tcp_syncookies=2: each SYN counts TCPReqQFullDoCookies, and no queue is full."""
+    pair.server.sysctl("net.ipv4.tcp_syncookies", 2)
+    d, books = watch(pair.server)
+    crowd = Crowd(pair, ip, keep, 64)
+    sampled(d, crowd)
+    crowd.taken(5)
+    books.wait_kernel("TCPReqQFullDoCookies", 5)
+    d.feed.wait_for(lambda all: [r for r in all if r["type"] == "audit" and r["netns"] == pair.server.inode and
+                                 any(c["name"] == "TCPReqQFullDoCookies" and c["observed"] for c in r["counters"])],
+                    5, "an audit of the cookies")
+    d.stop()
+    assert not books.overflows()
+    assert all(r["balanced"] for r in d.feed.records("audit", netns=pair.server.inode))
+
+
 @pytest.mark.parametrize("backlog", [0, 1, 5, 128])
 def test_syns_beyond_the_accept_queue(pair, ip, keep, watch, backlog):
     """listen(fd, N) and nobody accepts: N + 1 are taken, the rest refused at the SYN."""

@@ -306,6 +306,11 @@ static void test_cookies_instead(void **state)
 	assert_int_equal(b.found[0].action, ACTION_COOKIE);
 	assert_false(b.found[0].proven);
 
+	b = (struct books){ .kernel = { .reqq_cookies = 50 }, .view = { { .cookies_always = true } } };
+	reconcile(&b, 2, true);
+	assert_int_equal(b.count, 0);
+	assert_int_equal(b.kernel.plain_cookies, 50);
+
 	b = (struct books){ .kernel = { .reqq_cookies = 50 } };
 	reconcile(&b, 2, true); /* either may have sent them */
 	assert_true(b.found[0].view == OVERFLOW_NOBODY);
