@@ -140,7 +140,8 @@ struct listener_state {
 	__u8 deferred; /* TCP_DEFER_ACCEPT, as it was at the last look */
 	__u64 ack_drops; /* final ACKs refused, reported one by one, of requests in the SYN queue */
 	__u64 cookie_drops; /* … and of SYN cookies */
-	__u64 ack_resets; /* of ack_drops, those answered with a RST */
+	__u32 ack_resets; /* of ack_drops, those answered with a RST */
+	__u32 merged; /* of the ACKs that are counted here: segments beyond the first, merged into one packet */
 	__u32 failed; /* children that could not be made, with room in the queue; wraps, for 5.10 has no stack for more */
 	__u32 unnamed; /* ACKs to requests dropped without a reason: refused final ACKs, and others; wraps */
 	__u64 since_ns; /* in this table */

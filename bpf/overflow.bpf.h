@@ -89,8 +89,23 @@ static __always_inline void store_action(struct event_overflow *e, struct sock *
 		e->action = ACTION_RESET;
 }
 
+/*
+ * sk_drops_add() counts a dropped packet as often as it has segments: an ACK with data may be several, merged on their
+ * way in (GRO) or not cut yet (GSO). The ACK of a cookie does not come there.
+ */
+static __always_inline void count_merged(struct listener_state *state, struct sk_buff *skb)
+{
+	struct skb_shared_info *info =
+		(struct skb_shared_info *)(BPF_CORE_READ(skb, head) + BPF_CORE_READ(skb, end));
+	__u16 segments = BPF_CORE_READ(info, gso_segs);
+
+	if (segments > 1)
+		__sync_fetch_and_add(&state->merged, segments - 1);
+}
+
 /* What the listener's books keep of it, for the daemon's. */
-static __always_inline void count_ack(struct listener_state *state, const struct event_overflow *e)
+static __always_inline void count_ack(struct listener_state *state, const struct event_overflow *e,
+				      struct sk_buff *skb)
 {
 	if (!state)
 		return;
@@ -98,6 +113,7 @@ static __always_inline void count_ack(struct listener_state *state, const struct
 		count(state->cookie_drops);
 		return;
 	}
+	count_merged(state, skb);
 	count(state->ack_drops);
 	if (e->action == ACTION_RESET)
 		count(state->ack_resets);
@@ -134,8 +150,10 @@ static __always_inline void dropped_unnamed(struct sk_buff *skb, struct sock *sk
 {
 	struct listener_state *state = listener_state_of(sk);
 
-	if (state && is_ack(skb))
-		count(state->unnamed);
+	if (!state || !is_ack(skb))
+		return;
+	count_merged(state, skb);
+	count(state->unnamed);
 }
 
 /*
@@ -168,14 +186,16 @@ static __always_inline void overflow_dropped(struct sk_buff *skb, __u32 reason, 
 	}
 	state = listener_state_of(sk);
 	if (!store_queue(&e, sk)) {
-		if (state)
+		if (state) {
+			count_merged(state, skb);
 			count(state->failed);
+		}
 		return;
 	}
 	e.evidence = EVIDENCE_KFREE_SKB;
 	e.stage = STAGE_ACK;
 	store_action(&e, sk);
-	count_ack(state, &e);
+	count_ack(state, &e, skb);
 	store_packet(&e, skb);
 	emit_overflow(&e);
 }

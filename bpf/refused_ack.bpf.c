@@ -36,10 +36,12 @@ static __noinline int ack_ends(struct sock *sk, struct sk_buff *skb, bool from_c
 		return 0;
 	state = listener_state_of(sk);
 	if (!tally_moved(t, OVERFLOWS, mib_listen_overflows)) {
-		if (state && from_cookie)
+		if (state && from_cookie) {
 			count(state->syn_failed);
-		else if (state)
+		} else if (state) {
+			count_merged(state, skb);
 			count(state->failed);
+		}
 		return 0;
 	}
 	store_queue(&e, sk);
@@ -47,7 +49,7 @@ static __noinline int ack_ends(struct sock *sk, struct sk_buff *skb, bool from_c
 	e.evidence = from_cookie ? EVIDENCE_GET_COOKIE_SOCK : EVIDENCE_CHECK_REQ;
 	e.proven = true;
 	store_action(&e, sk);
-	count_ack(state, &e);
+	count_ack(state, &e, skb);
 	store_packet(&e, skb);
 	emit_overflow(&e);
 	return 0;

@@ -295,8 +295,15 @@ struct neighbour {
 	__u8 primary_key[];
 };
 
+typedef unsigned int sk_buff_data_t; /* an offset from head where pointers have 64 bits */
+
+struct skb_shared_info {
+	unsigned short gso_segs;
+};
+
 struct sk_buff {
 	unsigned long _skb_refdst;
+	sk_buff_data_t end;
 	unsigned char *head;
 	__u16 transport_header;
 	__u16 network_header;

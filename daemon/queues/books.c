@@ -170,7 +170,8 @@ static void observe(struct book *b, uint64_t *observed)
 	observed[NETSTAT_OUT_RSTS] = seen->resets - first->resets;
 	observed[NETSTAT_EMBRYONIC_RSTS] = (seen->request_resets + seen->aborts) -
 					   (first->request_resets + first->aborts);
-	observed[NETSTAT_SYNCOOKIES_SENT] = b->recorded[NETSTAT_REQQ_FULL_COOKIES];
+	observed[NETSTAT_REQQ_FULL_COOKIES] += b->left.plain_cookies;
+	observed[NETSTAT_SYNCOOKIES_SENT] = observed[NETSTAT_REQQ_FULL_COOKIES];
 	observed[NETSTAT_SYNCOOKIES_RECV] += seen->cookies - first->cookies;
 	observed[NETSTAT_SYN_RETRANS] = (seen->retransmits + seen->synacks) -
 					(first->retransmits + first->synacks);

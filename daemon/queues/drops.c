@@ -14,6 +14,7 @@ static struct overflow_view view_of(const struct queues *q, const struct listene
 		.acks = s->state.ack_drops - p->accounted.ack_drops,
 		.cookie_acks = s->state.cookie_drops - p->accounted.cookie_drops,
 		.failed = s->state.failed - p->accounted.failed,
+		.merged = s->state.merged - p->accounted.merged,
 		.syn_failed = s->state.syn_failed - p->accounted.syn_failed,
 		.evident = p->evident_acks,
 		.acks_most = source_bounds_acks(q->source) ?
@@ -23,6 +24,7 @@ static struct overflow_view view_of(const struct queues *q, const struct listene
 		.fresh = p->drops_new,
 		.accept_full = s->accept_len > s->accept_max || p->peak > s->accept_max,
 		.syn_full = s->syn_len > s->accept_max,
+		.cookies_always = p->cookies_always,
 		.three_quarters = !s->syncookies && s->syn_len >= quarters,
 	};
 

@@ -10,6 +10,7 @@
 #define BUCKETS 4096
 #define ORPHANS_AT_ONCE 4096
 #define ASKED 256
+#define COOKIES_ALWAYS 2 /* of tcp_syncookies */
 
 struct listeners {
 	struct listener *port[BUCKETS];
@@ -306,6 +307,7 @@ void listeners_sample(struct listeners *l, struct listener *p, const struct list
 		p->accounted = sample->state;
 	}
 	p->drops_new = sample->drops - (p->sampled || p->fresh ? p->sample.drops : sample->drops);
+	p->cookies_always = sample->syncookies == COOKIES_ALWAYS || p->sample.syncookies == COOKIES_ALWAYS;
 	p->sample = *sample;
 	p->sampled = true;
 	if (sample->port_peak > sample->accept_peak && !listeners_port_shared(l, p))

@@ -49,6 +49,7 @@ struct listener {
 	bool sampled; /* `sample` holds a look */
 	bool reported; /* a record said what `told_…` holds */
 	bool changed; /* its port or its owners, since then */
+	bool cookies_always; /* tcp_syncookies was 2, at this look or the one before */
 	bool quiet; /* empty, and nothing is left to say of it, by the last look */
 	uint64_t cgroup_id;
 	uint8_t addr[16];

@@ -33,7 +33,7 @@ static void settle_events(struct overflow_counters *kernel, struct overflow_view
 	take(&kernel->no_routes, v->syns[CODE_NO_ROUTE_BACK]);
 	take(&kernel->drops, v->acks + v->cookie_acks + syns);
 	kernel->no_full_queue += take(&kernel->drops, v->failed + v->syn_failed);
-	take(&v->drops, 2 * (v->acks + v->failed) + v->cookie_acks + syns + v->syn_failed);
+	take(&v->drops, 2 * (v->acks + v->failed) + v->merged + v->cookie_acks + syns + v->syn_failed);
 }
 
 /* Is there a drop that an event may still report? It may be of any listener with drops. */
@@ -201,6 +201,10 @@ static void find_cookies(struct report *r, struct overflow_counters *kernel,
 	size_t whose = OVERFLOW_NOBODY, full = 0;
 
 	for (size_t i = 0; i < count; i++) {
+		if (views[i].cookies_always) { /* of the namespace: it says nothing of a queue */
+			kernel->plain_cookies += kernel->reqq_cookies;
+			kernel->reqq_cookies = 0;
+		}
 		if (views[i].syn_full) {
 			whose = i;
 			full++;

@@ -11,6 +11,8 @@
  *   a final ACK, accept queue full sk_drops +2 ListenDrops +1  ListenOverflows +1
  *   a cookie's ACK, the same      sk_drops +1  ListenDrops +1  ListenOverflows +1
  *   a SYN answered with a cookie                               TCPReqQFullDoCookies +1
+ *     (with tcp_syncookies=2 that is every SYN, and no queue is full)
+ * With data, a final ACK may be several segments in one packet: that is one refusal, but sk_drops counts the segments.
  * sk_drops also counts what is no refusal: a client's RST to a pending request, for one. So the
  * namespace's counters say how many refusals there were, sk_drops only whose they may be.
  */
@@ -33,6 +35,7 @@ struct overflow_counters {
 	uint64_t no_routes; /* OutNoRoutes of both families: SYN-ACKs, and what else could not be routed */
 	uint64_t no_routes_again; /* … of which these were left at the look before, too */
 	uint64_t no_full_queue; /* of ListenDrops: all that no full queue explains, ever */
+	uint64_t plain_cookies; /* of TCPReqQFullDoCookies: all that tcp_syncookies=2 explains, ever */
 };
 
 /* One listener's part, since the last time it was reconciled. */
@@ -41,6 +44,7 @@ struct overflow_view {
 	uint64_t acks; /* final ACKs known to be refused, one by one (kfree_skb, tcp_check_req) */
 	uint64_t cookie_acks;
 	uint64_t failed; /* children that could not be made for another reason */
+	uint64_t merged; /* of drops: segments of those ACKs beyond the first of each packet */
 	uint64_t syns[CODES]; /* SYNs known to be refused, one by one (tcp_conn_request) */
 	uint64_t syn_failed; /* SYNs, and ACKs of cookies, dropped for another reason */
 	uint64_t evident; /* final ACKs known by a SYN-ACK retransmit, where acks is not kept */
@@ -49,6 +53,7 @@ struct overflow_view {
 	uint64_t fresh; /* of drops: since the look before */
 	bool accept_full; /* at the last look, or its peak since the one before */
 	bool syn_full;
+	bool cookies_always; /* tcp_syncookies is 2, or was at the look before: each SYN gets one, whatever the queue's length */
 	bool three_quarters; /* no syncookies, and the SYN queue is over 3/4 of max_syn_backlog */
 };
 

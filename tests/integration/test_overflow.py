@@ -3,6 +3,7 @@
 
 The feed's counts must be those of /proc/net/netstat in the same namespace, exactly.
 """
+import signal
 import errno
 import os
 
@@ -75,6 +76,22 @@ def sampled(d, crowd):
     d.feed.wait_for(lambda all: [r for r in all if r["type"] == "listener" and r["accept_queue"] and
                                  r["netns"] == crowd.pair.server.inode and
                                  r["local"]["port"] == crowd.port], what="a first look")
+
+
+def test_cookies_for_every_syn(pair, ip, keep, watch):
+    """tcp_syncookies=2: each SYN counts TCPReqQFullDoCookies, and no queue is full."""
+    pair.server.sysctl("net.ipv4.tcp_syncookies", 2)
+    d, books = watch(pair.server)
+    crowd = Crowd(pair, ip, keep, 64)
+    sampled(d, crowd)
+    crowd.taken(5)
+    books.wait_kernel("TCPReqQFullDoCookies", 5)
+    d.feed.wait_for(lambda all: [r for r in all if r["type"] == "audit" and r["netns"] == pair.server.inode and
+                                 any(c["name"] == "TCPReqQFullDoCookies" and c["observed"] for c in r["counters"])],
+                    5, "an audit of the cookies")
+    d.stop()
+    assert not books.overflows()
+    assert all(r["balanced"] for r in d.feed.records("audit", netns=pair.server.inode))
 
 
 @pytest.mark.parametrize("backlog", [0, 1, 5, 128])
@@ -316,6 +333,32 @@ def test_abort_on_overflow(pair, ip, keep, watch):
     settle_acks(d, books, crowd, action="reset")
     crowd.leave()
     close_acks(d, books, action="reset")
+
+
+def test_ack_of_many_segments(pair, ip, keep, watch):
+    """One packet of several segments is one refusal: what is left of the drops is the other listener's, for certain."""
+    d, books = watch(pair.server)
+    if not knows_acks(d):
+        pytest.skip("evidence: the stage of a refusal is not known here")
+    crowd, other = Crowd(pair, ip, keep, 5), Crowd(pair, ip, keep, 2)
+    made = crowd.late(1)[0]
+    crowd.find_acks()
+    crowd.fill()
+    other.fill()
+    sampled(d, other)
+    d.send(signal.SIGSTOP)
+    try:
+        made.send(bytes(14000))
+        other.begin(3)
+        books.wait_kernel("ListenOverflows", 4)
+    finally:
+        d.send(signal.SIGCONT)
+    records = books.settle("ListenOverflows", **ACCEPT)
+    crowd.leave()
+    other.leave()
+    assert {r["listener"]["port"] for r in records if r["stage"] == "syn"} == {other.port}
+    assert all(r["cause"]["certainty"] == "proven" for r in records), records
+    books.close("ListenOverflows")
 
 
 def test_cookie_ack(pair, ip, keep, watch):

@@ -355,6 +355,21 @@ static void test_no_route_back_unseen(void **state)
 	assert_int_equal(overflow_unseen(&kernel, &reported, &before, found), 0);
 }
 
+/* One refused ACK with 10 segments of data, and the other listener's SYNs: those are all that is left. */
+static void test_merged_segments(void **state)
+{
+	struct books b = { .kernel = { .overflows = 4, .drops = 4 },
+			   .view = { { .drops = 11, .acks = 1, .merged = 9 },
+				     { .drops = 3, .accept_full = true } } };
+
+	(void)state;
+	reconcile(&b, 2, true);
+	assert_int_equal(b.count, 1);
+	assert_int_equal(total(&b, 1, STAGE_SYN, CODE_ACCEPT_QUEUE_FULL), 3);
+	assert_true(all_proven(&b));
+	assert_settled(&b);
+}
+
 static void test_cookies_instead(void **state)
 {
 	struct books b = { .kernel = { .reqq_cookies = 50 }, .view = { { 0 }, { .syn_full = true } } };
@@ -365,6 +380,11 @@ static void test_cookies_instead(void **state)
 	assert_int_equal(b.found[0].view, 1);
 	assert_int_equal(b.found[0].action, ACTION_COOKIE);
 	assert_false(b.found[0].proven);
+
+	b = (struct books){ .kernel = { .reqq_cookies = 50 }, .view = { { .cookies_always = true } } };
+	reconcile(&b, 2, true);
+	assert_int_equal(b.count, 0);
+	assert_int_equal(b.kernel.plain_cookies, 50);
 
 	b = (struct books){ .kernel = { .reqq_cookies = 50 } };
 	reconcile(&b, 2, true); /* either may have sent them */
@@ -500,6 +520,7 @@ int main(void)
 		cmocka_unit_test(test_no_route_back_after_the_look),
 		cmocka_unit_test(test_no_route_back_by_events),
 		cmocka_unit_test(test_no_route_back_unseen),
+		cmocka_unit_test(test_merged_segments),
 		cmocka_unit_test(test_cookies_instead),
 		cmocka_unit_test(test_two_listeners_one_kind),
 		cmocka_unit_test(test_two_listeners_two_kinds),
