@@ -130,6 +130,17 @@ static __always_inline bool may_wait(struct tcp_sock *tp)
 	return BPF_CORE_READ_BITFIELD(tp, fastopen_connect);
 }
 
+/*
+ * What inet_hash_connect() and what comes right behind it change. sk_set_txhash() draws a random number, but
+ * IPv6 of 7.2 before SYN_SENT. The other two follow from addresses and ports, so that they stay if the socket had
+ * the same in an earlier connection; write_seq also if it had any.
+ */
+static __always_inline __u32 port_marks(struct tcp_sock *tp)
+{
+	return tp->inet_conn.icsk_inet.sk.sk_txhash + tp->inet_conn.icsk_inet.sk.__sk_common.skc_hash +
+	       tp->write_seq;
+}
+
 static __always_inline void attempt_fill(struct attempt *a, struct tcp_sock *tp, __u64 now)
 {
 	bool kernel = is_kernel(); /* then its thread's cgroup says nothing of the socket */
@@ -141,10 +152,12 @@ static __always_inline void attempt_fill(struct attempt *a, struct tcp_sock *tp,
 	a->stray = 0;
 	a->elsewhere = kernel ? socket_elsewhere(&tp->inet_conn.icsk_inet.sk) : current_elsewhere();
 	a->fresh = 1;
-	a->txhash = tp->inet_conn.icsk_inet.sk.sk_txhash;
+	a->marks = port_marks(tp);
 	a->bound = tp->inet_conn.icsk_inet.sk.__sk_common.skc_num != 0;
 	a->may_wait = may_wait(tp);
 	a->timed = 0;
+	a->retransmits = tp->total_retrans;
+	a->timers = 0;
 	a->start_ns = now;
 }
 
@@ -237,11 +250,11 @@ static __always_inline bool active_opened(struct tcp_sock *tp)
 	return tp->snd_nxt != tp->snd_una && (tp->segs_out || tp->snd_nxt == tp->write_seq);
 }
 
-/* Why no SYN left: unsent_error(). `txhash` is that of the beginning. */
-static __always_inline int active_unsent(struct tcp_sock *tp, __u32 txhash)
+/* Why no SYN left: unsent_error(). */
+static __always_inline int active_unsent(struct tcp_sock *tp, const struct attempt *a)
 {
 	const struct unsent u = {
-		.has_port = tp->inet_conn.icsk_inet.sk.sk_txhash != txhash,
+		.has_port = a ? port_marks(tp) != a->marks : tp->inet_conn.icsk_inet.inet_sport != 0,
 		.is_routed = tp->inet_conn.icsk_inet.sk.sk_dst_cache != NULL,
 		.is_built = (tp->write_seq && tp->snd_una == tp->write_seq) || tp->segs_out,
 		.is_refused = tp->segs_out != 0,
@@ -254,40 +267,69 @@ static __always_inline int active_unsent(struct tcp_sock *tp, __u32 txhash)
 
 #define WITHOUT_SYN 0x100 /* beside the errno */
 
-/* Of an attempt whose SYN may have waited; it does not any more. `begun`: its connect() was seen. */
-static __noinline int active_waited(struct tcp_sock *tp, bool begun)
+/*
+ * What the kernel has counted for an attempt since this was asked last: TCPSynRetrans as total_retrans, and
+ * TCPTimeouts as icsk_retransmits, each time that its timer ran out, unless it gave up. Exact, where
+ * tcp_retransmit_skb is silent about what was not sent (before 6.17) or fires for what is not counted.
+ * `timers`: not once a SYN is acknowledged, which sets icsk_retransmits to 0.
+ */
+static __always_inline bool attempt_count(struct attempt *a, struct tcp_sock *tp,
+					  struct namespace_counts *n, bool timers)
+{
+	__u16 retransmits = tp->total_retrans - a->retransmits;
+	__u8 timeouts = timers ? tp->inet_conn.icsk_retransmits - a->timers : 0;
+
+	a->retransmits += retransmits;
+	a->timers += timeouts;
+	if (n && retransmits)
+		__sync_fetch_and_add(&n->retransmits, retransmits);
+	if (n && timeouts)
+		__sync_fetch_and_add(&n->timeouts, timeouts);
+	return retransmits;
+}
+
+#define WITHOUT_SYN 0x100 /* beside the errno; NEVER_ASKED has it, too */
+
+/* What the audit has to know of an attempt that is over. `a`: NULL if its connect() was not seen. */
+static __always_inline void active_count(struct tcp_sock *tp, struct attempt *a, bool opened, bool established,
+					 int error)
 {
 	struct namespace_counts *n = namespace_counts(socket_netns(tp));
 
-	if (n)
-		count_alone(*(begun ? &n->waited : &n->unbegun));
-	return 0;
+	if (a && opened)
+		attempt_count(a, tp, n, !established);
+	if (!n)
+		return;
+	if (a && !opened)
+		count_alone(n->unsent);
+	if (a ? a->may_wait : may_wait(tp))
+		count_alone(*(a ? &n->waited : &n->unbegun));
+	if (error)
+		count_alone(n->failed);
+	if (error == ERR_ETIMEDOUT)
+		count(n->timeouts); /* the last one, after which nothing is sent */
 }
 
-/*
- * The error that ended an attempt, or NEVER_ASKED: it is no handshake. Counts what the audit asks for. With a
- * frame of its own, which a handshake that is established does without; see latency_add().
- */
-static __noinline int active_error(struct tcp_sock *tp, bool begun, __u32 txhash, int newstate)
+/* Established with its first SYN, and no option that lets that wait: there is nothing else to count. */
+static __always_inline bool is_plain(struct tcp_sock *tp, const struct attempt *a, int newstate)
 {
-	bool restored = newstate == TCP_ESTABLISHED; /* by TCP_REPAIR, which sends no SYN */
-	bool opened = !restored && active_opened(tp);
-	int error = tp->inet_conn.icsk_inet.sk.sk_err;
-	struct namespace_counts *n = NULL;
+	return newstate == TCP_ESTABLISHED && tp->segs_out && !tp->total_retrans &&
+	       !(a ? a->may_wait : may_wait(tp));
+}
 
-	if (!opened || error)
-		n = namespace_counts(socket_netns(tp));
-	if (n && !opened && begun)
-		count_alone(n->unsent);
-	if (n && error)
-		count_alone(n->failed);
-	if (n && error == ERR_ETIMEDOUT)
-		count(n->timeouts); /* the last one, after which nothing is sent */
+/* The error that ended an attempt, or NEVER_ASKED: it is no handshake. With a frame of its own, see latency_add(). */
+static __noinline int active_over(struct tcp_sock *tp, struct attempt *a, int newstate)
+{
+	bool established = newstate == TCP_ESTABLISHED; /* without a SYN: restored by TCP_REPAIR */
+	bool opened = established ? tp->segs_out != 0 : active_opened(tp);
+	int error = established ? 0 : tp->inet_conn.icsk_inet.sk.sk_err;
+
+	active_count(tp, a, opened, established, error);
 	if (opened)
 		return error;
-	if (restored || error) /* what tcp_abort() ended had not failed before */
+	if (established || error) /* what tcp_abort() ended had not failed before */
 		return NEVER_ASKED;
-	error = active_unsent(tp, txhash);
+	error = active_unsent(tp, a);
 	return error == NEVER_ASKED ? NEVER_ASKED : error | WITHOUT_SYN;
 }
 
@@ -323,10 +365,8 @@ static __always_inline void active_end(struct sock *sk, struct tcp_sock *tp, int
 	__u64 bytes_acked;
 	int error = 0;
 
-	if (newstate != TCP_ESTABLISHED || !tp->segs_out)
-		error = active_error(tp, a, a ? a->txhash : 0, newstate);
-	if (a ? a->may_wait : may_wait(tp))
-		active_waited(tp, a);
+	if (!is_plain(tp, a, newstate))
+		error = active_over(tp, a, newstate);
 	if (error == NEVER_ASKED) {
 		if (a)
 			attempt_release(a, (__u64)sk, slots);

@@ -18,7 +18,7 @@ struct counters {
 	__u64 resets[DIRECTIONS][RESET_CAUSES]; /* the same */
 	__u64 request_resets; /* received for a request in the SYN queue: RESET_PEER, not in `resets` */
 	__u64 events[EVENT_KINDS]; /* seen of the other kinds */
-	__u64 retransmits[SEGMENTS]; /* failed sends included */
+	__u64 retransmits[SEGMENTS]; /* failed sends included, where they are reported */
 	__u64 attempt_map_full; /* active attempts whose beginning could not be kept */
 	__u64 request_map_full; /* SYN-ACK retransmits that could not be kept */
 	__u64 listener_map_full; /* listeners whose queues are not watched */
@@ -38,7 +38,7 @@ struct namespace_counts {
 	__u64 resets; /* RSTs sent */
 	__u64 request_resets; /* RSTs received for a request in the SYN queue, or bad SYNs */
 	__u64 aborts; /* RSTs sent for tcp_abort_on_overflow */
-	__u64 retransmits; /* of SYNs */
+	__u64 retransmits; /* of SYNs, whether they could be sent or not */
 	__u64 synacks; /* retransmitted */
 	__u64 timeouts; /* of SYNs, by the retransmission timer */
 	__u64 cookies; /* connections made of a SYN cookie */

@@ -25,7 +25,7 @@ struct attempt {
 	__u32 pid;
 	__u32 uid;
 	char comm[COMM_LEN];
-	__u32 txhash; /* sk_txhash as it was: once there is a local port, it is another */
+	__u32 marks; /* of the socket: once it has a local port, they are others */
 	__u8 simultaneous; /* the peer's SYN crossed ours */
 	__u8 reset; /* a RST has come */
 	__u8 stray; /* so has a segment that answers no SYN of it */
@@ -34,7 +34,9 @@ struct attempt {
 	__u8 bound; /* it had its local port before */
 	__u8 may_wait; /* TCP_FASTOPEN_CONNECT: its SYN may leave long after connect() */
 	__u8 timed; /* start_ns is of its first SYN, from retrans_stamp */
-	__u8 pad[4]; /* to a cache line */
+	__u16 retransmits; /* total_retrans, as far as namespace_counts has it */
+	__u8 timers; /* icsk_retransmits, the same */
+	__u8 pad; /* to a cache line */
 };
 
 /* All listeners of one port of one namespace and family: a child has its listener's, if no more is known of it. */

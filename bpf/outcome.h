@@ -10,6 +10,7 @@
 
 /* Linux's errno numbers on every architecture but mips, parisc, alpha and sparc. */
 enum {
+	ERR_EBUSY = 16,
 	ERR_EADDRNOTAVAIL = 99,
 	ERR_ECONNABORTED = 103,
 	ERR_ECONNRESET = 104,
@@ -52,7 +53,7 @@ static inline enum outcome failed_outcome(int error)
  * tcp_v6_connect() and tcp_connect() came.
  */
 struct unsent {
-	bool has_port; /* inet_hash_connect() found a local port: sk_set_txhash() comes right behind */
+	bool has_port; /* inet_hash_connect() found a local port */
 	bool is_routed; /* a route is stored in the socket */
 	bool is_built; /* tcp_connect_init() was called, behind all checks */
 	bool is_refused; /* … and the SYN was handed on, to be refused */

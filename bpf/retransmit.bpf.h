@@ -17,24 +17,41 @@ static __always_inline void emit_retransmit(struct counters *c, struct event_ret
 	deliver(c, e, sizeof(*e), EVENT_RETRANSMIT);
 }
 
-/* Counted by the kernel before it is sent; reported only if it was (from 6.17 the error is known). */
+/*
+ * From 6.17 it is told of what was not sent, too: after it was counted, or (-EBUSY: the SYN is still in a queue of
+ * this host, as that which waits for a neighbour; -EHOSTUNREACH: there is no route any more) before. True if
+ * the kernel counted it.
+ */
+static __always_inline bool syn_counted(struct attempt *a, struct tcp_sock *tp, int error)
+{
+	struct namespace_counts *n = namespace_counts(socket_netns(tp));
+	bool counted;
+
+	if (a)
+		return attempt_count(a, tp, n, true) || !error;
+	counted = !error || (tp->total_retrans && error != -ERR_EBUSY && error != -ERR_EHOSTUNREACH);
+	if (!n)
+		return counted;
+	if (counted)
+		count(n->retransmits);
+	count(n->timeouts);
+	return counted;
+}
+
+/* Reported only if it was sent. */
 static __always_inline void syn_retransmitted(struct sock *sk, int error)
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	struct event_retransmit e = {};
 	struct counters *c = this_cpu_counters();
-	struct namespace_counts *n;
 	struct attempt *a;
 
 	if (!tp || !c)
 		return;
 	e.header.netns = socket_netns(tp);
-	n = namespace_counts(e.header.netns);
-	if (n) {
-		count(n->retransmits);
-		count(n->timeouts);
-	}
-	count(c->retransmits[SEGMENT_SYN]);
+	a = attempt_find((__u64)sk, true);
+	if (syn_counted(a, tp, error))
+		count(c->retransmits[SEGMENT_SYN]);
 	if (error)
 		return;
 	count(c->events[EVENT_RETRANSMIT]);
@@ -42,7 +59,6 @@ static __always_inline void syn_retransmitted(struct sock *sk, int error)
 		return;
 	e.mono_ns = bpf_ktime_get_ns();
 	e.start_ns = NS_UNKNOWN;
-	a = attempt_find((__u64)sk, true);
 	if (a) {
 		attempt_time(a, tp, e.mono_ns);
 		e.start_ns = a->start_ns;

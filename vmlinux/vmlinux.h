@@ -116,6 +116,7 @@ struct in6_addr {
 };
 
 struct sock_common {
+	unsigned int skc_hash;
 	__be32 skc_daddr;
 	__be32 skc_rcv_saddr;
 	__be16 skc_dport;
@@ -208,6 +209,7 @@ struct inet_connection_sock {
 	struct inet_sock icsk_inet;
 	void *icsk_ulp_data;
 	__u8 icsk_syn_retries;
+	__u8 icsk_retransmits;
 	struct request_sock_queue icsk_accept_queue;
 };
 

@@ -12,7 +12,7 @@ from lib.audited import Audited
 from lib.feed import nested
 from lib.queues import Crowd, ask, pending, reset
 from lib.segments import ACK, RST, SYN, Sender
-from lib.traffic import Agent, connect, listener, port_of
+from lib.traffic import Agent, connect, finish, listener, port_of, start
 
 FAST = ("--listener-interval", "300ms")
 COUNT = 5000 if env.SLOW < 4 else 1000
@@ -127,6 +127,25 @@ def connect_later(pair, ip):
     sock.setblocking(False)
     assert sock.connect_ex(pair.address(ip, 80)) == errno.EINPROGRESS
     return sock
+
+
+def test_dead_next_hop(pair, ip, audited):
+    """SYNs wait for a neighbour that does not answer: their timers run out, and nothing is sent again."""
+    # given up after three times that, between the first and the second timer: while one runs out, a SYN waits
+    pair.client.sysctl(f"net.ipv{ip}.neigh.c0.retrans_time_ms", 700)
+    books = audited(pair.client)
+    nobody = {4: "10.9.0.77", 6: "fd09::77"}[ip]
+    for tries in range(3):
+        socks = [start(pair.client, ip, (nobody, port)) for port in range(80, 90)]
+        for sock in socks:
+            assert finish(sock, 20) == errno.EHOSTUNREACH
+            sock.close()
+    records = books.d.handshakes(30, netns=pair.client.inode, outcome="unreachable")
+    books.check()
+    counted = books.sum(pair.client, "TCPSynRetrans")
+    assert sum(record["retransmits"] for record in records) == counted
+    assert books.sum(pair.client, "TCPSynRetrans", "observed") == counted
+    assert books.sum(pair.client, "TCPTimeouts", "observed") == books.sum(pair.client, "TCPTimeouts") > counted
 
 
 @pytest.mark.parametrize("abort", [0, 1], ids=["drop", "abort"])
