@@ -157,21 +157,31 @@ static void prove(struct pool pools[CODES], const struct overflow_view *views, s
 	pools[CODE_SYN_QUEUE_FULL].proven = certain;
 }
 
-/*
- * SYNs without a route back: ListenDrops of no queue, while as many packets could not be routed. What no listener has
- * dropped may have come after the look at it, and is left for the next one, once.
- */
-static void find_unrouted(struct report *r, struct pool *pool, struct overflow_counters *kernel,
-			  struct overflow_view *views, size_t count)
+/* So many explain ListenDrops. The kernel may have counted the drops of others since: they are left for the next time, once. */
+static uint64_t spend_no_routes(struct overflow_counters *kernel, uint64_t spent)
 {
-	uint64_t new = kernel->no_routes - kernel->no_routes_again;
+	uint64_t before = kernel->no_routes_again < kernel->no_routes ? kernel->no_routes_again : kernel->no_routes;
+	uint64_t new = kernel->no_routes - before;
 
-	hand_out(r, pool, views, count, kernel, false);
-	kernel->no_routes = kernel->no_routes_again = take(&pool->left, new);
+	new -= spent > before ? spent - before : 0;
+	return kernel->no_routes = kernel->no_routes_again = new;
 }
 
-/* SYNs, each of which is one in sk_drops and one in ListenDrops. */
-static void find_syns(struct report *r, struct overflow_counters *kernel, struct overflow_view *views,
+/*
+ * SYNs without a route back: ListenDrops of no queue, while as many packets could not be routed. What no listener has
+ * dropped may have come after the look at it, and is left for the next time, too. Returns how many of ListenDrops are.
+ */
+static uint64_t find_unrouted(struct report *r, struct pool *pool, struct overflow_counters *kernel,
+			      struct overflow_view *views, size_t count)
+{
+	uint64_t all = pool->left;
+
+	hand_out(r, pool, views, count, kernel, false);
+	return take(&pool->left, spend_no_routes(kernel, all - pool->left));
+}
+
+/* SYNs, each of which is one in sk_drops and one in ListenDrops. How many are left for the next time. */
+static uint64_t find_syns(struct report *r, struct overflow_counters *kernel, struct overflow_view *views,
 		      size_t count, bool reasons)
 {
 	uint64_t full = kernel->overflows + kernel->reqq_drops;
@@ -190,9 +200,10 @@ static void find_syns(struct report *r, struct overflow_counters *kernel, struct
 	/* What is left of the counters of full queues was somebody's; ListenDrops alone is no refusal by a queue. */
 	hand_out(r, &pools[CODE_ACCEPT_QUEUE_FULL], views, count, kernel, true);
 	hand_out(r, &pools[CODE_SYN_QUEUE_FULL], views, count, kernel, true);
-	find_unrouted(r, &pools[CODE_NO_ROUTE_BACK], kernel, views, count);
 	kernel->overflows = pools[CODE_ACCEPT_QUEUE_FULL].left;
 	kernel->reqq_drops = pools[CODE_SYN_QUEUE_FULL].left;
+	return kernel->overflows + kernel->reqq_drops +
+	       find_unrouted(r, &pools[CODE_NO_ROUTE_BACK], kernel, views, count);
 }
 
 static void find_cookies(struct report *r, struct overflow_counters *kernel,
@@ -231,10 +242,8 @@ size_t overflow_reconcile(struct overflow_counters *kernel, struct overflow_view
 	}
 	if (!reasons)
 		find_acks(&r, kernel, views, count);
-	if (!wait)
-		find_syns(&r, kernel, views, count, reasons);
+	left = wait ? kernel->overflows + kernel->reqq_drops : find_syns(&r, kernel, views, count, reasons);
 	find_cookies(&r, kernel, views, count);
-	left = kernel->overflows + kernel->reqq_drops + kernel->no_routes_again;
 	if (!wait && kernel->drops > left)
 		kernel->no_full_queue += kernel->drops - left;
 	if (!wait || kernel->drops < left)
@@ -257,13 +266,14 @@ size_t overflow_unseen(struct overflow_counters *kernel, struct overflow_view *r
 		       struct overflow_counters *before, struct overflow_finding *findings)
 {
 	struct report r = { .finding = findings };
-	uint64_t refused;
+	uint64_t refused, unrouted = 0;
 
 	settle_events(kernel, reported);
 	refused = kernel->overflows + kernel->reqq_drops;
 	if (kernel->drops > refused && !reported->syns_known)
-		add_unseen(&r, kernel, &kernel->no_routes, kernel->drops - refused, QUEUE_NONE, CODE_NO_ROUTE_BACK);
-	kernel->no_routes = 0;
+		unrouted = kernel->drops - refused < kernel->no_routes ? kernel->drops - refused : kernel->no_routes;
+	spend_no_routes(kernel, unrouted);
+	add_unseen(&r, kernel, &unrouted, unrouted, QUEUE_NONE, CODE_NO_ROUTE_BACK);
 	if (kernel->drops > refused) {
 		kernel->no_full_queue += kernel->drops - refused;
 		kernel->drops = refused;

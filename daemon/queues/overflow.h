@@ -33,7 +33,7 @@ struct overflow_counters {
 	uint64_t reqq_cookies; /* TCPReqQFullDoCookies */
 	uint64_t blurs; /* EmbryonicRsts, SyncookiesRecv: what makes sk_drops ambiguous */
 	uint64_t no_routes; /* OutNoRoutes of both families: SYN-ACKs, and what else could not be routed */
-	uint64_t no_routes_again; /* … of which these were left at the look before, too */
+	uint64_t no_routes_again; /* … of which these are from before, and wait no longer */
 	uint64_t no_full_queue; /* of ListenDrops: all that no full queue explains, ever */
 	uint64_t plain_cookies; /* of TCPReqQFullDoCookies: all that tcp_syncookies=2 explains, ever */
 };

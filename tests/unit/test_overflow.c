@@ -299,8 +299,13 @@ static void test_no_route_back(void **state)
 	reconcile(&b, 1, true);
 	assert_int_equal(total(&b, 0, STAGE_SYN, CODE_ACCEPT_QUEUE_FULL), 2);
 	assert_int_equal(total(&b, 0, STAGE_SYN, CODE_NO_ROUTE_BACK), 4);
-	assert_int_equal(b.kernel.no_routes, 0);
 	assert_settled(&b);
+	/* The kernel may have counted the drops of those that are left since: the next time, and not again. */
+	assert_int_equal(b.kernel.no_routes, 86);
+	b.kernel.drops = b.view[0].drops = 1;
+	reconcile(&b, 1, true);
+	assert_int_equal(total(&b, 0, STAGE_SYN, CODE_NO_ROUTE_BACK), 1);
+	assert_int_equal(b.kernel.no_routes, 0);
 }
 
 /* Dropped after the look at the listener: found at the next look, or never. */

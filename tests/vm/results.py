@@ -81,7 +81,7 @@ ALL_REFUSED = Mode("all refused", "all")
 # Where it matters whether functions can be hooked: what runs once more with the hooks refused. Of
 # tests for both families, IPv4 then runs with the hooks and IPv6 without.
 HOOKS = ["test_accept_wait.py", "test_audit.py", "test_causes.py", "test_exact.py",
-         "test_listeners.py", "test_overflow.py", "test_resets.py"]
+         "test_listeners.py", "test_overflow.py", "test_resets.py", "test_strangers.py"]
 
 AGAIN = 3  # so many failures of a run are tried once more: noise fails no test twice
 
