@@ -265,8 +265,6 @@ static __always_inline int active_unsent(struct tcp_sock *tp, const struct attem
 	return unsent_error(&u);
 }
 
-#define WITHOUT_SYN 0x100 /* beside the errno */
-
 /*
  * What the kernel has counted for an attempt since this was asked last: TCPSynRetrans as total_retrans, and
  * TCPTimeouts as icsk_retransmits, each time that its timer ran out, unless it gave up. Exact, where
@@ -349,7 +347,7 @@ static __always_inline void active_failed(struct event_handshake *e, struct sock
 		e->flags |= HANDSHAKE_NO_NEIGHBOUR;
 }
 
-/* What tells the two ends of an attempt without a SYN: its port, if it had one, and nothing of the network's. */
+/* No SYN left: there is no latency, and the port is only its own if this connect() did not have to find one. */
 static __always_inline void active_failed_unsent(struct event_handshake *e, const struct attempt *a)
 {
 	if (e->outcome != OUTCOME_NO_PORT)

@@ -18,7 +18,7 @@ static __always_inline void emit_retransmit(struct counters *c, struct event_ret
 }
 
 /*
- * From 6.17 it is told of what was not sent, too: after it was counted, or (-EBUSY: the SYN is still in a queue of
+ * From 6.17 it is called for what was not sent, too: after it was counted, or (-EBUSY: the SYN is still in a queue of
  * this host, as that which waits for a neighbour; -EHOSTUNREACH: there is no route any more) before. True if
  * the kernel counted it.
  */

@@ -217,7 +217,7 @@ def flood_gets_no_answer(pair):
 
 
 def test_forged_flood(pair, daemon, keep):
-    """Each request of a SYN flood runs out, and is told, once."""
+    """Each request of a SYN flood runs out, and has one record."""
     s = Scene(pair, 4, keep)
     count = 300
     crowd = Crowd(pair, 4, keep, 1024)

@@ -400,7 +400,7 @@ def stats_as(path, *groups):
 
 @pytest.mark.parametrize("by", ["name", "number"])
 def test_socket_of_a_group(open_dir, daemon, by):
-    """Members may use it, others are told which group that is."""
+    """Members may use it; others read which group that is."""
     group, path = grp.getgrnam("daemon"), open_dir / "sock"
     daemon("--socket-group", group.gr_name if by == "name" else str(group.gr_gid), sock=path)
     status = path.stat()

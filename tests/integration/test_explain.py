@@ -247,7 +247,7 @@ def test_lines_fit_the_terminal(varied, cli, columns):
     # a sum of an address and a process is not broken within its words
     wide = [line for line in plain.split("\n") if len(line) > columns and "2001" not in line]
     assert not wide, wide
-    assert "and 11 more causes" in " ".join(plain.split())
+    assert "and 13 more causes" in " ".join(plain.split())
     plain = text_of(cli, varied, terminal=columns, environment={"NO_COLOR": "1"})
     assert "\x1b" not in plain
 

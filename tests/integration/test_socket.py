@@ -172,7 +172,7 @@ sys.stdin.read()
 
 
 def test_user_who_takes_every_place(daemon, keep):
-    """Whoever is another user gets one of them; also where all are subscriptions. The metrics count it."""
+    """Another user gets one of them, also where all are subscriptions. The metrics count it."""
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="tcpshake-test-") as open_dir:
         os.chmod(open_dir, 0o755)
