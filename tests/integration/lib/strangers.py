@@ -118,7 +118,8 @@ class Crowd:
             ("ab", "-q", "-n", str(200 // SHARE), "-c", "5", front),
             ("redis-benchmark", "-h", self.remote, "-n", str(400 // SHARE), "-c", "10", "-k", "0", "-t", "ping", "-q"),
             ("hping3", "-q", "-S", "-p", "80", "--rand-source", "-i", "u2000", "-c", str(1000 // SHARE), self.remote),
-            *(("mptcpize", "run", "curl", "-s", "-o", "/dev/null", web) for _ in range(4)))]
+            *(("mptcpize", "run", "curl", "-s", "-o", "/dev/null", web)
+              for _ in range(4 if mptcp_listener else 0)))]
 
     def _run(self, *argv):
         return self.client.popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
