@@ -136,10 +136,10 @@ static void load_optional(struct source *s, int which)
 		  err ? strerror(-err) : optional_loaded(s, which) ? "loaded" : "not needed");
 }
 
-/* Nothing else depends on them, nor they on anything else. */
+/* Half of the work. Nothing else depends on them, nor they on anything else. */
 static bool loads_apart(int which)
 {
-	return optionals[which].capability == CAP_TAKEOVER;
+	return optionals[which].capability == CAP_TAKEOVER || which == OPTIONAL_FILES || which == OPTIONAL_LOOK;
 }
 
 static void load_some(struct source *s, bool apart)
@@ -156,8 +156,8 @@ static void *load_apart(void *ctx)
 }
 
 /*
- * What takes over is for the verifier as much work as all the rest: another thread has it checked meanwhile. What the
- * hooks see the tracepoints must not report again.
+ * libbpf and the verifier need most of the time of a start: two threads share it. What the hooks see the tracepoints
+ * must not report again.
  */
 int optionals_load(struct source *s)
 {
