@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "bpf/outcome.h"
+#include "common/addr.h"
 #include "common/duration.h"
 #include "common/names.h"
 #include "daemon/kernel/unreported.h"
@@ -235,8 +236,8 @@ static bool without_port(const struct evidence *e, struct cause *cause)
 
 	if (h->outcome != OUTCOME_NO_PORT)
 		return false;
-	if (h->local_port)
-		return say(cause, CAUSE_PORTS_EXHAUSTED, proven,
+	if (h->local_port) /* IPv6 of 7.2: a socket with the same ends as before shows no difference, whatever failed */
+		return say(cause, CAUSE_PORTS_EXHAUSTED, proven && addr_is_ipv4(h->remote_addr),
 			   "the local port %u, which the socket was bound to, was in use for this destination; no "
 			   "SYN left", h->local_port);
 	return say(cause, CAUSE_PORTS_EXHAUSTED, proven,

@@ -163,7 +163,7 @@ def test_no_route_for_the_port(pair, keep, audited):
 
 
 def test_bound_port_in_use(pair, ip, keep, audited):
-    """The second to the same destination has no port: proven, for the socket shows that it did not get it."""
+    """The second to the same destination has no port. The socket shows that it did not get it: IPv6 of 7.2 does not."""
     books = audited(pair.client)
     server = keep(listener(pair.server, ip))
     to = pair.address(ip, port_of(server))
@@ -174,7 +174,8 @@ def test_bound_port_in_use(pair, ip, keep, audited):
     last(pair, ip, books.d)
     for record in books.d.handshakes(2, netns=pair.client.inode, outcome="no_port"):
         assert (record["errno"], record["local"]["port"]) == (errno.EADDRNOTAVAIL, 7001)
-        assert (record["cause"]["code"], record["cause"]["certainty"]) == ("ports_exhausted", "proven")
+        assert (record["cause"]["code"], record["cause"]["certainty"]) == \
+            ("ports_exhausted", "proven" if ip == 4 else "probable")
     books.check()
     assert books.sum(pair.client, "ActiveOpens") == books.sum(pair.client, "ActiveOpens", "observed") == 2
 

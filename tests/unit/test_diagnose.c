@@ -261,8 +261,11 @@ static void no_port(void **state)
 {
 	(void)state;
 	begin(ROLE_ACTIVE, OUTCOME_NO_PORT, 1, 0);
+	memset(handshake.remote_addr + 10, 0xff, 2); /* IPv4 */
 	is_cause(CAUSE_PORTS_EXHAUSTED, true);
 	assert_non_null(strstr(cause.detail, "bound to"));
+	handshake.remote_addr[0] = 0xfd;
+	is_cause(CAUSE_PORTS_EXHAUSTED, false);
 	handshake.local_port = 0;
 	is_cause(CAUSE_PORTS_EXHAUSTED, true);
 	handshake.flags = HANDSHAKE_PARTIAL; /* what the socket held before is not known */
