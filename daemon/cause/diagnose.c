@@ -124,7 +124,7 @@ static const char *refused_by(const struct evidence *e)
 {
 	return e->handshake->flags & HANDSHAKE_RESET || evidence_shows(e, UNREPORTED_RESET_RECEIVED) ?
 		       "RST in answer to the SYN" :
-		       "refused, by a RST or an ICMP message, which this host does not show";
+		       "refused, by a RST or an ICMP message: which was not seen";
 }
 
 static bool refused(const struct evidence *e, struct cause *cause)
@@ -163,7 +163,7 @@ static bool unreachable(const struct evidence *e, struct cause *cause)
 	if (h->error == ERR_EHOSTUNREACH && !evidence_shows(e, UNREPORTED_NEIGHBOUR))
 		return say(cause, CAUSE_ICMP_UNREACHABLE, false,
 			   "EHOSTUNREACH ended it: a router's ICMP message, or a next hop that did not "
-			   "answer; this host does not show which");
+			   "answer; which was not seen");
 	/* A next hop that fails gives the same error, and its failure may have been missed. */
 	return say(cause, CAUSE_ICMP_UNREACHABLE, !evidence_by_timer(e) && h->error != ERR_EHOSTUNREACH,
 		   "an ICMP error ended it (%s); no RST came", name ? name : "no name");
@@ -358,7 +358,7 @@ static bool client_gave_up(const struct evidence *e, struct cause *cause)
 	if (e->inferred && !evidence_shows(e, UNREPORTED_RESET_SENT) && !evidence_shows(e, UNREPORTED_REFUSED_ACK))
 		return say(cause, CAUSE_UNKNOWN, false,
 			   "the request went away before its SYN-ACK was sent for the last time: its client gave "
-			   "up, or a full accept queue answered it with a RST, which this host does not show");
+			   "up, or a full accept queue answered it with a RST, which was not seen");
 	if (e->inferred)
 		return say(cause, CAUSE_CLIENT_RESET, false,
 			   "the request went away before its SYN-ACK was sent for the last time: its client "
