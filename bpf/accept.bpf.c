@@ -7,11 +7,65 @@
  */
 #include "caller.bpf.h"
 #include "counters.h"
+#include "listener.bpf.h"
 #include "socket.bpf.h"
 #include "stream.bpf.h"
 #include "waiting.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
+
+/* Is there such a listener, or one at such a port? */
+static __always_inline bool queue_is_known(__u64 queue, struct service_key service)
+{
+	struct listener_key listener = { queue };
+
+	return queue_is_service(queue) ? bpf_map_lookup_elem(&services, &service) != NULL :
+					 bpf_map_lookup_elem(&listeners, &listener) != NULL;
+}
+
+static __always_inline struct latency *wait_of(__u64 queue, struct service_key service, struct counters *c)
+{
+	struct queue_key key = { queue };
+	struct latency *l = bpf_map_lookup_elem(&accept_waits, &key);
+
+	if (l || !queue_is_known(queue, service))
+		return l;
+	bpf_map_update_elem(&accept_waits, &key, &no_wait, BPF_NOEXIST);
+	l = bpf_map_lookup_elem(&accept_waits, &key);
+	if (!l)
+		count(c->wait_map_full);
+	return l;
+}
+
+/* accept() takes it: how long it waited, which is counted. NS_UNKNOWN: nobody saw the end of its handshake. */
+static __noinline int take_wait(struct sock *sk, struct counters *c, struct event_accept *e)
+{
+	struct service_key service = service_of(e->header.netns, BPF_CORE_READ(sk, __sk_common.skc_num),
+						BPF_CORE_READ(sk, __sk_common.skc_family));
+	__u64 socket = (__u64)sk, queue = service_queue(service), bucket;
+	struct waiter *waiter = bpf_map_lookup_elem(&waiting, &socket);
+	struct latency *l;
+
+	e->wait_ns = NS_UNKNOWN;
+	if (BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_SYN_RECV) {
+		e->wait_ns = 0; /* Fast Open: taken before the handshake was complete */
+	} else if (waiter) {
+		/* Another CPU may have stored it after this one read the clock. */
+		e->wait_ns = e->mono_ns > waiter->since_ns ? e->mono_ns - waiter->since_ns : 0;
+		queue = waiter->queue;
+		bpf_map_delete_elem(&waiting, &socket);
+	}
+	l = e->wait_ns == NS_UNKNOWN ? NULL : wait_of(queue, service, c);
+	if (!l)
+		return 0;
+	bucket = latency_bucket(e->wait_ns);
+	barrier_var(bucket);
+	if (bucket >= LATENCY_BUCKETS)
+		return 0;
+	count(l->bucket[bucket]);
+	__sync_fetch_and_add(&l->sum_ns, e->wait_ns);
+	return 0;
+}
 
 static __noinline int accepted(struct sock *sk, enum accept_evidence evidence)
 {
@@ -19,23 +73,17 @@ static __noinline int accepted(struct sock *sk, enum accept_evidence evidence)
 	struct inet_sock *inet = (struct inet_sock *)sk;
 	struct tcp_sock *tp = (struct tcp_sock *)sk;
 	struct event_accept e = {};
-	__u64 socket = (__u64)sk, *since;
 
-	if (!sk || !c || BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
+	if (!sk || !c || accept_by() != evidence || BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
 		return 0;
 	e.header.kind = EVENT_ACCEPT;
 	e.header.len = sizeof(e);
 	e.header.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
 	e.mono_ns = bpf_ktime_get_ns();
-	e.wait_ns = NS_UNKNOWN;
+	take_wait(sk, c, &e);
+	if (filter.unwanted & (1 << EVENT_ACCEPT))
+		return 0; /* only the distribution is */
 	e.cgroup_id = socket_cgroup_id(sk);
-	since = bpf_map_lookup_elem(&waiting, &socket);
-	if (BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_SYN_RECV) {
-		e.wait_ns = 0; /* Fast Open: taken before the handshake was complete */
-	} else if (since) {
-		e.wait_ns = e.mono_ns - *since;
-		bpf_map_delete_elem(&waiting, &socket);
-	}
 	store_probed_addresses(sk, e.local_addr, e.remote_addr);
 	e.local_port = bpf_ntohs(BPF_CORE_READ(inet, inet_sport));
 	e.remote_port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
@@ -43,7 +91,8 @@ static __noinline int accepted(struct sock *sk, enum accept_evidence evidence)
 	store_caller(&e.pid, &e.uid, e.comm);
 	e.evidence = evidence;
 	count(c->events[EVENT_ACCEPT]);
-	deliver(c, &e, sizeof(e), EVENT_ACCEPT);
+	if (within_limit(c, EVENT_ACCEPT, true))
+		deliver(c, &e, sizeof(e), EVENT_ACCEPT);
 	return 0;
 }
 

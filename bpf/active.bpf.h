@@ -105,18 +105,21 @@ static __always_inline struct attempt *attempt_claim(__u64 socket, __u64 now)
 	return slot;
 }
 
-static __always_inline struct attempt *attempt_find(__u64 socket, bool slots)
+/* Where attempts are: in the array, and beyond it in the hash; or, for kernels whose atomics return nothing, in the hash only. */
+enum attempts_in { IN_SLOTS, IN_HASH };
+
+static __always_inline struct attempt *attempt_find(__u64 socket, enum attempts_in place)
 {
-	struct attempt *slot = slots ? attempt_slot(socket) : NULL;
+	struct attempt *slot = place == IN_SLOTS ? attempt_slot(socket) : NULL;
 
 	if (slot && slot->socket == socket)
 		return slot;
 	return bpf_map_lookup_elem(&attempts, &socket);
 }
 
-static __always_inline void attempt_release(struct attempt *a, __u64 socket, bool slots)
+static __always_inline void attempt_release(struct attempt *a, __u64 socket, enum attempts_in place)
 {
-	if (slots && a == attempt_slot(socket)) {
+	if (place == IN_SLOTS && a == attempt_slot(socket)) {
 		a->start_ns = 0;
 		__sync_val_compare_and_swap(&a->socket, socket, 0);
 	} else {
@@ -161,7 +164,7 @@ static __always_inline void attempt_fill(struct attempt *a, struct tcp_sock *tp,
 	a->start_ns = now;
 }
 
-static __always_inline void active_begin(struct sock *sk, struct tcp_sock *tp, bool slots)
+static __always_inline void active_begin(struct sock *sk, struct tcp_sock *tp, enum attempts_in place)
 {
 	__u64 socket = (__u64)sk, now = bpf_ktime_get_ns();
 	struct attempt fresh = { .socket = socket }, *slot;
@@ -173,7 +176,7 @@ static __always_inline void active_begin(struct sock *sk, struct tcp_sock *tp, b
 		count_alone(n->begun);
 	if (n && may_wait(tp))
 		count_alone(n->may_wait);
-	slot = slots ? attempt_claim(socket, now) : NULL;
+	slot = place == IN_SLOTS ? attempt_claim(socket, now) : NULL;
 	if (slot) {
 		attempt_fill(slot, tp, now);
 		return;
@@ -331,8 +334,14 @@ static __noinline int active_over(struct tcp_sock *tp, struct attempt *a, int ne
 	return error == NEVER_ASKED ? NEVER_ASKED : error | WITHOUT_SYN;
 }
 
+/* It ends an attempt with EHOSTUNREACH, unless the attempt ends just before for want of time or patience. */
+static __always_inline bool may_lack_neighbour(const struct event_handshake *e)
+{
+	return e->error == ERR_EHOSTUNREACH || e->outcome == OUTCOME_TIMEOUT || e->outcome == OUTCOME_CANCELLED;
+}
+
 /* What else is known of an attempt that failed. */
-static __always_inline void active_failed(struct event_handshake *e, struct sock *sk)
+static __always_inline void active_failed(struct event_handshake *e, struct sock *sk, struct tcp_sock *tp)
 {
 	e->soft_error = sk->sk_err_soft;
 	/* SO_ERROR takes a soft error away, too; what reports it stays in the error queue (IPv4). */
@@ -340,9 +349,11 @@ static __always_inline void active_failed(struct event_handshake *e, struct sock
 		e->flags |= HANDSHAKE_ICMP;
 	if (sk->sk_lock.owned)
 		e->flags |= HANDSHAKE_BY_CALL;
-	if (e->outcome == OUTCOME_REFUSED && refused_here(e))
-		e->flags |= HANDSHAKE_RESET_HERE;
-	if (e->error == ERR_EHOSTUNREACH &&
+	if (e->outcome == OUTCOME_REFUSED)
+		e->flags |= refused_here(e);
+	if (tp->inet_conn.icsk_retransmits)
+		e->flags |= HANDSHAKE_OVERDUE;
+	if (may_lack_neighbour(e) &&
 	    neighbour_failed(sk, e->remote_addr, e->header.netns, e->end_ns))
 		e->flags |= HANDSHAKE_NO_NEIGHBOUR;
 }
@@ -356,9 +367,9 @@ static __always_inline void active_failed_unsent(struct event_handshake *e, cons
 		e->local_port = 0; /* an earlier connection's */
 }
 
-static __always_inline void active_end(struct sock *sk, struct tcp_sock *tp, int newstate, bool slots)
+static __always_inline void active_end(struct sock *sk, struct tcp_sock *tp, int newstate, enum attempts_in place)
 {
-	struct attempt *a = attempt_find((__u64)sk, slots);
+	struct attempt *a = attempt_find((__u64)sk, place);
 	struct event_handshake e = {};
 	__u64 bytes_acked;
 	int error = 0;
@@ -367,7 +378,7 @@ static __always_inline void active_end(struct sock *sk, struct tcp_sock *tp, int
 		error = active_over(tp, a, newstate);
 	if (error == NEVER_ASKED) {
 		if (a)
-			attempt_release(a, (__u64)sk, slots);
+			attempt_release(a, (__u64)sk, place);
 		return;
 	}
 	if (error & WITHOUT_SYN)
@@ -406,19 +417,19 @@ static __always_inline void active_end(struct sock *sk, struct tcp_sock *tp, int
 			e.flags |= HANDSHAKE_SIMULTANEOUS;
 			e.client_isn ^= tp->rcv_nxt - (__u32)tp->bytes_received - 1;
 		}
-		attempt_release(a, (__u64)sk, slots);
+		attempt_release(a, (__u64)sk, place);
 	} else {
 		e.flags |= HANDSHAKE_PARTIAL | HANDSHAKE_ELSEWHERE; /* whose it is, is not known */
 	}
 	if (e.outcome != OUTCOME_ESTABLISHED && !(e.flags & HANDSHAKE_UNSENT))
-		active_failed(&e, sk);
+		active_failed(&e, sk, tp);
 	emit_handshake(&e);
 }
 
 /* SYN_SENT -> SYN_RECV: both ends sent a SYN; the attempt goes on. */
-static __always_inline void active_crossed(struct sock *sk, bool slots)
+static __always_inline void active_crossed(struct sock *sk, enum attempts_in place)
 {
-	struct attempt *a = attempt_find((__u64)sk, slots);
+	struct attempt *a = attempt_find((__u64)sk, place);
 
 	if (a)
 		a->simultaneous = 1;

@@ -13,5 +13,5 @@ int state_classic(struct trace_event_raw_inet_sock_set_state *ctx)
 {
 	struct sock *sk = bpf_rdonly_cast(ctx->skaddr, sock_type);
 
-	return state_changed(sk, ctx->oldstate, ctx->newstate, true, true);
+	return state_changed(sk, ctx->oldstate, ctx->newstate, IN_SLOTS, TYPE_CAST);
 }

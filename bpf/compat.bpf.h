@@ -87,39 +87,69 @@ const volatile __u32 mib_out_rsts __weak = 0, mib_out_no_routes __weak = 0;
 
 /* arm64's (35d0e6fb4d21 "arm64: syscallno is secretly an int, make it official"). */
 struct pt_regs___arm64 {
+	__u64 regs[31];
 	__u64 pstate;
+	__u64 orig_x0;
 	__s32 syscallno;
 } __attribute__((preserve_access_index));
 
 #define PSR_MODE32_BIT 0x10 /* arm64: the caller runs 32-bit code */
 #define TS_COMPAT 0x2 /* x86: the call is one of the 32-bit ABI's, which has other numbers */
 
+/* On x86 the current task knows by which ABI (37a8f7c38339 "x86/asm: Move 'status' from thread_struct to thread_info"). */
+static __always_inline bool is_compat_call(void)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+
+	return BPF_CORE_READ(task, thread_info.status) & TS_COMPAT;
+}
+
 /*
- * Do these registers enter accept() or accept4()? On x86 the current task knows by which ABI (37a8f7c38339
- * "x86/asm: Move 'status' from thread_struct to thread_info"). Elsewhere than on x86-64 and arm64 nothing
- * relocates, and the kernel refuses the program.
+ * Do these registers enter accept() or accept4()? Elsewhere than on x86-64 and arm64 nothing relocates, and the kernel
+ * refuses the program.
  */
 static __always_inline bool is_accept(struct pt_regs *regs)
 {
 	struct pt_regs___arm64 *arm64 = (struct pt_regs___arm64 *)regs;
-	struct task_struct *task;
 
 	if (bpf_core_field_exists(arm64->syscallno))
 		return (arm64->syscallno == 202 || arm64->syscallno == 242) &&
 		       !(arm64->pstate & PSR_MODE32_BIT);
-	if (regs->orig_ax != 43 && regs->orig_ax != 288)
-		return false;
-	task = (struct task_struct *)bpf_get_current_task();
-	return !(BPF_CORE_READ(task, thread_info.status) & TS_COMPAT);
+	return (regs->orig_ax == 43 || regs->orig_ax == 288) && !is_compat_call();
 }
 
-/*
- * NULL for a socket that is not IPPROTO_TCP's. A socket that the verifier does not know by its
- * type, as in a classic tracepoint, needs the `cast`.
- */
-static __always_inline struct tcp_sock *tcp_socket(struct sock *sk, bool cast)
+/* The same of connect(). */
+static __always_inline bool is_connect(struct pt_regs *regs)
 {
-	if (!cast)
+	struct pt_regs___arm64 *arm64 = (struct pt_regs___arm64 *)regs;
+
+	if (bpf_core_field_exists(arm64->syscallno))
+		return arm64->syscallno == 203 && !(arm64->pstate & PSR_MODE32_BIT);
+	return regs->orig_ax == 42 && !is_compat_call();
+}
+
+/* Its arguments, as it is entered. */
+static __always_inline __u64 first_argument(struct pt_regs *regs)
+{
+	struct pt_regs___arm64 *arm64 = (struct pt_regs___arm64 *)regs;
+
+	return bpf_core_field_exists(arm64->syscallno) ? arm64->orig_x0 : regs->di;
+}
+
+static __always_inline __u64 second_argument(struct pt_regs *regs)
+{
+	struct pt_regs___arm64 *arm64 = (struct pt_regs___arm64 *)regs;
+
+	return bpf_core_field_exists(arm64->syscallno) ? arm64->regs[1] : regs->si;
+}
+
+/* Does the verifier know a socket by its type, or is that only said, as in a classic tracepoint? */
+enum socket_type { TYPE_KNOWN, TYPE_CAST };
+
+/* NULL for a socket that is not IPPROTO_TCP's. */
+static __always_inline struct tcp_sock *tcp_socket(struct sock *sk, enum socket_type type)
+{
+	if (type == TYPE_KNOWN)
 		return bpf_skc_to_tcp_sock(sk);
 	if (sk->sk_protocol != IPPROTO_TCP)
 		return NULL;

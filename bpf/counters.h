@@ -19,11 +19,25 @@ struct counters {
 	__u64 request_resets; /* received for a request in the SYN queue: RESET_PEER, not in `resets` */
 	__u64 events[EVENT_KINDS]; /* seen of the other kinds */
 	__u64 retransmits[SEGMENTS]; /* failed sends included, where they are reported */
+	__u64 closes[ROLES + 1][FIRSTS][HOWS]; /* connections that ended */
+	__u64 closing[CLOSE_STATES]; /* that are in such a state: also subtracted from, so that only the sum means anything */
+	__u64 time_waits[ROLES + 1]; /* of those that ended: the kernel keeps a stub */
+	__u64 lifetime_map_full; /* connections whose beginning could not be kept */
 	__u64 attempt_map_full; /* active attempts whose beginning could not be kept */
 	__u64 request_map_full; /* SYN-ACK retransmits that could not be kept */
 	__u64 listener_map_full; /* listeners whose queues are not watched */
+	__u64 depth_map_full; /* connections that are in no distribution of depths */
+	__u64 wait_map_full; /* … and in none of waits */
+	__u64 connects_limited; /* calls of connect() that failed at once, of which too many did: no cause rests on one */
+	__u64 connect_map_full; /* calls of connect() that could not be kept, and may have failed */
+	__u64 unproving; /* of `limited`: what a cause may rest on */
 	__u64 stale; /* beginnings whose end was never seen, reclaimed */
 	__u64 unwoken; /* bytes since the reader was woken from here; about, and not only added to */
+};
+
+/* Segments that this host threw away, by reason: one per CPU and reason, whatever becomes of the stream. */
+struct drop_counts {
+	__u64 segments[DROP_SEGMENTS][DROP_DIRECTIONS];
 };
 
 /* What the audit holds against the kernel's own counters, by namespace (key: __u32 inode). */

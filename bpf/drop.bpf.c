@@ -2,6 +2,7 @@
 /* Packets that the kernel drops, with its reason. */
 #include "overflow.bpf.h"
 #include "reset_dropped.bpf.h"
+#include "segment_dropped.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -11,6 +12,7 @@ int skb_dropped(__u64 *ctx)
 {
 	overflow_dropped((struct sk_buff *)ctx[0], (__u32)ctx[2], (struct sock *)ctx[3]);
 	request_dropped((struct sk_buff *)ctx[0], (__u32)ctx[2], (struct sock *)ctx[3]);
+	segment_dropped((struct sk_buff *)ctx[0], (__u32)ctx[2], (struct sock *)ctx[3]);
 	return 0;
 }
 
@@ -19,5 +21,6 @@ SEC("raw_tp/kfree_skb")
 int skb_dropped_reason(__u64 *ctx)
 {
 	no_socket_dropped((struct sk_buff *)ctx[0], (__u32)ctx[2]);
+	segment_dropped((struct sk_buff *)ctx[0], (__u32)ctx[2], NULL);
 	return 0;
 }

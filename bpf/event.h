@@ -32,6 +32,8 @@ enum event_kind {
 	EVENT_ACCEPT, /* struct event_accept: accept() took a connection */
 	EVENT_RESET, /* struct event_reset: a RST was sent or received */
 	EVENT_RETRANSMIT, /* struct event_retransmit: a SYN or SYN-ACK went out again */
+	EVENT_DROP, /* struct event_drop: this host threw a segment of a handshake away */
+	EVENT_CLOSE, /* struct event_close: a connection ended */
 	EVENT_KINDS,
 };
 
@@ -50,6 +52,7 @@ enum outcome {
 	OUTCOME_CANCELLED,
 	OUTCOME_NO_PORT,
 	OUTCOME_OVERFLOW,
+	OUTCOME_DENIED,
 	OUTCOMES,
 };
 
@@ -62,7 +65,7 @@ enum handshake_flag {
 	HANDSHAKE_PARTIAL = 1 << 3, /* its beginning was not seen */
 	HANDSHAKE_RESET = 1 << 4, /* a RST ended it */
 	HANDSHAKE_RESET_HERE = 1 << 5, /* … which a kernel that is watched here sent */
-	HANDSHAKE_NO_NEIGHBOUR = 1 << 6, /* the next hop did not answer ARP or ND */
+	HANDSHAKE_NO_NEIGHBOUR = 1 << 6, /* the next hop did not answer ARP or ND: given up about when this ended */
 	HANDSHAKE_NO_ISN = 1 << 7, /* client_isn is not known */
 	HANDSHAKE_BY_CALL = 1 << 8, /* it ended within a call on its socket, close() for one */
 	HANDSHAKE_STRAY = 1 << 9, /* a segment came that answers no SYN of it, and got a RST */
@@ -70,6 +73,23 @@ enum handshake_flag {
 	HANDSHAKE_ELSEWHERE = 1 << 11, /* not of the cgroup that the filter asks for */
 	HANDSHAKE_DEFERRED = 1 << 12, /* the listener has TCP_DEFER_ACCEPT: it ends with the client's data, not with its ACK */
 	HANDSHAKE_UNSENT = 1 << 13, /* connect() failed before a SYN left */
+	HANDSHAKE_OVERDUE = 1 << 14, /* its SYN was to go out again, whether or not it did */
+	HANDSHAKE_TRANSLATED = 1 << 15, /* with RESET_HERE: that kernel saw other ends, for NAT; struct refusal has them */
+};
+
+/*
+ * connect() failed before its socket left CLOSE: no attempt began, so there is no SYN, and no number of one. Who
+ * said so is in `refused_by`.
+ */
+#define HANDSHAKE_AT_ONCE (HANDSHAKE_UNSENT | HANDSHAKE_NO_ISN)
+
+enum refused_by {
+	REFUSED_SOMEWHERE, /* the call shows its error only */
+	REFUSED_BY_SECURITY, /* a security module: the call did not come to the socket */
+	REFUSED_BY_CGROUP, /* a program of its cgroup: it did not come to TCP */
+	REFUSED_BY_ROUTING, /* TCP, which had asked for a route */
+	REFUSED_BY_SOCKET, /* it takes IPv6 only (IPV6_V6ONLY), and the address is one of IPv4: probably */
+	REFUSED_BYS,
 };
 
 struct event_header {
@@ -94,7 +114,10 @@ struct event_handshake {
 	__u8 outcome; /* enum outcome */
 	__u16 flags; /* enum handshake_flag */
 	__u8 error; /* sk_err: an errno, 0 if none */
-	__u8 soft_error; /* sk_err_soft: of an ICMP message while it went on, 0 if none */
+	union {
+		__u8 soft_error; /* sk_err_soft: of an ICMP message while it went on, 0 if none */
+		__u8 refused_by; /* HANDSHAKE_AT_ONCE: enum refused_by */
+	};
 	__u16 retransmits; /* of the SYN or SYN-ACK; saturates */
 	union {
 		struct { /* ROLE_ACTIVE: the connect() caller; pid 0: not seen */
@@ -109,6 +132,11 @@ struct event_handshake {
 		} listener;
 	};
 };
+
+static inline bool handshake_failed_at_once(const struct event_handshake *e)
+{
+	return (e->flags & HANDSHAKE_AT_ONCE) == HANDSHAKE_AT_ONCE;
+}
 
 /* When it began: its first SYN or SYN-ACK; NS_UNKNOWN if that is not known. Not a field: the record fills 128 bytes. */
 static inline __u64 handshake_start_ns(const struct event_handshake *e)
@@ -149,6 +177,9 @@ struct listener_state {
 	__u32 syn_failed; /* SYNs, and ACKs of cookies, dropped for what no full queue explains; wraps */
 	__u32 accept_peak; /* of the accept queue, since the last look */
 };
+
+/* How a connect() is seen that fails before its socket leaves CLOSE; CONNECT_OFF: not at all. */
+enum connect_evidence { CONNECT_OFF, CONNECT_FUNCTION, CONNECT_SYSCALL };
 
 /* How accept() is seen; ACCEPT_OFF: not at all. */
 enum accept_evidence { ACCEPT_OFF, ACCEPT_FUNCTION, ACCEPT_SYSCALL };
@@ -264,6 +295,83 @@ struct event_retransmit {
 
 _Static_assert(sizeof(struct event_retransmit) == 104, "event_retransmit");
 
+enum drop_segment { DROP_SYN, DROP_SYN_ACK, DROP_ACK, DROP_SEGMENTS };
+enum drop_direction { DROP_IN, DROP_OUT, DROP_DIRECTIONS };
+
+/* Reasons of common/drop_reason.h, from 1 on: the kernel's own numbers differ from one to the next. */
+#define DROP_REASONS_MAX 64
+/* The kernel's numbers that are looked at; those above are of its subsystems. */
+#define KERNEL_REASONS_MAX 256
+
+struct event_drop {
+	struct event_header header;
+	__u64 mono_ns;
+	__u64 cgroup_id; /* the socket's; 0 without one */
+	__u8 local_addr[16]; /* out: its source; in: its destination */
+	__u8 remote_addr[16];
+	__u16 local_port;
+	__u16 remote_port;
+	__u32 client_isn; /* of a SYN-ACK that takes data of the SYN and belongs to no socket: a later number */
+	__u64 listener; /* its address, of what belongs to a request or came to a listener; 0: not known */
+	__u32 pid; /* of the connect() caller; 0: not known */
+	__u32 uid;
+	char comm[COMM_LEN];
+	__u8 segment; /* enum drop_segment */
+	__u8 direction; /* enum drop_direction */
+	__u8 reason;
+	__u8 pad[5];
+};
+
+_Static_assert(sizeof(struct event_drop) == 104, "event_drop");
+
+/* Who sent a FIN or a RST first. */
+enum close_first {
+	FIRST_LOCAL,
+	FIRST_REMOTE,
+	FIRST_BOTH, /* each sent its FIN before the other's came */
+	FIRST_NOBODY, /* the kernel gave up */
+	FIRST_UNKNOWN, /* that was not seen */
+	FIRSTS,
+};
+
+enum close_how { HOW_FIN, HOW_RESET, HOW_TIMEOUT, HOWS };
+
+/* States on the way to the end. */
+enum close_state { SPENT_FIN_WAIT1, SPENT_FIN_WAIT2, SPENT_CLOSING, SPENT_CLOSE_WAIT, SPENT_LAST_ACK, CLOSE_STATES };
+
+/* What the kernel kept of a connection that is over. */
+enum close_rest {
+	REST_NOTHING,
+	REST_TIME_WAIT,
+	REST_UNKNOWN, /* a stub in FIN_WAIT2, which no tracepoint shows any more */
+	RESTS,
+};
+
+#define ROLE_UNKNOWN ROLES /* the handshake was not seen */
+
+struct event_close {
+	struct event_header header;
+	__u64 mono_ns;
+	__u64 duration_ns; /* since ESTABLISHED, or NS_UNKNOWN */
+	__u64 spent_ns[CLOSE_STATES]; /* NS_UNKNOWN: it was not in that state, or that was not seen */
+	__u64 cgroup_id; /* the socket's */
+	__u8 local_addr[16];
+	__u8 remote_addr[16];
+	__u16 local_port;
+	__u16 remote_port;
+	__u32 client_isn; /* unless the role is not known */
+	__u32 pid; /* who closed it, or whose connect() it was; 0: not known */
+	__u32 uid;
+	char comm[COMM_LEN];
+	__u8 role; /* enum role, or ROLE_UNKNOWN */
+	__u8 first; /* enum close_first */
+	__u8 how; /* enum close_how */
+	__u8 rest; /* enum close_rest */
+	__u8 pad[4];
+};
+
+_Static_assert(sizeof(struct event_close) == 144, "event_close");
+
 enum listener_event {
 	LISTENER_OPENED, /* CLOSE -> LISTEN */
 	LISTENER_CLOSED, /* LISTEN -> CLOSE */
@@ -286,7 +394,10 @@ struct event_listener {
 	char comm[COMM_LEN];
 	__u32 start; /* when that process began, by CLOCK_BOOTTIME, in PROCESS_TICK_NS; 0: not known */
 	__u8 init; /* it is the first of its pid namespace */
-	__u8 pad[3];
+	__u8 asked_known; /* at LISTENER_OPENED: `asked` and `granted` are */
+	__u8 pad[2];
+	__s32 asked; /* what listen() was given */
+	__u32 granted; /* what net.core.somaxconn left of it */
 	__u32 accept_len; /* of the accept queue */
 	__u32 drops; /* sk_drops */
 	struct listener_state state; /* at LISTENER_CLOSED: what the table held */
@@ -339,7 +450,8 @@ struct event_overflow {
 	__u8 proven; /* the queue is full as this is written, or the kernel counted it so */
 	__u8 stage; /* enum overflow_stage */
 	__u8 code; /* enum overflow_code */
-	__u8 pad[2];
+	__u8 from_here; /* its client's address is one that clients of this host have had */
+	__u8 pad;
 	__u32 client_isn; /* as the packet has it: less than a window above it, if it is not the first ACK */
 	__u32 accept_queue_len;
 	__u32 accept_queue_max;
@@ -348,6 +460,6 @@ struct event_overflow {
 _Static_assert(sizeof(struct event_overflow) == 80, "event_overflow");
 _Static_assert(sizeof(struct event_header) == 8, "event_header");
 _Static_assert(sizeof(struct event_handshake) == 120, "event_handshake");
-_Static_assert(sizeof(struct event_listener) == 192, "event_listener");
+_Static_assert(sizeof(struct event_listener) == 200, "event_listener");
 
 #endif

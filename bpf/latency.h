@@ -30,7 +30,7 @@
  * for each CPU, or, on hosts with more, for a share of them, so that a kernel with 128 CPUs does
  * not hold 128 copies of 7 kB of each.
  */
-#define LATENCY_FIXED 16
+#define LATENCY_FIXED 18
 #define LATENCY_LISTENERS 256 /* listeners' ports with a slot, each of a namespace */
 #define LATENCY_REMOTES 64 /* remote ports with a slot */
 #define LATENCY_SLOTS (LATENCY_FIXED + LATENCY_LISTENERS + LATENCY_REMOTES)

@@ -7,6 +7,7 @@
 #define TCPSHAKE_LISTENER_BPF_H
 
 #include "counters.h"
+#include "depth.bpf.h"
 #include "embryonic.bpf.h"
 #include "maps.h"
 #include "settings.h"
@@ -99,6 +100,8 @@ static __always_inline void listener_watch(struct event_listener *e, __u16 famil
 	state->since_ns = e->event == LISTENER_FOUND ? 0 : e->mono_ns; /* it listens already */
 	state->deferred = is_deferred(sk) != 0;
 	service_watch(state);
+	if (e->event != LISTENER_FOUND)
+		queue_begin(e->socket);
 	if (bpf_map_update_elem(&listeners, &key, state, BPF_ANY)) {
 		c = this_cpu_counters();
 		if (c)
@@ -128,34 +131,36 @@ static __always_inline void mark_accepted(__u32 netns, __u16 local_port)
 }
 
 /* The same where the listener is not known: whose queue it was is for the daemon to say, which knows all of the port. */
-static __always_inline bool service_accepted(struct service_key key, __u32 depth)
+static __always_inline bool service_accepted(struct service_key key, __u32 len, __u32 limit)
 {
 	struct service *s = bpf_map_lookup_elem(&services, &key);
 
 	if (!s)
 		return false;
-	if (s->accept_peak < depth)
-		s->accept_peak = depth;
+	if (s->accept_peak <= len)
+		s->accept_peak = len + 1;
+	depth_add(service_queue(key), len, limit);
 	return s->deferred;
 }
 
 /*
- * A child of this listener (0: not known) is ESTABLISHED: its arrival made the accept queue that deep.
- * True if the listener has TCP_DEFER_ACCEPT.
+ * A child of this listener (0: not known) has joined its accept queue, in which `len` waited before it. True if the
+ * listener has TCP_DEFER_ACCEPT.
  */
-static __always_inline bool listener_accepted(__u64 socket, struct service_key key, __u32 depth)
+static __always_inline bool listener_accepted(__u64 socket, struct service_key key, __u32 len, __u32 limit)
 {
 	struct listener_key listener = { socket };
 	struct listener_state *state;
 
 	mark_accepted(key.netns, key.local_port);
 	if (!socket)
-		return service_accepted(key, depth);
+		return service_accepted(key, len, limit);
 	state = bpf_map_lookup_elem(&listeners, &listener);
 	if (!state)
 		return false;
-	if (state->accept_peak < depth)
-		state->accept_peak = depth;
+	if (state->accept_peak <= len)
+		state->accept_peak = len + 1;
+	depth_add(socket, len, limit);
 	return state->deferred;
 }
 

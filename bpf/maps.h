@@ -39,12 +39,61 @@ struct attempt {
 	__u8 pad; /* to a cache line */
 };
 
+/* A connection that lasts, for the record of its end. */
+struct lifetime {
+	__u64 begin_ns; /* ESTABLISHED; 0: not seen */
+	__u64 entered_ns; /* the state that it is in */
+	__u64 spent_ns[CLOSE_STATES];
+	__u32 pid; /* who closed it, or whose connect() it is; 0: not known */
+	__u32 uid;
+	char comm[COMM_LEN];
+	__u32 client_isn;
+	__u8 role;
+	__u8 first;
+	__u8 state; /* that it is in, by the last event of it */
+	__u8 crossed; /* the peer's SYN crossed ours */
+};
+
+/* Histograms of closed connections: how long they lasted, by role and how they ended; how long they were in three states, by role. */
+enum close_time { TIME_CLOSE_WAIT = HOWS, TIME_FIN_WAIT2, TIME_LAST_ACK, CLOSE_TIMES };
+#define CLOSE_TIME_SLOTS (CLOSE_TIMES * (ROLES + 1))
+
 /* All listeners of one port of one namespace and family: a child has its listener's, if no more is known of it. */
 struct service_key {
 	__u32 netns;
 	__u16 local_port;
 	__u16 family;
 };
+
+/* Whose accept queue: the listener's address, or, where only its port is known, the number of that. */
+struct queue_key {
+	__u64 queue;
+};
+
+/* No number of these is an address of the kernel's, whose first bit is 1. */
+static inline __u64 service_queue(struct service_key key)
+{
+	return (__u64)(key.netns & 0x7fffffff) << 32 | (__u32)key.local_port << 16 | key.family;
+}
+
+static inline bool queue_is_service(__u64 queue)
+{
+	return !(queue >> 63);
+}
+
+/* A connection that accept() has not taken yet. */
+struct waiter {
+	__u64 since_ns;
+	__u64 queue; /* as in struct queue_key */
+};
+
+/* Calls of connect() that failed before their sockets left CLOSE: by errno and the name of the process. */
+struct connect_error_key {
+	__u32 error; /* 0: of those beyond the room that the table has */
+	char comm[COMM_LEN];
+};
+
+#define CONNECT_ERRORS_MAX 512
 
 struct service {
 	__u32 accept_peak; /* of an accept queue, since the last sample: by connections of which only the port is known */
@@ -90,6 +139,18 @@ struct request {
 	__u32 retransmits;
 	__u64 acked; /* its ACK had come by then, and was not taken */
 };
+
+/* A SYN that a kernel watched here has answered with a RST, kept by its sequence number: NAT may change its ends on the way. */
+struct refusal {
+	__u64 mono_ns;
+	__u8 client_addr[16]; /* as the server saw it */
+	__u8 server_addr[16];
+	__u16 client_port;
+	__u16 server_port;
+	__u32 pad;
+};
+
+_Static_assert(sizeof(struct refusal) == 48, "refusal");
 
 /* What a look at a listener found. */
 struct listener_sample {

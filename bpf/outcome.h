@@ -10,8 +10,14 @@
 
 /* Linux's errno numbers on every architecture but mips, parisc, alpha and sparc. */
 enum {
+	ERR_EPERM = 1,
+	ERR_EACCES = 13,
 	ERR_EBUSY = 16,
+	ERR_EPIPE = 32,
+	ERR_EADDRINUSE = 98,
 	ERR_EADDRNOTAVAIL = 99,
+	ERR_ENETDOWN = 100,
+	ERR_ENETUNREACH = 101,
 	ERR_ECONNABORTED = 103,
 	ERR_ECONNRESET = 104,
 	ERR_ENOBUFS = 105,
@@ -45,6 +51,24 @@ static inline enum outcome failed_outcome(int error)
 		return OUTCOME_CANCELLED;
 	default:
 		return OUTCOME_UNREACHABLE;
+	}
+}
+
+/* Of a connect() that failed before its socket left CLOSE. OUTCOMES: the error says nothing of the network, or of who may use it. */
+static inline enum outcome at_once_outcome(int error)
+{
+	switch (error) {
+	case ERR_EPERM:
+	case ERR_EACCES:
+		return OUTCOME_DENIED;
+	case ERR_EADDRINUSE:
+	case ERR_EADDRNOTAVAIL:
+	case ERR_ENETDOWN:
+	case ERR_ENETUNREACH:
+	case ERR_EHOSTUNREACH:
+		return OUTCOME_UNREACHABLE;
+	default:
+		return OUTCOMES;
 	}
 }
 

@@ -10,6 +10,7 @@
 #ifndef TCPSHAKE_OVERFLOW_BPF_H
 #define TCPSHAKE_OVERFLOW_BPF_H
 
+#include "client.bpf.h"
 #include "counters.h"
 #include "listener.bpf.h"
 #include "packet.bpf.h"
@@ -38,6 +39,58 @@ static __always_inline bool store_queue(struct event_overflow *e, struct sock *l
 	return e->accept_queue_len >= e->accept_queue_max;
 }
 
+/*
+ * Connections whose final ACK was refused lately, by a hash of their ends: the high half of each is another part of
+ * the hash, the low half the second. A cache: what another one overwrites is taken for new.
+ */
+#define REFUSED_ACKS 1024
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, REFUSED_ACKS);
+	__type(key, __u32);
+	__type(value, __u64);
+} refused_acks SEC(".maps") __weak;
+
+static __always_inline __u64 remote_hash(const struct event_overflow *e)
+{
+	const __u64 *half = (const __u64 *)e->remote_addr;
+
+	return ((half[0] + e->local_port) * 0x9e3779b97f4a7c15ULL ^ half[1]) * 0xff51afd7ed558ccdULL +
+	       e->remote_port * 0xc2b2ae3d27d4eb4fULL;
+}
+
+/* Who sends the same ACK again and again brings nothing new with it. */
+static __always_inline bool is_first_ack(const struct event_overflow *e)
+{
+	__u64 hash = remote_hash(e) * 0x9e3779b97f4a7c15ULL;
+	__u64 mark = hash << 32 | (__u32)(coarse_ns() / 1000000000ULL);
+	__u32 slot = hash >> 54;
+	__u64 *last = bpf_map_lookup_elem(&refused_acks, &slot);
+
+	if (!last || *last == mark)
+		return false;
+	*last = mark;
+	return true;
+}
+
+/*
+ * Anybody can cause refusals, as fast as the line is: only so many a second have events. A cause may rest on one if its
+ * client is here, whose own end is asked for it, or if it is of a final ACK, which the end of the request is asked for.
+ */
+static __always_inline bool refusal_passes(struct counters *c, const struct event_overflow *e)
+{
+	if (!filter.most[EVENT_OVERFLOW] || take_place(EVENT_OVERFLOW, filter.most[EVENT_OVERFLOW]))
+		return true;
+	if (e->stage == STAGE_ACK ? is_first_ack(e) : e->from_here) {
+		if (take_place(LIMIT_EVIDENCE, EVIDENCE_PER_SECOND))
+			return true;
+		count(c->unproving);
+	}
+	count(c->limited[EVENT_OVERFLOW]);
+	return false;
+}
+
 static __always_inline void emit_overflow(struct event_overflow *e)
 {
 	struct counters *c = this_cpu_counters();
@@ -45,18 +98,8 @@ static __always_inline void emit_overflow(struct event_overflow *e)
 	if (!c)
 		return;
 	count(c->events[EVENT_OVERFLOW]);
-	deliver(c, e, sizeof(*e), EVENT_OVERFLOW);
-}
-
-/* The same of a kind that anybody can cause many of: only so many a second. */
-static __always_inline void emit_overflow_limited(struct event_overflow *e, __u32 per_second)
-{
-	struct counters *c = this_cpu_counters();
-
-	if (!c)
-		return;
-	count(c->events[EVENT_OVERFLOW]);
-	if (within_limit(c, EVENT_OVERFLOW, per_second, true))
+	e->from_here = is_client_here(e->remote_addr);
+	if (refusal_passes(c, e))
 		deliver(c, e, sizeof(*e), EVENT_OVERFLOW);
 }
 

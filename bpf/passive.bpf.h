@@ -126,10 +126,14 @@ static __always_inline bool is_accepted(int newstate)
 }
 
 /* A frame of its own: its caller's is as large as the verifier of 6.1 takes. */
-static __noinline int child_accepted(const struct event_handshake *e, __u16 family)
+static __noinline int child_accepted(const struct event_handshake *e, struct sock *sk, int newstate)
 {
-	return listener_accepted(e->listener.socket, service_of(e->header.netns, e->local_port, family),
-				 e->listener.accept_queue_len + 1);
+	struct service_key service = service_of(e->header.netns, e->local_port, sk->__sk_common.skc_family);
+	__u64 socket = e->listener.socket;
+
+	if (newstate == TCP_ESTABLISHED)
+		waiting_begin(sk, e->end_ns, socket ? socket : service_queue(service));
+	return listener_accepted(socket, service, e->listener.accept_queue_len, e->listener.accept_queue_max);
 }
 
 static __always_inline void passive_end(struct sock *sk, struct tcp_sock *tp, int newstate)
@@ -165,11 +169,8 @@ static __always_inline void passive_end(struct sock *sk, struct tcp_sock *tp, in
 		count_alone(n->accepted);
 	else if (n && e.error)
 		count_alone(n->failed);
-	if (newstate == TCP_ESTABLISHED) {
-		if (child_accepted(&e, sk->__sk_common.skc_family))
-			e.flags |= HANDSHAKE_DEFERRED;
-		waiting_begin(sk, tp, e.end_ns);
-	}
+	if (is_accepted(newstate) && child_accepted(&e, sk, newstate) && newstate == TCP_ESTABLISHED)
+		e.flags |= HANDSHAKE_DEFERRED;
 	passive_times(&e, tp);
 	if (e.flags & HANDSHAKE_DEFERRED)
 		e.rtt_ns = NS_UNKNOWN; /* the client may have been idle since its ACK */

@@ -7,9 +7,6 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 enum { OVERFLOWS, DROPS, REQQ_DROPS, NO_ROUTES };
 
-/* Anybody can send SYNs from addresses that no route leads to, as fast as the line is. */
-#define NO_ROUTES_PER_SECOND 1000
-
 /*
  * tcp_conn_request(): without syncookies, the last quarter of tcp_max_syn_backlog is kept for peers
  * that are known. What else drops a SYN and counts nothing but ListenDrops is no full queue: no
@@ -86,10 +83,7 @@ static __always_inline int syn_ends(struct sock *sk, struct sk_buff *skb)
 	e.evidence = EVIDENCE_CONN_REQUEST;
 	e.proven = e.code != CODE_SYN_QUEUE_THREE_QUARTERS;
 	store_packet(&e, skb);
-	if (e.code == CODE_NO_ROUTE_BACK)
-		emit_overflow_limited(&e, NO_ROUTES_PER_SECOND);
-	else
-		emit_overflow(&e);
+	emit_overflow(&e);
 	return 0;
 }
 

@@ -58,7 +58,7 @@ static __always_inline void count_reset(struct counters *c, __u32 direction, __u
  */
 static __always_inline bool reset_wanted(struct counters *c, struct event_reset *e, struct sock *full)
 {
-	if (!within_limit(c, EVENT_RESET, RESETS_PER_SECOND,
+	if (!within_limit(c, EVENT_RESET,
 			  (!filter.netns || filter.netns == e->header.netns) &&
 				  (!filter.by_cgroup || (full && !socket_elsewhere(full))) &&
 				  ends_wanted(e->local_port, e->remote_port, e->remote_addr)))
@@ -93,7 +93,7 @@ static __always_inline void reset_socket_ends(struct event_reset *e, struct sock
 
 static __always_inline void reset_caller(struct event_reset *e, struct sock *sk)
 {
-	struct attempt *a = attempt_find((__u64)sk, true);
+	struct attempt *a = attempt_find((__u64)sk, IN_SLOTS);
 
 	if (!a)
 		return;

@@ -31,7 +31,7 @@ static __always_inline void reset_received(struct sock *sk)
 	if (data_after_close(sk, state))
 		return;
 	if (state == TCP_SYN_SENT || state == TCP_SYN_RECV) {
-		a = attempt_find((__u64)sk, true);
+		a = attempt_find((__u64)sk, IN_SLOTS);
 		if (a)
 			a->reset = 1;
 	}

@@ -73,7 +73,7 @@ static __always_inline bool aborts_on_overflow(struct sock *sk, const struct pac
 /* A segment that answers no SYN of this attempt, of an older connection between the ports. */
 static __always_inline void attempt_stray(struct sock *sk)
 {
-	struct attempt *a = attempt_find((__u64)sk, true);
+	struct attempt *a = attempt_find((__u64)sk, IN_SLOTS);
 
 	if (a)
 		a->stray = 1;

@@ -49,13 +49,13 @@ static __always_inline void syn_retransmitted(struct sock *sk, int error)
 	if (!tp || !c)
 		return;
 	e.header.netns = socket_netns(tp);
-	a = attempt_find((__u64)sk, true);
+	a = attempt_find((__u64)sk, IN_SLOTS);
 	if (syn_counted(a, tp, error))
 		count(c->retransmits[SEGMENT_SYN]);
 	if (error)
 		return;
 	count(c->events[EVENT_RETRANSMIT]);
-	if (!within_limit(c, EVENT_RETRANSMIT, RETRANSMITS_PER_SECOND, true))
+	if (!within_limit(c, EVENT_RETRANSMIT, true))
 		return;
 	e.mono_ns = bpf_ktime_get_ns();
 	e.start_ns = NS_UNKNOWN;
@@ -106,7 +106,7 @@ static __always_inline void synack_retransmitted(struct sock *sk, struct request
 		return;
 	count(c->retransmits[SEGMENT_SYN_ACK]);
 	count(c->events[EVENT_RETRANSMIT]);
-	if (!within_limit(c, EVENT_RETRANSMIT, RETRANSMITS_PER_SECOND, true))
+	if (!within_limit(c, EVENT_RETRANSMIT, true))
 		return;
 	e.segment = SEGMENT_SYN_ACK;
 	if (BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_LISTEN) /* else it is a child of Fast Open */

@@ -36,6 +36,20 @@ static __always_inline bool acks_by_drop(void)
 	return s && s->acks_by_drop;
 }
 
+static __always_inline __u8 accept_by(void)
+{
+	const struct settings *s = settings_now();
+
+	return s ? s->accept_by : ACCEPT_OFF;
+}
+
+static __always_inline __u8 connect_by(void)
+{
+	const struct settings *s = settings_now();
+
+	return s ? s->connect_by : CONNECT_OFF;
+}
+
 static __always_inline bool resets_by_function(void)
 {
 	const struct settings *s = settings_now();

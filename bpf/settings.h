@@ -14,9 +14,11 @@ struct stream_filter {
 	__u8 by_port; /* only ports in the bitmap, local or remote */
 	__u8 by_remote; /* only remote addresses in the trie */
 	__u8 by_cgroup; /* only of the cgroup in struct settings and what is below it */
-	__u32 unwanted; /* 1 << enum event_kind: not at all; handshakes and resets only */
+	__u32 unwanted; /* 1 << enum event_kind: not at all; handshakes, resets and accepts only */
 	__u32 netns; /* only of this namespace; 0: any */
-	__u32 max_rate; /* records a second, of what is not about queues; 0: any number */
+	__u32 max_rate; /* handshakes a second; 0: any number */
+	/* Records of each kind a second; 0: any number. Of handshakes: passive ones that failed, which the daemon limits. */
+	__u32 most[EVENT_KINDS];
 	__u32 cgroup_level; /* how deep that cgroup is; 0: the root */
 };
 
@@ -27,7 +29,9 @@ struct settings {
 	__u8 resets_by_function; /* reset_answer.bpf.c: … and RSTs without a full socket */
 	__u8 acks_by_drop; /* the reason of its drop reports a refused final ACK */
 	__u8 look; /* the number of the running look, or of the last one */
-	__u8 pad[4];
+	__u8 accept_by; /* the enum accept_evidence that is reported; ACCEPT_OFF: nothing sees accept(), or is only tried */
+	__u8 connect_by; /* the same of connect(): enum connect_evidence */
+	__u8 pad[2];
 };
 
 #define PORT_BITMAP_BYTES 8192

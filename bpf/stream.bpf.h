@@ -20,10 +20,6 @@
 #include "namespace.bpf.h"
 #include "settings.h"
 
-/* What one cause can make many of is limited, so that it does not push out all the rest. */
-#define RESETS_PER_SECOND 1000
-#define RETRANSMITS_PER_SECOND 20000
-
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4 * 1024 * 1024);
@@ -52,7 +48,25 @@ struct {
 	__type(value, __u8);
 } filter_remotes SEC(".maps") __weak;
 
-/* How much of each kind was delivered in the running second; about, for several CPUs add to it. */
+/*
+ * What one cause can make many of is limited, so that it does not push out all the rest: stream_filter.most. Evidence
+ * that somebody's flood of the kind is not to take away has a limit of its own.
+ */
+#define LIMIT_EVIDENCE EVENT_KINDS
+#define LIMITS (EVENT_KINDS + 1)
+#define EVIDENCE_PER_SECOND 20000
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, DROP_REASONS_MAX);
+	__type(key, __u32);
+	__type(value, struct drop_counts);
+} drops SEC(".maps") __weak;
+
+/* Of the kernel's reasons to drop a packet, those that are this host's own deed: 1 and more. */
+const volatile __u8 drop_reasons[KERNEL_REASONS_MAX] __weak = {};
+
+/* How much of each was delivered in the running second; about, for several CPUs add to it. */
 struct limit {
 	__u64 since_ns;
 	__u64 used;
@@ -60,7 +74,7 @@ struct limit {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, EVENT_KINDS);
+	__uint(max_entries, LIMITS);
 	__type(key, __u32);
 	__type(value, struct limit);
 } limits SEC(".maps") __weak;
@@ -194,33 +208,44 @@ static __always_inline void deliver(struct counters *c, void *event, __u32 size,
 	wake_sleeper(event);
 }
 
-/*
- * Count one of a kind that is limited, and that `passes` the filter. True if it is to be delivered:
- * ask before the work of filling it in, since a storm of them should cost little.
- */
-static __always_inline bool within_limit(struct counters *c, __u32 kind, __u32 per_second,
-					 bool passes)
+/* Is there room for one more in this second? */
+static __always_inline bool take_place(__u32 which, __u32 per_second)
 {
-	__u32 key = kind; /* a variable whose address is taken is not a constant */
+	__u32 key = which; /* a variable whose address is taken is not a constant */
 	struct limit *limit = bpf_map_lookup_elem(&limits, &key);
 	__u64 now = coarse_ns();
 
 	if (!limit)
 		return false;
-	if (!passes || filter.unwanted & (1 << kind)) {
-		count(c->filtered[kind]);
-		return false;
-	}
 	if (now - limit->since_ns >= 1000000000ULL) {
 		limit->since_ns = now;
 		limit->used = 0;
 	}
-	if (limit->used >= per_second) {
-		count(c->limited[kind]);
+	if (limit->used >= per_second)
 		return false;
-	}
 	count(limit->used);
 	return true;
+}
+
+/*
+ * Count one of a kind that is limited, to `per_second` (0: to any number), and that `passes` the filter. True if it is
+ * to be delivered: ask before the work of filling it in, since a storm of them should cost little.
+ */
+static __always_inline bool within(struct counters *c, __u32 kind, __u32 per_second, bool passes)
+{
+	if (!passes || filter.unwanted & (1 << kind)) {
+		count(c->filtered[kind]);
+		return false;
+	}
+	if (!per_second || take_place(kind, per_second))
+		return true;
+	count(c->limited[kind]);
+	return false;
+}
+
+static __always_inline bool within_limit(struct counters *c, __u32 kind, bool passes)
+{
+	return within(c, kind, filter.most[kind], passes);
 }
 
 /*
@@ -255,7 +280,8 @@ static __always_inline bool take_token(void)
 	return true;
 }
 
-static __always_inline void emit_handshake(struct event_handshake *e)
+/* `per_second`: for those that a loop around a call can make any number of; 0: no limit of its own. */
+static __always_inline void emit_handshake_within(struct event_handshake *e, __u32 per_second)
 {
 	struct counters *c = this_cpu_counters();
 
@@ -268,10 +294,17 @@ static __always_inline void emit_handshake(struct event_handshake *e)
 	latency_record(e);
 	if (!handshake_wanted(e))
 		count(c->filtered[EVENT_HANDSHAKE]);
+	else if (per_second && !take_place(EVENT_HANDSHAKE, per_second))
+		count(c->connects_limited);
 	else if (!take_token())
 		count(c->limited[EVENT_HANDSHAKE]);
 	else
 		deliver(c, e, sizeof(*e), EVENT_HANDSHAKE);
+}
+
+static __always_inline void emit_handshake(struct event_handshake *e)
+{
+	emit_handshake_within(e, 0);
 }
 
 #endif

@@ -22,7 +22,7 @@ static __always_inline bool is_last(int place)
 
 static __always_inline bool begun_already(struct sock *sk, int place)
 {
-	struct attempt *a = attempt_find((__u64)sk, true);
+	struct attempt *a = attempt_find((__u64)sk, IN_SLOTS);
 	bool begun = a && a->fresh;
 
 	if (begun && is_last(place))
@@ -33,7 +33,7 @@ static __always_inline bool begun_already(struct sock *sk, int place)
 /* An attempt that is over leaves its place in the table; what leaves SYN_RECV, a mark. */
 static __always_inline bool ended_already(struct sock *sk, int oldstate, int place)
 {
-	return oldstate == TCP_SYN_RECV ? child_ended(sk, is_last(place)) : !attempt_find((__u64)sk, true);
+	return oldstate == TCP_SYN_RECV ? child_ended(sk, is_last(place)) : !attempt_find((__u64)sk, IN_SLOTS);
 }
 
 static __always_inline void take_over_listener(struct sock *sk, enum listener_event event)
@@ -47,7 +47,7 @@ static __always_inline void take_over_listener(struct sock *sk, enum listener_ev
 
 static __always_inline void take_over_end(struct sock *sk, int oldstate, int newstate, int place)
 {
-	handshake_changed(sk, oldstate, newstate, true, false);
+	handshake_changed(sk, oldstate, newstate, IN_SLOTS, TYPE_KNOWN);
 	if (oldstate == TCP_SYN_RECV && is_last(place))
 		child_ended(sk, true); /* by its own mark */
 }
@@ -61,7 +61,7 @@ static __always_inline int take_over(struct sock *sk, int oldstate, int newstate
 		child_begins(sk); /* again, if the other one has been here */
 	} else if (tasks_preempted) { /* elsewhere the other one misses nothing that tasks do */
 		if (newstate == TCP_SYN_SENT && !begun_already(sk, place))
-			handshake_changed(sk, oldstate, newstate, true, false);
+			handshake_changed(sk, oldstate, newstate, IN_SLOTS, TYPE_KNOWN);
 		else if (newstate == TCP_LISTEN && oldstate == TCP_CLOSE)
 			take_over_listener(sk, LISTENER_OPENED);
 		else if (oldstate == TCP_LISTEN && newstate == TCP_CLOSE)

@@ -5,24 +5,27 @@
 
 #include "compat.bpf.h"
 #include "event.h"
+#include "maps.h"
+#include "settings.bpf.h"
 
 /* LRU: what a child that was reset left behind, since its listener closed before it was taken. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 65536);
 	__type(key, __u64); /* the child's address */
-	__type(value, __u64); /* ns */
+	__type(value, struct waiter);
 } waiting SEC(".maps") __weak;
 
 const volatile __u8 accept_evidence __weak = ACCEPT_OFF;
 
 /* A child of Fast Open may have been accepted already. */
-static __always_inline void waiting_begin(struct sock *sk, struct tcp_sock *tp, __u64 now)
+static __always_inline void waiting_begin(struct sock *sk, __u64 now, __u64 queue)
 {
+	struct waiter waiter = { now, queue };
 	__u64 socket = (__u64)sk;
 
-	if (accept_evidence != ACCEPT_OFF && !tp->inet_conn.icsk_inet.sk.sk_socket)
-		bpf_map_update_elem(&waiting, &socket, &now, BPF_ANY);
+	if (accept_evidence != ACCEPT_OFF && !sk->sk_socket && accept_by() != ACCEPT_OFF)
+		bpf_map_update_elem(&waiting, &socket, &waiter, BPF_ANY);
 }
 
 /*

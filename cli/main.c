@@ -83,6 +83,24 @@ static const struct view views[] = {
 		.run = stats_run,
 	},
 	{
+		.name = "states",
+		.bit = VIEW_STATES,
+		.summary = "sockets by state: what is stuck, and which ports are left",
+		.description =
+			"The TCP sockets that there are now, by state: of each process, listener and\n"
+			"destination. CLOSE_WAIT: the peer has closed, and the process has not; OLDEST is\n"
+			"how long at least. TIME_WAIT: it holds a local port, and FREED is when the first\n"
+			"one is free again; LEFT is how many ports connect() has at most. What is\n"
+			"nearest to its limit comes first: open files, the accept queue, local ports.\n"
+			"All network namespaces are looked at that can be entered. No daemon is asked.",
+		.examples =
+			"  tcpshake states                           live, the nearest to its limit first\n"
+			"  tcpshake states --once --by owner --sort close_wait\n"
+			"  tcpshake states --once --by destination --remote 10.0.0.0/8\n"
+			"  tcpshake states --json | jq -c 'select(.by == \"netns\") | .states'\n",
+		.run = states_run,
+	},
+	{
 		.name = "explain",
 		.bit = VIEW_EXPLAIN,
 		.summary = "why handshakes failed or were slow, worst first",
@@ -102,19 +120,40 @@ static const struct view views[] = {
 		.run = explain_run,
 	},
 	{
+		.name = "report",
+		.bit = VIEW_REPORT,
+		.summary = "a page about an incident, to be attached to a ticket",
+		.description =
+			"One HTML file that needs nothing else, no network and no script: what failed,\n"
+			"since when, whose, and the first thing to do; rates and outcomes over time, maps\n"
+			"of latencies, queues against their limits, the causes of explain, destinations,\n"
+			"processes, the audit, and what was not seen. A live feed is watched for 10 s or\n"
+			"--duration, or until Ctrl-C; a recording is read to its end.",
+		.examples =
+			"  tcpshake report --from feed.ndjson.zst -o incident.html\n"
+			"  tcpshake report --from feed.ndjson --port 443 -o https.html\n"
+			"  tcpshake report --from client.ndjson --from server.ndjson -o both.html\n"
+			"  tcpshake report --duration 5m -o now.html\n",
+		.run = report_run,
+	},
+	{
 		.name = "record",
 		.bit = VIEW_RECORD,
-		.operand = "FILE",
-		.summary = "the feed to a file, to be shown later with --from",
+		.operand = "FILE|DIR",
+		.summary = "the feed to a file or a ring, to be shown later with --from",
 		.description =
 			"The records of the feed to FILE, one JSON object a line; - is standard output.\n"
 			"A FILE that ends in .gz or .zst is compressed. It holds whole lines at any\n"
-			"moment. Ctrl-C ends it, with a summary.",
+			"moment. Ctrl-C ends it, with a summary. With --keep the latest records are\n"
+			"kept in a directory, also across ends of the daemon: --from DIR reads them.",
 		.examples =
 			"  tcpshake record handshakes.ndjson.zst\n"
 			"  tcpshake record --duration 1h --outcome failed failed.ndjson.gz\n"
 			"  tcpshake tail --from failed.ndjson.gz --speed 10\n"
 			"  tcpshake record --from feed.ndjson --port 443 https.ndjson.zst\n"
+			"  tcpshake record --keep 256M /var/lib/tcpshake/ring\n"
+			"  tcpshake record --keep 256M --trigger overflow /var/lib/tcpshake/ring\n"
+			"  tcpshake explain --from /var/lib/tcpshake/ring --since 1h\n"
 			"  ssh host tcpshake record - > host.ndjson\n",
 		.run = record_run,
 	},
@@ -132,6 +171,58 @@ static const struct view views[] = {
 			"  tcpshake doctor --port 443                only these listeners\n"
 			"  tcpshake doctor --json | jq -c 'select(.verdict != \"ok\")'\n",
 		.run = doctor_run,
+	},
+	{
+		.name = "lab",
+		.bit = VIEW_LAB,
+		.operand = "[SCENARIO|FILE]",
+		.summary = "what listen(), accept(), connect() and close() do on this kernel",
+		.description =
+			"A scenario, statement by statement, in two network namespaces of its own: each\n"
+			"system call with its result and how long it blocked, what the kernel holds then,\n"
+			"and the records that came. Needs root. A scenario is one of --list, or a file of\n"
+			"your own; a name without / is looked for among the former first. Statements:\n"
+			"\n"
+			"  NS: NAME = socket inet|inet6|unix stream [mptcp]\n"
+			"  NS: bind NAME ADDRESS           10.0.0.2:7000, [fd00::2]:7000, @name (Unix)\n"
+			"  NS: listen NAME BACKLOG\n"
+			"  NS: connect NAMES ADDRESS [nonblock | timeout DURATION]   makes the sockets, too\n"
+			"  NS: NAMES = accept NAME [nonblock]\n"
+			"  NS: send NAMES BYTES [nonblock]          NS: recv NAMES BYTES [nonblock]\n"
+			"  NS: close NAMES                          NS: shutdown NAMES read|write|both\n"
+			"  NS: setsockopt NAMES OPTION NUMBER       NS: getsockopt NAMES OPTION\n"
+			"  sysctl NS NAME VALUE    nft NS RULES    delay NS DURATION    wait DURATION\n"
+			"  repeat N STATEMENT      # a comment\n"
+			"  expect [N of] NAMES STATE|ERROR|ok|BLOCKED [or ...] [within DURATION]\n"
+			"  expect [N of] NAMES accept_queue N[/M] | syn_queue N | took DURATION | returned N\n"
+			"                      | value N | local_port N | peer_port N\n"
+			"  expect NS counter NAME N\n"
+			"  expect [no] record TYPE [FIELD VALUE | FIELD=VALUE]...\n"
+			"  require ...             as expect; where it does not hold, the rest is left out\n"
+			"\n"
+			"NS is a (10.0.0.1, fd00::1) or b (10.0.0.2, fd00::2); NAMES is s or c1..c5; a call ending in & is not waited for. N may be\n"
+			"3, 3..5, '>= 3', '< 3' or '3 or 4'. An expectation is waited for: 1 s, of a record\n"
+			"5 s, or what `within` says. Exit status 1 if one did not hold. The fields of records\n"
+			"are in man 5 tcpshake-records.\n"
+			"\n"
+			"A client whose time-out is over has EINPROGRESS, and its kernel goes on until close:\n"
+			"\n"
+			"  b: s = socket inet stream\n"
+			"  b: bind s 0.0.0.0:7000\n"
+			"  b: listen s 1\n"
+			"  a: connect c1..c2 10.0.0.2:7000         these two fill the queue\n"
+			"  a: connect c3 10.0.0.2:7000 timeout 1s\n"
+			"  expect c3 EINPROGRESS\n"
+			"  expect s accept_queue 2/1\n"
+			"  a: close c3\n"
+			"  expect record handshake outcome cancelled remote 7000",
+		.examples =
+			"  tcpshake lab --list\n"
+			"  tcpshake lab backlog                      what a full accept queue does\n"
+			"  tcpshake lab --step three-way-handshake\n"
+			"  tcpshake lab ./mine.lab --json | jq -c 'select(.expect.held == false)'\n"
+			"  tcpshake lab --all > this-kernel.txt\n",
+		.run = lab_run_view,
 	},
 };
 
@@ -159,13 +250,9 @@ static enum exit_status unknown_view(const char *name)
 {
 	struct buf list = { 0 };
 
-	for (size_t i = 0; i < VIEWS; i++) {
-		if (i)
-			buf_lit(&list, ", ");
-		buf_str(&list, views[i].name);
-	}
-	buf_mem(&list, "", 1);
-	log_error("there is no view '%s'; use one of: %s", name, list.failed ? "?" : list.data);
+	for (size_t i = 0; i < VIEWS; i++)
+		buf_format(&list, "%s%s", i ? ", " : "", views[i].name);
+	log_error("there is no view '%s'; use one of: %s", name, buf_text(&list));
 	buf_free(&list);
 	return STATUS_USAGE;
 }

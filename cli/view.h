@@ -9,8 +9,11 @@ enum exit_status top_run(const struct options *o);
 enum exit_status tail_run(const struct options *o);
 enum exit_status listeners_run(const struct options *o);
 enum exit_status stats_run(const struct options *o);
+enum exit_status states_run(const struct options *o);
 enum exit_status explain_run(const struct options *o);
+enum exit_status report_run(const struct options *o);
 enum exit_status record_run(const struct options *o);
 enum exit_status doctor_run(const struct options *o);
+enum exit_status lab_run_view(const struct options *o);
 
 #endif

@@ -1,11 +1,42 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "common/addr.h"
 
+#include <arpa/inet.h>
+
+const uint8_t addr_any_ipv4[16] = { [10] = 0xff, [11] = 0xff }, addr_any_ipv6[16];
+
+int addr_parse(const char *text, uint8_t *addr)
+{
+	uint8_t ipv4[4];
+
+	if (inet_pton(AF_INET, text, ipv4) != 1)
+		return inet_pton(AF_INET6, text, addr) == 1 ? AF_INET6 : 0;
+	memcpy(addr, addr_any_ipv4, 12);
+	memcpy(addr + 12, ipv4, sizeof(ipv4));
+	return AF_INET;
+}
+
+bool addr_share_prefix(const uint8_t *a, const uint8_t *b, unsigned prefix)
+{
+	unsigned bytes = prefix / 8, bits = prefix % 8;
+
+	return memcmp(a, b, bytes) == 0 && (!bits || ((a[bytes] ^ b[bytes]) & (0xff00U >> bits) & 0xff) == 0);
+}
+
 bool addr_is_wildcard(const uint8_t *addr)
 {
-	static const uint8_t zero[16];
+	return memcmp(addr, addr_any_ipv4, 16) == 0 || memcmp(addr, addr_any_ipv6, 16) == 0;
+}
 
-	return memcmp(addr + (addr_is_ipv4(addr) ? 12 : 0), zero, addr_is_ipv4(addr) ? 4 : 16) == 0;
+int addr_fit(const uint8_t *listening, bool v6only, const uint8_t *addr)
+{
+	if (memcmp(listening, addr, 16) == 0)
+		return 3;
+	if (!addr_is_wildcard(listening))
+		return 0;
+	if (addr_is_ipv4(listening) == addr_is_ipv4(addr))
+		return 2;
+	return addr_is_ipv4(addr) && !v6only ? 1 : 0;
 }
 
 /* Each octet in decimal, and how long that is. */

@@ -40,6 +40,33 @@ void buf_consume(struct buf *b, size_t len)
 		memmove(b->data, b->data + len, b->len);
 }
 
+void buf_format_list(struct buf *b, const char *format, va_list args)
+{
+	va_list again;
+	int len;
+
+	va_copy(again, args);
+	len = vsnprintf(NULL, 0, format, args);
+	if (len > 0 && buf_reserve(b, (size_t)len + 1))
+		b->len += (size_t)vsnprintf(b->data + b->len, (size_t)len + 1, format, again);
+	va_end(again);
+}
+
+void buf_format(struct buf *b, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	buf_format_list(b, format, args);
+	va_end(args);
+}
+
+const char *buf_text(struct buf *b)
+{
+	buf_mem(b, "", 1);
+	return b->failed ? "?" : b->data;
+}
+
 static const char pairs[] = "00010203040506070809101112131415161718192021222324"
 			    "25262728293031323334353637383940414243444546474849"
 			    "50515253545556575859606162636465666768697071727374"
@@ -112,13 +139,23 @@ void buf_u64(struct buf *b, uint64_t value)
 		buf_digits(b, value, digits_of(value));
 }
 
+static void put_hex(struct buf *b, uint64_t value, unsigned int digits)
+{
+	if (b->cap - b->len < digits && !buf_reserve(b, digits))
+		return;
+	b->len += digits;
+	for (char *p = b->data + b->len, *first = p - digits; p > first; value >>= 4)
+		*--p = "0123456789abcdef"[value & 15];
+}
+
 void buf_hex64(struct buf *b, uint64_t value)
 {
-	if (b->cap - b->len < 16 && !buf_reserve(b, 16))
-		return;
-	b->len += 16;
-	for (char *p = b->data + b->len, *first = p - 16; p > first; value >>= 4)
-		*--p = "0123456789abcdef"[value & 15];
+	put_hex(b, value, 16);
+}
+
+void buf_hex32(struct buf *b, uint32_t value)
+{
+	put_hex(b, value, 8);
 }
 
 /* A JSON escape (RFC 8259) of a character below U+10000. */

@@ -8,6 +8,7 @@
 #ifndef TCPSHAKE_BUF_H
 #define TCPSHAKE_BUF_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -46,9 +47,14 @@ static inline void buf_str(struct buf *b, const char *s)
 	buf_mem(b, s, strlen(s));
 }
 
+void buf_format(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3))); /* as printf(3) */
+void buf_format_list(struct buf *b, const char *format, va_list args);
+/* All of it as a string, once nothing follows any more; "?" if memory was out. */
+const char *buf_text(struct buf *b);
 void buf_u64(struct buf *b, uint64_t value); /* decimal */
 void buf_digits(struct buf *b, uint64_t value, unsigned int len); /* its last `len`, with zeroes before it */
 void buf_hex64(struct buf *b, uint64_t value); /* 16 lower-case digits */
+void buf_hex32(struct buf *b, uint32_t value); /* 8 of them */
 /* Remove the first `len` bytes. */
 void buf_consume(struct buf *b, size_t len);
 

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "common/cgroup.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -120,6 +121,46 @@ int cgroup_find(const char *value, struct cgroup_place *place)
 		close(root);
 	close(fd);
 	return err;
+}
+
+#define DEPTH_MAX 64
+
+/* Closes `fd`. */
+static int each_in(int fd, int (*fn)(void *ctx, uint64_t id), void *ctx, int depth)
+{
+	DIR *dir = fdopendir(fd);
+	struct dirent *entry;
+	struct stat st;
+	int err;
+
+	if (!dir) {
+		err = -errno;
+		close(fd);
+		return err;
+	}
+	err = fstat(fd, &st) < 0 ? -errno : fn(ctx, st.st_ino);
+	while (!err && depth < DEPTH_MAX && (entry = readdir(dir))) {
+		int below;
+
+		if (entry->d_type != DT_DIR || strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		below = openat(fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (below >= 0) /* else it is gone */
+			err = each_in(below, fn, ctx, depth + 1);
+	}
+	closedir(dir);
+	return err;
+}
+
+int cgroup_each_below(const char *path, int (*fn)(void *ctx, uint64_t id), void *ctx)
+{
+	int found = open_value(*path ? path : "/"), fd;
+
+	if (found < 0)
+		return -ENOENT;
+	fd = openat(found, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	close(found);
+	return fd < 0 ? -errno : each_in(fd, fn, ctx, 0);
 }
 
 bool cgroup_below(const char *path, const char *top)

@@ -23,6 +23,12 @@ int cgroup_open_mount(char *path, size_t size);
  */
 int cgroup_find(const char *value, struct cgroup_place *place);
 
+/*
+ * Call `fn` with the number of each cgroup below the one of `path` (from the root of the hierarchy), and of itself, until it
+ * returns other than 0. 0, or a negative errno.
+ */
+int cgroup_each_below(const char *path, int (*fn)(void *ctx, uint64_t id), void *ctx);
+
 /* Is the cgroup of `path` the one of `top`, or below it? Both from the root of the hierarchy. */
 bool cgroup_below(const char *path, const char *top);
 

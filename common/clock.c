@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "common/clock.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <sys/timerfd.h>
 #include <time.h>
+#include <unistd.h>
+
+#define FAR_AWAY_S (100LL * 365 * 86400) /* the clock may be set to any time, but not past this by accident */
 
 static uint64_t read_clock(clockid_t id)
 {
@@ -39,6 +44,40 @@ int64_t clock_real_offset_ns(void)
 	uint64_t after = read_clock(CLOCK_MONOTONIC);
 
 	return (int64_t)(real - (before + (after - before) / 2));
+}
+
+/* A timer that is never to expire, and is cancelled by a step of its clock. */
+static int arm(int watch)
+{
+	struct timespec now;
+	struct itimerspec when = {};
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	when.it_value.tv_sec = now.tv_sec + FAR_AWAY_S;
+	return timerfd_settime(watch, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &when, NULL) ? -errno : 0;
+}
+
+int clock_watch(void)
+{
+	int watch = timerfd_create(CLOCK_REALTIME, TFD_NONBLOCK | TFD_CLOEXEC), err;
+
+	if (watch < 0)
+		return -errno;
+	err = arm(watch);
+	if (err)
+		close(watch);
+	return err ? err : watch;
+}
+
+bool clock_was_set(int watch)
+{
+	uint64_t expirations;
+	ssize_t n = read(watch, &expirations, sizeof(expirations));
+
+	if (n < 0 && errno != ECANCELED)
+		return false;
+	arm(watch);
+	return true;
 }
 
 static void format_second(struct clock_cache *cache, int64_t second)

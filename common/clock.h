@@ -3,6 +3,7 @@
 #ifndef TCPSHAKE_CLOCK_H
 #define TCPSHAKE_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "common/buf.h"
@@ -17,6 +18,13 @@ uint32_t clock_tick_ns(void);
 uint64_t clock_cpu_ns(void);
 /* What to add to CLOCK_MONOTONIC for CLOCK_REALTIME; changes when the clock is set or slewed. */
 int64_t clock_real_offset_ns(void);
+
+/*
+ * A descriptor that becomes readable when the wall clock is set; a negative errno. clock_was_set() then says that it was,
+ * and watches on.
+ */
+int clock_watch(void);
+bool clock_was_set(int watch);
 
 /* The text of the second last formatted: most records of a busy feed share it. */
 struct clock_cache {

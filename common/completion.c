@@ -38,16 +38,17 @@ static void put_words(FILE *to, const struct option_row *row)
 		fprintf(to, "%s%s", space, row->also);
 }
 
-/* The pattern of bash's `case` for an option, as it is given before its value. */
-static void put_pattern(FILE *to, const struct option_row *o)
+/* The pattern of bash's `case` for an option, as it is given before its value, after a command or ("*") any. */
+static void put_pattern(FILE *to, const char *command, const struct option_row *o)
 {
 	if (o->letter)
-		fprintf(to, "\t-%c | --%s)", o->letter, o->name);
+		fprintf(to, "\t%s' -%c' | ", command, o->letter);
 	else
-		fprintf(to, "\t--%s)", o->name);
+		fprintf(to, "\t");
+	fprintf(to, "%s' --%s')", command, o->name);
 }
 
-/* An option means the same in every command: it is printed once. */
+/* An option that means the same in every command is printed once. */
 static bool is_first(const struct printing *p, size_t command, const struct option_row *row)
 {
 	for (size_t c = 0; c < command; c++)
@@ -56,11 +57,11 @@ static bool is_first(const struct printing *p, size_t command, const struct opti
 	return has(&p->commands[command], row);
 }
 
-static void put_bash_value(FILE *to, const struct option_row *row)
+static void put_bash_value(FILE *to, const char *command, const struct option_row *row)
 {
 	static const char *const helpers[] = { [COMPLETE_WORD] = "word", [COMPLETE_LIST] = "list" };
 
-	put_pattern(to, row);
+	put_pattern(to, command, row);
 	if (row->complete == COMPLETE_FILES) {
 		fprintf(to, " files=yes ;;\n");
 	} else if (row->complete == COMPLETE_ANY) {
@@ -74,10 +75,15 @@ static void put_bash_value(FILE *to, const struct option_row *row)
 
 static void put_bash_values(const struct printing *p)
 {
-	for (size_t c = 0; c < p->count; c++)
-		for (size_t i = 0; i < p->table->count; i++)
-			if (p->table->rows[i].arg && is_first(p, c, &p->table->rows[i]))
-				put_bash_value(p->to, &p->table->rows[i]);
+	for (size_t c = 0; c < p->count; c++) {
+		for (size_t i = 0; i < p->table->count; i++) {
+			const struct option_row *row = &p->table->rows[i];
+			bool twin = options_has_twin(p->table, row);
+
+			if (row->arg && (twin ? has(&p->commands[c], row) : is_first(p, c, row)))
+				put_bash_value(p->to, twin ? p->commands[c].name : "*", row);
+		}
+	}
 }
 
 static void put_bash_options(const struct printing *p, const struct completion_command *command)
@@ -127,7 +133,7 @@ static void put_bash(const struct printing *p)
 		    "\t[[ $cur == '=' ]] && cur=\n");
 	if (*p->commands[0].name)
 		fprintf(to, "\t[[ $COMP_CWORD -gt 1 && ${COMP_WORDS[1]} != -* ]] && command=${COMP_WORDS[1]}\n");
-	fprintf(to, "\tcase $before in\n");
+	fprintf(to, "\tcase \"$command $before\" in\n");
 	put_bash_values(p);
 	fprintf(to, "\tesac\n\tif [[ ! $files$word$list ]]; then\n");
 	put_bash_commands(p);

@@ -10,6 +10,7 @@
 #include <linux/magic.h>
 
 #include "bpf/settings.h"
+#include "common/addr.h"
 #include "common/buf.h"
 #include "common/cgroup.h"
 #include "common/duration.h"
@@ -32,7 +33,7 @@ static const char *const key_help[FILTER_KEYS] = {
 			"cgroup2 such as /sys/fs/cgroup/system.slice, or /system.slice"),
 	[KEY_ROLE] = "is no role; use active or passive",
 	[KEY_OUTCOME] = ("is no outcome; use established, refused, reset, timeout, unreachable, "
-			 "cancelled, no_port, overflow, or failed for all but established"),
+			 "cancelled, no_port, overflow, denied, or failed for all but established"),
 	[KEY_SLOW] = "is no duration above zero; use 250us, 10ms, 1.5s or 2m",
 };
 
@@ -153,23 +154,21 @@ static void mask_address(uint8_t *address, unsigned prefix)
 
 static int set_remote(struct filter *f, const char *value, char *error, size_t size)
 {
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
 	struct word all = { value, strlen(value) };
 	size_t len = strcspn(value, "/");
 	uint8_t address[16];
 	char text[INET6_ADDRSTRLEN];
-	long bits = 128, prefix;
+	long bits, prefix;
+	int family;
 
 	if (len >= sizeof(text))
 		return bad_value(KEY_REMOTE, all, error, size);
 	memcpy(text, value, len);
 	text[len] = '\0';
-	if (inet_pton(AF_INET, text, address + 12) == 1) {
-		memcpy(address, mapped, sizeof(mapped));
-		bits = 32;
-	} else if (inet_pton(AF_INET6, text, address) != 1) {
+	family = addr_parse(text, address);
+	if (!family)
 		return bad_value(KEY_REMOTE, all, error, size);
-	}
+	bits = family == AF_INET ? 32 : 128;
 	prefix = value[len] ? number(value + len + 1, all.len - len - 1, bits) : bits;
 	if (prefix < 0)
 		return bad_value(KEY_REMOTE, all, error, size);
@@ -418,15 +417,6 @@ static bool has_port(const struct filter *f, uint16_t port)
 	return f->ports[port >> 3] & (1u << (port & 7));
 }
 
-static bool in_network(const struct filter *f, const uint8_t *address)
-{
-	unsigned bytes = f->remote_prefix / 8, bits = f->remote_prefix % 8;
-
-	if (memcmp(address, f->remote, bytes) != 0)
-		return false;
-	return !bits || ((address[bytes] ^ f->remote[bytes]) & (0xff00u >> bits) & 0xff) == 0;
-}
-
 /* No mask is no criterion; a value from beyond the mask (a newer daemon's) matches none. */
 static bool in_mask(uint32_t mask, uint8_t value)
 {
@@ -439,7 +429,8 @@ static bool ends_match(const struct filter *f, const struct filter_subject *subj
 
 	if (s->by_port && !has_port(f, subject->local_port) && !has_port(f, subject->remote_port))
 		return false;
-	return !s->by_remote || !subject->remote_addr || in_network(f, subject->remote_addr);
+	return !s->by_remote || !subject->remote_addr ||
+	       addr_share_prefix(subject->remote_addr, f->remote, f->remote_prefix);
 }
 
 /* As the kernel side does, which knows those that are gone, too. */

@@ -8,6 +8,9 @@
 #include <unistd.h>
 
 #include "common/buf.h"
+#include "common/clock.h"
+
+#define LOG_EVERY_NS (60 * NSEC_PER_SEC)
 
 static const char *log_program = "tcpshake";
 static enum log_level log_max = LOG_LEVEL_WARNING;
@@ -42,4 +45,12 @@ void log_at(enum log_level level, const char *format, ...)
 	fprintf(stderr, "%s%s: %s\n", log_priorities ? priorities[level] : "", log_program,
 		safe.failed ? "out of memory" : safe.data);
 	buf_free(&safe);
+}
+
+bool log_is_due(uint64_t *last_ns, uint64_t now_ns)
+{
+	if (*last_ns && now_ns - *last_ns < LOG_EVERY_NS)
+		return false;
+	*last_ns = now_ns;
+	return true;
 }

@@ -8,6 +8,7 @@
 #define TCPSHAKE_LOG_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
@@ -15,6 +16,12 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_D
 void log_init(const char *program, enum log_level level);
 bool log_wants(enum log_level level);
 void log_at(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/*
+ * For what may happen often: is it a minute since the last such line, or was there none (`last_ns` is 0)? Then one is
+ * due, and `last_ns` is `now_ns`.
+ */
+bool log_is_due(uint64_t *last_ns, uint64_t now_ns);
 
 #define log_error(...) log_at(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warning(...) log_at(LOG_LEVEL_WARNING, __VA_ARGS__)

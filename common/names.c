@@ -14,6 +14,7 @@ const char *const outcome_names[OUTCOMES] = {
 	[OUTCOME_RESET] = "reset",	       [OUTCOME_TIMEOUT] = "timeout",
 	[OUTCOME_UNREACHABLE] = "unreachable", [OUTCOME_CANCELLED] = "cancelled",
 	[OUTCOME_NO_PORT] = "no_port",	       [OUTCOME_OVERFLOW] = "overflow",
+	[OUTCOME_DENIED] = "denied",
 };
 
 const char *const cause_names[CAUSE_CODES] = {
@@ -39,6 +40,12 @@ const char *const cause_names[CAUSE_CODES] = {
 	[CAUSE_UNKNOWN] = "unknown",
 	[CAUSE_SEND_FAILED] = "send_failed",
 	[CAUSE_NO_ROUTE_BACK] = "no_route_back",
+	[CAUSE_LOCAL_DROP] = "local_drop",
+	[CAUSE_DESCRIPTORS_EXHAUSTED] = "descriptors_exhausted",
+	[CAUSE_LISTENER_CLOSED] = "listener_closed",
+	[CAUSE_PORT_REUSED] = "port_reused",
+	[CAUSE_NO_ROUTE] = "no_route",
+	[CAUSE_DENIED] = "denied",
 };
 
 const char *const certainty_names[2] = { "probable", "proven" };
@@ -85,6 +92,34 @@ const char *const reset_cause_names[RESET_CAUSES] = {
 	[RESET_LATE] = "late",
 	[RESET_REFUSED] = "refused",
 	[RESET_PEER] = "peer",
+};
+
+const char *const drop_segment_names[DROP_SEGMENTS] = {
+	[DROP_SYN] = "syn",
+	[DROP_SYN_ACK] = "synack",
+	[DROP_ACK] = "ack",
+};
+
+const char *const close_first_names[FIRSTS] = {
+	[FIRST_LOCAL] = "local",
+	[FIRST_REMOTE] = "remote",
+	[FIRST_BOTH] = "both",
+};
+
+const char *const close_how_names[HOWS] = {
+	[HOW_FIN] = "fin",
+	[HOW_RESET] = "reset",
+	[HOW_TIMEOUT] = "timeout",
+};
+
+const char *const close_state_names[CLOSE_STATES] = {
+	[SPENT_FIN_WAIT1] = "fin_wait1",   [SPENT_FIN_WAIT2] = "fin_wait2", [SPENT_CLOSING] = "closing",
+	[SPENT_CLOSE_WAIT] = "close_wait", [SPENT_LAST_ACK] = "last_ack",
+};
+
+const char *const drop_direction_names[DROP_DIRECTIONS] = {
+	[DROP_IN] = "in",
+	[DROP_OUT] = "out",
 };
 
 int name_index(const char *const *names, int count, const char *word, size_t len)

@@ -34,6 +34,12 @@ enum cause_code {
 	CAUSE_UNKNOWN,
 	CAUSE_SEND_FAILED,
 	CAUSE_NO_ROUTE_BACK,
+	CAUSE_LOCAL_DROP,
+	CAUSE_DESCRIPTORS_EXHAUSTED,
+	CAUSE_LISTENER_CLOSED,
+	CAUSE_PORT_REUSED,
+	CAUSE_NO_ROUTE,
+	CAUSE_DENIED,
 	CAUSE_CODES,
 };
 
@@ -67,6 +73,11 @@ extern const char *const stage_names[STAGES];
 extern const char *const queue_names[QUEUES];
 extern const char *const action_names[ACTIONS];
 extern const char *const reset_cause_names[RESET_CAUSES];
+extern const char *const drop_segment_names[DROP_SEGMENTS];
+extern const char *const close_first_names[FIRSTS]; /* NULL: it has no word */
+extern const char *const close_how_names[HOWS];
+extern const char *const close_state_names[CLOSE_STATES];
+extern const char *const drop_direction_names[DROP_DIRECTIONS];
 
 /* The index of the `len` bytes at `word` in `names`, which may have holes, or -1. */
 int name_index(const char *const *names, int count, const char *word, size_t len);

@@ -10,6 +10,16 @@
 
 #define LONG_BASE 256 /* above every letter: getopt's value of a row is LONG_BASE + its index */
 
+/* The first row of that name: another one is the same option of other views. */
+static size_t first_of_name(const struct option_table *table, const char *name)
+{
+	size_t i = 0;
+
+	while (strcmp(table->rows[i].name, name) != 0)
+		i++;
+	return i;
+}
+
 void options_begin(struct option_parser *p, const struct option_table *table)
 {
 	char *shorts = p->shorts;
@@ -22,7 +32,7 @@ void options_begin(struct option_parser *p, const struct option_table *table)
 		p->longs[i] = (struct option){
 			.name = row->name,
 			.has_arg = row->arg ? required_argument : no_argument,
-			.val = LONG_BASE + (int)i,
+			.val = LONG_BASE + (int)first_of_name(table, row->name),
 		};
 		if (!row->letter)
 			continue;
@@ -47,6 +57,23 @@ const struct option_row *options_find(const struct option_table *table, int valu
 		if (value == LONG_BASE + (int)i || (value && value == table->rows[i].letter))
 			return &table->rows[i];
 	return NULL;
+}
+
+const struct option_row *options_of_view(const struct option_table *table, const struct option_row *row, unsigned view)
+{
+	for (size_t i = first_of_name(table, row->name); i < table->count; i++)
+		if (strcmp(table->rows[i].name, row->name) == 0 && options_apply(&table->rows[i], view))
+			return &table->rows[i];
+	return row;
+}
+
+bool options_has_twin(const struct option_table *table, const struct option_row *row)
+{
+	size_t named = 0;
+
+	for (size_t i = 0; i < table->count; i++)
+		named += strcmp(table->rows[i].name, row->name) == 0;
+	return named > 1;
 }
 
 /* All words of a list with commas, or the one word, as a mask of 1 << index. */

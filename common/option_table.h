@@ -13,7 +13,7 @@
 /* Where the daemon serves, and the CLI looks for it. */
 #define DEFAULT_SOCKET "/run/tcpshake/tcpshaked.sock"
 
-#define OPTIONS_MAX 32
+#define OPTIONS_MAX 48
 
 struct options; /* each program's own */
 
@@ -80,6 +80,10 @@ void options_begin(struct option_parser *p, const struct option_table *table);
 const struct option_row *options_next(struct option_parser *p, int argc, char **argv);
 /* The row of what getopt_long(3) returned or left in `optopt`, or NULL. */
 const struct option_row *options_find(const struct option_table *table, int value);
+/* The row of the same name that a view has; `row` itself if it has none. */
+const struct option_row *options_of_view(const struct option_table *table, const struct option_row *row, unsigned view);
+/* Does another row have the same name? Then it takes other words in other views. */
+bool options_has_twin(const struct option_table *table, const struct option_row *row);
 /* Take a value over. 0, or -1: it is wrong. */
 int options_set(struct options *o, const struct option_row *row, const char *value,
 		struct option_fault *fault);

@@ -31,6 +31,8 @@ enum record_choice {
 	row(ACCEPT, "accept", OPTIONAL)              \
 	row(RESET, "reset", STREAMED)                \
 	row(RETRANSMIT, "retransmit", OPTIONAL)      \
+	row(DROP, "drop", STREAMED)                  \
+	row(CLOSE, "close", OPTIONAL)                \
 	row(LOSS, "loss", FIXED)                     \
 	row(BYE, "bye", FIXED)                       \
 	row(STATS, "stats", FIXED)                   \
@@ -38,7 +40,10 @@ enum record_choice {
 	row(END, "end", FIXED)                       \
 	row(EXPLAIN, "explain", FIXED)               \
 	row(EXPLAIN_SUMMARY, "explain_summary", FIXED) \
-	row(DOCTOR, "doctor", FIXED)
+	row(DOCTOR, "doctor", FIXED)                   \
+	row(ROTATION, "rotation", FIXED)               \
+	row(STATES, "states", FIXED)                   \
+	row(STATES_SUMMARY, "states_summary", FIXED)
 
 #define RECORD_TYPE_CONSTANT(type, name, choice) RECORD_##type,
 enum record_type { RECORD_TYPE_ROWS(RECORD_TYPE_CONSTANT) RECORD_TYPES };

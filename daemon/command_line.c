@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "common/clock.h"
 #include "common/completion.h"
@@ -16,12 +17,30 @@
 #include "common/names.h"
 #include "common/option_table.h"
 #include "common/record_type.h"
+#include "common/size.h"
+#include "daemon/output/rotation.h"
 
 static int set_output(struct options *o, const char *value)
 {
 	if (!*value)
 		return -1;
 	o->output = strcmp(value, "none") == 0 ? NULL : value;
+	return 0;
+}
+
+static int set_output_max(struct options *o, const char *value)
+{
+	return size_parse(value, &o->output_max) == 0 && o->output_max >= ROTATION_MIN_BYTES ? 0 : -1;
+}
+
+static int set_output_keep(struct options *o, const char *value)
+{
+	char *end;
+	unsigned long keep = strtoul(value, &end, 10);
+
+	if (*value < '0' || *value > '9' || *end || !keep || keep > ROTATION_MAX_KEEP)
+		return -1;
+	o->output_keep = (unsigned)keep;
 	return 0;
 }
 
@@ -63,6 +82,49 @@ static int set_max_rate(struct options *o, const char *value)
 	return 0;
 }
 
+static const char *const limit_words[EVENT_KINDS] = {
+	[EVENT_HANDSHAKE] = "failed",
+	[EVENT_LISTENER] = "listener",
+	[EVENT_OVERFLOW] = "overflow",
+	[EVENT_ACCEPT] = "accept",
+	[EVENT_RESET] = "reset",
+	[EVENT_RETRANSMIT] = "retransmit",
+	[EVENT_DROP] = "drop",
+	[EVENT_CLOSE] = "close",
+};
+
+/* What a stranger can cause is limited; connections that are taken are what the host is there for. */
+static const uint32_t default_limits[EVENT_KINDS] = {
+	[EVENT_HANDSHAKE] = 1000,
+	[EVENT_LISTENER] = 10000,
+	[EVENT_OVERFLOW] = 1000,
+	[EVENT_RESET] = 1000,
+	[EVENT_RETRANSMIT] = 20000,
+	[EVENT_DROP] = 1000,
+	[EVENT_CLOSE] = 20000,
+};
+
+/* "overflow=500,reset=0" */
+static int set_limit(struct options *o, const char *value)
+{
+	for (const char *part = value;; part++) {
+		size_t len = strcspn(part, "=");
+		int kind = name_index(limit_words, EVENT_KINDS, part, len);
+		unsigned long most;
+		char *end;
+
+		if (kind < 0 || part[len] != '=' || part[len + 1] < '0' || part[len + 1] > '9')
+			return -1;
+		most = strtoul(part + len + 1, &end, 10);
+		if (most > 1000000000 || (*end && *end != ','))
+			return -1;
+		o->filter.stream.most[kind] = (uint32_t)most;
+		part = end;
+		if (!*part)
+			return 0;
+	}
+}
+
 static int set_duration(struct options *o, const char *value)
 {
 	return duration_parse(value, &o->duration_ns) || !o->duration_ns ? -1 : 0;
@@ -84,6 +146,13 @@ static const char *const accept_wait_words[] = {
 	[ACCEPT_WAIT_OFF] = "off",
 };
 
+static const char *const connect_errors_words[] = {
+	[CONNECT_ERRORS_OFF] = "off",
+	[CONNECT_ERRORS_AUTO] = "auto",
+	[CONNECT_ERRORS_FUNCTION] = "function",
+	[CONNECT_ERRORS_SYSCALL] = "syscall",
+};
+
 static int set_events(struct options *o, const char *value)
 {
 	(void)value;
@@ -99,6 +168,11 @@ static const struct option_row rows[] = {
 	{ OPTION_VALUE, 'o', "output", "FILE|-|none",
 	  "append records to FILE, or - for standard output\n(default -); SIGHUP opens FILE again",
 	  .set = set_output, .expected = "FILE, - or none", .complete = COMPLETE_FILES },
+	{ OPTION_VALUE, 0, "output-max", "SIZE",
+	  "when FILE would grow above SIZE, such as 512M, rename it to\nFILE.1, FILE.1 to FILE.2 and so on, and begin anew",
+	  .set = set_output_max, .expected = "a size from 1M on, such as 512M or 2G" },
+	{ OPTION_VALUE, 0, "output-keep", "N", "keep FILE.1 to FILE.N (default 1); the oldest goes",
+	  .set = set_output_keep, .expected = "a number of files from 1 to 9999" },
 	{ OPTION_VALUE, 's', "socket", "PATH|none",
 	  "serve subscribers at this Unix socket\n(default " DEFAULT_SOCKET ")",
 	  .set = set_socket, .expected = "PATH or none", .complete = COMPLETE_FILES },
@@ -107,6 +181,9 @@ static const struct option_row rows[] = {
 	{ OPTION_VALUE, 'm', "metrics", "ADDR:PORT",
 	  "serve metrics for Prometheus at http://ADDR:PORT/metrics\n(off by default; without ADDR: 127.0.0.1)",
 	  .set = set_metrics, .expected = "a numeric address and a port, such as 127.0.0.1:9469" },
+	{ OPTION_FLAG, 0, "metrics-containers", NULL,
+	  "label listeners' metrics with their container, pod and\nnamespace, as far as their names are known",
+	  AT(metrics_containers) },
 	{ OPTION_VALUE, 'd', "duration", "DURATION", "stop by itself after so long",
 	  .set = set_duration,
 	  .expected = "a duration above 0, such as 500ms, 10s or 2m" },
@@ -121,19 +198,32 @@ static const struct option_row rows[] = {
 	  OPTION_TAKES(role_names) },
 	{ OPTION_FILTER, 0, "outcome", "LIST",
 	  "… that ended so: established, refused, reset, timeout,\n"
-	  "unreachable, cancelled, no_port, overflow, or failed", AT(filter),
+	  "unreachable, cancelled, no_port, overflow, denied, or failed", AT(filter),
 	  OPTION_LISTS(outcome_names), .also = "failed" },
 	{ OPTION_FILTER, 0, "slow", "DURATION", "… that took at least so long, such as 250us or 10ms",
 	  AT(filter) },
 	{ OPTION_WORDS, 0, "events", "LIST", events_help, AT(events), .set = set_events,
 	  OPTION_LISTS(record_stream_names) },
+	{ OPTION_FLAG, 0, "with-host", NULL,
+	  "name the host and the feed in each record, for feeds of\nseveral hosts in one place",
+	  AT(with_host) },
 	{ OPTION_VALUE, 0, "max-rate", "N",
 	  "stream at most N handshakes a second; the rest is counted\nand reported as a loss",
 	  .set = set_max_rate, .expected = "a number of records a second above 0" },
+	{ OPTION_VALUE, 0, "limit", "KIND=N[,…]",
+	  "stream at most N records of a KIND a second, 0: any number;\nthe rest is counted and reported as a loss. "
+	  "Kinds, and what\nholds if they are not named: overflow=1000, reset=1000,\ndrop=1000, retransmit=20000, close=20000,\nlistener=10000, "
+	  "accept=0 and failed=1000 (passive handshakes that fail)",
+	  .set = set_limit, .expected = "a list such as overflow=1000,reset=0 of failed, listener, overflow, accept, "
+	  "reset, retransmit, drop and close", OPTION_LISTS(limit_words) },
 	{ OPTION_WORD, 0, "accept-wait", "HOW",
 	  "see accept(): by its function, by its system calls (slows\nevery system call a little), "
-	  "or off; auto (the default):\nby the function, if accept records are wanted",
+	  "or off; auto (the default):\nby the function, where the kernel lets it be hooked",
 	  AT(accept_wait), OPTION_TAKES(accept_wait_words) },
+	{ OPTION_WORD, 0, "connect-errors", "HOW",
+	  "report each connect() that fails before a SYN, for want of a route\nor of permission: by the functions it comes to, "
+	  "by its\nsystem call (slows every system call a little), auto (the\nfirst of the two that works), or off (the default)",
+	  AT(connect_errors), OPTION_TAKES(connect_errors_words) },
 	{ OPTION_VALUE, 'i', "listener-interval", "DURATION",
 	  "look at the listeners' queues so often (default 1s, or less\noften where that takes more than 1 % of a CPU)",
 	  .set = set_listener_interval,
@@ -181,7 +271,7 @@ static enum parsed apply(struct options *o, const struct option_row *row, const 
 			log_error("%s", fault.text);
 		else
 			log_error("--%s %s: expected %s", row->name, value,
-				  row->words ? options_words(row, words, sizeof(words)) : row->expected);
+				  row->expected ? row->expected : options_words(row, words, sizeof(words)));
 		return PARSED_ERROR;
 	}
 	if (o->help)
@@ -189,6 +279,30 @@ static enum parsed apply(struct options *o, const struct option_row *row, const 
 	else if (o->version)
 		printf("tcpshaked %s\n", TCPSHAKE_VERSION);
 	return o->help || o->version ? PARSED_DONE : PARSED_RUN;
+}
+
+/* Only a regular file can be renamed and begun anew; what is at the path may change until it is opened. */
+static bool check_bound(struct options *o)
+{
+	struct stat st;
+
+	if (o->output_keep && !o->output_max) {
+		log_error("--output-keep is for --output-max: give a size, too");
+		return false;
+	}
+	if (!o->output_max)
+		return true;
+	if (!o->output_keep)
+		o->output_keep = 1;
+	if (!o->output || strcmp(o->output, "-") == 0) {
+		log_error("--output-max is for a file: name one with -o");
+		return false;
+	}
+	if (lstat(o->output, &st) == 0 && !S_ISREG(st.st_mode)) {
+		log_error("--output-max is for a regular file, which %s is not: name one with -o", o->output);
+		return false;
+	}
+	return true;
 }
 
 enum parsed options_parse(struct options *o, int argc, char **argv)
@@ -199,6 +313,7 @@ enum parsed options_parse(struct options *o, int argc, char **argv)
 
 	*o = (struct options){ .output = "-", .socket = DEFAULT_SOCKET, .socket_gid = GROUP_UNCHANGED,
 			       .listener_interval_ns = NSEC_PER_SEC, .events = STREAM_RECORDS & ~OPTIONAL_RECORDS };
+	memcpy(o->filter.stream.most, default_limits, sizeof(default_limits));
 	record_types_help(events_help, sizeof(events_help), "stream only these records");
 	options_begin(&parser, &table);
 	while ((row = options_next(&parser, argc, argv))) {
@@ -217,14 +332,18 @@ enum parsed options_parse(struct options *o, int argc, char **argv)
 		completion_print(stdout, o->completion, "tcpshaked", &table, &all, 1);
 		return PARSED_DONE;
 	}
-	/* To ask how accept() is seen is to want its records; not to want them is not to look. */
+	/* To ask how accept() is seen is to want its records, unless others are chosen. */
 	if (!o->events_given &&
 	    (o->accept_wait == ACCEPT_WAIT_FUNCTION || o->accept_wait == ACCEPT_WAIT_SYSCALL))
 		o->events |= 1U << RECORD_ACCEPT;
-	if (!(o->events & (1U << RECORD_ACCEPT)))
-		o->accept_wait = ACCEPT_WAIT_OFF;
 	if (!o->output && !o->socket && !o->metrics.port && !o->probe) {
 		log_error("-o none and -s none leave nobody to write to: give one of them, or --metrics");
+		return PARSED_ERROR;
+	}
+	if (!check_bound(o))
+		return PARSED_ERROR;
+	if (o->metrics_containers && !o->metrics.port) {
+		log_error("--metrics-containers is for the metrics: give --metrics, too");
 		return PARSED_ERROR;
 	}
 	if (o->socket_group && !o->socket) {

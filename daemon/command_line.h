@@ -14,7 +14,10 @@
 
 struct options {
 	const char *output; /* a path, "-" for stdout, NULL for none */
+	uint64_t output_max; /* bytes of one file; 0: any number */
+	unsigned output_keep; /* full files; 0: not given */
 	struct metrics_address metrics; /* port 0: none */
+	bool metrics_containers; /* as labels of listeners' series */
 	const char *socket; /* a path, NULL for none */
 	const char *socket_group; /* as given: a name or a number; NULL: none */
 	gid_t socket_gid; /* of it; GROUP_UNCHANGED without one */
@@ -22,9 +25,11 @@ struct options {
 	uint64_t listener_interval_ns;
 	bool listener_interval_given; /* then it is kept, whatever it costs */
 	enum accept_wait accept_wait;
+	enum connect_errors connect_errors;
 	bool events_given;
 	uint32_t events; /* 1 << enum record_type: those of the stream */
 	struct filter filter;
+	bool with_host; /* each record names its host and its feed */
 	bool probe;
 	bool verbose;
 	unsigned completion; /* print that of this shell of completion_shells; 0: none */

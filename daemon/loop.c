@@ -6,11 +6,13 @@
 #include <signal.h>
 #include <stddef.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "bpf/counters.h"
 #include "common/clock.h"
 #include "common/duration.h"
 #include "common/log.h"
+#include "daemon/notify.h"
 
 #define DRAIN_MS 25 /* how long a record waits at most */
 #define DRAINS_AWAKE 8 /* so many that find nothing, and the reader sleeps */
@@ -60,6 +62,15 @@ static void on_drain(evutil_socket_t fd, short what, void *ctx)
 	} else if (!event_pending(d->drain, EV_TIMEOUT, NULL)) {
 		event_add(d->drain, &drain_interval);
 	}
+}
+
+/* From the loop: one that hangs sends none, and is started anew. */
+static void on_watchdog(evutil_socket_t fd, short what, void *ctx)
+{
+	(void)fd;
+	(void)what;
+	(void)ctx;
+	notify_send(NOTIFY_WATCHDOG);
 }
 
 static bool listens(void *ctx, uint32_t netns, uint16_t port)
@@ -161,6 +172,18 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 	sinks_flush(d->sinks);
 }
 
+/* Records say the new time at once; that a clock goes faster or slower, a tick will do for. */
+static void on_clock_set(evutil_socket_t fd, short what, void *ctx)
+{
+	struct daemon *d = ctx;
+
+	(void)what;
+	if (!clock_was_set(fd))
+		return;
+	d->events.emit.offset_ns = clock_real_offset_ns();
+	log_info("the clock was set");
+}
+
 static void stop(struct daemon *d, const char *reason)
 {
 	d->reason = reason;
@@ -251,6 +274,7 @@ void loop_finish(struct daemon *d)
 	struct events *events = &d->events;
 	struct totals totals;
 
+	notify_send(NOTIFY_STOPPING);
 	source_detach(events->source);
 	looks_at_queues(&events->looks, true);
 	looks_drain(&events->looks); /* what programs that still ran at the detach left */
@@ -289,6 +313,7 @@ int loop_watch_signals(struct daemon *d)
 
 int loop_watch_source(struct daemon *d)
 {
+	uint64_t watchdog_ns = notify_watchdog_ns();
 	int err = 0;
 
 	err |= add_event(d, source_fd(d->events.source), EV_READ | EV_PERSIST, on_waiting, 0);
@@ -296,9 +321,14 @@ int loop_watch_source(struct daemon *d)
 	d->drain = d->timers[d->timer_count - 1];
 	d->events.looks.busy = on_busy;
 	d->events.looks.busy_ctx = d;
+	d->clock = clock_watch();
+	if (d->clock >= 0) /* else a tick notices */
+		err |= add_event(d, d->clock, EV_READ | EV_PERSIST, on_clock_set, 0);
 	err |= add_event(d, -1, EV_PERSIST, on_tick, TICK_S * NSEC_PER_SEC);
 	err |= add_event(d, -1, 0, on_interval, d->options.listener_interval_ns);
 	d->interval = d->timers[d->timer_count - 1];
+	if (watchdog_ns)
+		err |= add_event(d, -1, EV_PERSIST, on_watchdog, watchdog_ns / 2);
 	if (d->options.duration_ns)
 		err |= add_event(d, -1, 0, on_duration, d->options.duration_ns);
 	return err;
@@ -308,4 +338,6 @@ void loop_free(struct daemon *d)
 {
 	for (int i = 0; i < d->timer_count; i++)
 		event_free(d->timers[i]);
+	if (d->clock > 0)
+		close(d->clock);
 }

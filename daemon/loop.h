@@ -4,6 +4,7 @@
 #define TCPSHAKE_LOOP_H
 
 #include <event2/event.h>
+#include <sys/utsname.h>
 
 #include "daemon/command_line.h"
 #include "daemon/events/events.h"
@@ -13,9 +14,11 @@
 
 struct daemon {
 	struct options options;
+	struct utsname host;
 	struct event_base *base;
-	struct event *timers[9]; /* and signals, and the source's descriptor */
+	struct event *timers[12]; /* and signals, and the source's descriptor */
 	int timer_count;
+	int clock; /* clock_watch(), or a negative errno */
 	struct event *interval;
 	struct event *drain; /* not pending while the reader sleeps */
 	unsigned int empty_drains; /* one after the other */

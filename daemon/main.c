@@ -11,8 +11,11 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "daemon/host/resources.h"
 #include "daemon/kernel/capabilities.h"
 #include "daemon/metrics/measures.h"
+#include "daemon/notify.h"
+#include "daemon/privilege/privilege.h"
 
 static bool has_capability(cap_value_t value)
 {
@@ -49,6 +52,7 @@ static int start_source(struct daemon *d)
 
 	if (d->options.metrics.port)
 		source_want_latencies(source);
+	source_want_connect_errors(source, d->options.connect_errors);
 	err = source_load(source, &d->options.filter, d->options.accept_wait);
 	if (!err)
 		err = source_attach(source);
@@ -59,6 +63,13 @@ static int start_source(struct daemon *d)
 			  strerror(-err));
 		return err;
 	}
+	if (!err && source_connect_error(source)) {
+		err = source_connect_error(source);
+		log_error("the kernel does not let a connect() that fails at once be seen this way: %s; choose another "
+			  "--connect-errors; tcpshaked --probe says what works here",
+			  strerror(-err));
+		return err;
+	}
 	if (err)
 		log_error("the kernel refused the BPF programs: %s; tcpshaked --probe says what is "
 			  "missing, -v what libbpf and the verifier said",
@@ -66,7 +77,8 @@ static int start_source(struct daemon *d)
 	return err;
 }
 
-static int start_control(struct daemon *d)
+/* Before programs are loaded, which takes a while: who looks for a daemon finds that one starts. */
+static int open_control(struct daemon *d)
 {
 	const struct control_handler handler = answers_handler(&d->events.answers);
 	const struct control_place place = { d->options.socket, d->options.socket_gid };
@@ -90,6 +102,15 @@ static int start_control(struct daemon *d)
 	return err;
 }
 
+static int start_control(struct daemon *d)
+{
+	int err = d->control ? control_listen(d->control) : 0;
+
+	if (err)
+		log_error("cannot listen at %s: %s", d->options.socket, strerror(-err));
+	return err;
+}
+
 static void put_metrics(void *ctx, struct exposition *e)
 {
 	struct daemon *d = ctx;
@@ -98,6 +119,7 @@ static void put_metrics(void *ctx, struct exposition *e)
 		d->metrics ? metrics_limits(d->metrics) : NULL,
 	};
 
+	e->containers = d->options.metrics_containers ? d->events.identity : NULL;
 	measures_put(&d->events, e);
 	measures_put_limits(limits, 2, e);
 }
@@ -116,21 +138,28 @@ static int start_metrics(struct daemon *d)
 	return err;
 }
 
+static int open_output(struct daemon *d)
+{
+	const struct output_place place = { d->options.output, d->options.output_max, d->options.output_keep };
+	int err = place.path ? sinks_open_output(d->sinks, &place, loop_output_dead, loop_output_stuck, d) : 0;
+
+	if (err == -ELOOP)
+		log_error("%s is a link that another user made, and is not followed: give the file itself with -o",
+			  place.path);
+	else if (err)
+		log_error("cannot open %s: %s; give another file with -o", place.path,
+			  err == -EINVAL && place.max ? "--output-max is for a regular file" : strerror(-err));
+	return err;
+}
+
 static int start_output(struct daemon *d)
 {
-	const char *path = d->options.output;
 	struct filter everything = {};
-	struct record *hello;
+	struct record *hello = &d->events.emit.record;
 	int err;
 
-	if (!path)
+	if (!sinks_output(d->sinks))
 		return 0;
-	err = sinks_open_output(d->sinks, path, loop_output_dead, loop_output_stuck, d);
-	if (err) {
-		log_error("cannot open %s: %s; give another file with -o", path, strerror(-err));
-		return err;
-	}
-	hello = &d->events.emit.record;
 	answers_hello(&d->events.answers, hello, NULL);
 	feed_put(sinks_output(d->sinks), hello);
 	sinks_subscribe(d->sinks, sinks_output(d->sinks), &everything);
@@ -153,14 +182,40 @@ static int init_events(struct daemon *d)
 					       .filter = &d->options.filter,
 					       .types = d->options.events,
 					       .look_interval_ns = d->options.listener_interval_ns,
-					       .accept_seen = d->options.accept_wait != ACCEPT_WAIT_OFF,
 				       });
+}
+
+static bool source_answers(void *ctx)
+{
+	struct counters counters;
+
+	return source_counters(ctx, &counters) == 0;
+}
+
+/* All that takes more has been done: files and sockets are open, programs attached, and what is to be probed is. */
+static void drop_privileges(struct daemon *d)
+{
+	const char *output = d->options.output;
+	struct calls_wanted wanted = {};
+
+	if (d->control)
+		control_probe(d->control);
+	if (output && strcmp(output, "-") != 0)
+		wanted.uses |= USE_OUTPUT;
+	if (d->options.output_max)
+		wanted.uses |= USE_ROTATION;
+	if (d->control)
+		wanted.uses |= USE_SOCKET;
+	if (d->metrics)
+		wanted.uses |= USE_METRICS;
+	privilege_drop(&wanted, source_answers, d->events.source);
 }
 
 static int start(struct daemon *d)
 {
 	int err;
 
+	uname(&d->host);
 	d->logged_interval_ns = d->options.listener_interval_ns;
 	event_set_log_callback(libevent_message);
 	d->base = event_base_new();
@@ -169,21 +224,30 @@ static int start(struct daemon *d)
 		log_error("out of memory at start");
 		return -ENOMEM;
 	}
+	err = notify_open();
+	if (err)
+		log_warning("cannot report to the service manager at $NOTIFY_SOCKET: %s; going on", strerror(-err));
+	if (d->options.with_host)
+		sinks_name(d->sinks, d->host.nodename);
 	/* Who finds the socket served finds the metrics, too. */
-	if ((err = start_source(d)) || (err = start_metrics(d)) || (err = start_control(d)))
+	if ((err = open_control(d)) || (err = start_source(d)) || (err = start_metrics(d)) ||
+	    (err = start_control(d)) || (err = open_output(d)))
 		return err;
 	err = loop_watch_source(d);
 	if (err) {
 		log_error("cannot set up the event loop: %s", strerror(-err));
 		return err;
 	}
+	drop_privileges(d);
 	/* What happens from `hello` on is reported, so what was before is looked at before it. */
 	looks_scan(&d->events.looks);
 	looks_at_queues(&d->events.looks, false);
 	err = start_output(d);
-	if (!err)
-		events_put_listeners(&d->events);
-	return err;
+	if (err)
+		return err;
+	events_put_listeners(&d->events);
+	notify_send(NOTIFY_READY);
+	return 0;
 }
 
 static int print_probe(struct daemon *d)
@@ -194,8 +258,10 @@ static int print_probe(struct daemon *d)
 	if (init_events(d))
 		return 1;
 	source = d->events.source;
-	if (source_load(source, &d->options.filter, ACCEPT_WAIT_OFF) == 0 && source_attach(source) == 0)
+	if (source_load(source, &d->options.filter, ACCEPT_WAIT_OFF) == 0 && source_attach(source) == 0) {
 		source_probe_accept(source);
+		source_probe_connect(source);
+	}
 	record_begin(probe, RECORD_PROBE, clock_mono_ns(), d->events.emit.offset_ns);
 	report_probe(&probe->body, source);
 	printf("{\"v\":%d,\"type\":\"%s\",\"seq\":1,%.*s", RECORD_VERSION, record_type_names[RECORD_PROBE],
@@ -232,12 +298,17 @@ int main(int argc, char **argv)
 		d.options.filter.stream.unwanted |= 1U << EVENT_HANDSHAKE;
 	if (!(d.options.events & (1U << RECORD_RESET)))
 		d.options.filter.stream.unwanted |= 1U << EVENT_RESET;
+	if (!(d.options.events & (1U << RECORD_ACCEPT)))
+		d.options.filter.stream.unwanted |= 1U << EVENT_ACCEPT;
+	if (!(d.options.events & (1U << RECORD_CLOSE)) && !d.options.probe)
+		d.options.filter.stream.unwanted |= 1U << EVENT_CLOSE;
 	if (d.options.verbose)
 		log_init("tcpshaked", LOG_LEVEL_DEBUG);
 	if (!capabilities_check_refusals())
 		return 2;
 	if (check_host())
 		return 1;
+	resources_raise_descriptors();
 	if (d.options.probe) {
 		d.exit_code = print_probe(&d);
 	} else {

@@ -80,7 +80,35 @@ struct ns_common {
 	unsigned int inum;
 };
 
+typedef struct refcount_struct {
+	atomic_t refs;
+} refcount_t;
+
+struct hlist_nulls_node {
+	struct hlist_nulls_node *next;
+};
+
+struct hlist_nulls_head {
+	struct hlist_nulls_node *first;
+};
+
+struct inet_ehash_bucket {
+	struct hlist_nulls_head chain;
+};
+
+struct inet_hashinfo {
+	struct inet_ehash_bucket *ehash;
+	unsigned int ehash_mask;
+};
+
+struct inet_timewait_death_row {
+	refcount_t tw_refcount;
+	struct inet_hashinfo *hashinfo;
+	int sysctl_max_tw_buckets;
+};
+
 struct netns_ipv4 {
+	struct inet_timewait_death_row tcp_death_row;
 	__u8 sysctl_tcp_abort_on_overflow;
 	__u8 sysctl_tcp_syncookies;
 	__u8 sysctl_tcp_synack_retries;
@@ -98,9 +126,14 @@ struct netns_mib {
 	struct ipstats_mib *ipv6_statistics;
 };
 
+struct netns_core {
+	int sysctl_somaxconn;
+};
+
 struct net {
 	__u64 net_cookie;
 	struct ns_common ns;
+	struct netns_core core;
 	struct netns_mib mib;
 	struct netns_ipv4 ipv4;
 };
@@ -125,7 +158,9 @@ struct sock_common {
 	volatile unsigned char skc_state;
 	unsigned char skc_ipv6only : 1;
 	unsigned long skc_flags;
+	struct sock *skc_listener; /* of a request, in place of its flags */
 	possible_net_t skc_net;
+	struct hlist_nulls_node skc_nulls_node;
 	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
 };
@@ -186,7 +221,15 @@ struct sock {
 	struct sock_cgroup_data sk_cgrp_data;
 };
 
+struct inet_timewait_sock {
+	struct sock_common __tw_common;
+	unsigned char tw_substate;
+};
+
+typedef enum { SS_FREE, SS_UNCONNECTED } socket_state;
+
 struct socket {
+	socket_state state;
 	struct file *file;
 	struct sock *sk;
 };
@@ -238,6 +281,7 @@ struct list_head {
 struct tcp_sock {
 	struct inet_connection_sock inet_conn;
 	__u32 segs_out;
+	__u32 data_segs_out;
 	__u32 snd_una;
 	__u32 snd_nxt;
 	__u32 write_seq;
@@ -256,6 +300,7 @@ struct tcp_sock {
 	__u8 syn_data : 1;
 	__u8 syn_data_acked : 1;
 	int linger2;
+	__u8 repair : 1;
 	bool is_mptcp; /* CONFIG_MPTCP */
 	__u8 tcp_usec_ts : 1;
 };
@@ -304,9 +349,13 @@ struct skb_shared_info {
 };
 
 struct sk_buff {
+	struct sock *sk;
+	struct net_device *dev;
 	unsigned long _skb_refdst;
+	int skb_iif;
 	sk_buff_data_t end;
 	unsigned char *head;
+	unsigned char *data;
 	__u16 transport_header;
 	__u16 network_header;
 };
@@ -342,6 +391,7 @@ struct cred {
 };
 
 struct fdtable {
+	unsigned int max_fds;
 	struct file **fd;
 };
 
@@ -355,6 +405,9 @@ struct proto_accept_arg {
 };
 
 struct pt_regs {
+	unsigned long ax;
+	unsigned long di;
+	unsigned long si;
 	unsigned long orig_ax;
 };
 
@@ -368,6 +421,7 @@ struct signal_struct {
 
 struct task_struct {
 	struct thread_info thread_info;
+	void *stack;
 	unsigned int flags;
 	struct signal_struct *signal;
 	__u64 start_boottime;
@@ -423,6 +477,7 @@ enum skb_drop_reason {
 	SKB_DROP_REASON_NOT_SPECIFIED = 2,
 	SKB_DROP_REASON_NO_SOCKET = 3,
 	SKB_DROP_REASON_TCP_LISTEN_OVERFLOW = 40,
+	SKB_DROP_REASON_CPU_BACKLOG = 71,
 };
 
 #pragma clang attribute pop

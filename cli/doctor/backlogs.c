@@ -42,18 +42,24 @@ static enum clamp clamp_of(const struct doctor_host *host, const struct record_l
 	       l->accept.max == *somaxconn ? CLAMP_AT : CLAMP_ABOVE;
 }
 
+/* What it asked for. True if that was seen: then the limit needs no other words. */
+static bool say_asked(struct buf *b, const struct record_listener *l)
+{
+	if (!backlog_say(b, &l->backlog))
+		return false;
+	buf_lit(b, "; ");
+	return l->backlog.asked_known;
+}
+
 static void say_limit(struct buf *b, enum clamp clamp,
 		      uint64_t somaxconn)
 {
-	char text[200] = "";
-
 	if (clamp == CLAMP_AT)
-		snprintf(text, sizeof(text), "its limit is somaxconn: whatever listen() asked for, its "
-			 "queues hold at most %llu + 1; ", (unsigned long long)somaxconn);
+		buf_format(b, "its limit is somaxconn: whatever listen() asked for, its queues hold at most %llu + 1; ",
+			   (unsigned long long)somaxconn);
 	else if (clamp == CLAMP_ABOVE)
-		snprintf(text, sizeof(text), "its limit is above somaxconn, which was lowered to %llu after "
-			 "it called listen(); ", (unsigned long long)somaxconn);
-	buf_str(b, text);
+		buf_format(b, "its limit is above somaxconn, which was lowered to %llu after it called listen(); ",
+			   (unsigned long long)somaxconn);
 }
 
 static uint64_t refused(const struct record_listener *l)
@@ -63,35 +69,34 @@ static uint64_t refused(const struct record_listener *l)
 
 static void say_harm(struct buf *b, const struct record_listener *l, bool stalled)
 {
-	char text[160], wait[32];
+	char wait[32];
 
-	if (refused(l)) {
-		snprintf(text, sizeof(text), "%llu handshakes refused at the SYN and %llu at the final ACK "
-			 "since the daemon knows it; ", (unsigned long long)l->overflow_syn,
-			 (unsigned long long)l->overflow_ack);
-		buf_str(b, text);
-	}
+	if (refused(l))
+		buf_format(b, "%llu handshakes refused at the SYN and %llu at the final ACK since the daemon knows it; ",
+			   (unsigned long long)l->overflow_syn, (unsigned long long)l->overflow_ack);
 	if (l->accept.known && l->accept.len > l->accept.max)
 		buf_lit(b, "its accept queue is full; ");
-	if (stalled) {
-		snprintf(text, sizeof(text), "a connection has waited %s for accept(); ",
-			 duration_format(l->oldest_wait_ns, wait, sizeof(wait)));
-		buf_str(b, text);
-	}
-	if (l->drops != COUNT_UNKNOWN && l->drops) {
-		snprintf(text, sizeof(text), "the kernel dropped %llu packets for it since it listens (a SYN "
-			 "counts 1, a final ACK 2); ", (unsigned long long)l->drops);
-		buf_str(b, text);
-	}
+	if (stalled)
+		buf_format(b, "a connection has waited %s for accept(); ",
+			   duration_format(l->oldest_wait_ns, wait, sizeof(wait)));
+	if (l->drops != COUNT_UNKNOWN && l->drops)
+		buf_format(b, "the kernel dropped %llu packets for it since it listens (a SYN counts 1, a final ACK 2); ",
+			   (unsigned long long)l->drops);
 }
 
-static const char *advice_of(enum clamp clamp, bool stalled, bool harmed)
+static const char *advice_of(const struct record_listener *l, enum clamp clamp, bool stalled, bool harmed)
 {
+	bool asks_more = backlog_is_clamped(&l->backlog);
+
 	if (stalled)
 		return "its accept loop is stalled or too slow: look there; a larger backlog only lets more "
 		       "of them wait";
+	if (asks_more && clamp == CLAMP_BELOW)
+		return "restart it: net.core.somaxconn of its namespace is larger now";
 	if (!harmed)
 		return clamp == CLAMP_ABOVE ? "its next listen() will get less: see that somaxconn suits it" : "";
+	if (asks_more && clamp == CLAMP_AT)
+		return "raise net.core.somaxconn in its namespace, and restart it: its listen() asks for more already";
 	if (clamp == CLAMP_AT)
 		return "raise net.core.somaxconn in its namespace, then the backlog of its listen(), and "
 		       "restart it";
@@ -113,7 +118,7 @@ static bool judge(struct doctor *d, const struct doctor_host *host, const struct
 	struct buf detail = { 0 };
 	char name[sizeof(f->name)];
 
-	if (!harmed && !dropped && clamp != CLAMP_AT && clamp != CLAMP_ABOVE)
+	if (!harmed && !dropped && clamp != CLAMP_AT && clamp != CLAMP_ABOVE && !backlog_is_clamped(&l->backlog))
 		return false;
 	f = doctor_add(d, DOCTOR_LISTENER, doctor_name_listener(l, name, sizeof(name)),
 		       harmed ? DOCTOR_WARN : DOCTOR_NOTE);
@@ -121,14 +126,15 @@ static bool judge(struct doctor *d, const struct doctor_host *host, const struct
 	if (l->accept.known)
 		snprintf(f->value, sizeof(f->value), "%llu/%llu", (unsigned long long)l->accept.len,
 			 (unsigned long long)l->accept.max);
-	say_limit(&detail, clamp, somaxconn);
+	if (!say_asked(&detail, l) || clamp == CLAMP_ABOVE)
+		say_limit(&detail, clamp, somaxconn);
 	say_harm(&detail, l, stalled);
 	/* Less the last "; ". */
 	snprintf(f->detail, sizeof(f->detail), "%.*s",
 		 detail.failed ? 0 : (int)detail.len - 2, detail.failed ? "" : detail.data);
 	d->findings.failed |= detail.failed;
 	buf_free(&detail);
-	snprintf(f->advice, sizeof(f->advice), "%s", advice_of(clamp, stalled, harmed));
+	snprintf(f->advice, sizeof(f->advice), "%s", advice_of(l, clamp, stalled, harmed));
 	return true;
 }
 

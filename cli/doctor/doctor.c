@@ -51,7 +51,7 @@ static void take_probe(void *ctx, const struct record *r, const char *line, size
 		return;
 	keep_probe(v, line, len);
 	/* What can be seen of listeners, before they are listed. */
-	listener_list_add(v->listeners, line, len);
+	listener_list_add(v->listeners, NULL, line, len);
 }
 
 static void take_listener(void *ctx, const struct record *r, const char *line, size_t len)
@@ -59,7 +59,7 @@ static void take_listener(void *ctx, const struct record *r, const char *line, s
 	struct doctor_view *v = ctx;
 
 	(void)r;
-	listener_list_add(v->listeners, line, len);
+	listener_list_add(v->listeners, NULL, line, len);
 }
 
 /* What `tcpshaked --probe` says, where it cannot serve: it can still say why. */

@@ -77,14 +77,17 @@ static void judge_privileges(struct doctor *d, pid_t pid)
 	bool known = read_capabilities(pid, &have);
 
 	for (size_t i = 0; i < sizeof(privileges) / sizeof(privileges[0]); i++) {
-		bool ok = (have & privileges[i].all) == privileges[i].all ||
+		/* A daemon that answers has loaded its programs, and has given up what that takes. */
+		bool used = pid != getpid() && privileges[i].required;
+		bool ok = used || (have & privileges[i].all) == privileges[i].all ||
 			  (have & privileges[i].instead);
 		struct doctor_finding *f =
 			doctor_add(d, DOCTOR_PRIVILEGE, privileges[i].name,
-				   !known ? DOCTOR_UNKNOWN : ok ? DOCTOR_OK : DOCTOR_MISSING);
+				   !known && !used ? DOCTOR_UNKNOWN : ok ? DOCTOR_OK : DOCTOR_MISSING);
 
 		f->required = privileges[i].required;
-		snprintf(f->detail, sizeof(f->detail), "%s", privileges[i].needed_for);
+		snprintf(f->detail, sizeof(f->detail), "%s%s", privileges[i].needed_for,
+			 used ? ": this daemon has done it" : "");
 		if (!known || ok)
 			continue;
 		snprintf(f->detail, sizeof(f->detail), "%s; without it: %s", privileges[i].needed_for,

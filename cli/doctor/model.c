@@ -36,6 +36,7 @@ static const struct {
 	{ "tcp_send_reset", TRACEPOINT },
 	{ "tcp_receive_reset", TRACEPOINT },
 	{ "neigh_timer_handler", TRACEPOINT },
+	{ "connection_ends", TRACEPOINT },
 	{ "fetch_atomics", "Linux 5.12 or later" },
 	{ "function_hooks", "a kernel with BPF trampolines, as distributions build it: "
 			    "CONFIG_FUNCTION_TRACER and CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS" },
@@ -44,6 +45,8 @@ static const struct {
 	{ "accept_function", "as function_hooks" },
 	{ "accept_syscall", "x86-64 or arm64; elsewhere tracefs (see mounts) and a kernel with "
 			    "CONFIG_FTRACE_SYSCALLS" },
+	{ "connect_function", "as function_hooks" },
+	{ "connect_syscall", "as accept_syscall" },
 };
 
 static const char *remedy_of(const char *capability)

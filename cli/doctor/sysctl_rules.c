@@ -12,7 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RTO_MAX_S 120 /* TCP_RTO_MAX */
+#include "common/addr.h"
+
+#define RTO_MAX_MS 120000 /* TCP_RTO_MAX */
 
 struct judged {
 	const struct doctor_host *host;
@@ -176,35 +178,45 @@ static void judge_syncookies(struct judged *j)
 	}
 }
 
-/* Seconds until the end of `retries` retransmissions, each timer twice the last, up to the limit. */
-static uint64_t waits(uint64_t retries)
+/* tcp_rto_max_ms, from 6.15 on. */
+static uint64_t timer_limit_ms(const struct judged *j)
+{
+	uint64_t ms;
+
+	return read_number(j->host, "net.ipv4.tcp_rto_max_ms", &ms) && ms && ms < RTO_MAX_MS ? ms : RTO_MAX_MS;
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Milliseconds until the end of `retries` retransmissions, each timer twice the last, up to the limit. */
+static uint64_t waits_ms(uint64_t retries, uint64_t limit_ms)
 {
 	uint64_t sum = 0;
 
-	for (uint64_t i = 0, timer = 1; i <= retries && i < 256; i++, timer *= 2) {
-		if (timer > RTO_MAX_S)
-			timer = RTO_MAX_S;
+	for (uint64_t i = 0, timer = 1000; i <= retries && i < 256; i++, timer = least(2 * timer, limit_ms))
 		sum += timer;
-	}
 	return sum;
 }
 
 /*
- * When connect() gives up, in seconds. From 6.5 on the first timers are `linear`, of 1 s each, and
+ * When connect() gives up, in milliseconds. From 6.5 on the first timers are `linear`, of 1 s each, and
  * come on top; yet it ends at the first timer that finds it has waited as long as without them
  * (tcp_write_timeout() and retransmits_timed_out()): 3 s for 1 retry and 131 s for 6.
  */
-static uint64_t gives_up_after(uint64_t linear, uint64_t retries, uint64_t *syns)
+static uint64_t gives_up_after_ms(uint64_t linear, uint64_t retries, uint64_t limit_ms, uint64_t *syns)
 {
-	uint64_t limit = waits(retries), waited = 0, timer = 1;
+	uint64_t least_ms = waits_ms(retries, limit_ms), waited = 0, timer = 1000;
 
 	*syns = 0;
 	do {
 		++*syns;
 		waited += timer;
 		if (*syns > linear)
-			timer = 2 * timer < RTO_MAX_S ? 2 * timer : RTO_MAX_S;
-	} while (waited < limit && *syns <= retries + linear);
+			timer = least(2 * timer, limit_ms);
+	} while (waited < least_ms && *syns <= retries + linear);
 	return waited;
 }
 
@@ -214,7 +226,7 @@ static void judge_syn_retries(struct judged *j)
 
 	if (!read_number(j->host, "net.ipv4.tcp_syn_linear_timeouts", &linear))
 		linear = 0; /* before 6.5 */
-	total = gives_up_after(linear, j->value, &syns);
+	total = gives_up_after_ms(linear, j->value, timer_limit_ms(j), &syns) / 1000;
 	say(j, syns < 3 ? DOCTOR_WARN : j->value > 6 ? DOCTOR_NOTE : DOCTOR_OK,
 	    "connect() to who does not answer sends %llu SYNs and fails after about %llu s",
 	    (unsigned long long)syns, (unsigned long long)total);
@@ -226,11 +238,15 @@ static void judge_syn_retries(struct judged *j)
 
 static void judge_synack_retries(struct judged *j)
 {
-	uint64_t total = waits(j->value);
+	uint64_t most = waits_ms(j->value, RTO_MAX_MS) / 1000, limited = waits_ms(j->value, timer_limit_ms(j)) / 1000;
+	char or_sooner[80] = "";
 
+	if (limited < most) /* SYN-ACKs are held to it by some kernels only */
+		snprintf(or_sooner, sizeof(or_sooner), ", or %llu s if this kernel holds SYN-ACKs to tcp_rto_max_ms",
+			 (unsigned long long)limited);
 	say(j, j->value < 2 ? DOCTOR_WARN : j->value > 5 ? DOCTOR_NOTE : DOCTOR_OK,
-	    "a client that does not answer holds its place in the SYN queue for about %llu s",
-	    (unsigned long long)total);
+	    "a client that does not answer holds its place in the SYN queue for about %llu s%s",
+	    (unsigned long long)most, or_sooner);
 	if (j->value < 2)
 		advise(j, "2 or more: one or two lost SYN-ACKs are not rare");
 	else if (j->value > 5)
@@ -263,9 +279,8 @@ static void judge_fastopen(struct judged *j)
 
 static const char *name_destination(const struct port_use *use, char *out, size_t size)
 {
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
 	char addr[INET6_ADDRSTRLEN] = "?";
-	bool v4 = memcmp(use->remote, mapped, sizeof(mapped)) == 0;
+	bool v4 = addr_is_ipv4(use->remote);
 
 	if (v4)
 		inet_ntop(AF_INET, use->remote + 12, addr, sizeof(addr));

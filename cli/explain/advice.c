@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/drop_reason.h"
 #include "common/duration.h"
 
 /* Who waits longer than the first retransmission timer (RFC 6298, 2.1) is not served in time. */
@@ -92,10 +93,76 @@ static void advise_accept_queue(const struct explain_cause *c, const struct expl
 	advise_limit(c, host, b);
 }
 
+/* What it asked for, and whether others of its port stand idle beside it. */
+static void say_more(const struct explain_cause *c, struct buf *b)
+{
+	struct buf asked = { 0 }, group = { 0 };
+
+	if (backlog_say(&asked, &c->backlog))
+		buf_format(b, " It %s.", buf_text(&asked));
+	if (c->group && group_say(&group, c->group))
+		buf_format(b, " %s.", buf_text(&group));
+	b->failed |= asked.failed || group.failed;
+	buf_free(&asked);
+	buf_free(&group);
+}
+
+static void advise_full_queue(const struct explain_cause *c, const struct explain_host *host, struct buf *b)
+{
+	advise_accept_queue(c, host, b);
+	say_more(c, b);
+}
+
+static const char *const advice_of_drops[DROP_GROUPS] = {
+	[DROP_BY_FIREWALL] =
+		"A rule of this host's own firewall drops it. In that namespace, nft monitor trace (after a rule with meta nftrace "
+		"set 1) or iptables -vL shows which.",
+	[DROP_BY_ROUTE] =
+		"This host does not take that source or destination on that interface: compare ip route get of the source with the "
+		"interface that it comes by, and net.ipv4.conf.*.rp_filter (0 of all and of the interface turns the check off).",
+	[DROP_BY_POLICY] =
+		"A program or module that decides about packets drops it: bpftool cgroup tree, tc filter show, ip xfrm policy, "
+		"and the log of the security module show which there are.",
+	[DROP_BY_KEYS] = "The keys of TCP-MD5 or TCP-AO do not agree: each side needs the other's address, and the same key.",
+	[DROP_BY_TIMESTAMPS] =
+		"Its timestamp is older than what the kernel remembers of the same ends: clients behind one address (NAT) whose "
+		"clocks differ, or ports that are used again too soon.",
+	[DROP_BY_MEMORY] =
+		"The kernel had no memory for it: look at net.ipv4.tcp_mem, at the limits of the cgroup, and at the host's memory.",
+	[DROP_BY_QUEUE] =
+		"A queue of a device or of a CPU had no room for it: tc -s qdisc, ip -s link and /proc/net/softnet_stat show which.",
+};
+
+/* The newest sentence has the kernel's reason, as a word of its own. */
+static enum drop_group group_in(const char *sentence)
+{
+	static const char word[] = "abcdefghijklmnopqrstuvwxyz0123456789_";
+	enum drop_group group = DROP_BY_OTHERS;
+	char name[64];
+
+	while (sentence && *sentence && group == DROP_BY_OTHERS) {
+		size_t len = strspn(sentence, word);
+
+		snprintf(name, sizeof(name), "%.*s", (int)len, sentence);
+		group = drop_group_of(name);
+		sentence += len ? len : 1;
+	}
+	return group;
+}
+
+static void advise_drop(const struct explain_cause *c, struct buf *b)
+{
+	const char *advice = advice_of_drops[group_in(c->evidence)];
+
+	buf_str(b, advice ? advice : c->row->advice);
+}
+
 void explain_advice(const struct explain_cause *c, const struct explain_host *host, struct buf *b)
 {
 	if (strcmp(c->code, "accept_queue_full") == 0)
-		advise_accept_queue(c, host, b);
+		advise_full_queue(c, host, b);
+	else if (c->row && strcmp(c->code, "local_drop") == 0)
+		advise_drop(c, b);
 	else if (c->row)
 		buf_str(b, c->row->advice);
 	else

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "cli/explain/findings.h"
 #include "cli/explain/render.h"
 #include "cli/explain/unseen.h"
+#include "cli/text/progress.h"
 #include "cli/text/text.h"
 
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "common/clock.h"
 #include "common/names.h"
 #include "common/record_type.h"
 
@@ -22,10 +26,26 @@ static void put_refused(struct buf *b, const struct explain_refused *r)
 	buf_lit(b, "}");
 }
 
+static void put_process(struct buf *b, const struct explain_process *p)
+{
+	if (!p->known) {
+		buf_lit(b, ",\"process\":null");
+		return;
+	}
+	buf_lit(b, ",\"process\":{\"pid\":");
+	buf_u64(b, p->pid);
+	json_string(b, "comm", p->comm);
+	if (p->uid != COUNT_UNKNOWN)
+		json_number(b, "uid", p->uid);
+	buf_lit(b, "}");
+}
+
 static void put_whose(struct buf *b, const struct explain_cause *c)
 {
 	json_string(b, "by", cause_by_names[c->by]);
 	json_number(b, "netns", c->netns);
+	if (c->host)
+		json_string(b, "host", c->host);
 	if (c->has_at) {
 		buf_lit(b, ",\"at\":{\"addr\":");
 		buf_json_str(b, c->addr, SIZE_MAX);
@@ -34,15 +54,32 @@ static void put_whose(struct buf *b, const struct explain_cause *c)
 	} else if (c->by != CAUSE_BY_SOURCE) {
 		buf_lit(b, ",\"at\":null");
 	}
-	if (!c->process.known) {
-		buf_lit(b, ",\"process\":null");
+	if (c->others)
+		buf_lit(b, ",\"others\":true");
+	put_process(b, &c->process);
+}
+
+static void put_end(struct buf *b, const char *name, const struct explain_end *end)
+{
+	buf_lit(b, ",");
+	buf_json_str(b, name, SIZE_MAX);
+	buf_lit(b, ":{\"addr\":");
+	buf_json_str(b, end->addr, SIZE_MAX);
+	json_number(b, "port", end->port);
+	buf_lit(b, "}");
+}
+
+static void put_led(struct buf *b, const struct explain_led *led)
+{
+	if (!led->handshakes)
 		return;
-	}
-	buf_lit(b, ",\"process\":{\"pid\":");
-	buf_u64(b, c->process.pid);
-	json_string(b, "comm", c->process.comm);
-	if (c->process.uid != COUNT_UNKNOWN)
-		json_number(b, "uid", c->process.uid);
+	buf_lit(b, ",\"nat\":{\"handshakes\":");
+	buf_u64(b, led->handshakes);
+	json_number(b, "others", led->others);
+	put_end(b, "from", &led->from);
+	put_end(b, "to", &led->to);
+	buf_str(b, led->home ? ",\"own_host\":true" : ",\"own_host\":false");
+	put_process(b, &led->process);
 	buf_lit(b, "}");
 }
 
@@ -96,6 +133,7 @@ static void put_cause(struct buf *b, const struct explain_cause *c, size_t rank,
 	json_number(b, "untimed", c->untimed);
 	put_refused(b, &c->refused);
 	put_whose(b, c);
+	put_led(b, &c->led);
 	put_outcomes(b, c);
 	json_string(b, "first", *c->first ? c->first : NULL);
 	json_string(b, "last", *c->last ? c->last : NULL);
@@ -111,7 +149,74 @@ static void put_cause(struct buf *b, const struct explain_cause *c, size_t rank,
 	buf_lit(b, "}\n");
 }
 
-void explain_json(const struct explain *e, const struct explain_source *from, struct buf *b)
+/* Of each host but the first; null: nothing compares it. */
+static void put_clocks(struct buf *b, const struct input_report *report)
+{
+	buf_lit(b, ",\"clocks\":[");
+	for (uint32_t i = 1; i < report->host_count && i < CLOCK_HOSTS; i++) {
+		const struct clock_reading *c = &report->hosts[i].clock;
+
+		buf_str(b, i > 1 ? ",{\"host\":" : "{\"host\":");
+		buf_json_str(b, report->hosts[i].name, SIZE_MAX);
+		json_string(b, "than", report->hosts[0].name);
+		if (c->known) {
+			buf_str(b, c->ahead_ns < 0 ? ",\"ahead_ns\":-" : ",\"ahead_ns\":");
+			buf_u64(b, (uint64_t)(c->ahead_ns < 0 ? -c->ahead_ns : c->ahead_ns));
+			json_number(b, "bound_ns", c->bound_ns);
+		} else {
+			buf_lit(b, ",\"ahead_ns\":null,\"bound_ns\":null");
+		}
+		json_number(b, "connections", c->connections);
+		buf_lit(b, "}");
+	}
+	buf_lit(b, "]");
+}
+
+static void put_finding(struct buf *b, const struct explain *e, const struct finding *f)
+{
+	const char *host = explain_host_name(e, f->host_number);
+	char text[SENTENCE_SIZE];
+
+	buf_lit(b, "{\"code\":");
+	buf_json_str(b, finding_names[f->code], SIZE_MAX);
+	json_string(b, "detail", finding_text(f, text));
+	json_string(b, "advice", finding_advice(f));
+	if (host)
+		json_string(b, "host", host);
+	if (f->netns)
+		json_number(b, "netns", f->netns);
+	json_number(b, "connections", f->connections);
+	if (f->code != FINDING_PORTS) {
+		put_process(b, &f->process);
+		json_number(b, "longest_ns", f->oldest_ns);
+	} else {
+		struct explain_end to = { .port = f->remote_port };
+
+		memcpy(to.addr, f->remote, sizeof(to.addr));
+		json_string(b, "local_addr", f->local);
+		put_end(b, "remote", &to);
+		json_number(b, "usable", f->ports.usable);
+		json_number(b, "left", f->ports.left);
+		if (f->ports.runs_out_ms == UINT64_MAX)
+			buf_lit(b, ",\"out_ns\":null");
+		else
+			json_number(b, "out_ns", f->ports.runs_out_ms * NSEC_PER_MSEC);
+	}
+	buf_lit(b, "}");
+}
+
+static void put_findings(struct buf *b, const struct explain *e, const struct findings *f)
+{
+	buf_lit(b, ",\"findings\":[");
+	for (size_t i = 0; f && i < findings_count(f); i++) {
+		buf_str(b, i ? "," : "");
+		put_finding(b, e, findings_at(f, i));
+	}
+	buf_lit(b, "]");
+}
+
+void explain_json(const struct explain *e, const struct explain_source *from, const struct input_report *report,
+		  struct buf *b)
 {
 	const struct explain_totals *t = explain_totals(e);
 
@@ -126,6 +231,21 @@ void explain_json(const struct explain *e, const struct explain_source *from, st
 	json_string(b, "to", *t->to ? t->to : NULL);
 	json_number(b, "lost_records", t->lost_records);
 	json_number(b, "undiagnosed", t->undiagnosed);
+	json_number(b, "others", t->others);
+	if (t->forgotten)
+		json_number(b, "forgotten", t->forgotten);
+	if (report->interrupted) {
+		buf_lit(b, ",\"interrupted\":{\"line\":");
+		buf_u64(b, report->whole);
+		if (report->share == SHARE_UNKNOWN)
+			buf_lit(b, ",\"percent\":null");
+		else
+			json_number(b, "percent", report->share);
+		buf_lit(b, "}");
+	}
+	put_findings(b, e, from->findings);
+	if (report->host_count > 1)
+		put_clocks(b, report);
 	explain_unseen_json(e, b);
 	buf_lit(b, "}\n");
 }

@@ -18,7 +18,15 @@ struct explain *explain_new(void)
 	e->usual_keys.key_size = sizeof(struct place_key);
 	e->listener_keys.key_size = sizeof(struct place_key);
 	e->connection_keys.key_size = sizeof(uint64_t);
-	return e;
+	e->lead_keys.key_size = sizeof(struct lead_key);
+	e->isn_keys.key_size = sizeof(uint32_t);
+	e->older_keys.key_size = sizeof(uint64_t);
+	e->folded_keys.key_size = sizeof(struct harm);
+	e->across = across_new();
+	if (e->across)
+		return e;
+	free(e);
+	return NULL;
 }
 
 void explain_free(struct explain *e)
@@ -31,11 +39,22 @@ void explain_free(struct explain *e)
 	keyset_free(&e->usual_keys);
 	keyset_free(&e->listener_keys);
 	keyset_free(&e->connection_keys);
+	keyset_free(&e->lead_keys);
 	free(e->causes.items);
 	free(e->usuals.items);
+	for (size_t i = 0; i < e->listeners.count; i++)
+		free(((struct listener_facts *)e->listeners.items)[i].group);
 	free(e->listeners.items);
 	free(e->connections.items);
 	free(e->harms.items);
+	keyset_free(&e->older_keys);
+	keyset_free(&e->folded_keys);
+	free(e->older.items);
+	free(e->folded.items);
+	free(e->hosts.items);
+	keyset_free(&e->isn_keys);
+	free(e->isns.items);
+	across_free(e->across);
 	free(e);
 }
 
@@ -68,9 +87,16 @@ static void *item_of(struct explain *e, struct keyset *keys, const void *key, st
 	return *added ? explain_append(e, a, size) : (char *)a->items + number * size;
 }
 
-static void set_place(struct place_key *key, uint64_t netns, const struct endpoint *end)
+/* Is it a new one, and are there as many as are kept apart? */
+static bool is_too_many(const struct keyset *keys, const void *key)
 {
-	key->netns = netns;
+	return keys->count >= PLACES && keyset_find(keys, key) == KEYSET_NONE;
+}
+
+void explain_set_place(struct place_key *key, const struct record *r, const struct endpoint *end)
+{
+	key->netns = r->netns;
+	key->host = r->host_number;
 	key->port = end->port;
 	snprintf(key->addr, sizeof(key->addr), "%s", end->addr);
 }
@@ -85,7 +111,7 @@ static struct explain_process process_of(bool known, uint64_t pid, uint64_t uid,
 }
 
 /* RFC 3339 in UTC with nanoseconds: as text in the order of time. */
-static void stretch(char *first, char *last, const char *ts)
+void explain_stretch(char *first, char *last, const char *ts)
 {
 	if (!ts)
 		return;
@@ -97,17 +123,19 @@ static void stretch(char *first, char *last, const char *ts)
 
 /* ---- listeners ---- */
 
-static struct listener_facts *listener_of(struct explain *e, uint64_t netns,
+static struct listener_facts *listener_of(struct explain *e, const struct record *r,
 					  const struct endpoint *end)
 {
 	struct place_key key = { 0 };
 	struct listener_facts *facts;
 	bool added;
 
-	set_place(&key, netns, end);
+	explain_set_place(&key, r, end);
+	if (is_too_many(&e->listener_keys, &key))
+		return NULL;
 	facts = item_of(e, &e->listener_keys, &key, &e->listeners, sizeof(*facts), &added);
 	if (facts && added)
-		*facts = (struct listener_facts){ .limit = COUNT_UNKNOWN,
+		*facts = (struct listener_facts){ .limit = COUNT_UNKNOWN, .backlog.got = COUNT_UNKNOWN,
 						  .oldest_wait_ns = NS_UNKNOWN };
 	return facts;
 }
@@ -115,13 +143,21 @@ static struct listener_facts *listener_of(struct explain *e, uint64_t netns,
 static void add_listener(struct explain *e, const struct record *r)
 {
 	const struct record_listener *l = &r->listener;
-	struct listener_facts *facts = listener_of(e, l->netns, &l->local);
+	struct listener_facts *facts = listener_of(e, r, &l->local);
 
 	if (!facts)
 		return;
 	facts->v6only = l->v6only;
-	if (l->backlog != COUNT_UNKNOWN)
-		facts->limit = l->backlog;
+	if (!facts->group)
+		facts->group = calloc(1, sizeof(*facts->group));
+	if (facts->group)
+		group_take(facts->group, l);
+	else
+		e->failed = true;
+	if (l->backlog.got != COUNT_UNKNOWN)
+		facts->limit = l->backlog.got;
+	if (l->event != CHANGE_CLOSED) /* the last of them that has the limit stays */
+		facts->backlog = l->backlog;
 	if (l->owner.known)
 		facts->owner = process_of(true, l->owner.pid, l->owner.uid, l->owner.comm);
 	if (!l->waiting || l->oldest_wait_ns == NS_UNKNOWN)
@@ -132,12 +168,31 @@ static void add_listener(struct explain *e, const struct record *r)
 
 /* ---- causes ---- */
 
-/* What a record with a cause says of it, whatever it is about. */
-static struct explain_cause *cause_of(struct explain *e, const struct cause_key *key,
-				      const struct record *r, const char *detail)
+/* The key of the cause that it is counted among. */
+static struct cause_key kept_apart(struct explain *e, const struct cause_key *key)
 {
+	struct cause_key others = { .by = key->by, .others = 1 };
+
+	if (!is_too_many(&e->cause_keys, key))
+		return *key;
+	e->totals.others++;
+	memcpy(others.code, key->code, sizeof(others.code));
+	if (e->causes.count >= PLACES + OTHERS && keyset_find(&e->cause_keys, &others) == KEYSET_NONE)
+		others = (struct cause_key){ .by = key->by, .others = 1, .code = "unknown" };
+	return others;
+}
+
+static void set_process(struct explain_cause *c, struct explain_process process)
+{
+	if (!c->others)
+		c->process = process;
+}
+
+struct explain_cause *explain_cause_of(struct explain *e, const struct cause_key *wanted)
+{
+	const struct cause_key kept = kept_apart(e, wanted), *key = &kept;
 	struct explain_cause *c;
-	bool added, newest;
+	bool added;
 
 	c = item_of(e, &e->cause_keys, key, &e->causes, sizeof(*c), &added);
 	if (!c)
@@ -148,18 +203,36 @@ static struct explain_cause *cause_of(struct explain *e, const struct cause_key 
 		c->row = cause_find(c->code);
 		c->by = (enum cause_by)key->by;
 		c->netns = key->place.netns;
+		c->host_number = key->place.host;
 		c->port = (uint16_t)key->place.port;
 		c->has_at = *c->addr;
-		c->limit = COUNT_UNKNOWN;
+		c->others = key->others;
+		c->limit = c->backlog.got = COUNT_UNKNOWN;
 		c->oldest_wait_ns = NS_UNKNOWN;
 	}
+	return c;
+}
+
+void explain_set_evidence(struct explain *e, struct explain_cause *c, const char *detail)
+{
+	free(c->evidence);
+	c->evidence = strdup(detail);
+	e->failed = e->failed || !c->evidence;
+}
+
+/* What a record with a cause says of it, whatever it is about. */
+static struct explain_cause *cause_of(struct explain *e, const struct cause_key *key,
+				      const struct record *r, const char *detail)
+{
+	struct explain_cause *c = explain_cause_of(e, key);
+	bool newest;
+
+	if (!c)
+		return NULL;
 	newest = !r->ts || strcmp(r->ts, c->last) >= 0;
-	stretch(c->first, c->last, r->ts);
-	if (detail && *detail && (newest || !c->evidence)) {
-		free(c->evidence);
-		c->evidence = strdup(detail);
-		e->failed = e->failed || !c->evidence;
-	}
+	explain_stretch(c->first, c->last, r->ts);
+	if (detail && *detail && (newest || !c->evidence))
+		explain_set_evidence(e, c, detail);
 	return c;
 }
 
@@ -168,14 +241,15 @@ static void add_overflow(struct explain *e, const struct record *r)
 	const struct record_overflow *o = &r->overflow;
 	const char *code = o->cause.code ? o->cause.code : "unknown";
 	bool proven = record_is_proven(&o->cause);
-	struct cause_key key = { .by = CAUSE_BY_LISTENER, .place.netns = o->netns };
+	struct cause_key key = { .by = CAUSE_BY_LISTENER, .place.netns = o->netns,
+				 .place.host = r->host_number };
 	struct listener_facts *facts;
 	struct explain_cause *c;
 
 	snprintf(key.code, sizeof(key.code), "%s", code);
 	if (o->has_listener) {
-		set_place(&key.place, o->netns, &o->listener);
-		facts = listener_of(e, o->netns, &o->listener);
+		explain_set_place(&key.place, r, &o->listener);
+		facts = listener_of(e, r, &o->listener);
 		if (facts && o->accept.known)
 			facts->limit = o->accept.max;
 	}
@@ -183,7 +257,7 @@ static void add_overflow(struct explain *e, const struct record *r)
 	if (!c)
 		return;
 	if (o->owner.known)
-		c->process = process_of(true, o->owner.pid, o->owner.uid, o->owner.comm);
+		set_process(c, process_of(true, o->owner.pid, o->owner.uid, o->owner.comm));
 	if (record_is_cookie(o))
 		c->refused.cookie += o->count;
 	else if (record_is_ack(o))
@@ -222,29 +296,33 @@ static uint32_t take_cause(struct explain *e, const struct record *r, bool passi
 	snprintf(key.code, sizeof(key.code), "%s", h->cause.code);
 	if (key.by == CAUSE_BY_SOURCE) {
 		key.place.netns = h->netns;
+		key.place.host = r->host_number;
 		snprintf(key.comm, sizeof(key.comm), "%s", h->has_process ? h->comm : "");
 	} else {
-		set_place(&key.place, h->netns, passive ? &h->local : &h->remote);
+		explain_set_place(&key.place, r, explain_server_end(h, key.by));
 	}
 	c = cause_of(e, &key, r, h->cause.detail);
 	if (!c)
 		return NO_CAUSE;
 	/* A client does not own the listener that it did not reach. */
 	if (h->has_process && (passive || key.by != CAUSE_BY_LISTENER))
-		c->process = process_of(true, h->pid, h->uid, h->comm);
+		set_process(c, process_of(true, h->pid, h->uid, h->comm));
 	return (uint32_t)(c - (struct explain_cause *)e->causes.items);
 }
 
-static uint32_t usual_of(struct explain *e, const struct record_handshake *h, bool passive)
+static uint32_t usual_of(struct explain *e, const struct record *r, bool passive)
 {
+	const struct record_handshake *h = &r->handshake;
 	struct place_key key = { 0 };
 	struct usual *usual;
 	bool added;
 
-	set_place(&key, h->netns, passive ? &h->local : &h->remote);
+	explain_set_place(&key, r, passive ? &h->local : &h->remote);
 	key.port |= passive ? 1U << 16 : 0; /* no port: it keeps the roles apart */
+	if (is_too_many(&e->usual_keys, &key))
+		return NO_USUAL;
 	usual = item_of(e, &e->usual_keys, &key, &e->usuals, sizeof(*usual), &added);
-	return usual ? (uint32_t)(usual - (struct usual *)e->usuals.items) : 0;
+	return usual ? (uint32_t)(usual - (struct usual *)e->usuals.items) : NO_USUAL;
 }
 
 static bool is_failed(const struct record_handshake *h)
@@ -302,13 +380,15 @@ static void join(struct harm *into, const struct harm *other)
 	best.slow = waited->slow;
 	best.lost_ns = waited->lost_ns;
 	best.usual = waited->usual;
+	best.attempt = best.attempt == UINT32_MAX ? rest->attempt : best.attempt;
+	best.lead = best.lead ? best.lead : rest->lead;
 	*into = best;
 }
 
 /* The connection, and whether this is the first of its sides; NULL if the record has no `conn`. */
-static struct connection *connection_of(struct explain *e, const struct record_handshake *h,
-					bool *first)
+static struct connection *connection_of(struct explain *e, const struct record *r, bool *first)
 {
+	const struct record_handshake *h = &r->handshake;
 	uint32_t role = 1U << (h->role < 0 ? ROLES : h->role);
 	struct connection *c = NULL;
 	uint64_t conn;
@@ -318,30 +398,49 @@ static struct connection *connection_of(struct explain *e, const struct record_h
 	*first = true;
 	if (!h->conn || !*h->conn)
 		return NULL;
+	explain_forget(e);
 	conn = strtoull(h->conn, &end, 16);
 	if (!*end)
 		c = item_of(e, &e->connection_keys, &conn, &e->connections, sizeof(*c), &added);
 	if (!c)
 		return NULL;
+	if (added)
+		c->same = 1 + explain_other_side(e, r, (uint32_t)(c - (struct connection *)e->connections.items));
+	c = (struct connection *)e->connections.items + c->same - 1;
+	if (added)
+		explain_remember(e, conn, c);
 	/* A side that came already: another attempt with the same ports (RFC 6191), or with none. */
 	if (c->roles & role)
-		*c = (struct connection){ 0 };
+		*c = (struct connection){ .same = c->same };
 	*first = !c->roles;
 	c->roles |= role;
 	return c;
+}
+
+static bool is_joined(const struct connection *c)
+{
+	return c && (c->roles & 1U << ROLE_ACTIVE) && (c->roles & 1U << ROLE_PASSIVE);
+}
+
+/* What is known to have harmed it; NULL if nothing is, or that is counted already. */
+static struct harm *harm_of(const struct explain *e, const struct connection *c)
+{
+	return c && c->harm && c->harm != HARM_FOLDED ? (struct harm *)e->harms.items + c->harm - 1 : NULL;
 }
 
 static void add_handshake(struct explain *e, const struct record *r)
 {
 	const struct record_handshake *h = &r->handshake;
 	bool passive = h->role == ROLE_PASSIVE, first;
-	struct connection *connection = connection_of(e, h, &first);
-	struct harm harm = { .usual = usual_of(e, h, passive), .passive = passive }, *kept;
+	struct connection *connection = connection_of(e, r, &first);
+	struct harm harm = { .usual = usual_of(e, r, passive), .attempt = UINT32_MAX, .passive = passive }, *kept;
 	struct usual *usual = e->usuals.items;
 
 	e->totals.handshakes += first;
+	if (is_joined(connection) && harm_of(e, connection))
+		across_joined(e->across, harm_of(e, connection)->attempt);
 	if (!is_harmed(h)) {
-		if (usual && h->latency_ns != NS_UNKNOWN) {
+		if (harm.usual != NO_USUAL && h->latency_ns != NS_UNKNOWN) {
 			usual += harm.usual;
 			usual->latency[usual->count++ % USUAL_SAMPLES] = h->latency_ns;
 		}
@@ -352,10 +451,16 @@ static void add_handshake(struct explain *e, const struct record *r)
 	harm.failed = is_failed(h);
 	harm.outcome = (uint8_t)(h->outcome < 0 ? OUTCOMES : h->outcome);
 	set_time_lost(&harm, h);
-	if (connection && connection->harm) {
-		join((struct harm *)e->harms.items + connection->harm - 1, &harm);
+	harm.lead = explain_lead(e, r);
+	if (r->host)
+		e->failed = !across_attempt(e->across, r, &harm.attempt) || e->failed;
+	if (is_joined(connection))
+		across_joined(e->across, harm.attempt);
+	if (harm_of(e, connection))
+		join(harm_of(e, connection), &harm);
+	if (connection && connection->harm)
 		return;
-	}
+	explain_fold_harms(e);
 	kept = explain_append(e, &e->harms, sizeof(*kept));
 	if (!kept)
 		return;
@@ -366,6 +471,17 @@ static void add_handshake(struct explain *e, const struct record *r)
 
 /* ---- the rest ---- */
 
+/* A daemon that begins did not see which listeners closed before it; of those that there are it says so. */
+static void forget_groups(struct explain *e, uint32_t host)
+{
+	for (size_t i = 0; i < e->listeners.count; i++) {
+		struct listener_facts *facts = (struct listener_facts *)e->listeners.items + i;
+
+		if (facts->group && ((const struct place_key *)keyset_at(&e->listener_keys, i))->host == host)
+			*facts->group = (struct group){ 0 };
+	}
+}
+
 static void add_hello(struct explain *e, const struct record *r)
 {
 	struct explain_totals *t = &e->totals;
@@ -373,6 +489,8 @@ static void add_hello(struct explain *e, const struct record *r)
 	const char *boot_id = r->hello.boot_id ? r->hello.boot_id : "";
 	struct evidence evidence;
 
+	if (!r->hello.repeated)
+		forget_groups(e, r->host_number);
 	evidence_take(&evidence, r);
 	evidence_join(&t->evidence, &evidence);
 	if (cJSON_GetObjectItemCaseSensitive(r->hello.filters, "slow"))
@@ -397,6 +515,16 @@ static void add_reset(struct explain *e, const struct record *r)
 	*(r->reset.sent ? &e->totals.resets_sent : &e->totals.resets_received) += 1;
 }
 
+static void add_host(struct explain *e, const struct record *r)
+{
+	while (r->host && e->hosts.count <= r->host_number)
+		if (!explain_append(e, &e->hosts, sizeof(struct host_name)))
+			return;
+	if (r->host)
+		snprintf(((struct host_name *)e->hosts.items)[r->host_number].name, sizeof(struct host_name), "%s", r->host);
+	e->totals.hosts = (uint32_t)e->hosts.count;
+}
+
 void explain_add(struct explain *e, const struct record *r)
 {
 	static void (*const adders[RECORD_TYPES])(struct explain *e, const struct record *r) = {
@@ -405,7 +533,10 @@ void explain_add(struct explain *e, const struct record *r)
 		[RECORD_OVERFLOW] = add_overflow, [RECORD_RESET] = add_reset,
 	};
 
-	stretch(e->totals.from, e->totals.to, r->ts);
+	explain_stretch(e->totals.from, e->totals.to, r->ts);
+	add_host(e, r);
+	if (r->host)
+		e->failed = !across_add(e->across, r) || e->failed;
 	if (adders[r->type])
 		adders[r->type](e, r);
 }

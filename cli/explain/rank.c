@@ -94,6 +94,14 @@ static struct cause_key settled(const struct explain *e, const struct cause_key 
 	return key;
 }
 
+struct explain_process explain_owner_at(const struct explain *e, const struct place_key *place)
+{
+	const struct place_key *listener = listener_at(e, place);
+	const struct listener_facts *facts = e->listeners.items;
+
+	return listener ? facts[keyset_find(&e->listener_keys, listener)].owner : (struct explain_process){ 0 };
+}
+
 /* ---- making two causes one ---- */
 
 static void merge(struct explain_cause *into, struct explain_cause *from)
@@ -127,6 +135,8 @@ static void set_facts(const struct explain *e, struct explain_cause *c, const st
 		return;
 	facts += number;
 	c->limit = facts->limit;
+	c->backlog = facts->backlog;
+	c->group = facts->group;
 	c->oldest_wait_ns = facts->oldest_wait_ns;
 	if (!c->process.known)
 		c->process = facts->owner;
@@ -154,6 +164,7 @@ static void settle(struct explain *e, uint32_t *numbers)
 			old[i].evidence = NULL;
 			memcpy(c->addr, key.place.addr, sizeof(c->addr));
 			c->netns = key.place.netns;
+			c->host_number = key.place.host;
 			set_facts(e, c, &key);
 		} else if (!e->failed) {
 			merge((struct explain_cause *)settled_causes.items + number, &old[i]);
@@ -190,39 +201,50 @@ static uint64_t usual_latency(const struct usual *usual)
 	return sorted[(count - 1) / 2];
 }
 
-static uint64_t time_lost(const struct explain *e, const struct harm *h)
+uint64_t explain_time_lost(const struct explain *e, const struct harm *h)
 {
 	uint64_t usual;
 
 	if (!h->slow || h->lost_ns == NS_UNKNOWN)
 		return h->lost_ns;
+	if (h->usual == NO_USUAL)
+		return NS_UNKNOWN;
 	usual = usual_latency((const struct usual *)e->usuals.items + h->usual);
 	if (usual == NS_UNKNOWN)
 		return NS_UNKNOWN;
 	return h->lost_ns > usual ? h->lost_ns - usual : 0;
 }
 
-static void count_harm(struct explain *e, const struct harm *h, const uint32_t *numbers)
+/* `all` of them are alike. */
+static void count_harms(struct explain *e, const struct harm *h, const struct harms *all, const uint32_t *numbers)
 {
 	struct explain_totals *t = &e->totals;
-	uint64_t lost = time_lost(e, h);
 	struct explain_cause *c;
 
-	t->harmed++;
-	t->failed += h->failed;
-	t->untimed += lost == NS_UNKNOWN;
-	t->time_lost_ns += lost == NS_UNKNOWN ? 0 : lost;
+	t->harmed += all->count;
+	t->failed += h->failed ? all->count : 0;
+	t->untimed += all->untimed;
+	t->time_lost_ns += all->lost_ns;
 	if (h->cause == NO_CAUSE) {
-		t->undiagnosed++;
+		t->undiagnosed += all->count;
 		return;
 	}
 	c = causes_of(e) + numbers[h->cause];
-	c->handshakes++;
-	*(h->proven ? &c->proven : &c->probable) += 1;
-	c->failed += h->failed;
-	c->outcomes[h->outcome]++;
-	c->untimed += lost == NS_UNKNOWN;
-	c->time_lost_ns += lost == NS_UNKNOWN ? 0 : lost;
+	c->handshakes += all->count;
+	*(h->proven ? &c->proven : &c->probable) += all->count;
+	c->failed += h->failed ? all->count : 0;
+	c->outcomes[h->outcome] += all->count;
+	c->untimed += all->untimed;
+	c->time_lost_ns += all->lost_ns;
+	explain_count_lead(e, c, h->lead, all->count);
+}
+
+static void count_harm(struct explain *e, const struct harm *h, const uint32_t *numbers)
+{
+	uint64_t lost = explain_time_lost(e, h);
+	struct harms one = { .count = 1, .untimed = lost == NS_UNKNOWN, .lost_ns = lost == NS_UNKNOWN ? 0 : lost };
+
+	count_harms(e, h, &one, numbers);
 }
 
 /* ---- ranking ---- */
@@ -254,7 +276,7 @@ static int compare_causes(const void *a, const void *b)
 	if (!order)
 		order = x->port != y->port ? (x->port > y->port) - (x->port < y->port)
 					   : (x->netns > y->netns) - (x->netns < y->netns);
-	return order;
+	return order ? order : (x->host_number > y->host_number) - (x->host_number < y->host_number);
 }
 
 /* Where all handshakes were counted at their other side nothing is left to report. */
@@ -278,14 +300,30 @@ static void drop_empty(struct explain *e)
 	e->causes.count = kept;
 }
 
-int explain_finish(struct explain *e)
+const char *explain_host_name(const struct explain *e, uint32_t number)
 {
-	const struct harm *harms = e->harms.items;
+	const struct host_name *hosts = e->hosts.items;
+
+	return e->hosts.count > 1 && number < e->hosts.count ? hosts[number].name : NULL;
+}
+
+static void name_hosts(struct explain *e)
+{
+	for (size_t i = 0; i < e->causes.count; i++) {
+		struct explain_cause *c = causes_of(e) + i;
+
+		c->host = explain_host_name(e, c->host_number);
+	}
+}
+
+int explain_finish(struct explain *e, const struct input_report *report)
+{
 	uint32_t *numbers;
 
 	if (e->finished)
 		return e->failed ? -1 : 0;
 	e->finished = true;
+	explain_ask_others(e, report);
 	numbers = calloc(e->causes.count + 1, sizeof(*numbers));
 	if (!numbers || e->failed) {
 		free(numbers);
@@ -294,11 +332,14 @@ int explain_finish(struct explain *e)
 	}
 	settle(e, numbers);
 	for (size_t i = 0; !e->failed && i < e->harms.count; i++)
-		count_harm(e, &harms[i], numbers);
+		count_harm(e, (struct harm *)e->harms.items + i, numbers);
+	for (size_t i = 0; !e->failed && i < e->folded.count; i++)
+		count_harms(e, keyset_at(&e->folded_keys, i), (struct harms *)e->folded.items + i, numbers);
 	free(numbers);
 	if (e->failed)
 		return -1;
 	drop_empty(e);
+	name_hosts(e);
 	if (e->causes.count)
 		qsort(e->causes.items, e->causes.count, sizeof(struct explain_cause),
 		      compare_causes);

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "cli/explain/findings.h"
 #include "cli/explain/render.h"
-#include "cli/explain/unseen.h"
+#include "cli/explain/sentences.h"
 #include "cli/text/line.h"
+#include "cli/text/text.h"
 #include "cli/tail/render_parts.h"
 
-#include <stdarg.h>
 #include <stdio.h>
-
-#include "common/duration.h"
-#include "common/names.h"
+#include <string.h>
 
 #define INDENT 4 /* below a cause's title */
 #define TEXT_INDENT 17 /* of what follows a label */
@@ -24,22 +23,11 @@ struct report {
 	bool namespaces; /* there are several: say which */
 };
 
-/* "1 handshake", "2 handshakes" */
-static const char *plural(char *out, size_t size, uint64_t count, const char *what)
+/* Nothing if there is nothing to say. */
+static void wrap(struct report *r, size_t indent, const char *text)
 {
-	snprintf(out, size, "%llu %s%s", (unsigned long long)count, what, count == 1 ? "" : "s");
-	return out;
-}
-
-static void __attribute__((format(printf, 3, 4)))
-wrap(struct report *r, size_t indent, const char *format, ...)
-{
-	char text[512];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
+	if (!*text)
+		return;
 	line_pad(&r->line, indent);
 	line_wrap(&r->line, PAINT_NONE, text, indent, r->width);
 	line_end(&r->line);
@@ -69,89 +57,13 @@ static void put_title(struct report *r, size_t rank, const struct explain_cause 
 	line_end(&r->line);
 }
 
-static void put_whose(struct report *r, const struct explain_cause *c)
-{
-	char text[ADDR_SIZE + COMM_SIZE + 128] = "", ns[40] = "";
-	bool ipv6 = strchr(c->addr, ':');
-	int used = 0;
-
-	if (r->namespaces)
-		snprintf(ns, sizeof(ns), " in netns %llu", (unsigned long long)c->netns);
-	if (c->has_at)
-		used = snprintf(text, sizeof(text), "%s%s%s:%u%s", ipv6 ? "[" : "", c->addr,
-				ipv6 ? "]" : "", c->port, ns);
-	else if (c->by != CAUSE_BY_SOURCE)
-		used = snprintf(text, sizeof(text), "not known, in netns %llu",
-				(unsigned long long)c->netns);
-	if (c->process.known)
-		snprintf(text + used, sizeof(text) - (size_t)used, "%s%s/%llu%s", used ? ", " : "",
-			 c->process.comm, (unsigned long long)c->process.pid, used ? "" : ns);
-	else if (!used)
-		snprintf(text, sizeof(text), "a process that is not known%s", ns);
-	labelled(r, cause_by_names[c->by], text);
-}
-
-static void put_harm(struct report *r, const struct explain_cause *c)
-{
-	char count[48], failed[48] = "", lost[32], untimed[48] = "", certainty[80] = "";
-
-	if (!c->handshakes)
-		return;
-	if (c->failed)
-		snprintf(failed, sizeof(failed), " (%llu failed)", (unsigned long long)c->failed);
-	if (c->untimed)
-		snprintf(untimed, sizeof(untimed), " (%llu not timed)",
-			 (unsigned long long)c->untimed);
-	if (!c->probable)
-		snprintf(certainty, sizeof(certainty), "proven");
-	else if (!c->proven)
-		snprintf(certainty, sizeof(certainty), "probable");
-	else
-		snprintf(certainty, sizeof(certainty), "%llu proven, %llu probable",
-			 (unsigned long long)c->proven, (unsigned long long)c->probable);
-	plural(count, sizeof(count), c->handshakes, "handshake");
-	if (c->untimed == c->handshakes)
-		wrap(r, INDENT, "%s%s, time lost not known; %s", count, failed, certainty);
-	else
-		wrap(r, INDENT, "%s%s, %s lost%s; %s", count, failed,
-		     duration_format(c->time_lost_ns, lost, sizeof(lost)), untimed, certainty);
-}
-
-static void put_refused(struct report *r, const struct explain_refused *s)
-{
-	char text[256] = "", item[64];
-
-	if (s->syn)
-		snprintf(text, sizeof(text), "refused %s",
-			 plural(item, sizeof(item), s->syn, "SYN"));
-	if (s->ack)
-		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s%s",
-			 s->syn ? ", " : "refused ", plural(item, sizeof(item), s->ack, "final ACK"));
-	if (s->cookie)
-		snprintf(text + strlen(text), sizeof(text) - strlen(text),
-			 "%sanswered %s with cookies", *text ? "; " : "",
-			 plural(item, sizeof(item), s->cookie, "SYN"));
-	if (!*text)
-		return;
-	if (s->probable)
-		snprintf(text + strlen(text), sizeof(text) - strlen(text),
-			 s->proven ? "; %llu of them probable" : "; probable",
-			 (unsigned long long)s->probable);
-	wrap(r, INDENT, "%s", text);
-}
-
 static void put_when(struct report *r, const struct explain_cause *c)
 {
-	char first[64], last[64], outcomes[320] = "", text[480];
+	char first[64], last[64], outcomes[SENTENCE_SIZE], text[SENTENCE_SIZE + 160];
 	const char *from = render_clock(c->first, first, sizeof(first));
 	const char *to = render_clock(c->last, last, sizeof(last));
 
-	for (int i = 0; i <= OUTCOMES; i++)
-		if (c->outcomes[i])
-			snprintf(outcomes + strlen(outcomes), sizeof(outcomes) - strlen(outcomes),
-				 "%s%s %llu", *outcomes ? ", " : "",
-				 i < OUTCOMES ? outcome_names[i] : "other",
-				 (unsigned long long)c->outcomes[i]);
+	explain_outcomes(c, outcomes);
 	if (strcmp(c->first, c->last) == 0)
 		snprintf(text, sizeof(text), "%s%s%s", outcomes, *outcomes ? "; " : "", from);
 	else
@@ -176,15 +88,18 @@ static void put_looks(struct report *r, const struct explain_cause *c)
 static void put_cause(struct report *r, size_t rank, const struct explain_cause *c)
 {
 	struct buf advice = { 0 };
+	char text[SENTENCE_SIZE];
 
 	line_end(&r->line);
 	put_title(r, rank, c);
-	put_whose(r, c);
-	put_harm(r, c);
-	put_refused(r, &c->refused);
+	labelled(r, cause_by_names[c->by], explain_whose(c, r->namespaces, text));
+	wrap(r, INDENT, explain_harm(c, text));
+	wrap(r, INDENT, explain_refused_text(&c->refused, text));
 	put_when(r, c);
 	if (c->evidence)
 		labelled(r, "evidence", c->evidence);
+	if (*explain_led_text(&c->led, text))
+		labelled(r, "NAT", text);
 	put_looks(r, c);
 	explain_advice(c, &r->from->host, &advice);
 	buf_mem(&advice, "", 1);
@@ -195,123 +110,44 @@ static void put_cause(struct report *r, size_t rank, const struct explain_cause 
 	buf_free(&advice);
 }
 
-/* How many were harmed, of how many. */
-static void put_verdict(struct report *r)
+static void put_findings(struct report *r)
 {
-	const struct explain_totals *t = explain_totals(r->explain);
-	char lost[32], untimed[48] = "", some[48];
+	const struct findings *f = r->from->findings;
+	char text[SENTENCE_SIZE], whole[SENTENCE_SIZE + HOST_NAME_SIZE];
 
-	/* Nobody looks for what is slow unless asked to. */
-	if (!t->harmed) {
-		wrap(r, 0, t->slow_wanted ?
-			   "no handshake failed, was retransmitted or was slow: %llu seen" :
-			   "no handshake failed or was retransmitted: %llu seen",
-		     (unsigned long long)t->handshakes);
+	if (!f || !findings_count(f))
 		return;
-	}
-	if (t->untimed)
-		snprintf(untimed, sizeof(untimed), " (%llu not timed)",
-			 (unsigned long long)t->untimed);
-	wrap(r, 0, "%llu of %s failed (%llu), %s retransmitted or slow; %s lost%s",
-	     (unsigned long long)t->harmed, plural(some, sizeof(some), t->handshakes, "handshake"),
-	     (unsigned long long)t->failed, t->harmed == 1 ? "was" : "were",
-	     duration_format(t->time_lost_ns, lost, sizeof(lost)), untimed);
-}
+	line_end(&r->line);
+	line_put(&r->line, PAINT_BOLD, "Connections that do not end");
+	line_end(&r->line);
+	for (size_t i = 0; i < findings_count(f); i++) {
+		const struct finding *one = findings_at(f, i);
+		const char *host = explain_host_name(r->explain, one->host_number);
 
-/* Whose the values are; nothing where there are none to show. */
-static void put_origin(struct report *r)
-{
-	const struct explain_totals *t = explain_totals(r->explain);
-
-	if (!r->from->recorded || !explain_count(r->explain))
-		return;
-	if (r->from->host.sysctl)
-		wrap(r, 0, "The recording is of this host, since it was booted: the values of "
-			   "sysctls are those of now.");
-	else if (t->mixed)
-		wrap(r, 0, "The recording is of several hosts or boots: no values of sysctls are "
-			   "shown.");
-	else if (t->has_host)
-		wrap(r, 0, "The recording is of %s, not of this boot of this host: no values of "
-			   "sysctls are shown.", *t->host ? t->host : "another host");
-	else
-		wrap(r, 0, "The recording does not say whose it is: no values of sysctls are shown.");
-}
-
-/* What nobody could see, as far as it matters for what is shown or missing here. */
-static void put_unseen(struct report *r)
-{
-	if (!explain_totals(r->explain)->evidence.known) {
-		wrap(r, 0, "The feed does not say what could be seen on its host (it has no hello): "
-			   "causes may hide behind others.");
-		return;
-	}
-	for (int i = 0; i < SIGHTS; i++) {
-		struct buf text = { 0 };
-
-		if (explain_unseen(r->explain, (enum sight)i, &text)) {
-			buf_mem(&text, "", 1);
-			if (!text.failed)
-				line_wrap(&r->line, PAINT_NONE, text.data, 0, r->width);
-			line_end(&r->line);
-		}
-		r->line.out->failed = r->line.out->failed || text.failed;
-		buf_free(&text);
+		snprintf(whole, sizeof(whole), "%s%s%s", host ? host : "", host ? ": " : "", finding_text(one, text));
+		labelled(r, finding_names[one->code], whole);
+		labelled(r, "advice", finding_advice(one));
 	}
 }
 
-/* Of a direction that nobody could see there is no number. */
-static void put_resets(struct report *r)
+static void put_note(void *ctx, const char *sentence)
 {
-	const struct explain_totals *t = explain_totals(r->explain);
-	char sent[40] = "those sent not seen", received[40] = "those received not seen";
-	char lost[48] = "";
-
-	if (!t->resets_sent && !t->resets_received && !t->lost_resets)
-		return;
-	if (t->resets_sent || !evidence_lacks(&t->evidence, SIGHT_RESETS_SENT))
-		snprintf(sent, sizeof(sent), "%llu sent", (unsigned long long)t->resets_sent);
-	if (t->resets_received || !evidence_lacks(&t->evidence, SIGHT_RESETS_RECEIVED))
-		snprintf(received, sizeof(received), "%llu received",
-			 (unsigned long long)t->resets_received);
-	if (t->lost_resets)
-		snprintf(lost, sizeof(lost), ", %llu not reported", (unsigned long long)t->lost_resets);
-	wrap(r, 0, "resets: %s, %s%s; tcpshake tail --events reset shows them", sent,
-	     received, lost);
+	wrap(ctx, 0, sentence);
 }
 
 /* What stands between this report and the truth, and what it leaves out. */
 static void put_notes(struct report *r, const struct input_report *report, size_t shown)
 {
-	const struct explain_totals *t = explain_totals(r->explain);
-	uint64_t skipped = report->bad + report->foreign + report->oversized + report->cut;
-	char text[64];
+	char more[64], text[SENTENCE_SIZE];
 
 	line_end(&r->line);
-	if (explain_count(r->explain) > shown)
-		wrap(r, 0, "and %s; all are shown without a terminal, or with --json",
-		     plural(text, sizeof(text), explain_count(r->explain) - shown, "more cause"));
-	if (t->undiagnosed)
-		wrap(r, 0, "%s without a cause in the record: of a daemon before schema 1.2",
-		     plural(text, sizeof(text), t->undiagnosed, "handshake"));
-	put_resets(r);
-	if (t->lost_records > t->lost_resets)
-		wrap(r, 0, "%s lost, so the feed says: these figures are lower bounds",
-		     plural(text, sizeof(text), t->lost_records - t->lost_resets, "record"));
-	if (report->missing)
-		wrap(r, 0, "%s missing, by the gaps in seq",
-		     plural(text, sizeof(text), report->missing, "record"));
-	if (skipped)
-		wrap(r, 0, "%s skipped", plural(text, sizeof(text), skipped, "line"));
-	put_unseen(r);
-}
-
-static bool several_namespaces(const struct explain *e)
-{
-	for (size_t i = 1; i < explain_count(e); i++)
-		if (explain_at(e, i)->netns != explain_at(e, 0)->netns)
-			return true;
-	return false;
+	if (explain_count(r->explain) > shown) {
+		snprintf(text, sizeof(text), "and %s; all are shown without a terminal, or with --json",
+			 text_plural(more, sizeof(more), explain_count(r->explain) - shown, "more cause"));
+		wrap(r, 0, text);
+	}
+	if (!explain_notes(r->explain, report, put_note, r))
+		r->line.out->failed = true;
 }
 
 void explain_render(const struct explain *e, const struct explain_source *from,
@@ -320,15 +156,17 @@ void explain_render(const struct explain *e, const struct explain_source *from,
 	struct report r = { .explain = e, .from = from, .width = DEFAULT_WIDTH,
 			    .line = { .out = b, .style = style } };
 	size_t shown = explain_count(e) < from->most ? explain_count(e) : from->most, before;
+	char text[SENTENCE_SIZE];
 
 	if (style->terminal)
 		r.width = style->columns < MIN_WIDTH ? MIN_WIDTH :
 			  style->columns > MAX_WIDTH ? MAX_WIDTH : style->columns;
-	r.namespaces = several_namespaces(e);
-	put_verdict(&r);
-	put_origin(&r);
+	r.namespaces = explain_has_places(e);
+	wrap(&r, 0, explain_verdict(explain_totals(e), text));
+	wrap(&r, 0, explain_origin(e, from, text));
 	for (size_t i = 0; i < shown; i++)
 		put_cause(&r, i + 1, explain_at(e, i));
+	put_findings(&r);
 	before = b->len;
 	put_notes(&r, report, shown);
 	/* No blank line at the very end. */

@@ -3,22 +3,16 @@
 #ifndef TCPSHAKE_EXPLAIN_RENDER_H
 #define TCPSHAKE_EXPLAIN_RENDER_H
 
-#include "cli/explain/advice.h"
-#include "cli/explain/model.h"
+#include "cli/explain/sentences.h"
 #include "cli/feed/reader.h"
 #include "cli/text/terminal.h"
 
 #include "common/buf.h"
 
-struct explain_source {
-	struct explain_host host;
-	bool recorded; /* the feed is a recording */
-	size_t most; /* causes to show to a person; SIZE_MAX: all */
-};
-
 void explain_render(const struct explain *e, const struct explain_source *from,
 		    const struct input_report *report, const struct style *style, struct buf *b);
 /* A line a cause, and one that sums up. */
-void explain_json(const struct explain *e, const struct explain_source *from, struct buf *b);
+void explain_json(const struct explain *e, const struct explain_source *from, const struct input_report *report,
+		  struct buf *b);
 
 #endif

@@ -80,7 +80,7 @@ bool explain_unseen(const struct explain *e, enum sight sight, struct buf *b)
 
 	if (!evidence_lacks(seen, sight) || (!count && !row->lost))
 		return false;
-	buf_lit(b, "Not seen on this host: ");
+	buf_str(b, explain_totals(e)->hosts > 1 ? "Not seen on every host: " : "Not seen on this host: ");
 	buf_str(b, row->shows);
 	buf_lit(b, " (");
 	buf_str(b, evidence_reasons(seen, sight, why, sizeof(why)));

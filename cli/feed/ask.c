@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "cli/feed/ask.h"
+#include "cli/text/progress.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -11,6 +12,7 @@
 #include "common/log.h"
 
 #define ANSWER_PATIENCE_MS 10000
+#define SHOWN_MS 200 /* as often as somebody may see how far it is */
 
 struct ask {
 	struct signals *signals;
@@ -101,6 +103,8 @@ static int report_gone(struct ask *a)
 
 int ask_question(struct ask *a, const char *op, ask_record *take, void *ctx)
 {
+	struct progress progress = progress_begin();
+	uint64_t patience_ns = ANSWER_PATIENCE_MS * NSEC_PER_MSEC, give_up_at = clock_mono_ns() + patience_ns;
 	int ready = 1;
 
 	if (input_ask(a->input, op))
@@ -108,11 +112,17 @@ int ask_question(struct ask *a, const char *op, ask_record *take, void *ctx)
 	a->take = take;
 	a->ctx = ctx;
 	a->answer = 0;
-	while (!a->answer && ready > 0) {
-		if (input_state(a->input)->over)
+	while (!a->answer && ready >= 0 && clock_mono_ns() < give_up_at) {
+		if (input_state(a->input)->over) {
+			progress_clear(&progress);
 			return report_gone(a);
-		ready = wait_input(a, ANSWER_PATIENCE_MS, false);
+		}
+		ready = wait_input(a, progress.on ? SHOWN_MS : ANSWER_PATIENCE_MS, false);
+		if (ready > 0)
+			give_up_at = clock_mono_ns() + patience_ns;
+		progress_show(&progress, "asking", input_state(a->input)->name, SHARE_UNKNOWN, input_report(a->input)->lines);
 	}
+	progress_clear(&progress);
 	a->take = NULL;
 	if (a->answer)
 		return a->answer < 0 ? a->answer : 0;

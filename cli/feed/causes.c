@@ -73,7 +73,8 @@ static const struct cause_row rows[CAUSE_CODES] = {
 	  { SYN_RETRIES, PLAIN("ip route get DESTINATION", "the way that the SYNs take"),
 	    PLAIN("nft list ruleset", "here and there: a rule that drops says nothing") },
 	  "Neither a RST nor an ICMP error ended it: a firewall drops the segments or their answers, the "
-	  "host is down, or its queues are full. More retries only make it take longer." },
+	  "path loses them, the host is down, or its queues are full. More retries and longer time-outs only make it "
+	  "take longer." },
 	[CAUSE_PORT_CLOSED] = { "the connection was refused", PAINT_BAD, CAUSE_BY_DESTINATION, SAW_SEGMENT,
 	  { PLAIN("ss -ltn", "at the destination: which ports have a listener") },
 	  "Nobody listens there, or, where it is only probable, a firewall refused it: start the "
@@ -92,11 +93,12 @@ static const struct cause_row rows[CAUSE_CODES] = {
 	  { PLAIN("ip neigh show", "the next hop, FAILED or INCOMPLETE"),
 	    SYSCTL("net.ipv4.neigh.default.gc_thresh3", "above so many entries none is added"),
 	    SYSCTL("net.ipv4.neigh.default.mcast_solicit", "questions asked before it gives up") },
-	  "ARP or neighbour discovery got no answer: the next hop is down, or not in this network." },
+	  "ARP or neighbour discovery got no answer: the next hop is down, or not in this network. Where it is only "
+	  "probable, an interface of this host may hold the SYN back instead." },
 	[CAUSE_APPLICATION_CANCELLED] = { "its owner gave up", PAINT_WARN, CAUSE_BY_DESTINATION, SAW_SEGMENT,
 	  { PLAIN("connect() timeout", "of the application: it closed the socket"), SYN_RETRIES },
-	  "The application closed the socket before an answer came: a longer timeout helps only if "
-	  "answers do come later." },
+	  "The application closed the socket before its SYN was due to be sent again, or when another address had "
+	  "answered: a longer timeout helps only if answers do come later, and shows why none came." },
 	[CAUSE_PORTS_EXHAUSTED] = { "no local port was left", PAINT_BAD, CAUSE_BY_SOURCE, SAW_SEGMENT,
 	  { SYSCTL("net.ipv4.ip_local_port_range", "ports to choose from, for each destination"),
 	    SYSCTL("net.ipv4.tcp_tw_reuse", "1 reuses ports in TIME_WAIT, 2 on loopback only"),
@@ -130,6 +132,28 @@ static const struct cause_row rows[CAUSE_CODES] = {
 		   "listener gets it") },
 	  "The SYN-ACK had no route to the address that the SYN came from. If that address is a client's, give the "
 	  "server a route to it; if addresses are forged, filter them where they come in." },
+	[CAUSE_LOCAL_DROP] = { "this host dropped a segment of it itself", PAINT_BAD, CAUSE_BY_ROLE, SAW_SEGMENT,
+	  { PLAIN("tcpshake tail --events drop", "each segment, with the kernel's reason for it and the namespace") },
+	  "The kernel's reason says who decided it: the sentence has it, and each `drop` record." },
+	[CAUSE_DESCRIPTORS_EXHAUSTED] = { "the accept queue was full, and its owner had no descriptor left", PAINT_BAD,
+	  CAUSE_BY_LISTENER, SAW_REFUSAL,
+	  { PLAIN("prlimit --nofile --pid PID", "of the listener's owner: its limit (ulimit -n, LimitNOFILE= of systemd)"),
+	    PLAIN("ls -l /proc/PID/fd", "what it has open"),
+	    PLAIN("ss -tnp state close-wait", "connections that it does not close, though their peers have: a leak") },
+	  "accept() fails (EMFILE) while no descriptor is left: look for descriptors that the owner does not close, or raise its "
+	  "limit. A larger backlog does not help." },
+	[CAUSE_LISTENER_CLOSED] = { "the listener was closed before it was complete", PAINT_BAD, CAUSE_BY_ROLE, SAW_REFUSAL,
+	  { PLAIN("tcpshake tail --events listener", "when listeners open and close, and who owns them"),
+	    SYSCTL("net.ipv4.tcp_migrate_req", "1 hands requests on to another listener of the port (SO_REUSEPORT)") },
+	  "The service was stopped or restarted, or it died: its log says why. Open the new listener before the old one is "
+	  "closed (socket activation, SO_REUSEPORT), and accept what waits first." },
+	[CAUSE_PORT_REUSED] = { "an older connection between the same ports was in the way", PAINT_WARN, CAUSE_BY_DESTINATION,
+	  SAW_SEGMENT,
+	  { PLAIN("ss -tan dst CLIENT", "at the server: a connection that its client does not have any more"),
+	    SYSCTL("net.ipv4.ip_local_port_range", "the fewer ports there are, the sooner one is used again"),
+	    SYSCTL("net.ipv4.tcp_tw_reuse", "1 reuses ports in TIME_WAIT, 2 on loopback only") },
+	  "The server still had a connection of the same addresses and ports, which the client had not: a client that was "
+	  "restarted, or NAT that forgot it. Keepalive at the server ends such connections." },
 	[CAUSE_UNKNOWN] = { "no rule explains it", PAINT_BOLD, CAUSE_BY_ROLE, SAW_NOTHING,
 	  { PLAIN("tcpshake tail --json", "the records with their errno") },
 	  "No rule explains what was seen: the evidence is all there is." },
@@ -139,6 +163,17 @@ static const struct cause_row rows[CAUSE_CODES] = {
 	    PLAIN("the errno of connect() or send()", "which is more exact than the record") },
 	  "The kernel gave the attempt up before it sent anything: look at this host's routes, rules, keys and "
 	  "security modules, not at the network." },
+	[CAUSE_NO_ROUTE] = { "this host has no route to it", PAINT_BAD, CAUSE_BY_DESTINATION, SAW_SEGMENT,
+	  { PLAIN("ip route get DESTINATION", "in the client's namespace: the route it has, or the error"),
+	    PLAIN("ip rule; ip -6 rule", "rules that choose another table, or say unreachable") },
+	  "connect() failed at once, and no SYN left: give this host a route to that address. Interfaces that are down, and "
+	  "addresses that are gone, take their routes along." },
+	[CAUSE_DENIED] = { "this host does not allow it", PAINT_BAD, CAUSE_BY_SOURCE, SAW_SEGMENT,
+	  { PLAIN("bpftool cgroup tree", "programs of cgroups (connect4, connect6), such as of IPAddressDeny= and of containers"),
+	    PLAIN("ip rule; ip route get DESTINATION", "rules and routes of type prohibit"),
+	    PLAIN("journalctl -k --grep 'avc|apparmor'", "denials of a security module") },
+	  "connect() failed at once, and no SYN left: the policy of this host forbids that process or that destination. The "
+	  "sentence says whose policy, where the kernel shows it." },
 };
 
 const struct cause_row *cause_find(const char *code)

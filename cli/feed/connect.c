@@ -59,6 +59,7 @@ void daemon_complain(const char *path, int err)
 
 	log_error("cannot connect to the daemon at %s: %s; %s", path, strerror(-err),
 		  daemon_is_absent(err) ? "start tcpshaked, or leave out --socket" :
+		  err == -ETIMEDOUT	? "it starts, and does not come to serve: see its log" :
 		  err == -EACCES	? who_may(path, text, sizeof(text)) :
 					  "see that it is a tcpshaked's socket");
 }

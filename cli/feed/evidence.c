@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define BIT(capability) (1U << CAPABILITY_##capability)
-#define QUEUE_CAUSES { "accept_queue_full", "syn_queue_full", "syn_queue_three_quarters", "no_route_back" }
+#define QUEUE_CAUSES { "accept_queue_full", "descriptors_exhausted", "syn_queue_full", "syn_queue_three_quarters", "no_route_back" }
 /* What a client says whose SYN was refused: daemon/cause/diagnose.c. */
 #define BEHIND_A_REFUSED_SYN { "no_answer", "application_cancelled", "syn_lost", "segment_lost" }
 
@@ -22,6 +22,7 @@ static const struct {
 	[CAPABILITY_NEIGHBOUR] = { "neigh_timer_handler", NULL },
 	[CAPABILITY_FUNCTIONS] = { "function_hooks", NULL },
 	[CAPABILITY_ACK_HOOKS] = { "ack_hooks", "function_hooks" },
+	[CAPABILITY_ACCEPT] = { "accept_function", NULL },
 };
 
 const struct sight_row sight_rows[SIGHTS] = {
@@ -42,13 +43,14 @@ const struct sight_row sight_rows[SIGHTS] = {
 	[SIGHT_SYN_AGAIN] = { BIT(SYN_AGAIN), 0, 0, "when a SYN is sent again",
 			      { "syn_lost", "synack_lost", "slow_path" }, false, { "segment_lost" },
 			      NULL },
-	[SIGHT_RESETS_SENT] = { BIT(RESET_SENT), 0, 0, "RSTs that this host sends", { "filtered" },
-				false, { "port_closed" }, NULL },
+	[SIGHT_RESETS_SENT] = { BIT(RESET_SENT), 0, 0, "RSTs that this host sends",
+				{ "filtered", "listener_closed", "port_reused" }, false,
+				{ "port_closed", "segment_lost" }, NULL },
 	[SIGHT_RESETS_RECEIVED] = { BIT(RESET_RECEIVED), 0, 0, "RSTs that this host receives",
 				    { "peer_reset", "icmp_unreachable" }, false,
 				    { "port_closed", "filtered", "unknown" }, NULL },
 	[SIGHT_NEIGHBOURS] = { BIT(NEIGHBOUR), 0, 0, "next hops that do not answer",
-			       { "neighbour_failed" }, false, { "icmp_unreachable" }, NULL },
+			       { "neighbour_failed" }, false, { "icmp_unreachable", "no_answer" }, NULL },
 };
 
 /* True or false as the feed says; anything else: it does not say. */
@@ -199,6 +201,17 @@ const char *evidence_of_queues(const struct evidence *e, char *out, size_t size)
 	if (evidence_hides_listeners(e))
 		snprintf(out + strlen(out), size - strlen(out),
 			 "%slisteners from before the daemon not known: %s", no_look ? "; " : "", old);
+	return out;
+}
+
+const char *evidence_of_waits(const struct evidence *e, char *out, size_t size)
+{
+	char why[96];
+
+	*out = '\0';
+	if (evidence_refuses(e, CAPABILITY_ACCEPT))
+		snprintf(out, size, "waits for accept() not shown: %s; the daemon's --accept-wait=syscall may show them",
+			 evidence_reason(e, CAPABILITY_ACCEPT, why, sizeof(why)));
 	return out;
 }
 

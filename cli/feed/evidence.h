@@ -24,6 +24,7 @@ enum capability {
 	CAPABILITY_NEIGHBOUR, /* neigh_timer_handler */
 	CAPABILITY_FUNCTIONS, /* function_hooks */
 	CAPABILITY_ACK_HOOKS, /* ack_hooks; older daemons say function_hooks of all of them */
+	CAPABILITY_ACCEPT, /* accept_function */
 	CAPABILITIES,
 };
 
@@ -99,6 +100,8 @@ const char *evidence_reasons(const struct evidence *e, enum sight sight, char *o
 
 /* One line: what a table of listeners does not show, and why; "" if it shows all. */
 const char *evidence_of_queues(const struct evidence *e, char *out, size_t size);
+/* The same of how long connections wait for accept(), where no listener has that. */
+const char *evidence_of_waits(const struct evidence *e, char *out, size_t size);
 /* What a table of listeners without any says. */
 const char *evidence_no_listeners(const struct evidence *e, char *out, size_t size);
 

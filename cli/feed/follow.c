@@ -110,8 +110,13 @@ static void take_trouble(void *ctx, enum input_trouble what, uint64_t line, cons
 			 number);
 	else if (what == INPUT_CUT_DATA)
 		snprintf(f->trouble, sizeof(f->trouble), "%s is cut off", f->name);
-	else if (what == INPUT_DAMAGED)
-		log_error("cannot read %s: %s", f->name, why);
+	else if (what == INPUT_DAMAGED_SEGMENT)
+		snprintf(f->trouble, sizeof(f->trouble), "%s", why);
+	if (what != INPUT_DAMAGED)
+		return;
+	if (f->ops->logs)
+		f->ops->logs(f->ctx);
+	log_error("cannot read %s: %s", f->name, why);
 }
 
 /* ---- opening, and opening again ---- */
@@ -277,6 +282,12 @@ enum follow_state follow_state(const struct follow *f)
 bool follow_is_recording(const struct follow *f)
 {
 	return f->recording;
+}
+
+uint64_t follow_share(const struct follow *f, uint64_t *records)
+{
+	*records = input_report(f->input)->lines;
+	return input_share(f->input);
 }
 
 const char *follow_name(const struct follow *f)

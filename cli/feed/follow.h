@@ -26,6 +26,8 @@ struct follow_ops {
 	void (*record)(void *ctx, const struct record *r, uint64_t now_ns);
 	/* What came before is to be forgotten: it comes again. */
 	void (*again)(void *ctx);
+	/* Something is written to standard error next; or NULL. */
+	void (*logs)(void *ctx);
 };
 
 /* NULL after one line on stderr. `options` must outlive it. */
@@ -42,6 +44,8 @@ enum follow_state follow_state(const struct follow *f);
 /* The time up to which all records may be taken to have come. */
 uint64_t follow_now(const struct follow *f);
 bool follow_is_recording(const struct follow *f);
+/* How much of a recording was read, in percent (input_share()), and its records. */
+uint64_t follow_share(const struct follow *f, uint64_t *records);
 const char *follow_name(const struct follow *f);
 /* Why it ended, if that is worth a line; else "". */
 const char *follow_trouble(const struct follow *f);

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "cli/feed/hosts.h"
 #include "cli/feed/parsed_record.h"
 #include "cli/feed/replay.h"
 #include "cli/options.h"
@@ -28,8 +29,17 @@ struct input_report {
 	uint64_t foreign; /* of a format version that this program does not know */
 	uint64_t oversized;
 	uint64_t missing; /* gaps in `seq` */
+	uint64_t damaged; /* segments of a ring that could not be read to their end */
+	uint64_t gaps, gap_ns; /* before a hello: no record of its host; so long in all */
+	bool interrupted; /* somebody ended the reading of a recording before its end … */
+	uint64_t share; /* … of which so much was read, as input_share() */
 	uint64_t whole; /* the number of the last line that was */
 	bool cut; /* the last line, or the compressed data, was unfinished */
+	bool ended; /* a live feed that had begun ended by itself: by the daemon's end, or its death */
+	bool absent; /* nobody served at the socket, or ended before a hello; nothing was refused */
+	bool private; /* that was a daemon of our own */
+	uint32_t host_count; /* whose records they are; one if nothing says that there are more */
+	struct host_report hosts[CLOCK_HOSTS]; /* the first of them, if there are several; of input_report_hosts() */
 };
 
 enum input_trouble {
@@ -38,6 +48,7 @@ enum input_trouble {
 	INPUT_CUT_LINE, /* the last one */
 	INPUT_CUT_DATA, /* what is compressed */
 	INPUT_DAMAGED, /* what is compressed; it ends here */
+	INPUT_DAMAGED_SEGMENT, /* of a ring: which one and `why`; the next one follows */
 };
 
 struct input_ops {
@@ -60,14 +71,16 @@ struct input_state {
 
 /*
  * With `signals` (or NULL) it is a daemon that says nothing unless it is asked. NULL after one line on
- * stderr: the program is then to exit with STATUS_FAILED; also, silently, if `signals->stops`. `ops` must
- * outlive it.
+ * stderr: the program is then to exit with STATUS_FAILED; also, silently, if `signals->stops`. Of a daemon that
+ * was not reached, errno says why. `ops` must outlive it.
  */
 struct input *input_open(const struct options *o, struct signals *signals,
 			 const struct input_ops *ops, void *ctx);
 
 const struct input_state *input_state(const struct input *f);
 const struct input_report *input_report(const struct input *f);
+/* The same, with the hosts as they are known now. */
+void input_report_hosts(struct input *f, struct input_report *report);
 /* The daemon's process behind a socket, as far as the kernel reports it; else 0. */
 pid_t input_daemon(const struct input *f);
 
@@ -82,6 +95,8 @@ bool input_run(struct input *f, bool readable);
 /* Give no more. */
 void input_finish(struct input *f);
 /* The clock of a recording. */
+/* How much of the recordings was read, in percent; SHARE_UNKNOWN (cli/text/progress.h) if one is no file, or all are empty. */
+uint64_t input_share(const struct input *f);
 struct replay *input_replay(struct input *f);
 /* Back to the beginning of a file. False if that cannot be. */
 bool input_rewind(struct input *f);

@@ -114,7 +114,7 @@ static void take_resize(void *ctx)
 
 static enum exit_status run_recording(struct live *v)
 {
-	static const struct reader_ops ops = { .record = take_recorded, .resized = take_resize };
+	const struct reader_ops ops = { .record = take_recorded, .resized = take_resize, .silent = !v->redrawn };
 	struct input_report report = { 0 };
 	enum exit_status status;
 

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "cli/feed/parsed_record.h"
 
-#include <arpa/inet.h>
 #include <linux/types.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "common/addr.h"
+#include "common/clock.h"
 #include "common/names.h"
-
-/* cJSON keeps numbers as doubles: above this they are no longer exact. */
-#define EXACT_MAX 9007199254740992.0
 
 static const cJSON *member(const cJSON *object, const char *key)
 {
@@ -25,10 +24,19 @@ static bool get_u64(const cJSON *object, const char *key, uint64_t *value)
 {
 	const cJSON *item = member(object, key);
 
-	if (!cJSON_IsNumber(item) || !(item->valuedouble >= 0 && item->valuedouble <= EXACT_MAX))
+	if (!cJSON_IsNumber(item) || !(item->valuedouble >= 0 && item->valuedouble <= (double)RECORD_EXACT_MAX))
 		return false;
 	*value = (uint64_t)item->valuedouble;
 	return (double)*value == item->valuedouble;
+}
+
+/* A host that runs for more than 104 days has times that are off by a nanosecond or two here: better than none. */
+static uint64_t get_mono(const cJSON *object)
+{
+	const cJSON *item = member(object, "mono_ns");
+	double value = cJSON_IsNumber(item) ? item->valuedouble : 0;
+
+	return value >= 1 && value < (double)INT64_MAX && value == (double)(uint64_t)value ? (uint64_t)value : 0;
 }
 
 static uint64_t get_ns(const cJSON *object, const char *key)
@@ -52,9 +60,16 @@ static uint64_t get_count_or_unknown(const cJSON *object, const char *key)
 	return get_u64(object, key, &count) ? count : COUNT_UNKNOWN;
 }
 
+static struct record_container get_container(const cJSON *json)
+{
+	const cJSON *item = member(json, "container");
+
+	return (struct record_container){ get_string(item, "id"), get_string(item, "name"), get_string(item, "pod"),
+					  get_string(item, "namespace") };
+}
+
 static bool get_endpoint(const cJSON *object, const char *key, struct endpoint *e)
 {
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
 	const cJSON *item = member(object, key);
 	uint64_t port;
 
@@ -63,12 +78,7 @@ static bool get_endpoint(const cJSON *object, const char *key, struct endpoint *
 		return false;
 	e->port = (uint16_t)port;
 	e->ipv6 = strchr(e->addr, ':');
-	if (inet_pton(AF_INET, e->addr, e->bytes + 12) == 1) {
-		memcpy(e->bytes, mapped, sizeof(mapped));
-		e->numeric = true;
-	} else {
-		e->numeric = inet_pton(AF_INET6, e->addr, e->bytes) == 1;
-	}
+	e->numeric = addr_parse(e->addr, e->bytes);
 	return true;
 }
 
@@ -109,6 +119,20 @@ static struct queue get_queue(const cJSON *json, const char *key)
 	return queue;
 }
 
+struct spread_keys {
+	const char *p50, *p99, *max;
+};
+
+static struct spread get_spread(const cJSON *json, const char *key, const struct spread_keys *keys)
+{
+	const cJSON *item = member(json, key);
+	struct spread s = { .p50 = record_count_of(item, keys->p50), .p99 = record_count_of(item, keys->p99),
+			    .max = record_count_of(item, keys->max) };
+
+	s.known = get_u64(item, "count", &s.count);
+	return s;
+}
+
 static unsigned get_flags(const cJSON *json)
 {
 	static const struct {
@@ -142,6 +166,7 @@ static bool parse_handshake(const cJSON *json, struct record *r)
 	h->role = name_index(role_names, ROLES, h->role_name, strlen(h->role_name));
 	h->outcome = name_index(outcome_names, OUTCOMES, h->outcome_name, strlen(h->outcome_name));
 	h->errno_name = get_string(json, "errno_name");
+	h->has_nat = get_endpoint(json, "nat", &h->nat);
 	h->latency_ns = get_ns(json, "latency_ns");
 	h->retransmit_wait_ns = get_ns(json, "retransmit_wait_ns");
 	h->retransmits = record_count_of(json, "retransmits");
@@ -153,9 +178,11 @@ static bool parse_handshake(const cJSON *json, struct record *r)
 	h->uid = owner.uid;
 	h->comm = owner.comm;
 	h->cgroup_path = get_string(member(json, "cgroup"), "path");
-	h->container_id = get_string(member(json, "container"), "id");
+	h->container = get_container(json);
 	h->conn = get_string(json, "conn");
+	h->client_isn = get_string(json, "client_isn");
 	h->netns = record_count_of(json, "netns");
+	h->deferred = cJSON_IsTrue(member(json, "deferred"));
 	h->inferred = cJSON_IsTrue(member(json, "inferred"));
 	h->cause = get_cause(json);
 	return true;
@@ -171,6 +198,7 @@ static bool parse_hello(const cJSON *json, struct record *r)
 		.evidence = get_string(json, "evidence"),
 		.filters = member(json, "filters"),
 		.subscription = member(json, "subscription"),
+		.repeated = cJSON_IsTrue(member(json, "repeated")),
 	};
 	return true;
 }
@@ -211,6 +239,19 @@ static bool parse_end(const cJSON *json, struct record *r)
 	return true;
 }
 
+/* An int, as listen() has it. */
+static struct backlog get_backlog(const cJSON *json)
+{
+	const cJSON *asked = member(json, "backlog_asked");
+	struct backlog b = { .got = get_count_or_unknown(json, "backlog") };
+
+	if (!cJSON_IsNumber(asked) || asked->valuedouble < INT32_MIN || asked->valuedouble > INT32_MAX)
+		return b;
+	b.asked_known = true;
+	b.asked = (int64_t)asked->valuedouble;
+	return b;
+}
+
 static bool parse_listener(const cJSON *json, struct record *r)
 {
 	struct record_listener *l = &r->listener;
@@ -226,16 +267,18 @@ static bool parse_listener(const cJSON *json, struct record *r)
 	l->owner = get_owner(json);
 	l->owners = (uint64_t)cJSON_GetArraySize(member(json, "processes")) +
 		    record_count_of(json, "processes_more");
-	l->backlog = get_count_or_unknown(json, "backlog");
+	l->backlog = get_backlog(json);
 	l->accept = get_queue(json, "accept_queue");
 	l->syn = get_queue(json, "syn_queue");
+	l->depth = get_spread(json, "accept_depth", &(struct spread_keys){ "p50", "p99", "max" });
+	l->wait = get_spread(json, "accept_wait", &(struct spread_keys){ "p50_ns", "p99_ns", "max_ns" });
 	l->drops = get_count_or_unknown(json, "drops");
 	l->overflow_syn = record_count_of(overflows, "syn");
 	l->overflow_ack = record_count_of(overflows, "ack");
 	l->overflow_cookie = record_count_of(overflows, "cookie");
 	l->waiting = member(json, "oldest_wait_ns");
 	l->oldest_wait_ns = get_ns(json, "oldest_wait_ns");
-	l->container_id = get_string(member(json, "container"), "id");
+	l->container = get_container(json);
 	return true;
 }
 
@@ -338,6 +381,40 @@ static bool parse_retransmit(const cJSON *json, struct record *r)
 	return get_endpoint(json, "local", &s->local) && get_endpoint(json, "remote", &s->remote);
 }
 
+static bool parse_drop(const cJSON *json, struct record *r)
+{
+	const char *direction = get_string(json, "direction");
+	struct record_drop *d = &r->drop;
+
+	d->segment = get_string(json, "segment");
+	d->reason = get_string(json, "reason");
+	d->owner = get_owner(json);
+	if (!d->segment || !d->reason || !direction)
+		return false;
+	d->out = strcmp(direction, drop_direction_names[DROP_OUT]) == 0;
+	return get_endpoint(json, "local", &d->local) && get_endpoint(json, "remote", &d->remote);
+}
+
+static bool parse_close(const cJSON *json, struct record *r)
+{
+	const char *role = get_string(json, "role");
+	struct record_close *c = &r->close;
+	char key[24];
+
+	c->conn = get_string(json, "conn");
+	c->role = role ? name_index(role_names, ROLES, role, strlen(role)) : -1;
+	c->first = get_string(json, "first");
+	c->how = get_string(json, "how");
+	c->duration_ns = get_ns(json, "duration_ns");
+	for (int state = 0; state < CLOSE_STATES; state++) {
+		snprintf(key, sizeof(key), "%s_ns", close_state_names[state]);
+		c->spent_ns[state] = get_ns(json, key);
+	}
+	c->time_wait = cJSON_IsTrue(member(json, "time_wait"));
+	c->owner = get_owner(json);
+	return c->how && get_endpoint(json, "local", &c->local) && get_endpoint(json, "remote", &c->remote);
+}
+
 /* The types that have fields of their own in struct record. */
 static const struct {
 	bool (*parse)(const cJSON *json, struct record *r);
@@ -351,6 +428,8 @@ static const struct {
 	[RECORD_ACCEPT] = { parse_accept, "local and remote" },
 	[RECORD_RESET] = { parse_reset, "direction, phase, cause, local and remote" },
 	[RECORD_RETRANSMIT] = { parse_retransmit, "segment, attempt, local and remote" },
+	[RECORD_DROP] = { parse_drop, "segment, direction, reason, local and remote" },
+	[RECORD_CLOSE] = { parse_close, "how, local and remote" },
 	[RECORD_LOSS] = { parse_loss, "what, why and count" },
 	[RECORD_BYE] = { parse_bye, "" },
 	[RECORD_STATS] = { parse_stats, "" },
@@ -403,6 +482,58 @@ static enum record_status parse_type(struct record *r, char *error, size_t size)
 	return RECORD_BAD;
 }
 
+/* The number that so many digits are. */
+static uint64_t digits(const char *ts, size_t at, size_t count)
+{
+	uint64_t value = 0;
+
+	for (size_t i = at; i < at + count; i++)
+		value = 10 * value + (uint64_t)(ts[i] - '0');
+	return value;
+}
+
+/* Days from 1970-01-01 to a date of the Gregorian calendar, counted in years that begin in March. */
+static uint64_t days_until(uint64_t year, uint64_t month, uint64_t day)
+{
+	year -= month <= 2;
+	month = (month + 9) % 12;
+	return 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1 - 719468;
+}
+
+uint64_t record_time_at(const char *ts, size_t len)
+{
+	static const char pattern[] = "nnnn-nn-nnTnn:nn:nn.nnnnnnnnnZ";
+	uint64_t seconds;
+
+	if (len != sizeof(pattern) - 1)
+		return 0;
+	for (size_t i = 0; pattern[i]; i++)
+		if (pattern[i] == 'n' ? ts[i] < '0' || ts[i] > '9' : ts[i] != pattern[i])
+			return 0;
+	if (digits(ts, 0, 4) < 1970)
+		return 0;
+	seconds = days_until(digits(ts, 0, 4), digits(ts, 5, 2), digits(ts, 8, 2)) * 86400 +
+		  digits(ts, 11, 2) * 3600 + digits(ts, 14, 2) * 60 + digits(ts, 17, 2);
+	return seconds * NSEC_PER_SEC + digits(ts, 20, 9);
+}
+
+uint64_t record_time_of(const char *ts)
+{
+	return ts ? record_time_at(ts, strlen(ts)) : 0;
+}
+
+/* Whose it is by its own words; hello and probe name their host in any case. */
+static void parse_source(struct record *r)
+{
+	const cJSON *feed = member(r->json, "feed");
+
+	if (r->type == RECORD_BYE)
+		feed = member(feed, "id");
+	r->feed = cJSON_GetStringValue(feed);
+	if (r->feed || (r->type != RECORD_HELLO && r->type != RECORD_PROBE))
+		r->host = get_string(r->json, "host");
+}
+
 enum record_status record_parse(const char *line, size_t len, struct record *r, char *error,
 				size_t size)
 {
@@ -421,16 +552,27 @@ enum record_status record_parse(const char *line, size_t len, struct record *r, 
 		return status;
 	}
 	parsed.ts = get_string(parsed.json, "ts");
+	parsed.wall_ns = record_time_of(parsed.ts);
+	parse_source(&parsed);
 	parsed.seq = record_count_of(parsed.json, "seq");
-	parsed.mono_ns = record_count_of(parsed.json, "mono_ns");
+	parsed.mono_ns = get_mono(parsed.json);
 	parsed.netns = record_count_of(parsed.json, "netns");
 	parsed.cgroup_path = get_string(member(parsed.json, "cgroup"), "path");
+	if (parsed.type == RECORD_HELLO && parsed.hello.repeated)
+		record_forget_time(&parsed);
 	*r = parsed;
 	return RECORD_GOOD;
+}
+
+void record_forget_time(struct record *r)
+{
+	r->ts = NULL;
+	r->wall_ns = r->seq = r->mono_ns = 0;
 }
 
 void record_free(struct record *r)
 {
 	cJSON_Delete(r->json);
+	free(r->text);
 	memset(r, 0, sizeof(*r));
 }

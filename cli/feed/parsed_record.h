@@ -15,10 +15,12 @@
 
 #include <cjson/cJSON.h>
 
+#include "cli/feed/backlog.h"
 #include "common/names.h"
 #include "common/record_type.h"
 
-#define COUNT_UNKNOWN UINT64_MAX
+/* Numbers above this are not known exactly, and left out: a JSON number may be a double. */
+#define RECORD_EXACT_MAX 9007199254740992ULL
 
 struct endpoint {
 	const char *addr;
@@ -26,6 +28,11 @@ struct endpoint {
 	bool numeric; /* `bytes` are valid: `addr` is an address as inet_pton(3) knows it */
 	bool ipv6; /* `addr` has colons */
 	uint8_t bytes[16]; /* network byte order, v4-mapped */
+};
+
+/* NULL where it is not known. */
+struct record_container {
+	const char *id, *name, *pod, *namespace;
 };
 
 struct owner {
@@ -40,6 +47,12 @@ struct queue {
 	uint64_t len, max, peak;
 };
 
+/* Of connections that came of late: lengths, or ns. */
+struct spread {
+	bool known;
+	uint64_t count, p50, p99, max; /* all 0 if `count` is */
+};
+
 /* Words as they came; all NULL if there is none. */
 struct cause {
 	const char *code, *certainty, *detail;
@@ -47,6 +60,7 @@ struct cause {
 
 struct record_handshake {
 	const char *conn; /* the same on both sides, or NULL */
+	const char *client_isn; /* eight hex digits, or NULL */
 	uint64_t netns; /* 0: not in the record */
 	int role; /* enum role, or -1 */
 	int outcome; /* enum outcome, or -1 */
@@ -54,6 +68,8 @@ struct record_handshake {
 	const char *outcome_name;
 	const char *errno_name;
 	struct endpoint local, remote;
+	bool has_nat;
+	struct endpoint nat; /* where the other side really was */
 	uint64_t latency_ns; /* or NS_UNKNOWN */
 	uint64_t retransmit_wait_ns; /* or NS_UNKNOWN */
 	uint64_t retransmits;
@@ -65,7 +81,8 @@ struct record_handshake {
 	uint64_t uid; /* or COUNT_UNKNOWN */
 	const char *comm;
 	const char *cgroup_path;
-	const char *container_id;
+	struct record_container container;
+	bool deferred; /* TCP_DEFER_ACCEPT: its latency is the wait for data */
 	bool inferred; /* no event reported its end */
 	struct cause cause;
 };
@@ -78,6 +95,7 @@ struct record_hello {
 	const char *evidence;
 	const cJSON *filters; /* the daemon's own, or NULL */
 	const cJSON *subscription; /* this feed's own, or NULL */
+	bool repeated; /* it is from another place of the feed, and its time is not that of what follows */
 };
 
 struct record_loss {
@@ -109,14 +127,15 @@ struct record_listener {
 	const char *socket; /* with the netns: which one */
 	struct owner owner;
 	uint64_t owners; /* all that hold it, as far as known */
-	uint64_t backlog; /* or COUNT_UNKNOWN */
+	struct backlog backlog;
 	struct queue accept;
 	struct queue syn; /* `peak` is 0 */
+	struct spread depth, wait; /* of the accept queue */
 	uint64_t drops; /* or COUNT_UNKNOWN */
 	uint64_t overflow_syn, overflow_ack, overflow_cookie;
 	bool waiting; /* there is somebody in the accept queue */
 	uint64_t oldest_wait_ns; /* or NS_UNKNOWN */
-	const char *container_id;
+	struct record_container container;
 };
 
 struct record_overflow {
@@ -170,6 +189,24 @@ struct record_retransmit {
 	struct owner owner;
 };
 
+struct record_drop {
+	const char *segment, *reason;
+	bool out;
+	struct endpoint local, remote;
+	struct owner owner;
+};
+
+struct record_close {
+	const char *conn; /* as the handshake's; NULL: not known */
+	int role; /* enum role, or -1 */
+	const char *first, *how; /* `first`: NULL, if nobody was, or it is not known */
+	uint64_t duration_ns; /* or NS_UNKNOWN */
+	uint64_t spent_ns[CLOSE_STATES]; /* or NS_UNKNOWN */
+	bool time_wait;
+	struct endpoint local, remote;
+	struct owner owner;
+};
+
 struct record_end {
 	bool ok;
 	const char *error;
@@ -179,6 +216,15 @@ struct record {
 	enum record_type type;
 	const char *type_name;
 	const char *ts;
+	uint64_t wall_ns; /* the same, since the epoch; 0 if it has none */
+	/*
+	 * Whose record it is, where a feed may be of several hosts: its name, and its number among them, which with
+	 * inode numbers and pids makes them one host's. Else NULL, and 0. Set by what reads the feed (hosts.h).
+	 */
+	const char *host;
+	uint32_t host_number;
+	bool among_hosts; /* there are several, as far as was read */
+	const char *feed; /* as --with-host names it, or NULL */
 	uint64_t seq; /* 0 if it has none */
 	uint64_t mono_ns; /* 0 if it has none */
 	uint64_t netns; /* 0 if it is about none */
@@ -196,8 +242,11 @@ struct record {
 		struct record_accept accept;
 		struct record_reset reset;
 		struct record_retransmit retransmit;
+		struct record_drop drop;
+		struct record_close close;
 	};
-	cJSON *json; /* owns the strings */
+	cJSON *json; /* owns the strings; NULL where the line was read without a tree (record_scan.h): then … */
+	char *text; /* … this does */
 };
 
 enum record_status {
@@ -213,7 +262,12 @@ enum record_status {
 enum record_status record_parse(const char *line, size_t len, struct record *r, char *error,
 				size_t size);
 void record_free(struct record *r);
+/* Take its number and its times away: it stands elsewhere than where it was made. */
+void record_forget_time(struct record *r);
 
+/* A `ts` in nanoseconds since the epoch; 0 if it is NULL or none. */
+uint64_t record_time_of(const char *ts);
+uint64_t record_time_at(const char *ts, size_t len); /* not NUL-terminated */
 /* One item of an audit's counters; false if it is none. */
 bool record_counter_of(const cJSON *item, struct record_counter *c);
 /* Is the cause certain? */

@@ -57,12 +57,18 @@ static bool find_daemon(char *path, size_t size)
 	return false;
 }
 
+/* What it is to report; NULL: as it does by itself. */
+struct wants {
+	const struct filter *filter;
+	const char *events, *limits;
+};
+
 /* As a feed on its standard output, or serving at a socket and silent. */
-static void build_arguments(const struct filter *filter, const char *events, char *socket,
-			    char **argv, char flags[][16])
+static void build_arguments(const struct wants *wants, char *socket, char **argv, char flags[][16])
 {
 	static char program[] = DAEMON, output[] = "-o", to_stdout[] = "-", server[] = "-s",
-		    none[] = "none", wanted[] = "--events";
+		    none[] = "none", wanted[] = "--events", limited[] = "--limit";
+	const struct filter *filter = wants->filter;
 
 	*argv++ = program;
 	*argv++ = output;
@@ -76,9 +82,13 @@ static void build_arguments(const struct filter *filter, const char *events, cha
 		*argv++ = flags[i];
 		*argv++ = filter->text[i];
 	}
-	if (events) {
+	if (wants->events) {
 		*argv++ = wanted;
-		*argv++ = (char *)(uintptr_t)events; /* execv(3) promises not to touch it */
+		*argv++ = (char *)(uintptr_t)wants->events; /* execv(3) promises not to touch it */
+	}
+	if (wants->limits) {
+		*argv++ = limited;
+		*argv++ = (char *)(uintptr_t)wants->limits;
 	}
 	*argv = NULL;
 }
@@ -125,28 +135,28 @@ static int start(const char *path, char **argv, bool quiet, pid_t *pid)
 	return *pid < 0 ? -1 : pipe_fds[0];
 }
 
-static int find_and_start(const struct filter *filter, const char *events, char *socket, pid_t *pid)
+static int find_and_start(const struct wants *wants, char *socket, pid_t *pid)
 {
 	char path[PATH_MAX], flags[FILTER_KEYS][16];
-	char *argv[5 + 2 * FILTER_KEYS + 2 + 1];
+	char *argv[5 + 2 * FILTER_KEYS + 2 + 2 + 1];
 
 	if (!find_daemon(path, sizeof(path))) {
 		log_error("no daemon serves, and there is no " DAEMON " beside this program or in "
 			  "$PATH to start; install it or use --from");
 		return -1;
 	}
-	build_arguments(filter, events, socket, argv, flags);
+	build_arguments(wants, socket, argv, flags);
 	return start(path, argv, false, pid);
 }
 
-int private_start(const struct filter *filter, const char *events, pid_t *pid)
+int private_start(const struct filter *filter, const char *events, const char *limits, pid_t *pid)
 {
-	return find_and_start(filter, events, NULL, pid);
+	return find_and_start(&(struct wants){ filter, events, limits }, NULL, pid);
 }
 
 int private_serve(char *socket, pid_t *pid)
 {
-	return find_and_start(NULL, NULL, socket, pid);
+	return find_and_start(&(struct wants){ NULL, NULL, NULL }, socket, pid);
 }
 
 int private_probe(pid_t *pid)

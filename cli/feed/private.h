@@ -14,10 +14,10 @@
 #include "common/filter.h"
 
 /*
- * Start it with the filter as its flags. The read end of its output, or -1 after one line on
+ * Start it with the filter as its flags, and with these limits (--limit; NULL: its own). The read end of its output, or -1 after one line on
  * stderr; `*pid` is to be given to private_wait().
  */
-int private_start(const struct filter *filter, const char *events, pid_t *pid);
+int private_start(const struct filter *filter, const char *events, const char *limits, pid_t *pid);
 
 /*
  * Start it to serve at a socket, which is not there yet when this returns. The read end of its

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "cli/feed/reader.h"
+#include "cli/feed/connect.h"
 #include "cli/feed/wanted.h"
+#include "cli/text/progress.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -22,6 +24,9 @@ struct reader {
 	struct output *out;
 	struct signals signals;
 	struct input *input;
+	struct progress progress;
+	bool interrupted; /* before the end of a recording; so much of it was read */
+	uint64_t share;
 	uint64_t hint_at, stop_at, give_up_at, pass_at; /* CLOCK_MONOTONIC, or NEVER */
 	bool ended; /* a daemon answered that it is the end */
 	bool stopping; /* we asked for the end */
@@ -46,6 +51,8 @@ static void stop(struct reader *r)
 	if (r->stopping)
 		return;
 	r->stopping = true;
+	r->interrupted = !input_state(r->input)->live && !r->out->closed;
+	r->share = r->interrupted ? input_share(r->input) : 0;
 	r->hint_at = r->stop_at = NEVER;
 	if (input_stop(r->input, &patience_ms))
 		r->give_up_at = clock_mono_ns() + (uint64_t)patience_ms * NSEC_PER_MSEC;
@@ -153,11 +160,14 @@ static void take_trouble(void *ctx, enum input_trouble what, uint64_t line, cons
 	const char *name = input_state(r->input)->name;
 	unsigned long long number = line;
 
+	progress_clear(&r->progress);
 	if (what == INPUT_BAD && report->bad == 1)
 		log_warning("%s, line %llu is skipped: %s", name, number, why);
 	else if (what == INPUT_OVERSIZED && report->oversized == 1)
 		log_warning("%s, line %llu is skipped: it is longer than %d bytes", name, number,
 			    LINES_MAX);
+	else if (what == INPUT_DAMAGED_SEGMENT)
+		log_warning("%s/%s", name, why);
 	else if (what == INPUT_DAMAGED)
 		log_error("%s is damaged after line %llu; what follows cannot be read", name, number);
 }
@@ -221,21 +231,39 @@ static void run(struct reader *r)
 			stop(r);
 		}
 		input_run(r->input, fds[0].revents);
+		if (r->ops->silent && !input_state(r->input)->live)
+			progress_show(&r->progress, "reading", input_state(r->input)->name, input_share(r->input),
+				      input_report(r->input)->lines);
 		r->failed = r->failed || input_state(r->input)->failed;
 		pass(r);
 		flush(r);
 		take_signals(r);
 	}
+	progress_clear(&r->progress);
+}
+
+/* Nobody said no: a daemon that serves later would do. */
+static bool is_absent(int err)
+{
+	return daemon_is_absent(-err) || err == ETIMEDOUT || err == EPIPE || err == ECONNRESET || err == EINTR;
 }
 
 static enum exit_status finish(struct reader *r, struct input_report *report)
 {
+	bool alone = input_state(r->input)->live && !r->stopping && !r->failed; /* nobody else ended it */
 	enum exit_status status;
 
-	*report = *input_report(r->input);
+	input_report_hosts(r->input, report);
 	if (report->cut && !r->stopping)
 		log_warning("%s is cut off: it is read up to line %llu, the last whole one",
 			    input_state(r->input)->name, (unsigned long long)report->whole);
+	report->interrupted = r->interrupted;
+	report->share = r->share;
+	if (r->interrupted)
+		progress_interrupted(input_state(r->input)->name, report->whole, r->share);
+	report->private = input_state(r->input)->private;
+	report->ended = alone && input_state(r->input)->hello;
+	report->absent = alone && !input_state(r->input)->hello && !report->private;
 	/* After a failure of our own the private daemon is still there. */
 	if (r->failed)
 		stop(r);
@@ -257,6 +285,7 @@ enum exit_status reader_run(const struct options *o, struct output *out,
 		.stop_at = NEVER,
 		.give_up_at = NEVER,
 		.pass_at = NEVER,
+		.progress = progress_begin(),
 	};
 	enum exit_status status = STATUS_FAILED;
 	int err = signals_init(&r.signals);
@@ -272,6 +301,8 @@ enum exit_status reader_run(const struct options *o, struct output *out,
 		r.stop_at = after(clock_mono_ns(), o->duration_ns);
 		run(&r);
 		status = finish(&r, report);
+	} else {
+		report->absent = !o->from_count && is_absent(errno);
 	}
 	close(r.signals.fd);
 	return status;

@@ -20,6 +20,7 @@ struct reader_ops {
 	 * view left it, at first UINT64_MAX). Negative to stop, said on stderr; or NULL.
 	 */
 	int (*pass)(void *view, uint64_t *again_at);
+	bool silent; /* nothing is shown before the end of a recording: how far it is, is worth a line on a terminal */
 };
 
 /*

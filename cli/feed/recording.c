@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "cli/feed/recording.h"
+#include "cli/feed/pack.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,17 +9,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <zlib.h>
-#include <zstd.h>
-#include <zstd_errors.h>
-
 #include "common/buf.h"
 #include "common/clock.h"
 #include "common/log.h"
 
-/* Larger ones compress hardly better, and would take longer to write. */
-#define PACK_BYTES (1024 * 1024)
-#define PACK_AFTER_NS NSEC_PER_SEC
 #define NEVER UINT64_MAX
 
 struct recording {
@@ -33,41 +27,6 @@ struct recording {
 	int error;
 };
 
-static int pack_gzip(const struct buf *lines, struct buf *out)
-{
-	z_stream z = { .next_in = (Bytef *)lines->data, .avail_in = (uInt)lines->len };
-	size_t room;
-	int result;
-
-	if (deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, 16 + MAX_WBITS, 8,
-			 Z_DEFAULT_STRATEGY) != Z_OK)
-		return -ENOMEM;
-	room = deflateBound(&z, lines->len);
-	if (!buf_reserve(out, room)) {
-		deflateEnd(&z);
-		return -ENOMEM;
-	}
-	z.next_out = (Bytef *)out->data + out->len;
-	z.avail_out = (uInt)room;
-	result = deflate(&z, Z_FINISH);
-	out->len += room - z.avail_out;
-	deflateEnd(&z);
-	return result == Z_STREAM_END ? 0 : -EIO;
-}
-
-static int pack_zstd(const struct buf *lines, struct buf *out)
-{
-	size_t room = ZSTD_compressBound(lines->len), n;
-
-	if (!buf_reserve(out, room))
-		return -ENOMEM;
-	n = ZSTD_compress(out->data + out->len, room, lines->data, lines->len, ZSTD_CLEVEL_DEFAULT);
-	if (ZSTD_isError(n))
-		return ZSTD_getErrorCode(n) == ZSTD_error_memory_allocation ? -ENOMEM : -EIO;
-	out->len += n;
-	return 0;
-}
-
 static bool ends_in(const char *path, const char *suffix)
 {
 	size_t len = strlen(path), tail = strlen(suffix);
@@ -75,44 +34,64 @@ static bool ends_in(const char *path, const char *suffix)
 	return len > tail && strcmp(path + len - tail, suffix) == 0;
 }
 
-static bool is_source(const struct stat *st, const char *source)
+bool recording_is_source(const struct stat *st, const struct options *o)
 {
-	struct stat other;
-	int err = !source ? -1 : strcmp(source, "-") == 0 ? fstat(STDIN_FILENO, &other) : stat(source, &other);
+	for (uint32_t i = 0; i < o->from_count; i++) {
+		struct stat other;
+		int err = strcmp(o->froms[i], "-") == 0 ? fstat(STDIN_FILENO, &other) : stat(o->froms[i], &other);
 
-	return err == 0 && other.st_dev == st->st_dev && other.st_ino == st->st_ino;
+		if (err == 0 && other.st_dev == st->st_dev && other.st_ino == st->st_ino)
+			return true;
+	}
+	return false;
 }
 
-/* 0, or -1 after one line on stderr. */
-static int open_file(struct recording *r, const char *source, bool force)
+/* -1 after one line on stderr, and `*fd` is to be closed if there is one. */
+static int open_file(const struct options *o, const char *path, int *fd, bool *created)
 {
 	struct stat st;
 
-	r->fd = open(r->path, O_WRONLY | O_CREAT | O_EXCL | O_NONBLOCK | O_CLOEXEC, 0640);
-	r->created = r->fd >= 0;
-	if (r->created)
+	*fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NONBLOCK | O_CLOEXEC, 0640);
+	*created = *fd >= 0;
+	if (*created)
 		return 0;
-	if (errno == EEXIST && !force) {
-		log_error("%s exists; give another name, or --force to replace it", r->path);
+	if (errno == EEXIST && !o->force) {
+		log_error("%s exists; give another name, or --force to replace it", path);
 		return -1;
 	}
 	if (errno == EEXIST)
-		r->fd = open(r->path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
-	if (r->fd < 0 || fstat(r->fd, &st) < 0) {
-		log_error("cannot create %s: %s", r->path, strerror(errno));
+		*fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+	if (*fd < 0 || fstat(*fd, &st) < 0) {
+		log_error("cannot create %s: %s", path, strerror(errno));
 		return -1;
 	}
 	if (!S_ISREG(st.st_mode)) {
-		log_error("%s is no regular file; record to - and pipe that", r->path);
+		log_error("%s is no regular file; write to - and pipe that", path);
 		return -1;
 	}
-	if (is_source(&st, source)) {
-		log_error("%s is what --from reads; give another name", r->path);
+	if (recording_is_source(&st, o)) {
+		log_error("%s is what --from reads; give another name", path);
 		return -1;
 	}
-	if (ftruncate(r->fd, 0) == 0)
+	return 0;
+}
+
+int recording_empty(int fd, const char *path)
+{
+	if (ftruncate(fd, 0) == 0)
 		return 0;
-	log_error("cannot empty %s: %s", r->path, strerror(errno));
+	log_error("cannot empty %s: %s", path, strerror(errno));
+	return -1;
+}
+
+int recording_create(const struct options *o, const char *path, bool *created)
+{
+	int fd;
+
+	if (open_file(o, path, &fd, created) == 0)
+		return fd;
+	if (fd >= 0)
+		close(fd);
 	return -1;
 }
 
@@ -126,21 +105,22 @@ static void release(struct recording *r)
 	free(r);
 }
 
-struct recording *recording_open(const char *path, const char *source, bool force)
+struct recording *recording_open(const struct options *o)
 {
 	struct recording *r = calloc(1, sizeof(*r));
 
 	if (r) {
 		r->fd = -1;
-		r->path = strdup(path);
+		r->path = strdup(o->file);
 	}
 	if (!r || !r->path) {
 		log_error("out of memory");
 		free(r);
 		return NULL;
 	}
-	r->pack = ends_in(path, ".gz") ? pack_gzip : ends_in(path, ".zst") ? pack_zstd : NULL;
-	if (open_file(r, source, force) == 0)
+	r->pack = ends_in(o->file, ".gz") ? pack_gzip : ends_in(o->file, ".zst") ? pack_zstd : NULL;
+	r->fd = recording_create(o, r->path, &r->created);
+	if (r->fd >= 0 && recording_empty(r->fd, r->path) == 0)
 		return r;
 	release(r);
 	return NULL;
@@ -193,22 +173,28 @@ static void cut_back(struct recording *r, const struct buf *from, size_t written
 		log_error("cannot cut %s back to its last whole line: %s", r->path, strerror(errno));
 }
 
-static int write_out(struct recording *r, const struct buf *from)
+int recording_write(int fd, const struct buf *from, size_t *written)
 {
-	size_t written = 0;
-
-	while (written < from->len) {
-		ssize_t n = write(r->fd, from->data + written, from->len - written);
+	for (*written = 0; *written < from->len;) {
+		ssize_t n = write(fd, from->data + *written, from->len - *written);
 
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n <= 0) {
-			int err = n ? -errno : -EIO;
+		if (n <= 0)
+			return n ? -errno : -EIO;
+		*written += (size_t)n;
+	}
+	return 0;
+}
 
-			cut_back(r, from, written);
-			return complain(r, err);
-		}
-		written += (size_t)n;
+static int write_out(struct recording *r, const struct buf *from)
+{
+	size_t written;
+	int err = recording_write(r->fd, from, &written);
+
+	if (err) {
+		cut_back(r, from, written);
+		return complain(r, err);
 	}
 	r->bytes += from->len;
 	r->written += r->pending;

@@ -10,14 +10,31 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
+
+#include "cli/options.h"
+#include "common/buf.h"
 
 struct recording;
 
 /*
- * Create `path`, compressed if it ends in .gz or .zst. What is there already is only replaced with
- * `force`, and never if it is `source` (or NULL): that is being read. NULL after one line on stderr.
+ * Create the file of the options, compressed if its name ends in .gz or .zst. What is there already is only
+ * replaced with `force`, and never if it is a recording that is being read. NULL after one line on stderr.
  */
-struct recording *recording_open(const char *path, const char *source, bool force);
+struct recording *recording_open(const struct options *o);
+
+/*
+ * The same file without what makes it a recording, for what else is written about a feed: its descriptor, or -1 after
+ * one line on stderr. `*created`: it was not there before. What was there is still in it, up to recording_empty().
+ */
+int recording_create(const struct options *o, const char *path, bool *created);
+/* 0, or -1 after one line on stderr. */
+int recording_empty(int fd, const char *path);
+/* All of it: 0, or a negative errno, after the first `*written` bytes. */
+int recording_write(int fd, const struct buf *from, size_t *written);
+
+/* Is a file among those that --from reads? */
+bool recording_is_source(const struct stat *st, const struct options *o);
 
 /* A line without its newline. */
 void recording_put(struct recording *r, const char *line, size_t len);

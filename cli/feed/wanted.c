@@ -2,38 +2,35 @@
 #include "cli/feed/wanted.h"
 
 #include <linux/types.h>
+#include <stddef.h>
 
 #include "common/names.h"
+
+#define ENDS(member) { offsetof(struct record, member.local), offsetof(struct record, member.remote) }
 
 /* The ends that a record is about, or NULL. False if there is nothing in it to be filtered by. */
 static bool ends_of(const struct record *r, const struct endpoint **local,
 		    const struct endpoint **remote)
 {
+	static const struct {
+		size_t local, remote;
+	} ends[RECORD_TYPES] = {
+		[RECORD_HANDSHAKE] = ENDS(handshake),	[RECORD_ACCEPT] = ENDS(accept), [RECORD_RESET] = ENDS(reset),
+		[RECORD_RETRANSMIT] = ENDS(retransmit), [RECORD_DROP] = ENDS(drop),
+		[RECORD_CLOSE] = ENDS(close),
+	};
+
 	*local = *remote = NULL;
-	switch (r->type) {
-	case RECORD_HANDSHAKE:
-		*local = &r->handshake.local;
-		*remote = &r->handshake.remote;
-		return true;
-	case RECORD_OVERFLOW:
+	if (r->type == RECORD_OVERFLOW) {
 		*local = r->overflow.has_listener ? &r->overflow.listener : NULL;
 		*remote = r->overflow.has_remote ? &r->overflow.remote : NULL;
 		return true;
-	case RECORD_ACCEPT:
-		*local = &r->accept.local;
-		*remote = &r->accept.remote;
-		return true;
-	case RECORD_RESET:
-		*local = &r->reset.local;
-		*remote = &r->reset.remote;
-		return true;
-	case RECORD_RETRANSMIT:
-		*local = &r->retransmit.local;
-		*remote = &r->retransmit.remote;
-		return true;
-	default:
-		return r->type == RECORD_AUDIT;
 	}
+	if (!ends[r->type].local)
+		return r->type == RECORD_AUDIT;
+	*local = (const void *)((const char *)r + ends[r->type].local);
+	*remote = (const void *)((const char *)r + ends[r->type].remote);
+	return true;
 }
 
 bool record_is_wanted(const struct filter *f, const struct record *r)

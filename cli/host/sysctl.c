@@ -55,7 +55,7 @@ static bool read_line(const char *path, char *out, size_t size)
 	return used > 0;
 }
 
-static bool read_sysctl(const char *name, char *out, size_t size)
+bool sysctl_read_here(const char *name, char *out, size_t size)
 {
 	char path[128];
 	int len = snprintf(path, sizeof(path), "/proc/sys/%s", name);
@@ -78,14 +78,14 @@ bool sysctls_read(struct sysctls *s, const char *name, uint64_t netns, uint64_t 
 	if (!netns || !s->netns)
 		return false;
 	if (netns == s->netns)
-		return read_sysctl(name, out, size);
+		return sysctl_read_here(name, out, size);
 	if (!pid)
 		return false;
 	snprintf(path, sizeof(path), "/proc/%llu/ns/net", (unsigned long long)pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	/* The number may be another process's by now: the namespace says. */
 	if (inode_of(fd) == netns && setns(fd, CLONE_NEWNET) == 0) {
-		found = read_sysctl(name, out, size);
+		found = sysctl_read_here(name, out, size);
 		if (setns(s->home, CLONE_NEWNET) < 0)
 			s->netns = 0; /* lost: say nothing more */
 	}

@@ -15,6 +15,9 @@ struct sysctls {
 void sysctls_open(struct sysctls *s);
 void sysctls_close(struct sysctls *s);
 
+/* The value of `name` in the namespace that this thread is in, as sysctls_read() has it. */
+bool sysctl_read_here(const char *name, char *out, size_t size);
+
 /*
  * The value of `name` ("net.core.somaxconn") in `netns`, its words with one space between. Another
  * namespace than ours is visited through process `pid`, which takes CAP_SYS_ADMIN. False if there

@@ -13,6 +13,7 @@
 
 struct socket_key {
 	uint64_t netns;
+	uint64_t host;
 	char socket[32];
 };
 
@@ -62,17 +63,18 @@ void listener_list_free(struct listener_list *list)
 	free(list);
 }
 
-static struct socket_key key_of(const struct record_listener *l)
+static struct socket_key key_of(const struct record *r)
 {
-	struct socket_key key = { .netns = l->netns };
+	const struct record_listener *l = &r->listener;
+	struct socket_key key = { .netns = l->netns, .host = r->host_number };
 
 	snprintf(key.socket, sizeof(key.socket), "%s", l->socket);
 	return key;
 }
 
-static void take_out(struct listener_list *list, const struct record_listener *l)
+static void take_out(struct listener_list *list, const struct record *r)
 {
-	struct socket_key key = key_of(l);
+	struct socket_key key = key_of(r);
 	size_t number = keyset_find(&list->keys, &key), place = 0;
 
 	if (number == KEYSET_NONE)
@@ -110,7 +112,7 @@ static bool is_wanted(const struct listener_list *list, const struct record *r)
 
 static void put(struct listener_list *list, struct listener_entry *e)
 {
-	struct socket_key key = key_of(&e->record.listener);
+	struct socket_key key = key_of(&e->record);
 	bool added;
 	size_t number = keyset_put(&list->keys, &key, &added);
 
@@ -128,23 +130,47 @@ static void put(struct listener_list *list, struct listener_entry *e)
 	list->entries[number] = *e;
 }
 
-void listener_list_add(struct listener_list *list, const char *line, size_t len)
+/* All that there are on that host follow. */
+static void begin(struct listener_list *list, uint32_t host)
+{
+	for (size_t i = list->keys.count; i-- > 0;)
+		if (listener_list_at(list, i)->record.host_number == host)
+			take_out(list, &listener_list_at(list, i)->record);
+}
+
+/* What one host lacks may hide something in all. */
+static void take_evidence(struct listener_list *list, const struct record *r)
+{
+	struct evidence one;
+
+	evidence_take(&one, r);
+	if (r->host_number)
+		evidence_join(&list->evidence, &one);
+	else
+		list->evidence = one;
+}
+
+void listener_list_add(struct listener_list *list, const struct record *from, const char *line, size_t len)
 {
 	struct listener_entry e = { .len = len };
 	char error[160];
 
 	if (record_parse(line, len, &e.record, error, sizeof(error)) != RECORD_GOOD)
 		return;
+	if (from) {
+		e.record.host_number = from->host_number;
+		snprintf(e.host, sizeof(e.host), "%s", from->host ? from->host : "");
+	}
 	if (e.record.type == RECORD_HELLO)
-		listener_list_clear(list);
+		begin(list, e.record.host_number);
 	if (e.record.type == RECORD_HELLO || e.record.type == RECORD_PROBE)
-		evidence_take(&list->evidence, &e.record);
+		take_evidence(list, &e.record);
 	if (e.record.type != RECORD_LISTENER || !is_wanted(list, &e.record)) {
 		record_free(&e.record);
 		return;
 	}
 	if (e.record.listener.event == CHANGE_CLOSED) {
-		take_out(list, &e.record.listener);
+		take_out(list, &e.record);
 		record_free(&e.record);
 		return;
 	}
@@ -214,6 +240,7 @@ static int by_process(const struct record_listener *a, const struct record_liste
 
 static int (*const orders[SORT_KEYS])(const struct record_listener *,
 				      const struct record_listener *) = {
+	[SORT_DEFAULT] = by_queue,
 	[SORT_QUEUE] = by_queue, [SORT_PEAK] = by_peak,	      [SORT_DROPS] = by_drops,
 	[SORT_PORT] = by_port,	 [SORT_PROCESS] = by_process,
 };
@@ -236,7 +263,9 @@ static int compare_entries(const void *a_number, const void *b_number, void *ctx
 		order = strcmp(a->local.addr, b->local.addr);
 	if (!order)
 		order = compare(a->netns, b->netns);
-	return order ? order : strcmp(a->socket, b->socket);
+	if (!order)
+		order = strcmp(a->socket, b->socket);
+	return order ? order : strcmp(s->entries[*(const size_t *)a_number].host, s->entries[*(const size_t *)b_number].host);
 }
 
 void listener_list_sort(struct listener_list *list, enum sort_key key)
@@ -272,6 +301,14 @@ bool listener_list_is_mixed(const struct listener_list *list)
 	for (size_t i = 1; i < list->keys.count; i++)
 		if (listener_list_at(list, i)->record.listener.netns !=
 		    listener_list_at(list, 0)->record.listener.netns)
+			return true;
+	return false;
+}
+
+bool listener_list_has_hosts(const struct listener_list *list)
+{
+	for (size_t i = 1; i < list->keys.count; i++)
+		if (listener_list_at(list, i)->record.host_number != listener_list_at(list, 0)->record.host_number)
 			return true;
 	return false;
 }

@@ -2,7 +2,7 @@
 /*
  * The listeners as their records report them: what the view `listeners` shows. Pure.
  *
- * A socket is known by its netns and the `socket` of its records. The last record stands;
+ * A socket is known by its host, its netns and the `socket` of its records. The last record stands;
  * `closed` takes it out, and a `hello` all: a feed begins with every listener there is. What
  * else there may be is the evidence's matter, which a `hello` or a `probe` record brings.
  */
@@ -17,6 +17,7 @@ struct listener_list;
 
 struct listener_entry {
 	struct record record; /* of RECORD_LISTENER */
+	char host[64]; /* "" where there is one */
 	char *line; /* as it came, without newline */
 	size_t len;
 };
@@ -27,8 +28,11 @@ void listener_list_free(struct listener_list *list);
 
 /* Forget all: a whole answer follows. */
 void listener_list_clear(struct listener_list *list);
-/* Take one line of a feed; a record of another type, or none, changes nothing. */
-void listener_list_add(struct listener_list *list, const char *line, size_t len);
+/*
+ * Take one line of a feed; a record of another type, or none, changes nothing. `from`: the same as it was read, for
+ * whose it is; NULL: of the only host.
+ */
+void listener_list_add(struct listener_list *list, const struct record *from, const char *line, size_t len);
 
 /* Sort by a key, the most urgent first. What is equal stands by port, address and socket. */
 void listener_list_sort(struct listener_list *list, enum sort_key key);
@@ -40,6 +44,8 @@ bool listener_list_is_filtered(const struct listener_list *list);
 const struct evidence *listener_list_evidence(const struct listener_list *list);
 /* In more than one network namespace. */
 bool listener_list_is_mixed(const struct listener_list *list);
+/* On more than one host. */
+bool listener_list_has_hosts(const struct listener_list *list);
 /* Memory ran out: something is missing. */
 bool listener_list_failed(const struct listener_list *list);
 

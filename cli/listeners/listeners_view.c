@@ -27,7 +27,7 @@ static void take(void *view, const struct record *r, const char *line, size_t le
 
 	if (r->type == RECORD_LISTENER || r->type == RECORD_HELLO ||
 	    r->type == RECORD_PROBE)
-		listener_list_add(v->list, line, len);
+		listener_list_add(v->list, r, line, len);
 }
 
 static void draw(void *view, struct buf *b, const struct style *style, size_t rows)

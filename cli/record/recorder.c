@@ -2,6 +2,7 @@
 /* The view `record`: the feed to a file, to be shown later with --from; a summary at the end. */
 #include "cli/feed/reader.h"
 #include "cli/feed/recording.h"
+#include "cli/record/recorder.h"
 #include "cli/tail/summary.h"
 #include "cli/view.h"
 
@@ -63,12 +64,14 @@ enum exit_status record_run(const struct options *o)
 	bool to_stdout = strcmp(o->file, "-") == 0;
 	enum exit_status status = STATUS_FAILED;
 
-	if (to_stdout && isatty(STDOUT_FILENO)) {
+	if (o->keep_bytes && v.summary) {
+		status = recorder_keep(o, v.summary);
+	} else if (to_stdout && isatty(STDOUT_FILENO)) {
 		log_error("standard output is a terminal; pipe it, or use tcpshake tail --json");
 	} else if (!v.summary) {
 		log_error("out of memory");
 	} else {
-		v.file = to_stdout ? NULL : recording_open(o->file, o->from, o->force);
+		v.file = to_stdout ? NULL : recording_open(o);
 		if (v.file || to_stdout)
 			status = run(&v, o);
 	}

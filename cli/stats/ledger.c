@@ -15,13 +15,20 @@ struct kept {
 	char *line; /* NULL: none */
 };
 
-struct ledger {
+/* Of one host. */
+struct account {
+	char host[64]; /* "" where there is one */
 	uint64_t counts[OUTCOMES + 1][ROLES]; /* the last row: outcomes of a newer daemon */
 	struct kept totals; /* of `stats` or `bye` */
 	struct kept *audits; /* by netns */
 	size_t audit_count;
 	struct kept *losses;
 	size_t loss_count;
+};
+
+struct ledger {
+	struct account *accounts; /* by the hosts' numbers */
+	size_t account_count;
 	bool failed;
 };
 
@@ -37,15 +44,23 @@ static void kept_free(struct kept *k)
 	memset(k, 0, sizeof(*k));
 }
 
+static void account_clear(struct account *a)
+{
+	kept_free(&a->totals);
+	for (size_t i = 0; i < a->audit_count; i++)
+		kept_free(&a->audits[i]);
+	for (size_t i = 0; i < a->loss_count; i++)
+		kept_free(&a->losses[i]);
+	free(a->audits);
+	free(a->losses);
+	memset(a, 0, sizeof(*a));
+}
+
 void ledger_clear(struct ledger *l)
 {
-	kept_free(&l->totals);
-	for (size_t i = 0; i < l->audit_count; i++)
-		kept_free(&l->audits[i]);
-	for (size_t i = 0; i < l->loss_count; i++)
-		kept_free(&l->losses[i]);
-	free(l->audits);
-	free(l->losses);
+	for (size_t i = 0; i < l->account_count; i++)
+		account_clear(&l->accounts[i]);
+	free(l->accounts);
 	memset(l, 0, sizeof(*l));
 }
 
@@ -85,17 +100,17 @@ static struct kept *insert(struct ledger *l, struct kept **list, size_t *count, 
 	return grown + at;
 }
 
-static void add_audit(struct ledger *l, const struct record *r, const char *line, size_t len)
+static void add_audit(struct ledger *l, struct account *a, const struct record *r, const char *line, size_t len)
 {
 	struct kept *k;
 	size_t i = 0;
 
-	while (i < l->audit_count && l->audits[i].record.audit.netns < r->audit.netns)
+	while (i < a->audit_count && a->audits[i].record.audit.netns < r->audit.netns)
 		i++;
-	if (i < l->audit_count && l->audits[i].record.audit.netns == r->audit.netns)
-		k = &l->audits[i];
+	if (i < a->audit_count && a->audits[i].record.audit.netns == r->audit.netns)
+		k = &a->audits[i];
 	else
-		k = insert(l, &l->audits, &l->audit_count, i);
+		k = insert(l, &a->audits, &a->audit_count, i);
 	if (k)
 		keep(l, k, line, len);
 	/* One that could not be kept would be compared with. */
@@ -105,45 +120,67 @@ static void add_audit(struct ledger *l, const struct record *r, const char *line
 	}
 }
 
-static void add_loss(struct ledger *l, const struct record *r, const char *line, size_t len)
+static void add_loss(struct ledger *l, struct account *a, const struct record *r, const char *line, size_t len)
 {
 	struct kept *k;
 
-	for (size_t i = 0; i < l->loss_count; i++) {
-		struct record_loss *loss = &l->losses[i].record.loss;
+	for (size_t i = 0; i < a->loss_count; i++) {
+		struct record_loss *loss = &a->losses[i].record.loss;
 
-		if (l->losses[i].line && strcmp(loss->what, r->loss.what) == 0 &&
+		if (a->losses[i].line && strcmp(loss->what, r->loss.what) == 0 &&
 		    strcmp(loss->why, r->loss.why) == 0) {
 			loss->count += r->loss.count;
 			return;
 		}
 	}
-	k = insert(l, &l->losses, &l->loss_count, l->loss_count);
+	k = insert(l, &a->losses, &a->loss_count, a->loss_count);
 	if (k)
 		keep(l, k, line, len);
+}
+
+/* NULL if memory is out. */
+static struct account *account_of(struct ledger *l, const struct record *r)
+{
+	struct account *grown;
+
+	if (r->host_number >= l->account_count) {
+		grown = reallocarray(l->accounts, r->host_number + 1, sizeof(*grown));
+		if (!grown) {
+			l->failed = true;
+			return NULL;
+		}
+		memset(grown + l->account_count, 0, (r->host_number + 1 - l->account_count) * sizeof(*grown));
+		l->accounts = grown;
+		l->account_count = r->host_number + 1;
+	}
+	return &l->accounts[r->host_number];
 }
 
 void ledger_add(struct ledger *l, const struct record *r, const char *line, size_t len)
 {
 	const struct record_handshake *h = &r->handshake;
+	struct account *a = account_of(l, r);
 
+	if (!a)
+		return;
+	if (r->type == RECORD_HELLO)
+		account_clear(a);
+	if (r->host)
+		snprintf(a->host, sizeof(a->host), "%s", r->host);
 	switch (r->type) {
-	case RECORD_HELLO:
-		ledger_clear(l);
-		break;
 	case RECORD_HANDSHAKE:
 		if (h->role >= 0)
-			l->counts[h->outcome < 0 ? OUTCOMES : h->outcome][h->role]++;
+			a->counts[h->outcome < 0 ? OUTCOMES : h->outcome][h->role]++;
 		break;
 	case RECORD_LOSS:
-		add_loss(l, r, line, len);
+		add_loss(l, a, r, line, len);
 		break;
 	case RECORD_AUDIT:
-		add_audit(l, r, line, len);
+		add_audit(l, a, r, line, len);
 		break;
 	case RECORD_STATS:
 	case RECORD_BYE:
-		keep(l, &l->totals, line, len);
+		keep(l, &a->totals, line, len);
 		break;
 	default:
 		break;
@@ -151,14 +188,14 @@ void ledger_add(struct ledger *l, const struct record *r, const char *line, size
 }
 
 /* The daemon's own counts go before those of the records that came. */
-static void count_outcomes(const struct ledger *l, uint64_t counts[OUTCOMES + 1][ROLES])
+static void count_outcomes(const struct account *a, uint64_t counts[OUTCOMES + 1][ROLES])
 {
-	const cJSON *outcomes = l->totals.record.stats.outcomes;
+	const cJSON *outcomes = a->totals.record.stats.outcomes;
 
-	memcpy(counts, l->counts, sizeof(l->counts));
+	memcpy(counts, a->counts, sizeof(a->counts));
 	if (!outcomes)
 		return;
-	memset(counts, 0, sizeof(l->counts));
+	memset(counts, 0, sizeof(a->counts));
 	for (int role = 0; role < ROLES; role++) {
 		const cJSON *of_role = cJSON_GetObjectItemCaseSensitive(outcomes, role_names[role]);
 		const cJSON *item;
@@ -173,7 +210,7 @@ static void count_outcomes(const struct ledger *l, uint64_t counts[OUTCOMES + 1]
 	}
 }
 
-static void render_outcomes(const struct ledger *l, const struct style *style, struct buf *b)
+static void render_outcomes(const struct account *a, const struct style *style, struct buf *b)
 {
 	static const struct table_column columns[] = {
 		{ "HANDSHAKES", false, 0 }, { "   ACTIVE", true, 0 }, { "  PASSIVE", true, 0 },
@@ -181,7 +218,7 @@ static void render_outcomes(const struct ledger *l, const struct style *style, s
 	uint64_t counts[OUTCOMES + 1][ROLES], all[ROLES] = { 0 };
 	struct table *t = table_new(columns, 3, style);
 
-	count_outcomes(l, counts);
+	count_outcomes(a, counts);
 	for (int outcome = 0; outcome <= OUTCOMES; outcome++) {
 		if (!(counts[outcome][ROLE_ACTIVE] | counts[outcome][ROLE_PASSIVE]))
 			continue;
@@ -198,13 +235,13 @@ static void render_outcomes(const struct ledger *l, const struct style *style, s
 	table_end(t, b, SIZE_MAX);
 }
 
-static void render_totals(const struct ledger *l, const struct style *style, struct buf *b)
+static void render_totals(const struct account *a, const struct style *style, struct buf *b)
 {
 	static const struct table_column columns[] = {
 		{ "RECORDS   ", false, 0 }, { "     SEEN", true, 0 }, { "DELIVERED", true, 0 },
 		{ " FILTERED", true, 0 },   { "     LOST", true, 0 }, { "  LIMITED", true, 0 },
 	};
-	const cJSON *totals = l->totals.record.stats.totals, *item;
+	const cJSON *totals = a->totals.record.stats.totals, *item;
 	bool limits = false; /* a daemon before schema 1.2 has none */
 	struct table *t;
 
@@ -228,21 +265,21 @@ static void render_totals(const struct ledger *l, const struct style *style, str
 	table_end(t, b, SIZE_MAX);
 }
 
-static void render_losses(const struct ledger *l, const struct style *style, struct buf *b)
+static void render_losses(const struct account *a, const struct style *style, struct buf *b)
 {
 	static const struct table_column columns[] = {
 		{ "LOST      ", false, 0 }, { "    COUNT", true, 0 }, { "WHY", false, 0 },
 	};
 	struct table *t;
 
-	if (!l->loss_count)
+	if (!a->loss_count)
 		return;
 	buf_lit(b, "\n");
 	t = table_new(columns, 3, style);
-	for (size_t i = 0; i < l->loss_count; i++) {
-		const struct record_loss *loss = &l->losses[i].record.loss;
+	for (size_t i = 0; i < a->loss_count; i++) {
+		const struct record_loss *loss = &a->losses[i].record.loss;
 
-		if (!l->losses[i].line)
+		if (!a->losses[i].line)
 			continue;
 		table_cell(t, PAINT_BAD, loss->what, NULL);
 		table_number(t, PAINT_LOUD, loss->count);
@@ -267,14 +304,12 @@ static void render_audit(const struct record *r, const struct style *style, stru
 	};
 	struct line l = { .out = b, .style = style };
 	struct table *t = table_new(columns, 5, style);
-	char text[64], interval[32] = "an unknown time";
+	char interval[32] = "an unknown time";
 	const cJSON *item;
 
 	if (r->audit.interval_ns != NS_UNKNOWN)
 		duration_format(r->audit.interval_ns, interval, sizeof(interval));
-	snprintf(text, sizeof(text), "\naudit of netns %llu over %s: ",
-		 (unsigned long long)r->audit.netns, interval);
-	buf_str(b, text);
+	buf_format(b, "\naudit of netns %llu over %s: ", (unsigned long long)r->audit.netns, interval);
 	line_put(&l, r->audit.balanced ? PAINT_GOOD : PAINT_LOUD,
 		 r->audit.balanced ? "balanced" : "NOT BALANCED");
 	line_end(&l);
@@ -297,57 +332,78 @@ static void render_audit(const struct record *r, const struct style *style, stru
 static void render_verdict(const struct ledger *l, const struct style *style, struct buf *b)
 {
 	struct line line = { .out = b, .style = style };
-	size_t wrong = 0;
-	char text[96];
+	size_t wrong = 0, count = 0;
 
-	for (size_t i = 0; i < l->audit_count; i++)
-		wrong += !l->audits[i].record.audit.balanced;
+	for (size_t i = 0; i < l->account_count; i++) {
+		const struct account *a = &l->accounts[i];
+
+		count += a->audit_count;
+		for (size_t n = 0; n < a->audit_count; n++)
+			wrong += !a->audits[n].record.audit.balanced;
+	}
 	buf_lit(b, "\n");
-	if (!l->audit_count) {
+	if (!count) {
 		line_put(&line, PAINT_DIM, "audit: none yet");
 	} else if (wrong) {
-		snprintf(text, sizeof(text), "audit: NOT BALANCED in %zu of %zu network namespaces",
-			 wrong, l->audit_count);
-		line_put(&line, PAINT_LOUD, text);
+		line_format(&line, PAINT_LOUD, "audit: NOT BALANCED in %zu of %zu network namespaces", wrong, count);
 	} else {
-		snprintf(text, sizeof(text), "audit: balanced in %zu network namespace%s",
-			 l->audit_count, l->audit_count == 1 ? "" : "s");
-		line_put(&line, PAINT_GOOD, text);
+		line_format(&line, PAINT_GOOD, "audit: balanced in %zu network namespace%s", count,
+			    count == 1 ? "" : "s");
 	}
 	line_end(&line);
 }
 
-void ledger_render(const struct ledger *l, const struct style *style, struct buf *b)
+static void render_account(const struct account *a, const struct style *style, struct buf *b)
 {
-	uint64_t uptime = l->totals.line ? l->totals.record.stats.uptime_ns : NS_UNKNOWN;
-	char text[64];
+	uint64_t uptime = a->totals.line ? a->totals.record.stats.uptime_ns : NS_UNKNOWN;
 
 	if (uptime != NS_UNKNOWN) {
-		uint64_t s = uptime / 1000000000;
+		unsigned long long s = uptime / 1000000000;
 
-		snprintf(text, sizeof(text), "watched for %lluh %02llum %02llus\n\n",
-			 (unsigned long long)s / 3600, (unsigned long long)s / 60 % 60,
-			 (unsigned long long)s % 60);
-		buf_str(b, text);
+		buf_format(b, "watched for %lluh %02llum %02llus\n\n", s / 3600, s / 60 % 60, s % 60);
 	}
-	render_outcomes(l, style, b);
-	render_totals(l, style, b);
-	render_losses(l, style, b);
-	for (size_t i = 0; i < l->audit_count; i++)
-		render_audit(&l->audits[i].record, style, b);
+	render_outcomes(a, style, b);
+	render_totals(a, style, b);
+	render_losses(a, style, b);
+	for (size_t i = 0; i < a->audit_count; i++)
+		render_audit(&a->audits[i].record, style, b);
+}
+
+void ledger_render(const struct ledger *l, const struct style *style, struct buf *b)
+{
+	static const struct account nothing;
+
+	for (size_t i = 0; i < l->account_count; i++) {
+		struct line line = { .out = b, .style = style };
+
+		if (l->account_count > 1) {
+			buf_str(b, i ? "\n" : "");
+			line_put(&line, PAINT_BOLD, "host ");
+			line_put(&line, PAINT_BOLD, l->accounts[i].host);
+			line_end(&line);
+		}
+		render_account(&l->accounts[i], style, b);
+	}
+	if (!l->account_count)
+		render_account(&nothing, style, b);
 	render_verdict(l, style, b);
 	b->failed = b->failed || l->failed;
 }
 
-void ledger_json(const struct ledger *l, struct buf *b)
+static void account_json(const struct account *a, struct buf *b)
 {
-	for (size_t i = 0; i <= l->audit_count; i++) {
-		const char *line = i < l->audit_count ? l->audits[i].line : l->totals.line;
+	for (size_t i = 0; i <= a->audit_count; i++) {
+		const char *line = i < a->audit_count ? a->audits[i].line : a->totals.line;
 
 		if (!line)
 			continue;
-		buf_str(b, line);
-		buf_lit(b, "\n");
+		buf_format(b, "%s\n", line);
 	}
+}
+
+void ledger_json(const struct ledger *l, struct buf *b)
+{
+	for (size_t i = 0; i < l->account_count; i++)
+		account_json(&l->accounts[i], b);
 	b->failed = b->failed || l->failed;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The daemon's books: totals, losses, and the last audit of each network namespace, from the
- * answer to {"op":"stats"} or from a recording, of which the last feed counts. Pure.
+ * answer to {"op":"stats"} or from a recording, of which the last feed counts; of each host its own. Pure.
  */
 #ifndef TCPSHAKE_LEDGER_H
 #define TCPSHAKE_LEDGER_H

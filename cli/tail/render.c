@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "cli/tail/render.h"
 #include "cli/feed/causes.h"
+#include "cli/feed/led.h"
 #include "cli/text/line.h"
 #include "cli/text/text.h"
 #include "cli/tail/render_parts.h"
@@ -28,6 +29,7 @@ static const struct {
 	[OUTCOME_CANCELLED] = { PAINT_WARN, NULL },
 	[OUTCOME_NO_PORT] = { PAINT_BAD, "EADDRNOTAVAIL" },
 	[OUTCOME_OVERFLOW] = { PAINT_BAD, NULL },
+	[OUTCOME_DENIED] = { PAINT_BAD, NULL },
 };
 
 static const char *const loss_meanings[LOSS_WHYS] = {
@@ -70,17 +72,15 @@ void render_time(struct line *l, const struct record *r)
 
 	line_cell(l, PAINT_DIM, render_clock(r->ts, text, sizeof(text)), TIME_WIDTH);
 	line_put(l, PAINT_NONE, " ");
+	if (!r->host || !r->among_hosts || !render_is_wide(l->style))
+		return;
+	line_cell(l, PAINT_NONE, r->host, HOST_WIDTH);
+	line_put(l, PAINT_NONE, " ");
 }
 
 void render_endpoint(struct line *l, const struct endpoint *e)
 {
-	char port[8];
-
-	snprintf(port, sizeof(port), ":%u", e->port);
-	line_put(l, PAINT_NONE, e->ipv6 ? "[" : "");
-	line_put(l, PAINT_NONE, e->addr);
-	line_put(l, PAINT_NONE, e->ipv6 ? "]" : "");
-	line_put(l, PAINT_NONE, port);
+	line_format(l, PAINT_NONE, e->ipv6 ? "[%s]:%u" : "%s:%u", e->addr, e->port);
 }
 
 static const char *arrow(const struct style *style, int role)
@@ -147,12 +147,36 @@ static void put_cause(struct line *l, const struct cause *cause)
 		line_put(l, row ? row->paint : PAINT_BOLD, "?");
 }
 
+/* Where the other side really was, if that is not what the endpoints say. */
+static void put_nat(struct line *l, const struct record_handshake *h)
+{
+	if (!h->has_nat || (h->nat.port == h->remote.port && strcmp(h->nat.addr, h->remote.addr) == 0))
+		return;
+	render_extra(l, PAINT_NONE, "nat", "");
+	render_endpoint(l, &h->nat);
+}
+
+bool render_container(const struct record_container *c, char *text, size_t size)
+{
+	const char *name = c->name ? c->name : c->id;
+	int id_digits = c->name ? RENDER_CONTAINER : 12;
+
+	if (!name)
+		return false;
+	if (c->pod && c->namespace)
+		snprintf(text, size, "%.63s/%.253s/%.*s", c->namespace, c->pod, id_digits, name);
+	else
+		snprintf(text, size, "%.*s", id_digits, name);
+	return true;
+}
+
 /* What an ordinary handshake does not have. */
 static void put_extras(struct line *l, const struct record_handshake *h)
 {
 	const char *implied = h->outcome >= 0 ? outcome_looks[h->outcome].implied : NULL;
-	char text[64];
+	char text[RENDER_CONTAINER];
 
+	put_nat(l, h);
 	put_cause(l, &h->cause);
 	if (h->errno_name &&
 	    (render_is_wide(l->style) || !implied || strcmp(h->errno_name, implied) != 0))
@@ -166,10 +190,8 @@ static void put_extras(struct line *l, const struct record_handshake *h)
 	put_flags(l, h->flags);
 	if (h->inferred)
 		render_extra(l, PAINT_NONE, NULL, "inferred");
-	if (h->container_id) {
-		snprintf(text, sizeof(text), "%.12s", h->container_id);
+	if (render_container(&h->container, text, sizeof(text)))
 		render_extra(l, PAINT_NONE, "container", text);
-	}
 }
 
 /* Where it ran, as far as the container has not said it; "/" says nothing. */
@@ -178,35 +200,27 @@ static void put_cgroup(struct line *l, const struct record_handshake *h)
 	const char *slash = h->cgroup_path ? strrchr(h->cgroup_path, '/') : NULL;
 	const char *name = slash ? slash + 1 : h->cgroup_path;
 
-	if (name && *name && !h->container_id)
+	if (name && *name && !h->container.id)
 		render_extra(l, PAINT_NONE, "cgroup", name);
 }
 
 void render_process(struct line *l, bool known, const char *comm, uint64_t number)
 {
-	char pid[32];
-
-	if (!known) {
+	if (known)
+		line_format(l, PAINT_NONE, "%s/%llu", comm, (unsigned long long)number);
+	else
 		line_put(l, PAINT_NONE, "-");
-		return;
-	}
-	snprintf(pid, sizeof(pid), "/%llu", (unsigned long long)number);
-	line_put(l, PAINT_NONE, comm);
-	line_put(l, PAINT_NONE, pid);
 }
 
 void render_endpoints(struct line *l, const struct endpoint *local, int role,
 		   const struct endpoint *remote)
 {
 	size_t end = l->columns + (render_is_wide(l->style) ? ENDPOINT_WIDTH : PORT_WIDTH);
-	char port[8];
 
-	if (render_is_wide(l->style)) {
+	if (render_is_wide(l->style))
 		render_endpoint(l, local);
-	} else {
-		snprintf(port, sizeof(port), ":%u", local->port);
-		line_put(l, PAINT_NONE, port);
-	}
+	else
+		line_format(l, PAINT_NONE, ":%u", local->port);
 	line_pad(l, end);
 	line_put(l, PAINT_NONE, " ");
 	line_put(l, PAINT_DIM, arrow(l->style, role));
@@ -287,6 +301,27 @@ void render_rest(struct line *l, const struct owner *owner, const struct line *e
 	buf_free(c.out);
 }
 
+/* Whose latency it is, if not that of what the client connected to: in the wide layout only. */
+static void put_led(struct line *l, const struct record_handshake *h)
+{
+	struct buf text = { 0 };
+	struct line sentence = { .out = &text, .style = l->style };
+
+	if (!record_is_led(h))
+		return;
+	line_put(&sentence, PAINT_NONE, "NAT led it to ");
+	render_endpoint(&sentence, &h->nat);
+	line_put(&sentence, PAINT_NONE, record_is_led_home(h) ? ", on its own host: " : ": ");
+	line_put(&sentence, PAINT_NONE, h->latency_ns == NS_UNKNOWN ? "the outcome is" : "latency and outcome are");
+	line_put(&sentence, PAINT_NONE, " from there, not from ");
+	render_endpoint(&sentence, &h->remote);
+	buf_mem(&text, "", 1);
+	l->out->failed = l->out->failed || text.failed;
+	if (!text.failed)
+		render_detail(l, text.data);
+	buf_free(&text);
+}
+
 static void put_rest(struct line *l, const struct record_handshake *h)
 {
 	struct buf extras = { 0 }, cgroup = { 0 };
@@ -298,6 +333,7 @@ static void put_rest(struct line *l, const struct record_handshake *h)
 	put_cgroup(&c, h);
 	render_rest(l, &owner, &e, &c);
 	render_detail(l, h->cause.detail);
+	put_led(l, h);
 }
 
 static void render_handshake(struct line *l, const struct record *r)
@@ -325,17 +361,13 @@ static void render_loss(struct line *l, const struct record *r)
 {
 	const struct record_loss *loss = &r->loss;
 	int why = name_index(loss_why_names, LOSS_WHYS, loss->why, strlen(loss->why));
-	char text[64];
 
 	render_time(l, r);
-	snprintf(text, sizeof(text), "LOST %llu", (unsigned long long)loss->count);
-	line_put(l, PAINT_LOUD, text);
+	line_format(l, PAINT_LOUD, "LOST %llu", (unsigned long long)loss->count);
 	render_extra(l, PAINT_BAD, NULL, loss->what);
 	render_extra(l, PAINT_BAD, NULL, loss->why);
-	if (why >= 0 && loss_meanings[why]) {
-		line_put(l, PAINT_NONE, ": ");
-		line_put(l, PAINT_NONE, loss_meanings[why]);
-	}
+	if (why >= 0 && loss_meanings[why])
+		line_format(l, PAINT_NONE, ": %s", loss_meanings[why]);
 	line_end(l);
 }
 
@@ -421,8 +453,9 @@ static void (*const renderers[RECORD_TYPES])(struct line *l, const struct record
 	[RECORD_LISTENER] = render_listener,  [RECORD_OVERFLOW] = render_overflow,
 	[RECORD_AUDIT] = render_audit_record, [RECORD_ACCEPT] = render_accept,
 	[RECORD_RESET] = render_reset,	      [RECORD_RETRANSMIT] = render_retransmit,
-	[RECORD_LOSS] = render_loss,	      [RECORD_BYE] = render_bye,
-	[RECORD_END] = render_nothing,
+	[RECORD_DROP] = render_drop,	      [RECORD_CLOSE] = render_close,
+	[RECORD_LOSS] = render_loss,
+	[RECORD_BYE] = render_bye,	      [RECORD_END] = render_nothing,
 };
 
 void render_record(struct buf *b, const struct style *style, const struct record *r)
@@ -432,11 +465,22 @@ void render_record(struct buf *b, const struct style *style, const struct record
 	(renderers[r->type] ? renderers[r->type] : render_other)(&l, r);
 }
 
-void render_header(struct buf *b, const struct style *style)
+void render_host(struct buf *b, const struct style *style, const char *host)
+{
+	struct line l = { .out = b, .style = style };
+
+	line_put(&l, PAINT_BOLD, host);
+	line_put(&l, PAINT_BOLD, ":");
+	line_end(&l);
+}
+
+void render_header(struct buf *b, const struct style *style, bool hosts)
 {
 	struct line l = { .out = b, .style = style };
 
 	line_cell(&l, PAINT_BOLD, "TIME", TIME_WIDTH + 1);
+	if (hosts && render_is_wide(style))
+		line_cell(&l, PAINT_BOLD, "HOST", HOST_WIDTH + 1);
 	if (render_is_wide(style))
 		line_cell(&l, PAINT_BOLD, "ROLE", ROLE_WIDTH + 1);
 	line_cell(&l, PAINT_BOLD, "OUTCOME", OUTCOME_WIDTH + 1);

@@ -18,9 +18,15 @@
 /* Which of the two layouts. */
 bool render_is_wide(const struct style *style);
 /* The titles of the columns, a line with its newline. */
-void render_header(struct buf *b, const struct style *style);
+void render_header(struct buf *b, const struct style *style, bool hosts);
+/* A line that says whose the next ones are, where they have no room for it. */
+void render_host(struct buf *b, const struct style *style, const char *host);
 
 /* One record with its newline; nothing for those that only matter to a terminal, elsewhere. */
 void render_record(struct buf *b, const struct style *style, const struct record *r);
+
+#define RENDER_CONTAINER 512 /* bytes for a container */
+/* NAMESPACE/POD/NAME, NAME, or what is known of it: the beginning of its ID. False: there is none. */
+bool render_container(const struct record_container *c, char *text, size_t size);
 
 #endif

@@ -9,6 +9,7 @@
 /* "255.255.255.255:65535", ":65535", "unreachable", "999.9 ms", "python3/1234567" */
 enum {
 	TIME_WIDTH = 12,
+	HOST_WIDTH = 10,
 	ROLE_WIDTH = 7,
 	OUTCOME_WIDTH = 11,
 	LATENCY_WIDTH = 8,
@@ -17,7 +18,7 @@ enum {
 	PROCESS_WIDTH = 15,
 };
 
-/* The local time and a space. */
+/* The local time and a space; and the host, where there are several. */
 void render_time(struct line *l, const struct record *r);
 void render_endpoint(struct line *l, const struct endpoint *e);
 /* The local one (on a narrow terminal its port), an arrow and the remote one. */
@@ -39,9 +40,12 @@ void render_rest(struct line *l, const struct owner *owner, const struct line *e
 /* The sentence that says why, in the wide layout only. */
 void render_detail(struct line *l, const char *detail);
 
-/* Of resets and retransmits; render_record()'s. */
+/* Of single segments; render_record()'s. */
 void render_reset(struct line *l, const struct record *r);
 void render_retransmit(struct line *l, const struct record *r);
+void render_drop(struct line *l, const struct record *r);
+/* Of a connection's end. */
+void render_close(struct line *l, const struct record *r);
 /* Of the queues; render_record()'s. */
 void render_listener(struct line *l, const struct record *r);
 void render_overflow(struct line *l, const struct record *r);

@@ -65,9 +65,7 @@ static void put_address(struct line *l, enum paint paint, const char *key,
 {
 	char text[128];
 
-	snprintf(text, sizeof(text), "%s%s%s:%u", e->ipv6 ? "[" : "", e->addr,
-		 e->ipv6 ? "]" : "", e->port);
-	put_word(l, paint, key, text);
+	put_word(l, paint, key, text_endpoint(text, sizeof(text), e->addr, e->port));
 }
 
 static void put_owner(struct line *l, const struct owner *owner, uint64_t owners)
@@ -86,14 +84,15 @@ void render_listener(struct line *l, const struct record *r)
 {
 	const struct record_listener *s = &r->listener;
 	bool quiet = s->event == CHANGE_SAMPLE;
+	char container[RENDER_CONTAINER];
 
 	render_time(l, r);
 	line_put(l, quiet ? PAINT_DIM : PAINT_BOLD, "listener");
 	put_word(l, quiet ? PAINT_DIM : PAINT_BOLD, NULL, s->event_name);
 	put_address(l, PAINT_NONE, NULL, &s->local);
 	put_owner(l, &s->owner, s->owners);
-	if (!s->accept.known && s->backlog != COUNT_UNKNOWN)
-		put_number(l, PAINT_NONE, "backlog", s->backlog);
+	if (!s->accept.known && s->backlog.got != COUNT_UNKNOWN)
+		put_number(l, PAINT_NONE, "backlog", s->backlog.got);
 	put_queue(l, "queue", &s->accept);
 	if (s->accept.peak)
 		put_number(l, s->accept.peak > s->accept.max ? PAINT_BAD : PAINT_NONE, "peak",
@@ -109,8 +108,8 @@ void render_listener(struct line *l, const struct record *r)
 			   (unsigned long long)s->overflow_ack);
 	if (s->overflow_cookie)
 		put_number(l, PAINT_BAD, "cookies-refused", s->overflow_cookie);
-	if (s->container_id)
-		put_format(l, PAINT_NONE, "container", "%.12s", s->container_id);
+	if (render_container(&s->container, container, sizeof(container)))
+		put_word(l, PAINT_NONE, "container", container);
 	line_end(l);
 }
 
@@ -132,11 +131,9 @@ void render_overflow(struct line *l, const struct record *r)
 {
 	const struct record_overflow *o = &r->overflow;
 	bool cookie = record_is_cookie(o);
-	char text[96];
 
 	render_time(l, r);
-	snprintf(text, sizeof(text), "OVERFLOW %llu", (unsigned long long)o->count);
-	line_put(l, cookie ? PAINT_WARN : PAINT_LOUD, text);
+	line_format(l, cookie ? PAINT_WARN : PAINT_LOUD, "OVERFLOW %llu", (unsigned long long)o->count);
 	put_refused(l, o, cookie ? PAINT_WARN : PAINT_BAD);
 	if (o->has_listener)
 		put_address(l, PAINT_BOLD, NULL, &o->listener);

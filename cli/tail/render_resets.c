@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Resets and retransmits as lines, in the columns of the handshakes. */
+/* Resets, retransmits and drops as lines, in the columns of the handshakes. */
 #include "cli/tail/render.h"
 #include "cli/tail/render_parts.h"
 
@@ -76,5 +76,30 @@ void render_retransmit(struct line *l, const struct record *r)
 	if (s->acked)
 		render_extra(&e, PAINT_BAD, NULL, "acked");
 	render_rest(l, &s->owner, &e, &none);
+	line_end(l);
+}
+
+void render_drop(struct line *l, const struct record *r)
+{
+	static const char *const shown[DROP_SEGMENTS] = { "SYN", "SYN-ACK", "ACK" };
+	const struct record_drop *d = &r->drop;
+	int number = name_index(drop_segment_names, DROP_SEGMENTS, d->segment, strlen(d->segment));
+	const char *segment = number < 0 ? d->segment : shown[number];
+	struct buf extras = { 0 }, spare = { 0 };
+	struct line e = { .out = &extras, .style = l->style };
+	struct line none = { .out = &spare, .style = l->style };
+
+	render_time(l, r);
+	if (render_is_wide(l->style))
+		line_cell(l, PAINT_NONE, segment, ROLE_WIDTH + 1);
+	else
+		render_extra(&e, PAINT_NONE, NULL, segment);
+	line_cell(l, PAINT_BAD, d->out ? "drop out" : "drop in", OUTCOME_WIDTH + 1);
+	line_cell_right(l, PAINT_NONE, "-", LATENCY_WIDTH);
+	line_put(l, PAINT_NONE, " ");
+	/* The arrow says who sent it. */
+	render_endpoints(l, &d->local, d->out ? ROLE_ACTIVE : ROLE_PASSIVE, &d->remote);
+	render_extra(&e, PAINT_BAD, "reason", d->reason);
+	render_rest(l, &d->owner, &e, &none);
 	line_end(l);
 }

@@ -5,7 +5,6 @@
 #include "cli/text/text.h"
 
 #include <linux/types.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -43,6 +42,8 @@ struct summary {
 	struct evidence evidence; /* of all feeds */
 	struct tally causes[TALLIES]; /* proven, probable */
 	struct tally resets[TALLIES]; /* sent, received */
+	struct tally drops[TALLIES]; /* by reason: on their way in, out */
+	uint64_t closes[HOWS];
 };
 
 struct summary *summary_new(void)
@@ -61,8 +62,7 @@ static void copy_word(char *out, size_t size, const char *word)
 	struct buf text = { 0 };
 
 	text_append(&text, word, false);
-	buf_mem(&text, "", 1);
-	snprintf(out, size, "%s", text.failed ? "?" : text.data);
+	snprintf(out, size, "%s", buf_text(&text));
 	buf_free(&text);
 }
 
@@ -140,6 +140,19 @@ static void add_reset(struct summary *s, const struct record *r)
 	add_tally(s->resets, r->reset.cause, !r->reset.sent);
 }
 
+static void add_drop(struct summary *s, const struct record *r)
+{
+	add_tally(s->drops, r->drop.reason, r->drop.out);
+}
+
+static void add_close(struct summary *s, const struct record *r)
+{
+	int how = name_index(close_how_names, HOWS, r->close.how, strlen(r->close.how));
+
+	if (how >= 0)
+		s->closes[how]++;
+}
+
 static void add_hello(struct summary *s, const struct record *r)
 {
 	struct evidence one;
@@ -157,21 +170,12 @@ void summary_add(struct summary *s, const struct record *r)
 		[RECORD_BYE] = add_bye,
 		[RECORD_OVERFLOW] = add_overflow,
 		[RECORD_RESET] = add_reset,
+		[RECORD_DROP] = add_drop,
+		[RECORD_CLOSE] = add_close,
 	};
 
 	if (adders[r->type])
 		adders[r->type](s, r);
-}
-
-static void __attribute__((format(printf, 2, 3))) put(struct buf *b, const char *format, ...)
-{
-	char text[160];
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
-	va_end(args);
-	buf_str(b, text);
 }
 
 static uint64_t count_role(const struct summary *s, unsigned role)
@@ -206,7 +210,7 @@ static void put_counts(const struct summary *s, struct buf *b)
 	for (unsigned role = 0; role <= ROLES; role++)
 		all[role] = count_role(s, role);
 	if (!(all[ROLE_ACTIVE] | all[ROLE_PASSIVE] | all[ROLES])) {
-		put(b, "no handshakes\n");
+		buf_format(b, "no handshakes\n");
 		return;
 	}
 	columns = all[ROLES] ? ROLES + 1 : ROLES;
@@ -291,7 +295,17 @@ static void put_tallies(const struct tally *tallies, const struct table_column t
 static void put_count(struct buf *b, const char *title, uint64_t count, const char *what)
 {
 	if (count)
-		put(b, "%-12s %9llu %s\n", title, (unsigned long long)count, what);
+		buf_format(b, "%-12s %9llu %s\n", title, (unsigned long long)count, what);
+}
+
+/* Nobody recorded then, or there was nothing to record. */
+static void put_gaps(const struct input_report *report, struct buf *b)
+{
+	char what[80], most[32];
+
+	snprintf(what, sizeof(what), "before a hello: no record of that host, for %s in all",
+		 duration_format(report->gap_ns, most, sizeof(most)));
+	put_count(b, "gaps", report->gaps, what);
 }
 
 /* What stands between this summary and the truth; nothing if nothing does. */
@@ -305,10 +319,33 @@ static void put_doubts(const struct summary *s, const struct input_report *repor
 		put_count(b, "lost", l->count, what);
 	}
 	put_count(b, "missing", report->missing, "records, by the gaps in seq");
+	put_gaps(report, b);
+	put_count(b, "skipped", report->damaged, "segments that could not be read to their end");
 	put_count(b, "skipped", report->bad, "lines that are no records");
 	put_count(b, "skipped", report->foreign, "records of another format version");
 	put_count(b, "skipped", report->oversized, "lines too long");
 	put_count(b, "skipped", report->cut, "last line, cut off");
+}
+
+/* Of each host, what came of it; and how far the clocks are apart, on which the order rests. */
+static void put_hosts(const struct input_report *report, struct buf *b)
+{
+	uint32_t count = report->host_count < CLOCK_HOSTS ? report->host_count : CLOCK_HOSTS;
+	char text[256];
+
+	if (count < 2)
+		return;
+	for (uint32_t i = 0; i < count; i++) {
+		const struct host_report *h = &report->hosts[i];
+
+		buf_format(b, "%-12s %9llu records of %s", "host", (unsigned long long)h->records, h->name);
+		if (h->missing)
+			buf_format(b, ", %llu missing by its gaps in seq", (unsigned long long)h->missing);
+		buf_lit(b, "\n");
+	}
+	for (uint32_t i = 1; i < count; i++)
+		buf_format(b, "clocks       %s\n",
+			   hosts_clock_text(&report->hosts[0], &report->hosts[i], text, sizeof(text)));
 }
 
 void summary_print(const struct summary *s, const struct input_report *report, struct buf *b)
@@ -318,6 +355,9 @@ void summary_print(const struct summary *s, const struct input_report *report, s
 	};
 	static const struct table_column resets[] = {
 		{ "resets                  ", false, 0 }, { "     sent", true, 0 }, { " received", true, 0 },
+	};
+	static const struct table_column drops[] = {
+		{ "dropped by this host    ", false, 0 }, { "       in", true, 0 }, { "      out", true, 0 },
 	};
 	char limited[40] = "";
 	size_t start;
@@ -332,14 +372,19 @@ void summary_print(const struct summary *s, const struct input_report *report, s
 	put_tallies(s->resets, resets,
 		    (const bool[]){ !evidence_lacks(&s->evidence, SIGHT_RESETS_SENT),
 				    !evidence_lacks(&s->evidence, SIGHT_RESETS_RECEIVED) }, b);
+	put_tallies(s->drops, drops, (const bool[]){ true, true }, b);
 	buf_lit(b, "\n");
 	start = b->len;
 	put_count(b, "retransmits", s->retransmitted, "handshakes sent a SYN or SYN-ACK again");
 	put_count(b, "overflow", s->refused_syns, "SYNs that a full queue refused");
 	put_count(b, "overflow", s->refused_acks, "final ACKs that a full queue refused");
+	put_count(b, "closed", s->closes[HOW_FIN], "connections that ended by FIN");
+	put_count(b, "closed", s->closes[HOW_RESET], "connections that ended by a RST");
+	put_count(b, "closed", s->closes[HOW_TIMEOUT], "connections that the kernel gave up");
 	put_doubts(s, report, b);
+	put_hosts(report, b);
 	if (s->has_totals)
-		put(b, "%-12s %9llu seen, %llu filtered, %s%llu lost\n", "kernel",
+		buf_format(b, "%-12s %9llu seen, %llu filtered, %s%llu lost\n", "kernel",
 		    (unsigned long long)s->seen, (unsigned long long)s->filtered, limited,
 		    (unsigned long long)s->lost);
 	/* No blank line at the very end. */

@@ -12,6 +12,8 @@
 #include "common/clock.h"
 #include "common/log.h"
 
+#define NO_HOST UINT32_MAX
+
 struct tail {
 	const struct options *options;
 	struct style style;
@@ -20,6 +22,7 @@ struct tail {
 	bool titled; /* the header was written */
 	struct fold *fold; /* NULL: RSTs were asked for */
 	struct buf lines; /* of one record */
+	uint32_t host; /* whose the lines are that came last; NO_HOST: they may not be shown */
 	bool fed; /* records came since the last pass */
 };
 
@@ -27,8 +30,13 @@ static void tail_render(struct tail *t, const struct record *r, struct buf *b)
 {
 	/* Below the hello: it says whose records these are. */
 	if (!t->titled && t->style.terminal && r->type != RECORD_HELLO) {
-		render_header(b, &t->style);
+		render_header(b, &t->style, r->host && r->among_hosts);
 		t->titled = true;
+	}
+	if (r->host && r->among_hosts && r->host_number != t->host && !render_is_wide(&t->style)) {
+		render_host(b, &t->style, r->host);
+		/* A RST may be left out, and this line with it. */
+		t->host = r->type == RECORD_RESET ? NO_HOST : r->host_number;
 	}
 	render_record(b, &t->style, r);
 }
@@ -89,7 +97,7 @@ enum exit_status tail_run(const struct options *o)
 	static const struct reader_ops ops = {
 		.record = tail_record, .resized = tail_resized, .pass = tail_pass,
 	};
-	struct tail t = { .options = o, .summary = summary_new() };
+	struct tail t = { .options = o, .summary = summary_new(), .host = NO_HOST };
 	struct input_report report = { 0 };
 	enum exit_status status = STATUS_FAILED;
 	bool folds = !o->json && !(o->event_mask & 1U << RECORD_RESET);

@@ -2,6 +2,8 @@
 #include "cli/text/line.h"
 #include "cli/text/text.h"
 
+#include <stdarg.h>
+
 static const char *const sgr[PAINTS] = {
 	[PAINT_DIM] = "\033[2m",   [PAINT_BOLD] = "\033[1m", [PAINT_GOOD] = "\033[32m",
 	[PAINT_WARN] = "\033[33m", [PAINT_BAD] = "\033[31m", [PAINT_LOUD] = "\033[1;37;41m",
@@ -18,6 +20,19 @@ void line_put(struct line *l, enum paint paint, const char *text)
 	l->columns += text_append(l->out, text, l->style->utf8);
 	if (colored)
 		buf_lit(l->out, "\033[0m");
+}
+
+void line_format(struct line *l, enum paint paint, const char *format, ...)
+{
+	struct buf text = { 0 };
+	va_list args;
+
+	va_start(args, format);
+	buf_format_list(&text, format, args);
+	va_end(args);
+	line_put(l, paint, buf_text(&text));
+	l->out->failed = l->out->failed || text.failed;
+	buf_free(&text);
 }
 
 void line_pad(struct line *l, size_t column)
@@ -43,19 +58,6 @@ void line_cell_right(struct line *l, enum paint paint, const char *text, size_t 
 	line_put(l, paint, text);
 }
 
-static void put_word(struct line *l, enum paint paint, const char *word, size_t len)
-{
-	struct buf copy = { 0 };
-
-	buf_mem(&copy, word, len);
-	buf_mem(&copy, "", 1);
-	if (copy.failed)
-		l->out->failed = true;
-	else
-		line_put(l, paint, copy.data);
-	buf_free(&copy);
-}
-
 void line_wrap(struct line *l, enum paint paint, const char *text, size_t indent, size_t width)
 {
 	for (bool first = true; *text; first = false) {
@@ -70,7 +72,7 @@ void line_wrap(struct line *l, enum paint paint, const char *text, size_t indent
 			buf_lit(l->out, " ");
 			l->columns++;
 		}
-		put_word(l, paint, text, bytes);
+		line_format(l, paint, "%.*s", (int)bytes, text);
 		text += bytes;
 		text += strspn(text, " ");
 	}

@@ -29,7 +29,9 @@ struct line {
 
 /* Append text from anywhere, made safe, in a colour. */
 void line_put(struct line *l, enum paint paint, const char *text);
-/* The same, aligned in `width` columns; more if it needs more. */
+/* The same, as printf(3). */
+void line_format(struct line *l, enum paint paint, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* The same as line_put(), aligned in `width` columns; more if it needs more. */
 void line_cell(struct line *l, enum paint paint, const char *text, size_t width);
 void line_cell_right(struct line *l, enum paint paint, const char *text, size_t width);
 /* Spaces up to a column; none if the line is there already. */

@@ -114,17 +114,13 @@ static void measure(const struct table *t, size_t *widths, size_t rows)
 /* The first `columns` characters. */
 static void put_start(struct line *l, enum paint paint, const char *text, size_t columns)
 {
-	struct buf start = { 0 };
 	size_t bytes = 0;
 
 	for (; columns && text[bytes]; columns--)
 		do
 			bytes++;
 		while (((unsigned char)text[bytes] & 0xc0) == 0x80);
-	buf_mem(&start, text, bytes);
-	buf_mem(&start, "", 1);
-	line_put(l, paint, start.failed ? "" : start.data);
-	buf_free(&start);
+	line_format(l, paint, "%.*s", (int)bytes, text);
 }
 
 static void put_cell(const struct table *t, struct line *l, const struct cell *cell, size_t width,

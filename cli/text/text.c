@@ -18,6 +18,20 @@ const char *text_duration(uint64_t ns, char *out, size_t size)
 	return out;
 }
 
+const char *text_plural(char *out, size_t size, uint64_t count, const char *what)
+{
+	snprintf(out, size, "%llu %s%s", (unsigned long long)count, what, count == 1 ? "" : "s");
+	return out;
+}
+
+const char *text_endpoint(char *out, size_t size, const char *addr, uint32_t port)
+{
+	bool ipv6 = strchr(addr, ':');
+
+	snprintf(out, size, "%s%s%s:%u", ipv6 ? "[" : "", addr, ipv6 ? "]" : "", port);
+	return out;
+}
+
 size_t text_append(struct buf *b, const char *s, bool utf8)
 {
 	size_t len = strlen(s), columns = 0;

@@ -14,6 +14,14 @@
 /* As duration_format(), in one word, for awk(1): "1.20s". */
 const char *text_duration(uint64_t ns, char *out, size_t size);
 
+/* "1 handshake", "2 handshakes" */
+const char *text_plural(char *out, size_t size, uint64_t count, const char *what);
+
+enum { TEXT_PORT = sizeof("[]:65535") }; /* what text_endpoint() adds to an address, and its end */
+
+/* "10.0.0.2:443", "[2001:db8::1]:443": its address as it is. */
+const char *text_endpoint(char *out, size_t size, const char *addr, uint32_t port);
+
 /*
  * Append `s` in one line: control characters (C0, DEL, C1), line and paragraph separators,
  * characters that change the writing direction, and what is no UTF-8 become '?'. Without `utf8`

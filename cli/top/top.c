@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* The view `top`: the loop between the feed, the keys and the screen. */
+#include "cli/text/progress.h"
 #include "cli/text/signals.h"
 #include "cli/text/terminal.h"
 #include "cli/top/draw/draw.h"
@@ -41,6 +42,7 @@ struct top {
 	struct top_canvas canvas;
 	struct follow *feed;
 	struct signals signals;
+	struct progress progress; /* with --once */
 	char message[500], state[64];
 	enum top_paint message_paint;
 	uint64_t message_until; /* CLOCK_MONOTONIC; 0: there is none */
@@ -87,6 +89,13 @@ static void take_again(void *ctx)
 	top_model_clear(t->model);
 	t->ui.mode = TOP_MAIN;
 	memset(t->ui.chosen, 0, sizeof(t->ui.chosen));
+}
+
+static void take_logs(void *ctx)
+{
+	struct top *t = ctx;
+
+	progress_clear(&t->progress);
 }
 
 /* ---- what is shown ---- */
@@ -379,14 +388,30 @@ static enum exit_status run_screen(struct top *t)
 	return STATUS_OK;
 }
 
-static enum exit_status run_once(struct top *t)
+/* Somebody ended the reading of a recording. */
+static void warn_interrupted(struct top *t)
 {
-	int err;
+	uint64_t records, share;
+
+	if (!t->signals.stops || !t->options->from || follow_state(t->feed) == FOLLOW_ENDED)
+		return;
+	share = follow_share(t->feed, &records);
+	progress_interrupted(follow_name(t->feed), records, share);
+}
+
+/* To the end of the feed, or until it was watched for long enough. */
+static enum exit_status watch(struct top *t)
+{
+	uint64_t records, share;
 
 	while (!t->ui.quit && follow_state(t->feed) != FOLLOW_ENDED) {
 		if (wait_and_take(t, false) < 0)
 			return STATUS_FAILED;
 		t->ui.quit = t->ui.quit || t->signals.stops;
+		if (follow_state(t->feed) == FOLLOW_REPLAY) {
+			share = follow_share(t->feed, &records);
+			progress_show(&t->progress, "reading", follow_name(t->feed), share, records);
+		}
 		if (follow_state(t->feed) == FOLLOW_FAILED)
 			return STATUS_FAILED;
 		if (follow_state(t->feed) == FOLLOW_GONE) {
@@ -394,6 +419,20 @@ static enum exit_status run_once(struct top *t)
 			return STATUS_FAILED;
 		}
 	}
+	return STATUS_OK;
+}
+
+static enum exit_status run_once(struct top *t)
+{
+	enum exit_status status;
+	int err;
+
+	t->progress = progress_begin();
+	status = watch(t);
+	progress_clear(&t->progress);
+	if (status != STATUS_OK)
+		return status;
+	warn_interrupted(t);
 	if (*follow_trouble(t->feed))
 		log_warning("%s", follow_trouble(t->feed));
 	err = report(t, stdout);
@@ -412,7 +451,7 @@ static enum top_window window_of(const struct options *o)
 
 static bool open_all(struct top *t, struct options *o)
 {
-	static const struct follow_ops ops = { .record = take_record, .again = take_again };
+	static const struct follow_ops ops = { .record = take_record, .again = take_again, .logs = take_logs };
 	bool ready;
 
 	top_ui_init(&t->ui);

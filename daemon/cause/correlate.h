@@ -19,6 +19,7 @@
 #include "bpf/event.h"
 #include "daemon/cause/handshake_evidence.h"
 #include "daemon/cause/refusals.h"
+#include "daemon/cause/sighting.h"
 
 struct correlate;
 
@@ -30,6 +31,7 @@ void correlate_free(struct correlate *c);
 
 void correlate_retransmit(struct correlate *c, const struct event_retransmit *e);
 void correlate_overflow(struct correlate *c, const struct event_overflow *e);
+void correlate_drop(struct correlate *c, const struct event_drop *e);
 /* `wanted`: a cause is wanted for it (diagnose_wanted()). */
 void correlate_handshake(struct correlate *c, const struct event_handshake *e, bool wanted);
 /* The same is to come for it, a little later: the less time it takes then. */
@@ -38,8 +40,16 @@ void correlate_refusals(struct correlate *c, const struct syn_refusals *r);
 /* A namespace's listeners were looked at: what they refused before `now_ns` is reported. */
 void correlate_looked(struct correlate *c, uint32_t netns, uint64_t now_ns);
 
+/* A listener was closed; `opened_ns`: when it began, 0 before the daemon, or NS_UNKNOWN. */
+void correlate_closed(struct correlate *c, const struct event_listener *e, uint64_t opened_ns);
+
+/* Nobody who holds the full listener at that port had a descriptor left. */
+void correlate_exhausted(struct correlate *c, uint32_t netns, uint16_t port, const struct open_files *files);
+
 /* Events were lost: for a while, what was not seen may have happened all the same. */
 void correlate_incomplete(struct correlate *c, uint64_t now_ns);
+/* Refusals of one connection may have been more often than events say, for it or another had too many: for a while. */
+void correlate_limited(struct correlate *c, uint64_t now_ns);
 /* Clients that gave up since `since_ns` were filtered away: their SYNs may have been refused. */
 void correlate_hidden(struct correlate *c, uint64_t since_ns);
 
@@ -65,6 +75,21 @@ typedef void (*correlate_fn)(void *ctx, const struct event_handshake *e);
 
 /* Hand them on, UINT64_MAX: all. `fn` must not hold others. */
 void correlate_release(struct correlate *c, uint64_t now_ns, correlate_fn fn, void *ctx);
+
+/*
+ * NAT: an established client, of which nothing else is wanted, may wait for its server's side, to say where that was.
+ * correlate_met() gives it when that has come, with its `peer` if it is `translated`; NULL: none waits.
+ */
+bool correlate_await(struct correlate *c, const struct event_handshake *client);
+const struct event_handshake *correlate_met(struct correlate *c, const struct event_handshake *server, struct peer *peer,
+					    bool *translated);
+/* Hand on those that waited in vain until now, UINT64_MAX: all. Does any wait? */
+void correlate_release_alone(struct correlate *c, uint64_t now_ns, correlate_fn fn, void *ctx);
+bool correlate_awaits(const struct correlate *c);
+/* The name of a connection that one side saw: both carry the client's, where that is known. */
+uint64_t correlate_conn(struct correlate *c, const struct sighting *s);
+/* Where the other side of it really was, if NAT hides that and both were seen. */
+bool correlate_peer(struct correlate *c, const struct event_handshake *e, struct peer *peer);
 
 /* How the end of a request is inferred. */
 struct correlate_inference {

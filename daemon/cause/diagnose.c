@@ -1,57 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "daemon/cause/diagnose.h"
 
-#include <stdarg.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "bpf/outcome.h"
 #include "common/addr.h"
 #include "common/duration.h"
 #include "common/names.h"
+#include "daemon/cause/local_drop.h"
+#include "daemon/cause/rule.h"
+#include "daemon/cause/unanswered.h"
 #include "daemon/kernel/unreported.h"
-
-/* What a rule has found; true, since it applies. */
-__attribute__((format(printf, 4, 5))) static bool say(struct cause *cause, enum cause_code code,
-						      bool proven, const char *format, ...)
-{
-	va_list args;
-
-	cause->code = code;
-	cause->proven = proven;
-	va_start(args, format);
-	vsnprintf(cause->detail, sizeof(cause->detail), format, args);
-	va_end(args);
-	return true;
-}
-
-/* "at 0, 1.02 and 3.05 s": when a segment went out, seen from its first transmission. */
-static const char *moments(const struct transmissions *t, char *text, size_t size)
-{
-	unsigned int known = t->count < EVIDENCE_TIMES ? t->count : EVIDENCE_TIMES;
-	size_t used = 0;
-
-	*text = '\0';
-	for (unsigned int i = 0; i < known && used < size; i++)
-		used += (size_t)snprintf(text + used, size - used, "%s%.3g",
-					 i == 0		  ? "at " :
-					 i == known - 1   ? " and " :
-							    ", ",
-					 (double)t->after_ns[i] / 1e9);
-	if (used < size)
-		snprintf(text + used, size - used, t->count > known ? " s and later" : " s");
-	return text;
-}
-
-/* "once", "twice", "3 times" */
-static const char *times_word(unsigned int n, char text[32])
-{
-	if (n == 1 || n == 2)
-		snprintf(text, 32, n == 1 ? "once" : "twice");
-	else
-		snprintf(text, 32, "%u times", n);
-	return text;
-}
 
 bool diagnose_wanted(const struct event_handshake *e, uint64_t slow_ns)
 {
@@ -60,42 +19,6 @@ bool diagnose_wanted(const struct event_handshake *e, uint64_t slow_ns)
 }
 
 /* ---- rules that hold for both sides: true if one applies ---- */
-
-#define REFUSAL_WORDS 128
-
-static const enum cause_code cause_of_refusal[CODES] = {
-	[CODE_ACCEPT_QUEUE_FULL] = CAUSE_ACCEPT_QUEUE_FULL,
-	[CODE_SYN_QUEUE_FULL] = CAUSE_SYN_QUEUE_FULL,
-	[CODE_SYN_QUEUE_THREE_QUARTERS] = CAUSE_SYN_QUEUE_THREE_QUARTERS,
-	[CODE_NO_ROUTE_BACK] = CAUSE_NO_ROUTE_BACK,
-};
-
-/* "dropped twice: the server's accept queue was full at 129/128" */
-static const char *refusal_words(const struct refusal_evidence *r, char *text, size_t size)
-{
-	static const char *const what[CODES] = {
-		[CODE_ACCEPT_QUEUE_FULL] = "the server's accept queue was full",
-		[CODE_SYN_QUEUE_FULL] = "the server's SYN queue was full",
-		[CODE_SYN_QUEUE_THREE_QUARTERS] =
-			"the server's SYN queue was over three quarters of tcp_max_syn_backlog",
-		[CODE_NO_ROUTE_BACK] = "the server's host found no route back to the client's address",
-	};
-	char queue[48] = "", often[32];
-
-	if (r->queue_known)
-		snprintf(queue, sizeof(queue), " at %u/%u", r->len, r->max);
-	snprintf(text, size, "dropped %s: %s%s", times_word(r->count, often), what[r->code], queue);
-	return text;
-}
-
-static bool by_refusal(const struct refusal_evidence *r, bool sure, const char *segment,
-		       struct cause *cause)
-{
-	char words[REFUSAL_WORDS];
-
-	return r->count && say(cause, cause_of_refusal[r->code], sure && r->proven, "%s %s", segment,
-			       refusal_words(r, words, sizeof(words)));
-}
 
 /*
  * A segment may go out again only because the answer takes longer than its timer. Two legs of
@@ -108,16 +31,9 @@ static bool one_slow_trip(uint64_t there_ns, uint64_t back_ns)
 	return there_ns <= 3 * back_ns + slop_ns && back_ns <= 3 * there_ns + slop_ns;
 }
 
-/*
- * Is what took `wait_ns` much longer than a round trip of this connection that was measured, so
- * that no segment can have been on its way for so long?
- */
-static bool beyond_trip(uint64_t wait_ns, uint64_t trip_ns)
-{
-	return trip_ns != NS_UNKNOWN && wait_ns > 4 * trip_ns + 100000000;
-}
-
 /* ---- the client's side ---- */
+
+#define CLOSED_WORDS 80
 
 /* A RST, if it is known that one came. */
 static const char *refused_by(const struct evidence *e)
@@ -127,14 +43,38 @@ static const char *refused_by(const struct evidence *e)
 		       "refused, by a RST or an ICMP message: which was not seen";
 }
 
+/* How its accept queue was, as it was closed. */
+static void queue_then(const struct evidence *e, char text[CLOSED_WORDS])
+{
+	snprintf(text, CLOSED_WORDS, "with %u connection%s in its accept queue of %u", e->closed.len,
+		 e->closed.len == 1 ? "" : "s", e->closed.max);
+}
+
+/* A kernel here sent the RST for want of a listener, and there was one as the first SYN left. */
+static bool closed_meanwhile(const struct evidence *e, struct cause *cause)
+{
+	const struct event_handshake *h = e->handshake;
+	char when[SYNS_WORDS], after[16], queue[CLOSED_WORDS];
+
+	if (!e->closed.at_ns || !(h->flags & HANDSHAKE_RESET_HERE) || h->flags & HANDSHAKE_TRANSLATED)
+		return false;
+	queue_then(e, queue);
+	return say(cause, CAUSE_LISTENER_CLOSED, e->complete,
+		   "SYN sent %s: the listener on port %u there was closed %s after the first one, %s, and the last one got "
+		   "a RST", syns_sent(e, when), h->remote_port,
+		   duration_format(e->closed.at_ns - handshake_start_ns(h), after, sizeof(after)), queue);
+}
+
 static bool refused(const struct evidence *e, struct cause *cause)
 {
 	const struct event_handshake *h = e->handshake;
 
 	if (h->outcome != OUTCOME_REFUSED)
 		return false;
+	if (closed_meanwhile(e, cause))
+		return true;
 	if (h->flags & HANDSHAKE_RESET_HERE)
-		return say(cause, CAUSE_PORT_CLOSED, true,
+		return say(cause, CAUSE_PORT_CLOSED, !e->closed_missing,
 			   "RST in answer to the SYN: nobody listens on port %u there",
 			   h->remote_port);
 	if (!(h->flags & (HANDSHAKE_RESET | HANDSHAKE_PARTIAL)) && evidence_shows(e, UNREPORTED_RESET_RECEIVED))
@@ -143,7 +83,7 @@ static bool refused(const struct evidence *e, struct cause *cause)
 	/* Its kernel's RSTs are noted without the ring: only a run that was skipped can have missed it. */
 	if (e->remote_is_here && evidence_shows(e, UNREPORTED_CLOSED_PORT) && !(h->flags & HANDSHAKE_PARTIAL))
 		return say(cause, CAUSE_FILTERED, false,
-			   "%s, but the server's kernel %s: a firewall did", refused_by(e),
+			   "%s, but the server's kernel %s: a firewall did, or a host that NAT led to", refused_by(e),
 			   e->complete ? "sent no RST" : "was not seen to send a RST");
 	return say(cause, CAUSE_PORT_CLOSED, false,
 		   "%s: nobody listens on port %u there, or a firewall rejects it", refused_by(e),
@@ -169,65 +109,6 @@ static bool unreachable(const struct evidence *e, struct cause *cause)
 		   "an ICMP error ended it (%s); no RST came", name ? name : "no name");
 }
 
-/* "SYN sent at 0 and 1.02 s", or how often if not all of them were seen. */
-static const char *syns_sent(const struct evidence *e, char text[96])
-{
-	char often[32];
-
-	if (e->syns.count && !e->gap)
-		return moments(&e->syns, text, 96);
-	snprintf(text, 96, "%s", times_word(e->handshake->retransmits + 1U, often));
-	return text;
-}
-
-static bool unanswered(const struct evidence *e, struct cause *cause)
-{
-	const struct event_handshake *h = e->handshake;
-	char when[96];
-
-	if (h->outcome != OUTCOME_TIMEOUT)
-		return false;
-	if ((e->syn.proven || e->server_began_ns == NS_UNKNOWN) &&
-	    by_refusal(&e->syn, evidence_whole(e), "SYN", cause))
-		return true;
-	syns_sent(e, when);
-	if (e->server_began_ns != NS_UNKNOWN)
-		return say(cause, CAUSE_SYNACK_LOST,
-			   evidence_whole(e) &&
-				   beyond_trip(h->end_ns - e->server_began_ns, e->reach_ns),
-			   "SYN sent %s: the server answered, but no SYN-ACK came", when);
-	return say(cause, CAUSE_NO_ANSWER, !e->remote_is_here,
-		   "SYN unanswered %s; no RST, no ICMP: filtered or down, or its queues are full",
-		   when);
-}
-
-static bool cancelled(const struct evidence *e, struct cause *cause)
-{
-	const struct event_handshake *h = e->handshake;
-	bool by_call = h->flags & HANDSHAKE_BY_CALL || h->error == ERR_ECONNABORTED;
-	char when[96], after[16], words[REFUSAL_WORDS];
-
-	if (h->outcome != OUTCOME_CANCELLED)
-		return false;
-	if (h->flags & HANDSHAKE_ICMP) /* a connect() under way is only notified, and goes on */
-		return say(cause, CAUSE_ICMP_UNREACHABLE, false,
-			   "an ICMP error came, and the application closed it");
-	if (h->latency_ns == NS_UNKNOWN)
-		return say(cause, CAUSE_APPLICATION_CANCELLED, by_call,
-			   "the application closed it before it was answered");
-	duration_format(h->latency_ns, after, sizeof(after));
-	if (e->syn.count) /* why it was not answered in time */
-		return say(cause, cause_of_refusal[e->syn.code], e->syn.proven && evidence_whole(e),
-			   "SYN %s; the application gave up after %s",
-			   refusal_words(&e->syn, words, sizeof(words)), after);
-	if (!h->retransmits)
-		return say(cause, CAUSE_APPLICATION_CANCELLED, by_call,
-			   "the application closed it after %s, before it was answered", after);
-	return say(cause, CAUSE_APPLICATION_CANCELLED, by_call,
-		   "the application closed it after %s, SYN unanswered %s", after,
-		   syns_sent(e, when));
-}
-
 /* A port that it was bound to may be taken for this destination. */
 static bool without_port(const struct evidence *e, struct cause *cause)
 {
@@ -242,6 +123,52 @@ static bool without_port(const struct evidence *e, struct cause *cause)
 			   "SYN left", h->local_port);
 	return say(cause, CAUSE_PORTS_EXHAUSTED, proven,
 		   "no local port was free for this destination; no SYN left");
+}
+
+/* How far it came shows by the programs that did not run, unless a run was skipped. */
+static bool denied(const struct evidence *e, const char *name, struct cause *cause)
+{
+	const struct event_handshake *h = e->handshake;
+	bool seen = e->complete && evidence_shows(e, UNREPORTED_CONNECT);
+
+	switch (h->refused_by) {
+	case REFUSED_BY_SECURITY:
+		return say(cause, CAUSE_DENIED, true, "connect() failed at once with %s, and no SYN left: a security module does "
+			   "not allow it", name);
+	case REFUSED_BY_CGROUP:
+		return say(cause, CAUSE_DENIED, seen, "connect() failed at once with %s, and no SYN left: a BPF program of its "
+			   "cgroup does not allow it", name);
+	case REFUSED_BY_ROUTING:
+		return say(cause, CAUSE_DENIED, seen, "connect() failed at once with %s, and no SYN left: %s does not allow it",
+			   name, h->error == ERR_EACCES ? "a route or a rule (prohibit)" : "an IPsec policy");
+	default:
+		return say(cause, CAUSE_DENIED, seen, "connect() failed at once with %s, and no SYN left: %s, a security module or "
+			   "a BPF program of its cgroup does not allow it", name,
+			   h->error == ERR_EACCES ? "a route or a rule (prohibit)" : "an IPsec policy");
+	}
+}
+
+/* Its socket never left CLOSE. Where only the call is seen, a security module or a program may have chosen the error. */
+static bool failed_at_once(const struct evidence *e, struct cause *cause)
+{
+	const struct event_handshake *h = e->handshake;
+	const char *name = errno_name(h->error);
+	bool by_routing = h->refused_by == REFUSED_BY_ROUTING && e->complete && evidence_shows(e, UNREPORTED_CONNECT);
+
+	if (!handshake_failed_at_once(h))
+		return false;
+	name = name ? name : "an error";
+	if (h->outcome == OUTCOME_DENIED || h->refused_by == REFUSED_BY_SECURITY || h->refused_by == REFUSED_BY_CGROUP)
+		return denied(e, name, cause);
+	if (h->error == ERR_EADDRNOTAVAIL || h->error == ERR_EADDRINUSE)
+		return say(cause, CAUSE_SEND_FAILED, by_routing,
+			   "no SYN left: connect() failed at once with %s, for want of a local address for it", name);
+	if (h->refused_by == REFUSED_BY_SOCKET)
+		return say(cause, CAUSE_SEND_FAILED, false,
+			   "no SYN left: connect() failed at once with %s, for its socket takes IPv6 only (IPV6_V6ONLY)", name);
+	return say(cause, CAUSE_NO_ROUTE, by_routing,
+		   "connect() failed at once with %s, and no SYN left: this host has no route to that address, or it is "
+		   "multicast or broadcast", name);
 }
 
 /* connect(), or the send() that was to send the SYN, failed in the kernel. */
@@ -286,17 +213,17 @@ static bool syn_again(const struct evidence *e, struct cause *cause)
 	uint64_t last_ns = evidence_last_syn_ns(e), there_ns, back_ns;
 	bool began_known = start_ns != NS_UNKNOWN && last_ns;
 	bool answered_early = began_known && e->server_began_ns < start_ns + last_ns;
-	char when[96];
+	char when[SYNS_WORDS];
 
 	if (h->outcome != OUTCOME_ESTABLISHED || !h->retransmits)
 		return false;
-	if ((e->syn.proven || !answered_early) && by_refusal(&e->syn, evidence_whole(e), "SYN", cause))
+	if ((e->syn.proven || !answered_early) && by_refusal(&e->syn, evidence_whole(e), "SYN", "", cause))
 		return true;
 	syns_sent(e, when);
-	if (h->flags & HANDSHAKE_STRAY)
-		return say(cause, CAUSE_UNKNOWN, false,
-			   "SYN sent %s: an older connection between the same ports answered, and was reset",
-			   when);
+	if (h->flags & HANDSHAKE_STRAY) /* who sent that segment is not seen: a middlebox may, too */
+		return say(cause, CAUSE_PORT_REUSED, false,
+			   "SYN sent %s: a segment came that answers none of them and got a RST, as of an older connection "
+			   "between the same ports", when);
 	if (evidence_refused_unseen(e) && !answered_early)
 		return say(cause, CAUSE_NO_ANSWER, false,
 			   "SYN sent %s, and answered at last: the others or their answers were lost, or a "
@@ -311,7 +238,7 @@ static bool syn_again(const struct evidence *e, struct cause *cause)
 		return slow_trip(h->latency_ns, cause);
 	if (answered_early)
 		return say(cause, CAUSE_SYNACK_LOST,
-			   evidence_whole(e) && beyond_trip(back_ns, e->reach_ns) &&
+			   evidence_shows_loss(e) && beyond_trip(back_ns, e->reach_ns) &&
 				   (beyond_trip(back_ns, e->trip_ns) || beyond_trip(back_ns, h->rtt_ns) ||
 				    evidence_answered_at_once(e)),
 			   "SYN sent %s: the server answered before the last one, but no SYN-ACK came",
@@ -321,7 +248,7 @@ static bool syn_again(const struct evidence *e, struct cause *cause)
 			   "SYN sent %s: it or its answer was lost, or an older connection between the same ports "
 			   "answered, which this host does not show", when);
 	return say(cause, CAUSE_SYN_LOST,
-		   evidence_whole(e) && e->server_done && e->none_refused &&
+		   evidence_shows_loss(e) && e->server_done && e->none_refused &&
 			   beyond_trip(there_ns, back_ns) && beyond_trip(there_ns, e->reach_ns),
 		   "SYN sent %s: %s", when,
 		   e->none_refused ? "only the last one got to the server, which refused none" :
@@ -342,7 +269,7 @@ static bool slow_answer(const struct evidence *e, struct cause *cause)
 	back_ns = seen ? h->end_ns - e->server_began_ns : 0;
 	duration_format(h->latency_ns, took, sizeof(took));
 	if (e->synacks.count > 1 && seen && !one_slow_trip(there_ns, back_ns))
-		return say(cause, CAUSE_SYNACK_LOST, evidence_whole(e) && evidence_answered_at_once(e),
+		return say(cause, CAUSE_SYNACK_LOST, evidence_shows_loss(e) && evidence_answered_at_once(e),
 			   "answered after %s: the server sent its SYN-ACK again, the first one did not come",
 			   took);
 	return say(cause, CAUSE_SLOW_PATH, evidence_whole(e) && seen && e->synacks.count <= 1,
@@ -350,6 +277,22 @@ static bool slow_answer(const struct evidence *e, struct cause *cause)
 }
 
 /* ---- the server's side ---- */
+
+/*
+ * A request goes with its listener: its final ACK gets a RST. Only one whose SYN-ACK would have gone out again is
+ * concerned, for what ran out ended by itself; with tcp_migrate_req another listener would have sent it.
+ */
+static bool went_with_listener(const struct evidence *e, struct cause *cause)
+{
+	char often[32], queue[CLOSED_WORDS];
+
+	if (!e->closed.at_ns || !e->inferred || e->exhausted)
+		return false;
+	queue_then(e, queue);
+	return say(cause, CAUSE_LISTENER_CLOSED, e->complete && !e->gap && evidence_shows(e, UNREPORTED_REQUEST_RESET),
+		   "SYN-ACK sent %s; then the listener was closed, %s, and the request went with it",
+		   times_word(e->handshake->retransmits + 1U, often), queue);
+}
 
 static bool client_gave_up(const struct evidence *e, struct cause *cause)
 {
@@ -405,13 +348,13 @@ static bool synack_again(const struct evidence *e, struct cause *cause)
 				   "probably since its accept queue was full", often);
 	if (times_known && there_ns < (seen ? e->synacks.after_ns[1] : SYNACK_TIMER_NS))
 		return say(cause, CAUSE_ACK_LOST,
-			   seen && evidence_whole(e) && !e->acked &&
+			   seen && evidence_shows_loss(e) && !e->acked &&
 				   (beyond_trip(back_ns, e->trip_ns) || beyond_trip(back_ns, h->rtt_ns)),
 			   "SYN-ACK sent %s though the client had it: its final ACK was lost on the way",
 			   often);
 	if (client_known || e->client_waited)
 		return say(cause, CAUSE_SYNACK_LOST,
-			   evidence_whole(e) &&
+			   evidence_shows_loss(e) &&
 				   (client_known ? times_known && evidence_answered_at_once(e) :
 						   beyond_trip(h->latency_ns, e->reach_ns)),
 			   "SYN-ACK sent %s: the client, which waited for it, did not get it", often);
@@ -458,12 +401,12 @@ static bool slow_ack(const struct evidence *e, struct cause *cause)
 static bool explained(const struct evidence *e, struct cause *cause)
 {
 	if (e->handshake->role == ROLE_ACTIVE)
-		return without_port(e, cause) || unsent(e, cause) || refused(e, cause) ||
-		       unreachable(e, cause) || unanswered(e, cause) || cancelled(e, cause) || reset_by_peer(e, cause) ||
+		return failed_at_once(e, cause) || without_port(e, cause) || unsent(e, cause) || refused(e, cause) ||
+		       unreachable(e, cause) || local_drop(e, cause) || unanswered(e, cause) || reset_by_peer(e, cause) ||
 		       syn_again(e, cause) || slow_answer(e, cause);
-	return by_refusal(&e->ack, true, "final ACK", cause) || client_gave_up(e, cause) ||
-	       held_back(e, cause) || synack_again(e, cause) || reset_by_peer(e, cause) ||
-	       slow_ack(e, cause);
+	return local_drop(e, cause) || by_refusal(&e->ack, true, "final ACK", "", cause) ||
+	       went_with_listener(e, cause) || client_gave_up(e, cause) || held_back(e, cause) ||
+	       synack_again(e, cause) || reset_by_peer(e, cause) || slow_ack(e, cause);
 }
 
 void diagnose(const struct evidence *e, struct cause *cause)

@@ -9,14 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "common/names.h"
+#include "daemon/cause/cause.h"
 #include "daemon/cause/handshake_evidence.h"
-
-struct cause {
-	enum cause_code code;
-	bool proven;
-	char detail[240]; /* one sentence */
-};
 
 /* Does it call for a cause? `slow_ns` as in the evidence. */
 bool diagnose_wanted(const struct event_handshake *e, uint64_t slow_ns);

@@ -12,6 +12,11 @@ bool evidence_whole(const struct evidence *e)
 	return e->complete && !e->gap && !(e->handshake->flags & HANDSHAKE_PARTIAL);
 }
 
+bool evidence_shows_loss(const struct evidence *e)
+{
+	return evidence_whole(e) && evidence_shows(e, UNREPORTED_DROP) && !e->drops_missing;
+}
+
 bool evidence_refused_unseen(const struct evidence *e)
 {
 	return e->unreported & (UNREPORTED_QUEUES | UNREPORTED_LISTENERS | UNREPORTED_SYN_RETRANSMIT) && !e->none_refused &&

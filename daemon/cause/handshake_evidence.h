@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "bpf/event.h"
+#include "daemon/host/open_files.h"
 #include "daemon/kernel/unreported.h"
 
 #define EVIDENCE_TIMES 8
@@ -20,10 +21,28 @@ struct transmissions {
 /* Refusals of this handshake by a queue of the server's, which lives on this host. */
 struct refusal_evidence {
 	unsigned int count;
+	bool at_least; /* there may have been more */
 	bool proven; /* all of them are this handshake's, and no other explanation is left */
 	enum overflow_code code;
 	bool queue_known;
 	uint32_t len, max;
+	uint32_t netns; /* of the listener */
+	struct open_files open_files; /* of its owner, if that had none left; else `limit` is 0 */
+};
+
+/* Segments of one kind of this handshake that this host threw away itself. */
+struct drop_evidence {
+	unsigned int count; /* 0: nothing was seen */
+	uint64_t first_ns;
+	uint8_t reason; /* of common/drop_reason.h, of the first one */
+	uint8_t direction; /* enum drop_direction, the same */
+	bool mixed; /* others had another reason or direction */
+};
+
+/* Its listener was closed before it was complete. */
+struct closed_evidence {
+	uint64_t at_ns; /* 0: it was not seen to be */
+	uint32_t len, max; /* of its accept queue then */
 };
 
 struct evidence {
@@ -31,6 +50,10 @@ struct evidence {
 	uint64_t slow_ns; /* a latency from which on it counts as slow; 0: none does */
 	struct transmissions syns, synacks; /* of what this host saw; count 0: nothing */
 	struct refusal_evidence syn, ack;
+	struct drop_evidence dropped[DROP_SEGMENTS];
+	bool drops_missing; /* of these some may have been overwritten */
+	struct closed_evidence closed;
+	bool closed_missing; /* a listener may have been closed meanwhile, and is no longer known */
 	uint64_t server_began_ns; /* when its first SYN-ACK left; NS_UNKNOWN: not seen on this host */
 	uint64_t client_done_ns; /* when the client was ESTABLISHED; NS_UNKNOWN: not seen */
 	uint64_t trip_ns; /* a true round trip as the other side measured it, or NS_UNKNOWN */
@@ -44,6 +67,7 @@ struct evidence {
 	bool exhausted; /* … and its SYN-ACK was sent as often as it may be */
 	bool complete; /* no event was lost meanwhile */
 	bool gap; /* not all its transmissions were seen */
+	bool race_lost; /* its process had connected to another address of that port just before it ended */
 	bool none_refused; /* every refused SYN that it can have been is reported, and there is none */
 	uint32_t unreported; /* enum unreported: what this kernel does not report at all */
 };
@@ -52,6 +76,8 @@ struct evidence {
 bool evidence_shows(const struct evidence *e, enum unreported what);
 /* Was all of it seen? */
 bool evidence_whole(const struct evidence *e);
+/* The same, and of what this host threw away itself: else a segment may be lost on its way, or dropped here. */
+bool evidence_shows_loss(const struct evidence *e);
 /*
  * May a queue of this host have dropped its SYN, unseen? Only where nobody can look at the queues or see when
  * a SYN goes out again, and the server was seen to be here.

@@ -23,18 +23,11 @@ struct refusals *refusals_get(struct refusal_table *t, uint32_t serial)
 	return serial && r->serial == serial ? r : NULL;
 }
 
-static bool bound_to(const struct syn_refusals *r, const uint8_t *addr)
-{
-	if (addr_is_wildcard(r->addr))
-		return !addr_is_ipv4(r->addr) || addr_is_ipv4(addr);
-	return memcmp(r->addr, addr, sizeof(r->addr)) == 0;
-}
-
 bool refusals_may_have(const struct refusals *r, const struct lone_syn *syn, refusal_served_fn served,
 		       void *ctx)
 {
 	return r->serial && r->reported.port == syn->server_port && syn->came_ns >= r->reported.from_ns &&
-	       syn->sent_ns <= r->reported.to_ns && bound_to(&r->reported, syn->server_addr) &&
+	       syn->sent_ns <= r->reported.to_ns && addr_fit(r->reported.addr, false, syn->server_addr) &&
 	       served(ctx, r->reported.netns);
 }
 

@@ -16,7 +16,7 @@
 #include "bpf/event.h"
 #include "daemon/queues/overflow.h"
 
-#define REFUSALS 256 /* looks that found some; the newest are kept */
+#define REFUSALS 1024 /* looks that found some; the newest are kept */
 
 struct refusals {
 	struct syn_refusals reported;

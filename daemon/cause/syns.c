@@ -127,7 +127,7 @@ static bool all_accounted(struct syns *s, struct refusals *r, uint64_t now_ns)
 void syns_refused(struct syns *s, const struct track *t, uint64_t now_ns,
 		  struct refusal_evidence *out)
 {
-	bool sure = t->server.netns || s->local(s->ctx, 0, t->server.addr) == 1;
+	bool sure = t->server.netns || (!t->server.supposed && s->local(s->ctx, 0, t->server.addr) == 1);
 
 	out->proven = sure;
 	for (unsigned int i = 0; i < t->client.unanswered && i < EVIDENCE_TIMES; i++) {
@@ -141,6 +141,7 @@ void syns_refused(struct syns *s, const struct track *t, uint64_t now_ns,
 		out->queue_known = r->reported.code == CODE_ACCEPT_QUEUE_FULL && r->reported.len > r->reported.max;
 		out->len = r->reported.len;
 		out->max = r->reported.max;
+		out->netns = r->reported.netns;
 	}
 	/* Without the server's side nothing else says that it is this server. */
 	out->proven = out->proven && (t->server.netns || out->count == t->client.unanswered);

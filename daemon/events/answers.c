@@ -24,8 +24,9 @@ static void on_probe(void *ctx, struct record *r)
 {
 	struct answers *a = ctx;
 
-	if (a->probe_accept)
-		source_probe_accept(a->source);
+	source_probe_accept(a->source);
+	source_probe_connect(a->source);
+	source_probe_ends(a->source);
 	record_begin(r, RECORD_PROBE, clock_mono_ns(), a->emit->offset_ns);
 	report_probe(&r->body, a->source);
 }
@@ -79,7 +80,8 @@ static void put_listener(void *ctx, const struct listener *p, uint64_t mono_ns)
 
 	if (!filter_match(a->emit->filter, &subject))
 		return;
-	record_listener(emit_begin(a->emit, RECORD_LISTENER, mono_ns), p, CHANGE_SAMPLE, a->identity);
+	record_listener(emit_begin(a->emit, RECORD_LISTENER, mono_ns), p, CHANGE_SAMPLE, a->identity,
+			descriptors_of_full(a->descriptors, p));
 	feed_answer(answer->to, &a->emit->record);
 }
 

@@ -3,6 +3,7 @@
 #ifndef TCPSHAKE_ANSWERS_H
 #define TCPSHAKE_ANSWERS_H
 
+#include "daemon/events/descriptors.h"
 #include "daemon/events/emit.h"
 #include "daemon/events/handshakes.h"
 #include "daemon/events/looks.h"
@@ -17,9 +18,9 @@ struct answers {
 	struct identity *identity;
 	struct emit *emit;
 	struct looks *looks;
+	struct descriptors *descriptors;
 	const struct handshakes *handshakes;
 	uint64_t start_ns; /* of the daemon */
-	bool probe_accept; /* nobody has found out yet how accept() could be seen */
 };
 
 /* The control socket's requests; `a` is kept. */

@@ -8,6 +8,7 @@
 #include "daemon/events/subject.h"
 #include "daemon/kernel/unreported.h"
 #include "daemon/records/audit_record.h"
+#include "daemon/records/close_record.h"
 #include "daemon/records/queue_record.h"
 #include "daemon/records/segment_record.h"
 
@@ -20,6 +21,16 @@ static void on_handshake(void *ctx, const struct event_handshake *e)
 	handshakes_event(&events->handshakes, e);
 }
 
+static void note_closed(struct events *events, const struct event_listener *e)
+{
+	const struct listener *p = listeners_of(events->listeners, e);
+	uint64_t opened_ns = e->state.since_ns; /* also where the event of its beginning was lost */
+
+	if (!opened_ns)
+		opened_ns = p ? p->opened_ns : NS_UNKNOWN;
+	correlate_closed(events->correlate, e, opened_ns);
+}
+
 static void on_listener(void *ctx, const struct event_listener *e)
 {
 	struct events *events = ctx;
@@ -28,13 +39,15 @@ static void on_listener(void *ctx, const struct event_listener *e)
 		queues_listener(events->queues, e);
 		return;
 	}
+	if (e->event == LISTENER_CLOSED && e->local_port)
+		note_closed(events, e);
 	tally_event(&events->emit.tallies, RECORD_LISTENER);
 	queues_listener(events->queues, e);
 	tally_event_done(&events->emit.tallies);
 	if (e->event != LISTENER_OPENED)
 		return;
-	if (!e->local_port)
-		source_scan_listeners(events->source, e->pid); /* without bind(): it is bound by now */
+	if (!e->local_port && !queues_bind(events->queues, e->socket))
+		looks_scan_process(&events->looks, e->pid);
 	events->looks.opened = true; /* it may be handed on: who holds it then, the next scan finds */
 }
 
@@ -60,8 +73,11 @@ static void on_accept(void *ctx, const struct event_accept *e)
 {
 	struct events *events = ctx;
 	const struct filter_subject subject = subject_of_event(events->identity, e);
+	struct sighting s = sighting_of(e, ROLE_PASSIVE);
 
-	record_accept(emit_begin(&events->emit, RECORD_ACCEPT, e->mono_ns), e);
+	s.from_ns = NS_UNKNOWN;
+	s.to_ns = e->wait_ns == NS_UNKNOWN ? e->mono_ns : e->mono_ns - e->wait_ns;
+	record_accept(emit_begin(&events->emit, RECORD_ACCEPT, e->mono_ns), e, correlate_conn(events->correlate, &s));
 	put_only(events, &subject);
 }
 
@@ -98,8 +114,11 @@ static void on_retransmit(void *ctx, const struct event_retransmit *e)
 {
 	struct events *events = ctx;
 	const struct filter_subject subject = subject_of_event(events->identity, e);
+	struct sighting s = sighting_of(e, e->segment == SEGMENT_SYN ? ROLE_ACTIVE : ROLE_PASSIVE);
 	const struct listener *p = NULL;
 
+	s.from_ns = e->start_ns;
+	s.to_ns = e->mono_ns;
 	correlate_retransmit(events->correlate, e);
 	if (!emit_wants(&events->emit, RECORD_RETRANSMIT)) {
 		tally_left(&events->emit.tallies, RECORD_RETRANSMIT);
@@ -109,7 +128,49 @@ static void on_retransmit(void *ctx, const struct event_retransmit *e)
 		p = listeners_at(events->listeners, arrival_of(e->listener, e->mono_ns, e));
 	if (p)
 		looks_believe_owners(&events->looks, p, e->mono_ns);
-	record_retransmit(emit_begin(&events->emit, RECORD_RETRANSMIT, e->mono_ns), e, p);
+	record_retransmit(emit_begin(&events->emit, RECORD_RETRANSMIT, e->mono_ns), e,
+			  correlate_conn(events->correlate, &s), p);
+	put_only(events, &subject);
+}
+
+static void on_drop(void *ctx, const struct event_drop *e)
+{
+	struct events *events = ctx;
+	const struct filter_subject subject = subject_of_event(events->identity, e);
+	bool of_server = (e->segment == DROP_SYN_ACK) == (e->direction == DROP_OUT);
+	const struct listener_owner *owner = NULL;
+
+	correlate_drop(events->correlate, e);
+	if (!emit_wants(&events->emit, RECORD_DROP)) {
+		tally_left(&events->emit.tallies, RECORD_DROP);
+		return;
+	}
+	if (of_server)
+		owner = looks_owner(&events->looks, arrival_of(e->listener, e->mono_ns, e));
+	record_drop(emit_begin(&events->emit, RECORD_DROP, e->mono_ns), e, owner);
+	put_only(events, &subject);
+}
+
+/* The server's side has the name that the client's has, where NAT gives them different ends and both are known yet. */
+static uint64_t conn_of_close(struct events *events, const struct event_close *e)
+{
+	struct sighting s = sighting_of(e, e->role);
+
+	s.from_ns = NS_UNKNOWN;
+	s.to_ns = e->duration_ns == NS_UNKNOWN ? e->mono_ns : e->mono_ns - e->duration_ns;
+	return correlate_conn(events->correlate, &s);
+}
+
+static void on_close(void *ctx, const struct event_close *e)
+{
+	struct events *events = ctx;
+	const struct filter_subject subject = subject_of_event(events->identity, e);
+	const struct listener_owner *owner = NULL;
+	uint64_t conn = e->role == ROLE_UNKNOWN ? 0 : conn_of_close(events, e);
+
+	if (!e->pid && e->role == ROLE_PASSIVE)
+		owner = looks_owner(&events->looks, arrival_of(0, e->mono_ns, e));
+	record_close(emit_begin(&events->emit, RECORD_CLOSE, e->mono_ns), e, conn, owner);
 	put_only(events, &subject);
 }
 
@@ -122,8 +183,20 @@ static void on_listener_report(void *ctx, const struct listener *p, enum listene
 	const struct filter_subject subject = subject_of_listener(events->identity, p);
 
 	looks_believe_owners(&events->looks, p, mono_ns);
-	record_listener(emit_begin(&events->emit, RECORD_LISTENER, mono_ns), p, change, events->identity);
+	record_listener(emit_begin(&events->emit, RECORD_LISTENER, mono_ns), p, change, events->identity,
+			descriptors_of_full(&events->descriptors, p));
 	emit_put(&events->emit, &subject);
+}
+
+/* The owners' descriptors, if they have none left for what waits in the full queue; else NULL. */
+static const struct open_files *exhausted_by(struct events *events, const struct overflow_report *r)
+{
+	const struct listener *p = r->finding.code == CODE_ACCEPT_QUEUE_FULL ? r->listener : NULL;
+	const struct open_files *files = p ? descriptors_exhausted(&events->descriptors, p) : NULL;
+
+	if (files && !listeners_port_shared(events->listeners, p))
+		correlate_exhausted(events->correlate, p->netns, p->port, files);
+	return files;
 }
 
 static void on_overflow_report(void *ctx, const struct overflow_report *r, uint64_t mono_ns)
@@ -133,7 +206,7 @@ static void on_overflow_report(void *ctx, const struct overflow_report *r, uint6
 
 	if (r->listener)
 		looks_believe_owners(&events->looks, r->listener, mono_ns);
-	record_overflow(emit_begin(&events->emit, RECORD_OVERFLOW, mono_ns), r);
+	record_overflow(emit_begin(&events->emit, RECORD_OVERFLOW, mono_ns), r, exhausted_by(events, r));
 	emit_put(&events->emit, &subject);
 }
 
@@ -189,6 +262,8 @@ static int make_sources(struct events *events, const struct filter *filter)
 		.accept = on_accept,
 		.reset = on_reset,
 		.retransmit = on_retransmit,
+		.drop = on_drop,
+		.close = on_close,
 		.ctx = events,
 	};
 	const struct queues_handler queues = {
@@ -230,10 +305,11 @@ int events_init(struct events *events, const struct events_setup *setup)
 	e->handshakes = (struct handshakes){ .source = e->source, .queues = e->queues,
 					     .listeners = e->listeners, .identity = e->identity,
 					     .correlate = e->correlate, .emit = &e->emit,
-					     .looks = &e->looks, .losses = &e->losses };
+					     .looks = &e->looks, .losses = &e->losses,
+					     .failed.most = setup->filter->stream.most[EVENT_HANDSHAKE] };
 	e->answers = (struct answers){ .source = e->source, .queues = e->queues, .identity = e->identity,
-				       .emit = &e->emit, .looks = &e->looks, .handshakes = &e->handshakes,
-				       .start_ns = clock_mono_ns(), .probe_accept = !setup->accept_seen };
+				       .emit = &e->emit, .looks = &e->looks, .descriptors = &e->descriptors,
+				       .handshakes = &e->handshakes, .start_ns = clock_mono_ns() };
 	return 0;
 }
 

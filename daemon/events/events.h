@@ -10,6 +10,7 @@
 #define TCPSHAKE_EVENTS_H
 
 #include "daemon/events/answers.h"
+#include "daemon/events/descriptors.h"
 #include "daemon/events/emit.h"
 #include "daemon/events/handshakes.h"
 #include "daemon/events/looks.h"
@@ -23,6 +24,7 @@ struct events {
 	struct correlate *correlate;
 	struct emit emit;
 	struct looks looks;
+	struct descriptors descriptors;
 	struct losses losses;
 	struct handshakes handshakes;
 	struct answers answers;
@@ -34,7 +36,6 @@ struct events_setup {
 	const struct filter *filter; /* not owned */
 	uint32_t types; /* 1 << enum record_type */
 	uint64_t look_interval_ns;
-	bool accept_seen; /* accept() is to be seen */
 };
 
 /* Make all parts; the source is still to be loaded. 0 or a negative errno; to be freed in any case. */

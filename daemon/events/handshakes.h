@@ -23,9 +23,11 @@ struct handshakes {
 	struct looks *looks;
 	struct losses *losses;
 	uint64_t causes[ROLES][CAUSE_CODES][2]; /* probable, proven */
+	struct rate failed; /* passive handshakes: anybody can cause them */
 	uint64_t inferred[OUTCOMES]; /* passive handshakes whose end no event showed */
 	uint64_t given_up; /* attempts of clients that ended unanswered, and were seen to */
 	uint64_t hidden, hidden_ns; /* … and were not, up to then */
+	uint64_t checked_ns; /* up to when it is known what the kernel side missed */
 };
 
 /* Does the filter keep handshakes away, so that of a connection one side may be missing? */

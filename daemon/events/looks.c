@@ -11,6 +11,7 @@
 
 #define RESCAN_MIN_S 1
 #define RESCAN_MAX_S 64
+#define SCAN_REST 20 /* scans take 5 % of a CPU at most */
 #define BELIEVED_NS NSEC_PER_SEC
 
 void looks_init(struct looks *l, uint64_t interval_ns)
@@ -42,6 +43,21 @@ void looks_at_queues(struct looks *l, bool all)
 	l->cost_ns = clock_cpu_ns() - begin_ns;
 	l->cpu_ns += l->cost_ns;
 	l->count++;
+	queues_leave_dead(l->queues, l->last_ns);
+	sinks_flush(l->emit->sinks);
+}
+
+/* A scan of that process, or of all for 0, is paid for before there is another one. */
+static int scan(struct looks *l, uint32_t pid)
+{
+	uint64_t begin_ns = clock_cpu_ns(), now_ns;
+	int err = source_scan_listeners(l->source, pid);
+
+	now_ns = clock_mono_ns();
+	l->scan_paid_ns = now_ns + SCAN_REST * (clock_cpu_ns() - begin_ns);
+	if (err && log_is_due(&l->scan_logged_ns, now_ns))
+		log_warning("cannot look for the owners of listeners: %s; going on, trying again", strerror(-err));
+	return err;
 }
 
 void looks_scan(struct looks *l)
@@ -50,11 +66,16 @@ void looks_scan(struct looks *l)
 
 	looks_drain(l); /* what waits is about the listeners as they were */
 	listeners_scan_begin(l->listeners);
-	err = source_scan_listeners(l->source, 0);
-	if (err)
-		log_debug("cannot look for listeners: %s", strerror(-err));
-	else
+	err = scan(l, 0);
+	if (!err)
 		listeners_scan_end(l->listeners);
+	l->scan_wanted = l->opened = err;
+}
+
+void looks_scan_process(struct looks *l, uint32_t pid)
+{
+	if (clock_mono_ns() < l->scan_paid_ns || scan(l, pid))
+		l->scan_wanted = true; /* one scan of all, later, is for all that wait */
 }
 
 static bool process_alive(uint32_t pid)
@@ -68,14 +89,13 @@ static bool process_alive(uint32_t pid)
  */
 void looks_scan_if_needed(struct looks *l, uint64_t now_ns)
 {
-	if (now_ns < l->next_scan_ns)
+	if (now_ns < l->next_scan_ns || now_ns < l->scan_paid_ns)
 		return;
 	if (!l->scan_wanted && !l->opened && !listeners_orphaned(l->listeners, process_alive)) {
 		l->scan_backoff_s = RESCAN_MIN_S;
 		return;
 	}
 	looks_scan(l);
-	l->scan_wanted = l->opened = false;
 	l->next_scan_ns = now_ns + l->scan_backoff_s * NSEC_PER_SEC;
 	if (l->scan_backoff_s < RESCAN_MAX_S)
 		l->scan_backoff_s *= 2;
@@ -97,7 +117,7 @@ static bool is_same(struct looks *l, const struct listener_owner *owner)
 		return false;
 	if (is_renamed(owner, &now)) {
 		l->scan_wanted = true; /* what it holds is known at once, and who else does soon */
-		source_scan_listeners(l->source, owner->pid);
+		looks_scan_process(l, owner->pid);
 	}
 	return true;
 }

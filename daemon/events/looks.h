@@ -29,6 +29,8 @@ struct looks {
 	bool scan_wanted; /* an owner is missing */
 	bool opened; /* a listener, since the last scan */
 	uint64_t next_scan_ns;
+	uint64_t scan_paid_ns; /* no scan before: what the last one cost is paid for then */
+	uint64_t scan_logged_ns; /* that one failed */
 	unsigned int scan_backoff_s;
 	void (*busy)(void *ctx); /* called when events came; may be NULL */
 	void *busy_ctx;
@@ -42,8 +44,10 @@ void looks_init(struct looks *l, uint64_t interval_ns);
 void looks_drain(struct looks *l);
 /* Look at all listeners' queues, and at the books of all namespaces or only of those at work. */
 void looks_at_queues(struct looks *l, bool all);
-/* Find the owners of all listeners. */
+/* Find the owners of all listeners. What fails is tried again. */
 void looks_scan(struct looks *l);
+/* Find what this process holds: at once, or with all others' if scans have cost too much lately. */
+void looks_scan_process(struct looks *l, uint32_t pid);
 /* The same, if one may be missing. */
 void looks_scan_if_needed(struct looks *l, uint64_t now_ns);
 

@@ -16,8 +16,10 @@ struct losses {
 	struct looks *looks;
 	struct counters reported; /* losses up to here are in the feeds */
 	uint64_t reported_missed[MISSED_KINDS], reported_untracked;
+	uint64_t reported_limited; /* handshakes, by the daemon */
 	uint64_t checked_missed[MISSED_KINDS]; /* the causes know of these */
 	uint64_t missed_ns[MISSED_KINDS]; /* when the last one was noted; 0: none was */
+	uint64_t checked_drops, drops_ns; /* the same of drops above their limit */
 };
 
 /* Let the causes know if anything was lost since the last report: it may be why one seems proven. */

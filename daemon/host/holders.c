@@ -2,7 +2,6 @@
 #define _GNU_SOURCE
 #include "daemon/host/holders.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,7 +12,9 @@
 #include <unistd.h>
 
 #include "common/lines.h"
+#include "daemon/host/netns.h"
 #include "daemon/host/process.h"
+#include "daemon/host/resources.h"
 
 /* Where a namespace can be read. */
 struct place {
@@ -55,59 +56,20 @@ static void *reserve(void *array, size_t count, size_t *room, size_t size)
 	return array;
 }
 
-/* Does it end the scan? What is wrong at one process's files does not. */
-static bool exhausted(int err)
+/* The one process, or all: they ascend by number. */
+static int each_process(struct scan *s, int (*fn)(void *ctx, uint32_t pid))
 {
-	return err == -ENOMEM || err == -EMFILE || err == -ENFILE;
+	return s->only_pid ? fn(s, s->only_pid) : process_each(s->root, fn, s);
 }
 
-/* The process has ended, or is in another namespace now. */
-static bool gone(int err)
+static int add_place(void *ctx, uint32_t pid)
 {
-	return err == -ENOENT || err == -ESRCH || err == -ESTALE;
-}
-
-/* Call `fn` for each process: it ascends by pid. */
-static int each_process(struct scan *s, int (*fn)(struct scan *s, uint32_t pid))
-{
-	struct dirent *entry;
-	int err = 0;
-
-	if (s->only_pid)
-		return fn(s, s->only_pid);
-	rewinddir(s->root);
-	while (!err && (errno = 0, entry = readdir(s->root))) {
-		char *end;
-		unsigned long pid = strtoul(entry->d_name, &end, 10);
-
-		if (isdigit((unsigned char)entry->d_name[0]) && !*end && pid && pid <= UINT32_MAX)
-			err = fn(s, (uint32_t)pid);
-	}
-	return err ? err : -errno;
-}
-
-/* The namespace of the process; 0 with errno. */
-static uint32_t netns_of(const struct scan *s, uint32_t pid)
-{
-	char path[32], target[64];
-	ssize_t len;
-
-	snprintf(path, sizeof(path), "%u/ns/net", pid);
-	len = readlinkat(dirfd(s->root), path, target, sizeof(target) - 1);
-	if (len < 0)
-		return 0;
-	target[len] = '\0';
-	errno = ENOENT;
-	return (uint32_t)holders_parse_link(target, "net");
-}
-
-static int add_place(struct scan *s, uint32_t pid)
-{
-	uint32_t netns = netns_of(s, pid);
+	struct scan *s = ctx;
+	uint32_t netns = netns_of(dirfd(s->root), pid);
 	struct place *more;
 
 	if (!netns) /* if it may not be read, nor may its open files: they are counted */
-		return exhausted(-errno) ? -errno : 0;
+		return resources_lack(-errno) ? -errno : 0;
 	more = reserve(s->place, s->places, &s->place_room, sizeof(*more));
 	if (!more)
 		return -ENOMEM;
@@ -161,7 +123,7 @@ static int read_listeners(struct scan *s, const struct place *p, const char *nam
 	fd = openat(dirfd(s->root), path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	if (netns_of(s, p->pid) != p->netns) {
+	if (netns_of(dirfd(s->root), p->pid) != p->netns) {
 		close(fd);
 		return -ESTALE;
 	}
@@ -187,7 +149,7 @@ static int read_namespace(struct scan *s, const struct place *p)
 	if (err)
 		return err;
 	err = read_listeners(s, p, "tcp6", AF_INET6);
-	if (err == -ENOENT && netns_of(s, p->pid) == p->netns)
+	if (err == -ENOENT && netns_of(dirfd(s->root), p->pid) == p->netns)
 		err = 0; /* a kernel without IPv6 */
 	return err;
 }
@@ -204,12 +166,12 @@ static int read_namespaces(struct scan *s)
 		int err = -ESRCH;
 
 		for (next = i; next < s->places && s->place[next].netns == netns; next++)
-			if (err && !exhausted(err))
+			if (err && !resources_lack(err))
 				err = read_namespace(s, &s->place[next]);
-		if (exhausted(err))
+		if (resources_lack(err))
 			return err;
 		c->namespaces += !err;
-		c->namespaces_unread += err && !gone(err);
+		c->namespaces_unread += err && !process_is_gone(err);
 	}
 	return 0;
 }
@@ -319,7 +281,7 @@ static int walk_links(struct scan *s, struct process *p, DIR *files, bool *any)
 		if (len < 0)
 			return -errno;
 		target[len] = '\0';
-		h = find(s, holders_parse_link(target, "socket"));
+		h = find(s, process_parse_link(target, "socket"));
 		err = h ? report(s, p, h) : 0;
 		if (err)
 			return err;
@@ -366,7 +328,7 @@ static int walk_threads(struct scan *s, struct process *p)
 		snprintf(path, sizeof(path), "task/%s/fd", entry->d_name);
 		if (entry->d_name[0] != '.')
 			err = walk_table(s, p, path, &any);
-		if (gone(err))
+		if (process_is_gone(err))
 			err = 0;
 	}
 	if (threads)
@@ -391,16 +353,17 @@ static int walk(struct scan *s, struct process *p)
 	return err;
 }
 
-static int walk_process(struct scan *s, uint32_t pid)
+static int walk_process(void *ctx, uint32_t pid)
 {
+	struct scan *s = ctx;
 	struct process p = { .pid = pid };
 	int err = walk(s, &p);
 
-	if (exhausted(err))
+	if (resources_lack(err))
 		return err;
 	if (!err)
 		s->coverage->processes++;
-	else if (!gone(err))
+	else if (!process_is_gone(err))
 		s->coverage->processes_unread++;
 	return 0;
 }

@@ -69,9 +69,6 @@ enum holders_line {
 enum holders_line holders_parse_line(const char *line, size_t len, uint16_t family,
 				     struct holder *h);
 
-/* The number in "KIND:[NUMBER]", the target of a link to a socket or a namespace; 0 if it is no such. */
-uint64_t holders_parse_link(const char *target, const char *kind);
-
 /* The real uid in the text of /proc/PID/status. */
 bool holders_parse_uid(const char *status, uint32_t *uid);
 

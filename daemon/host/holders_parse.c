@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "common/addr.h"
+
 struct cursor {
 	const char *at, *end;
 };
@@ -58,11 +60,10 @@ static bool take_decimal(struct cursor *c, uint64_t *value)
  */
 static bool take_end(struct cursor *c, uint16_t family, uint8_t *addr, uint32_t *port)
 {
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
 	size_t words = family == AF_INET ? 1 : 4;
 	uint32_t word;
 
-	memcpy(addr, mapped, sizeof(mapped));
+	memcpy(addr, addr_any_ipv4, 12);
 	for (size_t i = 4 - words; i < 4; i++) {
 		if (!take_hex(c, 8, &word))
 			return false;
@@ -100,21 +101,6 @@ enum holders_line holders_parse_line(const char *line, size_t len, uint16_t fami
 	parsed.uid = (uint32_t)uid;
 	*h = parsed;
 	return HOLDERS_LISTENER;
-}
-
-uint64_t holders_parse_link(const char *target, const char *kind)
-{
-	size_t len = strlen(kind);
-	struct cursor c;
-	uint64_t number;
-
-	if (strncmp(target, kind, len) != 0 || strncmp(target + len, ":[", 2) != 0)
-		return 0;
-	c = (struct cursor){ target + len + 2, target + strlen(target) };
-	if (c.at == c.end || *c.at == ' ' || !take_decimal(&c, &number) || !take(&c, ']') ||
-	    c.at != c.end)
-		return 0;
-	return number;
 }
 
 /* "Name:" comes before it, but a newline in a name is escaped there. */

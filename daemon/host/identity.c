@@ -9,8 +9,10 @@
 #include <unistd.h>
 
 #include "common/cgroup.h"
+#include "common/clock.h"
 #include "common/log.h"
-#include "daemon/host/container.h"
+#include "daemon/host/container_lookup.h"
+#include "daemon/host/resources.h"
 
 /* Direct-mapped: a collision costs a look-up, nothing else. */
 #define CACHE_SIZE 1024
@@ -19,12 +21,16 @@
 struct cached {
 	uint64_t id; /* 0: empty; ids are never used again */
 	struct buf json;
+	size_t json_len; /* without the container */
 	char *path; /* NULL: not known */
+	bool contained;
+	uint64_t again_ns; /* when its container may have other names */
 };
 
 struct identity {
 	int mount_fd; /* of the cgroup2 hierarchy, -1 without one */
 	char mount[256];
+	struct container_lookup *containers;
 	struct cached cache[CACHE_SIZE];
 };
 
@@ -34,6 +40,11 @@ struct identity *identity_new(void)
 
 	if (!identity)
 		return NULL;
+	identity->containers = container_lookup_new("");
+	if (!identity->containers) {
+		free(identity);
+		return NULL;
+	}
 	identity->mount_fd = cgroup_open_mount(identity->mount, sizeof(identity->mount));
 	if (identity->mount_fd < 0)
 		log_warning("no cgroup2 hierarchy is mounted: cgroup paths and containers will be "
@@ -49,16 +60,17 @@ void identity_free(struct identity *identity)
 		buf_free(&identity->cache[i].json);
 		free(identity->cache[i].path);
 	}
+	container_lookup_free(identity->containers);
 	if (identity->mount_fd >= 0)
 		close(identity->mount_fd);
 	free(identity);
 }
 
 /*
- * The path of a cgroup below its mount: a cgroup id is the file handle of its directory. False
+ * The path of a cgroup below its mount: a cgroup id is the file handle of its directory. 0, or a negative errno
  * if it is gone, is above what is mounted, or CAP_DAC_READ_SEARCH is missing.
  */
-static bool cgroup_path(const struct identity *identity, uint64_t id, char *path, size_t size)
+static int cgroup_path(const struct identity *identity, uint64_t id, char *path, size_t size)
 {
 	union {
 		struct file_handle handle;
@@ -70,45 +82,69 @@ static bool cgroup_path(const struct identity *identity, uint64_t id, char *path
 	int fd;
 
 	if (identity->mount_fd < 0)
-		return false;
+		return -ENOENT;
 	memcpy(h.handle.f_handle, &id, sizeof(id));
 	fd = open_by_handle_at(identity->mount_fd, &h.handle, O_PATH | O_CLOEXEC);
 	if (fd < 0)
-		return false;
+		return -errno;
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 	len = readlink(link, full, sizeof(full) - 1);
 	close(fd);
 	if (len < (ssize_t)mount_len || memcmp(full, identity->mount, mount_len) != 0)
-		return false;
+		return -EXDEV;
 	full[len] = '\0';
 	snprintf(path, size, "%s", full[mount_len] ? full + mount_len : "/");
-	return true;
+	return 0;
 }
 
-static void append_container(struct buf *b, const char *path)
+static void append_member(struct buf *b, const char *key, const char *value)
 {
-	struct container c;
-
-	if (!container_of_path(path, &c))
+	if (!value || !*value)
 		return;
+	buf_lit(b, ",\"");
+	buf_str(b, key);
+	buf_lit(b, "\":");
+	buf_json_str(b, value, SIZE_MAX);
+}
+
+static void append_container(struct buf *b, const struct container *c, const struct container_names *names)
+{
 	buf_lit(b, ",\"container\":{\"id\":");
-	buf_json_str(b, c.id, sizeof(c.id));
-	if (c.runtime) {
-		buf_lit(b, ",\"runtime\":");
-		buf_json_str(b, c.runtime, SIZE_MAX);
-	}
-	if (c.pod_uid[0]) {
-		buf_lit(b, ",\"pod_uid\":");
-		buf_json_str(b, c.pod_uid, sizeof(c.pod_uid));
+	buf_json_str(b, c->id, sizeof(c->id));
+	append_member(b, "runtime", c->runtime);
+	append_member(b, "pod_uid", c->pod_uid);
+	if (names) {
+		append_member(b, "name", names->name);
+		append_member(b, "pod", names->pod);
+		append_member(b, "namespace", names->namespace);
 	}
 	buf_lit(b, "}");
+}
+
+/* The JSON again, if there may be other names. */
+static void renew(struct identity *identity, struct cached *c)
+{
+	uint64_t now_ns = c->contained ? clock_mono_ns() : 0;
+	const struct container_names *names;
+	struct container container;
+
+	if (!c->contained || now_ns < c->again_ns)
+		return;
+	container_of_path(c->path, &container);
+	names = container_lookup(identity->containers, c->path, &container, now_ns, &c->again_ns);
+	c->json.len = c->json_len;
+	append_container(&c->json, &container, names);
+	if (c->json.failed)
+		c->id = 0;
 }
 
 static void describe(struct cached *c, const struct identity *identity, uint64_t id)
 {
 	struct buf *b = &c->json;
+	struct container container;
 	char path[4096];
-	bool known = cgroup_path(identity, id, path, sizeof(path));
+	int err = cgroup_path(identity, id, path, sizeof(path));
+	bool known = !err;
 
 	buf_clear(b);
 	free(c->path);
@@ -121,12 +157,13 @@ static void describe(struct cached *c, const struct identity *identity, uint64_t
 	else
 		buf_lit(b, "null");
 	buf_lit(b, "}");
-	if (known)
-		append_container(b, path);
-	c->id = b->failed || (known && !c->path) ? 0 : id;
+	c->json_len = b->len;
+	c->contained = c->path && container_of_path(c->path, &container);
+	c->again_ns = 0;
+	c->id = b->failed || (known && !c->path) || resources_lack(err) ? 0 : id; /* 0: it is asked for again */
 }
 
-static const struct cached *look_up(struct identity *identity, uint64_t id)
+static struct cached *look_up(struct identity *identity, uint64_t id)
 {
 	struct cached *c = &identity->cache[id % CACHE_SIZE];
 
@@ -140,14 +177,31 @@ const char *identity_cgroup_path(struct identity *identity, uint64_t cgroup_id)
 	return cgroup_id ? look_up(identity, cgroup_id)->path : NULL;
 }
 
+const struct container_names *identity_names(struct identity *identity, uint64_t cgroup_id)
+{
+	struct cached *c = cgroup_id ? look_up(identity, cgroup_id) : NULL;
+	struct container container;
+	uint64_t again_ns;
+
+	if (!c || !c->contained || !container_of_path(c->path, &container))
+		return NULL;
+	return container_lookup(identity->containers, c->path, &container, clock_mono_ns(), &again_ns);
+}
+
+void identity_hold_names(struct identity *identity, bool hold)
+{
+	container_lookup_hold(identity->containers, hold);
+}
+
 void identity_append_cgroup(struct identity *identity, struct buf *b, uint64_t cgroup_id)
 {
-	const struct cached *c;
+	struct cached *c;
 
 	if (!cgroup_id) {
 		buf_lit(b, "\"cgroup\":null");
 		return;
 	}
 	c = look_up(identity, cgroup_id);
+	renew(identity, c);
 	buf_mem(b, c->json.data, c->json.len);
 }

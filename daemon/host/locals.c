@@ -2,12 +2,14 @@
 #define _GNU_SOURCE
 #include "daemon/host/locals.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
+
+#include "common/addr.h"
 
 #define TEXT_MAX (4 * 1024 * 1024) /* a host with a million routes is not looked through */
 
@@ -28,7 +30,7 @@ static void add(struct locals *l, const struct local *one)
 /* A line with an address, "|-- 10.0.0.2", then one for each of its routes, "/32 host LOCAL". */
 void locals_parse_fib_trie(struct locals *l, char *text)
 {
-	struct local one = { .addr = { [10] = 0xff, [11] = 0xff } };
+	struct local one;
 	char *line, addr[16], scope[16], type[16];
 	unsigned int prefix;
 	bool known = false;
@@ -36,7 +38,7 @@ void locals_parse_fib_trie(struct locals *l, char *text)
 	while ((line = strsep(&text, "\n"))) {
 		line += strspn(line, " ");
 		if (sscanf(line, "|-- %15s", addr) == 1) {
-			known = inet_pton(AF_INET, addr, one.addr + 12) == 1;
+			known = addr_parse(addr, one.addr) == AF_INET;
 		} else if (known && sscanf(line, "/%u %15s %15s", &prefix, scope, type) == 3 &&
 			   prefix <= 32 && strcmp(type, "LOCAL") == 0) {
 			one.prefix = (uint8_t)(96 + prefix);
@@ -60,18 +62,10 @@ void locals_parse_if_inet6(struct locals *l, char *text)
 	}
 }
 
-static bool same_prefix(const uint8_t *a, const uint8_t *b, unsigned int bits)
-{
-	unsigned int bytes = bits / 8, rest = bits % 8;
-
-	return memcmp(a, b, bytes) == 0 &&
-	       (!rest || ((a[bytes] ^ b[bytes]) & (0xff00 >> rest & 0xff)) == 0);
-}
-
 bool locals_have(const struct locals *l, const uint8_t *addr)
 {
 	for (size_t i = 0; i < l->count; i++)
-		if (same_prefix(l->local[i].addr, addr, l->local[i].prefix))
+		if (addr_share_prefix(l->local[i].addr, addr, l->local[i].prefix))
 			return true;
 	return false;
 }

@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "daemon/host/resources.h"
+
 const char *const netstat_names[NETSTAT_COUNTERS] = {
 	[NETSTAT_ACTIVE_OPENS] = "ActiveOpens",
 	[NETSTAT_PASSIVE_OPENS] = "PassiveOpens",
@@ -78,34 +80,61 @@ void netstat_parse_ipv6(struct netstat *n, char *text)
 	}
 }
 
-int netstat_open(struct netstat_files *files, uint32_t pid, uint32_t netns)
+static int open_one(int process, const char *name)
 {
-	static const char *const names[] = { "netstat", "snmp" };
-	char path[64];
+	int fd = openat(process, name, O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* What may not be there, if it is: -1 if not. 0, or a negative errno: nobody knows if it is. */
+static int open_optional(int process, const char *name, int *fd)
+{
+	int opened = open_one(process, name);
+
+	*fd = opened < 0 ? -1 : opened;
+	return resources_lack(opened) ? opened : 0;
+}
+
+static int open_all(struct netstat_files *files, int process)
+{
+	int err;
+
+	if ((err = files->fd[0] = open_one(process, "net/netstat")) < 0 ||
+	    (err = files->fd[1] = open_one(process, "net/snmp")) < 0 ||
+	    (err = open_optional(process, "net/snmp6", &files->snmp6)) < 0 ||
+	    (err = open_optional(process, "net/fib_trie", &files->fib_trie)) < 0)
+		return err;
+	return open_optional(process, "net/if_inet6", &files->if_inet6);
+}
+
+/* The process may be in another one by the time that its files are open; its directory is never another process's. */
+static int check_netns(int process, uint32_t netns)
+{
 	struct stat st;
 
-	snprintf(path, sizeof(path), "/proc/%u/ns/net", pid);
-	if (stat(path, &st) < 0)
+	if (fstatat(process, "ns/net", &st, 0) < 0)
 		return -errno;
-	if (st.st_ino != netns)
-		return -ESTALE; /* it made the socket elsewhere, and left */
-	for (int i = 0; i < 2; i++) {
-		snprintf(path, sizeof(path), "/proc/%u/net/%s", pid, names[i]);
-		files->fd[i] = open(path, O_RDONLY | O_CLOEXEC);
-		if (files->fd[i] < 0) {
-			int err = -errno;
+	return st.st_ino == netns ? 0 : -ESTALE; /* it made the socket elsewhere, and left */
+}
 
-			netstat_close(files);
-			return err;
-		}
-	}
-	snprintf(path, sizeof(path), "/proc/%u/net/snmp6", pid);
-	files->snmp6 = open(path, O_RDONLY | O_CLOEXEC);
-	snprintf(path, sizeof(path), "/proc/%u/net/fib_trie", pid);
-	files->fib_trie = open(path, O_RDONLY | O_CLOEXEC);
-	snprintf(path, sizeof(path), "/proc/%u/net/if_inet6", pid);
-	files->if_inet6 = open(path, O_RDONLY | O_CLOEXEC);
-	return 0;
+int netstat_open(struct netstat_files *files, uint32_t pid, uint32_t netns)
+{
+	char path[32];
+	int process, err;
+
+	snprintf(path, sizeof(path), "/proc/%u", pid);
+	process = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (process < 0)
+		return -errno;
+	*files = (struct netstat_files)NETSTAT_CLOSED;
+	err = check_netns(process, netns);
+	err = err ? err : open_all(files, process);
+	err = err ? err : check_netns(process, netns);
+	close(process);
+	if (err)
+		netstat_close(files);
+	return err;
 }
 
 static int read_one(int fd, struct netstat *n, void (*parse)(struct netstat *, char *))

@@ -22,21 +22,29 @@ enum {
 	CAP_FUNCTIONS,
 	CAP_ACK_HOOKS,
 	CAP_RESET_HOOKS,
+	CAP_CLOSE,
 	CAP_ACCEPT_FUNCTION,
 	CAP_ACCEPT_SYSCALL,
+	CAP_CONNECT_FUNCTION,
+	CAP_CONNECT_SYSCALL,
 	CAPABILITIES,
 };
+
+#define CAPABILITY_UNTRIED (-4096) /* no errno: the kernel was not asked */
 
 struct capability {
 	const char *name;
 	const char *needed_for;
 	const char *without; /* what it costs that it is missing */
 	bool required;
-	int error; /* 0 or a negative errno */
+	int error; /* 0, a negative errno or CAPABILITY_UNTRIED */
 };
 
 /* Before a kernel was asked: none is granted. */
 extern const struct capability all_capabilities[CAPABILITIES];
+
+/* Why it is not granted, in words. */
+const char *capability_error(const struct capability *c);
 
 /* ---- TCPSHAKE_REFUSE, for tests and for the curious: evidence is refused though the kernel grants it ---- */
 

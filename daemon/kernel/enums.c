@@ -6,8 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/drop_reason.h"
+
 #define DROP_REASONS "skb_drop_reason"
 #define RESET_REASONS "sk_rst_reason"
+#define DROP_REASON "SKB_DROP_REASON_"
 #define RESET_REASON "SK_RST_REASON_"
 
 static const char *const names[KERNEL_NAMES] = {
@@ -85,6 +88,25 @@ static void take_reset_reasons(struct kernel_enums *enums, const struct btf_inde
 	}
 }
 
+/* Which numbers the reasons have that common/drop_reason.h knows. */
+static void take_drop_reasons(struct kernel_enums *enums, const struct btf_index *btf, const struct btf_type *type)
+{
+	const struct btf_enum *member = (const struct btf_enum *)(type + 1);
+	char lower[64];
+
+	for (uint32_t i = 0; i < BTF_INFO_VLEN(type->info); i++) {
+		const char *name = btf_index_name(btf, member[i].name_off);
+		size_t len = 0;
+
+		if ((uint32_t)member[i].val >= KERNEL_REASONS_MAX || strncmp(name, DROP_REASON, strlen(DROP_REASON)))
+			continue;
+		for (name += strlen(DROP_REASON); name[len] && len + 1 < sizeof(lower); len++)
+			lower[len] = (char)tolower((unsigned char)name[len]);
+		lower[len] = '\0';
+		enums->drop_reasons[member[i].val] = (uint8_t)drop_reason_of(lower);
+	}
+}
+
 static void take_struct(struct kernel_enums *enums, const char *name, uint32_t id)
 {
 	if (same(name, "sock"))
@@ -109,6 +131,11 @@ static const char *const targets[KERNEL_TARGETS] = {
 	[TARGET_V4_SEND_RESET] = "tcp_v4_send_reset",
 	[TARGET_V6_SEND_RESET] = "tcp_v6_send_reset",
 	[TARGET_ACCEPT] = "inet_csk_accept",
+	[TARGET_SYS_ENTER] = "btf_trace_sys_enter",
+	[TARGET_SECURITY_CONNECT] = "security_socket_connect",
+	[TARGET_STREAM_CONNECT] = "inet_stream_connect",
+	[TARGET_V4_CONNECT] = "tcp_v4_connect",
+	[TARGET_V6_CONNECT] = "tcp_v6_connect",
 };
 
 static void take_target(struct kernel_enums *enums, const char *name, uint32_t id)
@@ -171,6 +198,8 @@ void kernel_enums_read(struct kernel_enums *enums, const struct btf_index *btf)
 				take_reset_reasons(enums, btf, type);
 			else if (has_names(btf, type, name))
 				take_names(enums, btf, type);
+			if (same(name, DROP_REASONS))
+				take_drop_reasons(enums, btf, type);
 			break;
 		case BTF_KIND_STRUCT:
 			take_struct(enums, name, id);

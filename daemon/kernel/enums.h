@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "bpf/event.h"
 #include "daemon/kernel/btf_index.h"
 
 enum kernel_name {
@@ -33,6 +34,11 @@ enum kernel_target {
 	TARGET_V4_SEND_RESET,
 	TARGET_V6_SEND_RESET,
 	TARGET_ACCEPT,
+	TARGET_SYS_ENTER,
+	TARGET_SECURITY_CONNECT,
+	TARGET_STREAM_CONNECT,
+	TARGET_V4_CONNECT,
+	TARGET_V6_CONNECT,
 	KERNEL_TARGETS,
 };
 
@@ -46,6 +52,7 @@ struct kernel_enums {
 	bool preallocates; /* hash maps of programs of the type RAW_TRACEPOINT have to be (before 6.1) */
 	bool send_reset_has_reason; /* tcp_send_reset has a reason, and fires without a full socket (6.10) */
 	bool retransmit_has_error; /* tcp_retransmit_skb has an error (6.17) */
+	uint8_t drop_reasons[KERNEL_REASONS_MAX]; /* by number of enum skb_drop_reason: that of common/drop_reason.h, or 0 */
 	char **reset_reason; /* of enum sk_rst_reason, by number, with gaps; lower case, no prefix */
 	uint32_t reset_reasons; /* 0: the kernel has none (before 6.10) */
 };

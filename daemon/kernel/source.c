@@ -89,25 +89,15 @@ static int load_remote(const struct source *s, const struct filter *filter)
 				    sizeof(value), BPF_ANY);
 }
 
+/* What only wakes the reader is empty. */
 static int on_event(void *ctx, void *data, size_t size)
 {
-	const struct event_header *h = data;
 	struct source *s = ctx;
 
-	if (size < sizeof(*h))
+	if (!size || consume(&s->handler, data, size) || s->garbled)
 		return 0;
-	if (h->kind == EVENT_HANDSHAKE && size >= sizeof(struct event_handshake))
-		s->handler.handshake(s->handler.ctx, data);
-	else if (h->kind == EVENT_LISTENER && size >= sizeof(struct event_listener))
-		s->handler.listener(s->handler.ctx, data);
-	else if (h->kind == EVENT_OVERFLOW && size >= sizeof(struct event_overflow))
-		s->handler.overflow(s->handler.ctx, data);
-	else if (h->kind == EVENT_ACCEPT && size >= sizeof(struct event_accept))
-		s->handler.accept(s->handler.ctx, data);
-	else if (h->kind == EVENT_RESET && size >= sizeof(struct event_reset))
-		s->handler.reset(s->handler.ctx, data);
-	else if (h->kind == EVENT_RETRANSMIT && size >= sizeof(struct event_retransmit))
-		s->handler.retransmit(s->handler.ctx, data);
+	s->garbled = true;
+	log_error("the ring holds an event that is none: %zu bytes; no more is said of others", size);
 	return 0;
 }
 
@@ -152,7 +142,11 @@ static void size_tables(struct handshake_bpf *bpf, bool preallocate)
 		const char *map;
 		uint32_t most, preallocated;
 	} tables[] = { { "listeners", 65536, 16384 }, { "services", 65536, 16384 }, { "attempts", 65536, 16384 },
-		       { "requests", 16384, 16384 },  { "namespaces", 16384, 1024 }, { "embryonics", 65536, 1024 } };
+		       { "requests", 16384, 16384 },  { "namespaces", 16384, 1024 }, { "embryonics", 65536, 1024 },
+		       { "connect_calls", 65536, 4096 },
+		       { "connect_errors", CONNECT_ERRORS_MAX, CONNECT_ERRORS_MAX },
+		       { "accept_depths", 4096, 1024 }, { "accept_waits", 1024, 256 },
+		       { "lifetimes", 65536, 16384 } };
 	uint32_t host = entries_of_host();
 
 	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++) {
@@ -174,6 +168,7 @@ static void set_constants(struct source *s, const struct filter *filter)
 	memcpy((void *)&constants->filter, &filter->stream, sizeof(filter->stream));
 	memcpy((void *)constants->filter_ports, filter->ports, sizeof(filter->ports));
 	constants->accept_evidence = s->accept_wait == ACCEPT_WAIT_OFF ? ACCEPT_OFF : ACCEPT_FUNCTION;
+	constants->connects_watched = s->connect_errors != CONNECT_ERRORS_OFF;
 	constants->tick_ns = clock_tick_ns();
 	constants->sock_type = s->enums.sock;
 	constants->tcp_sock_type = s->enums.tcp_sock;
@@ -184,8 +179,12 @@ static void set_constants(struct source *s, const struct filter *filter)
 	constants->mib_listen_drops = s->enums.number[KERNEL_LISTEN_DROPS].value;
 	constants->mib_reqq_full_drop = s->enums.number[KERNEL_REQQ_FULL_DROP].value;
 	constants->mib_out_rsts = s->enums.number[KERNEL_OUT_RSTS].value;
+	memcpy((void *)constants->drop_reasons, s->enums.drop_reasons, sizeof(constants->drop_reasons));
 	constants->mib_out_no_routes = s->enums.number[KERNEL_OUT_NO_ROUTES].value;
 }
+
+/* How many connections may wait for accept() with a beginning that is known, where no record is made of each. */
+#define WAITING_UNRECORDED 16384
 
 /* Load what the daemon does not run without, and the maps of all. */
 static int load_required(struct source *s, const struct filter *filter)
@@ -204,7 +203,17 @@ static int load_required(struct source *s, const struct filter *filter)
 		bpf_map__set_max_entries(bpf->maps.attempt_slots, 1);
 	if (s->accept_wait == ACCEPT_WAIT_OFF)
 		bpf_map__set_max_entries(bpf->maps.waiting, 1);
+	else if (filter->stream.unwanted & (1U << EVENT_ACCEPT)) /* it takes all of its memory at once */
+		bpf_map__set_max_entries(bpf->maps.waiting, WAITING_UNRECORDED);
 	size_tables(bpf, s->enums.preallocates);
+	if (s->connect_errors == CONNECT_ERRORS_OFF) {
+		bpf_map__set_max_entries(bpf->maps.connect_calls, 1);
+		bpf_map__set_max_entries(bpf->maps.connect_errors, 1);
+	}
+	if (!s->closes) {
+		bpf_map__set_max_entries(bpf->maps.lifetimes, 1);
+		bpf_map__set_max_entries(bpf->maps.close_times, 1);
+	}
 	set_constants(s, filter);
 	latencies_prepare(s);
 	err = size_ring(bpf, s->cpus);
@@ -269,6 +278,17 @@ static int refused_required(struct source *s)
 	return 0;
 }
 
+/* By one way only: the other may be tried later, while this one reports. */
+static int watch_accept(struct source *s)
+{
+	bool function = s->accept_wait != ACCEPT_WAIT_SYSCALL;
+
+	if (s->accept_wait == ACCEPT_WAIT_OFF || accept_load(s, function))
+		return 0; /* source_accept_error() says why */
+	s->settings.accept_by = function ? ACCEPT_FUNCTION : ACCEPT_SYSCALL;
+	return source_write_settings(s);
+}
+
 static int load_all(struct source *s, const struct filter *filter)
 {
 	int err = refused_required(s);
@@ -286,11 +306,14 @@ static int load_all(struct source *s, const struct filter *filter)
 	err = optionals_load(s);
 	if (err)
 		return err;
-	if (s->accept_wait == ACCEPT_WAIT_AUTO || s->accept_wait == ACCEPT_WAIT_FUNCTION)
-		accept_load(s, true);
-	else if (s->accept_wait == ACCEPT_WAIT_SYSCALL)
-		accept_load(s, false);
-	return latencies_begin(s);
+	err = watch_accept(s);
+	err = err ? err : source_watch_connects(s);
+	return err ? err : latencies_begin(s);
+}
+
+void source_want_connect_errors(struct source *s, enum connect_errors how)
+{
+	s->connect_errors = how;
 }
 
 int source_load(struct source *s, const struct filter *filter, enum accept_wait accept_wait)
@@ -304,6 +327,7 @@ int source_load(struct source *s, const struct filter *filter, enum accept_wait 
 		accept_wait = ACCEPT_WAIT_OFF; /* nobody would read what is kept for it */
 	}
 	s->accept_wait = accept_wait;
+	s->closes = !(filter->stream.unwanted & (1U << EVENT_CLOSE));
 	err = kernel_fetch_atomics();
 	s->guards = !err;
 	s->capabilities[CAP_ATOMICS].error = capability_refused(s->capabilities[CAP_ATOMICS].name) ? -EPERM : err;
@@ -370,6 +394,8 @@ void source_detach(struct source *s)
 		programs_detach(&s->optional[which]);
 	if (s->accept)
 		accept_unload(s);
+	if (s->connect)
+		connect_unload(s);
 }
 
 int source_fd(const struct source *s)

@@ -13,23 +13,15 @@
 #include <stdint.h>
 
 #include "bpf/counters.h"
+#include "bpf/depth.h"
 #include "bpf/event.h"
 #include "bpf/maps.h"
 #include "common/filter.h"
 #include "daemon/kernel/capabilities.h"
+#include "daemon/kernel/consume.h"
 #include "daemon/kernel/unreported.h"
 
 struct source;
-
-struct source_handler {
-	void (*handshake)(void *ctx, const struct event_handshake *e);
-	void (*listener)(void *ctx, const struct event_listener *e);
-	void (*overflow)(void *ctx, const struct event_overflow *e);
-	void (*accept)(void *ctx, const struct event_accept *e);
-	void (*reset)(void *ctx, const struct event_reset *e);
-	void (*retransmit)(void *ctx, const struct event_retransmit *e);
-	void *ctx;
-};
 
 /*
  * Latency histograms, kept by the kernel side if asked for before source_load(). Each is given once:
@@ -86,6 +78,17 @@ enum accept_wait {
 	ACCEPT_WAIT_OFF,
 };
 
+/* How a connect() is to be seen that fails before its socket leaves CLOSE. */
+enum connect_errors {
+	CONNECT_ERRORS_OFF,
+	CONNECT_ERRORS_AUTO, /* by functions if they can be hooked, else by its system call */
+	CONNECT_ERRORS_FUNCTION,
+	CONNECT_ERRORS_SYSCALL,
+};
+
+/* Before source_load(): how. */
+void source_want_connect_errors(struct source *s, enum connect_errors how);
+
 /*
  * Load the programs with the stream filtered as asked. 0 or a negative errno. What sees accept()
  * may be refused all the same: its capability says so.
@@ -113,13 +116,53 @@ int source_scan_listeners(struct source *s, uint32_t pid);
 /* Look at the queues of these listeners (look.h). 0 or a negative errno. */
 int source_look(struct source *s, const struct look_request *requests, size_t count,
 		void (*fn)(void *ctx, size_t index, const struct listener_sample *sample), void *ctx);
+/* The same of a few between two looks: what is accepted meanwhile is of the time of the one before. */
+int source_look_again(struct source *s, const struct look_request *requests, size_t count,
+		      void (*fn)(void *ctx, size_t index, const struct listener_sample *sample), void *ctx);
 /* Take what is gone out of that table, and the books of a port without listeners. */
 void source_forget_listener(struct source *s, uint64_t socket);
 void source_forget_service(struct source *s, uint32_t netns, uint16_t port);
 
+/*
+ * How deep connections found the accept queue of a listener that they joined, and how long they waited in it: all since it
+ * began to listen, or since the daemon did. `alone`: no other listens at its port, so that those of which only the port is
+ * known are its own.
+ */
+struct queue_place {
+	uint64_t socket;
+	struct service_key service;
+	bool alone;
+};
+
+/* False: nothing is kept of it, and `sum` is empty. */
+bool source_depth(const struct source *s, const struct queue_place *place, struct depth *sum);
+bool source_wait(const struct source *s, const struct queue_place *place, struct latency *sum);
+/* Does the kernel side see accept()? */
+bool source_sees_accept(const struct source *s);
+/* A listener was closed: has another one its address by now, so that what is kept is of that? */
+bool source_listens_again(const struct source *s, uint64_t socket);
+/* Take what is kept of it out of these tables. */
+void source_forget_queue(struct source *s, uint64_t socket);
+/* The same of connections of which only the port is known. */
+void source_forget_port(struct source *s, uint32_t netns, uint16_t port);
+
 /* What the kernel side counted in a namespace; zeros if nothing. */
 void source_namespace(const struct source *s, uint32_t netns, struct namespace_counts *counts);
 void source_forget_namespace(struct source *s, uint32_t netns);
+
+/* What this host dropped for a reason of common/drop_reason.h, over all CPUs; zeros if nothing. */
+void source_drops(const struct source *s, unsigned int reason, struct drop_counts *sum);
+
+/*
+ * How long connections lasted that ended (enum close_how), or were in a state (enum close_time); `role`: ROLE_UNKNOWN, too.
+ * False: nothing of that is kept.
+ */
+bool source_close_time(const struct source *s, unsigned int which, unsigned int role, struct latency *sum);
+
+/* Are ends of connections seen? */
+bool source_sees_ends(const struct source *s);
+/* From how many local ports connect() chooses, in the daemon's own namespace at its start; 0: without histograms. */
+unsigned int source_local_ports(const struct source *s);
 
 /* The sums over all CPUs. */
 int source_counters(const struct source *s, struct counters *sum);
@@ -130,6 +173,9 @@ enum missed {
 	MISSED_RESET,
 	MISSED_OVERFLOW, /* a refusal that a hook shows */
 	MISSED_ACCEPT,
+	MISSED_CLOSE, /* a change of state, of which a record of a connection's end is short */
+	MISSED_CONNECT, /* a connect() that failed at once, maybe */
+	MISSED_CONNECT_WAY, /* how far a connect() came: who refused it rests on that */
 	MISSED_EVIDENCE, /* a dropped packet, a neighbour: causes rest on it */
 	MISSED_KINDS,
 };
@@ -146,8 +192,21 @@ void source_expire(struct source *s, uint64_t now_ns);
 /* Is that request still there, by what is known: its end would have taken it out? */
 bool source_request_pending(const struct source *s, const struct event_handshake *e);
 
-/* Find out how accept() could be seen, for the capabilities; after source_load(). */
+/* The ends of a refused SYN as the kernel saw them that refused it (HANDSHAKE_TRANSLATED). False: they are not known any more. */
+bool source_take_refusal(struct source *s, uint32_t client_isn, struct refusal *refusal);
+
+/* Find out how else accept() could be seen, for the capabilities; after source_load(). */
 void source_probe_accept(struct source *s);
+
+/* The same of connect(). */
+void source_probe_connect(struct source *s);
+/* … and whether the kernel takes what shows how connections end, if nobody asked for it. */
+void source_probe_ends(struct source *s);
+int source_connect_error(const struct source *s);
+
+/* How often connect() failed at once, by errno (0: of all for which the table has no room) and process. */
+void source_connect_errors(const struct source *s,
+			   void (*fn)(void *ctx, const struct connect_error_key *key, uint64_t count), void *ctx);
 
 /* Why accept() cannot be seen as asked: 0 or a negative errno. */
 int source_accept_error(const struct source *s);

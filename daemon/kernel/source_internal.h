@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What the source's files share: source.c loads and attaches what is required, source_optional.c what a kernel may
- * refuse, source_accept.c what sees accept(); source_read.c reads what the maps hold, source_memory.c how
+ * refuse, source_accept.c what sees accept(), source_connect.c what sees connect() fail; source_read.c reads what the maps hold, source_queues.c what is kept of accept queues, source_memory.c how
  * much they take, latencies.c the histograms.
  */
 #ifndef TCPSHAKE_SOURCE_INTERNAL_H
@@ -31,10 +31,13 @@ enum {
 	OPTIONAL_REFUSED_SYN,
 	OPTIONAL_REFUSED_ACK,
 	OPTIONAL_RESET_ANSWER,
+	OPTIONAL_CLOSE_CLASSIC,
+	OPTIONAL_CLOSE,
 	OPTIONALS,
 };
 
 #define REQUIRED_LINKS 2
+#define CONNECT_LINKS 5
 
 struct source {
 	struct source_handler handler;
@@ -45,8 +48,12 @@ struct source {
 	struct settings settings;
 	struct accept_bpf *accept; /* NULL unless accept() is seen */
 	struct bpf_link *accept_links[2];
+	struct connect_bpf *connect; /* NULL unless connect() is seen to fail */
+	struct bpf_link *connect_links[CONNECT_LINKS];
 	bool attached;
+	bool garbled; /* the ring held what is no event, and that was said */
 	enum accept_wait accept_wait;
+	enum connect_errors connect_errors;
 	struct ring_buffer *ring;
 	struct ring_reader *reader; /* in memory that the programs read */
 	void *per_cpu; /* room for a copy of counters, or of less, of each CPU */
@@ -57,6 +64,7 @@ struct source {
 	int core_fd;
 	struct kernel_enums enums;
 	bool guards; /* a program does not interrupt itself: since the version that has such atomics */
+	bool closes; /* how connections end is wanted */
 	bool preempts; /* tasks, inside of tracepoints' programs */
 	struct latencies *latencies; /* NULL unless histograms are kept */
 	struct capability capabilities[CAPABILITIES];
@@ -76,6 +84,10 @@ uint32_t optionals_unreported(const struct source *s);
 /* See accept() by its function, or by its system calls. 0 or a negative errno, which its capability has then. */
 int accept_load(struct source *s, bool function);
 void accept_unload(struct source *s);
+
+/* See connect() fail at once, if that is asked for. 0 or a negative errno; what the kernel refuses its capability has. */
+int source_watch_connects(struct source *s);
+void connect_unload(struct source *s);
 
 /* Before and after the programs are loaded, and at the end (NULL-safe): the histograms' maps. */
 void latencies_prepare(struct source *s);

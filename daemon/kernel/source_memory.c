@@ -5,21 +5,20 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-/* As the kernel says it itself, which is what a memory cgroup is charged with: 0 if it does not. */
-static uint64_t map_bytes(int fd)
+/* As the kernel says it itself, which is what a memory cgroup is charged with. False if it does not, or could not be asked. */
+static bool map_bytes(int fd, uint64_t *bytes)
 {
 	char path[64], line[128];
-	uint64_t bytes = 0;
+	bool found = false;
 	FILE *f;
 
 	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
 	f = fopen(path, "re");
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "memlock: %" SCNu64, &bytes) == 1)
-			break;
+	while (f && !found && fgets(line, sizeof(line), f))
+		found = sscanf(line, "memlock: %" SCNu64, bytes) == 1;
 	if (f)
 		fclose(f);
-	return bytes;
+	return found;
 }
 
 void source_map_memory(const struct source *s, void (*fn)(void *ctx, const char *map, uint64_t bytes), void *ctx)
@@ -27,5 +26,10 @@ void source_map_memory(const struct source *s, void (*fn)(void *ctx, const char 
 	const struct bpf_map *map;
 
 	bpf_object__for_each_map(map, s->bpf->obj)
-		fn(ctx, bpf_map__name(map), map_bytes(bpf_map__fd(map)));
+	{
+		uint64_t bytes;
+
+		if (map_bytes(bpf_map__fd(map), &bytes))
+			fn(ctx, bpf_map__name(map), bytes);
+	}
 }

@@ -9,6 +9,8 @@
 #include "common/log.h"
 #include "daemon/kernel/unreported.h"
 #include "generated/classic.skel.h"
+#include "generated/close.skel.h"
+#include "generated/close_classic.skel.h"
 #include "generated/drop.skel.h"
 #include "generated/files.skel.h"
 #include "generated/look.skel.h"
@@ -48,6 +50,8 @@ static const struct optional {
 	[OPTIONAL_REFUSED_SYN] = { refused_syn_bpf__elf_bytes, CAP_FUNCTIONS, ATTACH_NOW },
 	[OPTIONAL_REFUSED_ACK] = { refused_ack_bpf__elf_bytes, CAP_ACK_HOOKS, ATTACH_NOW },
 	[OPTIONAL_RESET_ANSWER] = { reset_answer_bpf__elf_bytes, CAP_RESET_HOOKS, ATTACH_NOW },
+	[OPTIONAL_CLOSE_CLASSIC] = { close_classic_bpf__elf_bytes, CAP_CLOSE, ATTACH_LATER },
+	[OPTIONAL_CLOSE] = { close_bpf__elf_bytes, CAP_CLOSE, ATTACH_LATER },
 };
 
 bool optional_loaded(const struct source *s, int which)
@@ -69,8 +73,18 @@ static bool needed(const struct source *s, int which)
 		return !optional_loaded(s, OPTIONAL_DROP) || s->capabilities[CAP_REASON].error;
 	case OPTIONAL_RESET_ANSWER:
 		return s->unreported & UNREPORTED_NO_SOCKET;
+	case OPTIONAL_CLOSE_CLASSIC:
+		return s->closes && s->preempts;
+	case OPTIONAL_CLOSE:
+		return s->closes;
 	}
 	return true;
+}
+
+/* Of what is not asked for, nobody knows whether the kernel would grant it: it stays CAPABILITY_UNTRIED. */
+static bool asked_for(const struct source *s, int which)
+{
+	return optionals[which].capability != CAP_CLOSE || s->closes;
 }
 
 /* The counters by which hooks into functions see what these do. */
@@ -124,13 +138,15 @@ static void load_optional(struct source *s, int which)
 	struct programs *p = &s->optional[which];
 	int err = foreseen(s, which);
 
+	if (!err && !asked_for(s, which))
+		return;
 	if (!err && needed(s, which)) {
 		err = programs_load(p, o->elf, s->bpf->obj, s->core, which == OPTIONAL_LOOK ? open_look : NULL, s);
 		err = err ? err : begin_optional(s, which);
 	}
 	if (err)
 		programs_free(p);
-	if (err || which != OPTIONAL_TAKEOVER_AGAIN) /* which has a capability with another */
+	if ((err || which != OPTIONAL_TAKEOVER_AGAIN) && which != OPTIONAL_CLOSE_CLASSIC) /* which have a capability with another */
 		s->capabilities[o->capability].error = err;
 	log_debug("%s: %s", s->capabilities[o->capability].name,
 		  err ? strerror(-err) : optional_loaded(s, which) ? "loaded" : "not needed");
@@ -178,12 +194,28 @@ int optionals_load(struct source *s)
 	return source_write_settings(s);
 }
 
+/* Not attached: it would count what nobody asked for. */
+void source_probe_ends(struct source *s)
+{
+	struct programs tried = { .count = 0 };
+	int *error = &s->capabilities[CAP_CLOSE].error;
+
+	if (*error != CAPABILITY_UNTRIED)
+		return;
+	*error = programs_load(&tried, close_bpf__elf_bytes, s->bpf->obj, s->core, NULL, s);
+	programs_free(&tried);
+}
+
 void optional_attach(struct source *s, int which)
 {
 	int *error = &s->capabilities[optionals[which].capability].error;
 
 	if (optionals[which].attached != ATTACH_LATER || !optional_loaded(s, which))
 		return;
+	if (which == OPTIONAL_CLOSE && optional_loaded(s, OPTIONAL_CLOSE_CLASSIC)) { /* one of the two */
+		programs_free(&s->optional[which]);
+		return;
+	}
 	*error = programs_attach(&s->optional[which]);
 	if (!programs_attached(&s->optional[which]))
 		programs_free(&s->optional[which]);
@@ -203,6 +235,8 @@ uint32_t optionals_unreported(const struct source *s)
 		unreported |= UNREPORTED_REFUSED_ACK;
 	if (s->capabilities[CAP_KFREE].error && !optional_loaded(s, OPTIONAL_REFUSED_ACK))
 		unreported |= UNREPORTED_REQUEST_RESET | UNREPORTED_REFUSED_COOKIE;
+	if (!optional_loaded(s, OPTIONAL_DROP))
+		unreported |= UNREPORTED_DROP;
 	if (!optional_loaded(s, OPTIONAL_RETRANSMIT))
 		unreported |= UNREPORTED_SYN_RETRANSMIT;
 	if (!optional_loaded(s, OPTIONAL_NEIGHBOUR))

@@ -16,6 +16,7 @@
 #include "daemon/host/holders.h"
 #include "daemon/kernel/expire.h"
 #include "generated/accept.skel.h"
+#include "generated/connect.skel.h"
 
 /* Read an iterator's output to its end, and hand on each record of `size` bytes. */
 static int read_records(int link, size_t size,
@@ -104,6 +105,14 @@ int source_scan_listeners(struct source *s, uint32_t pid)
 	return err;
 }
 
+int source_look_again(struct source *s, const struct look_request *requests, size_t count,
+		      void (*fn)(void *ctx, size_t index, const struct listener_sample *sample), void *ctx)
+{
+	int err = s->capabilities[CAP_LOOK].error;
+
+	return err ? err : look_at(&s->look, requests, count, fn, ctx);
+}
+
 int source_look(struct source *s, const struct look_request *requests, size_t count,
 		void (*fn)(void *ctx, size_t index, const struct listener_sample *sample), void *ctx)
 {
@@ -113,7 +122,7 @@ int source_look(struct source *s, const struct look_request *requests, size_t co
 		return err;
 	s->settings.look++; /* what is accepted from here on is of this look's time */
 	err = source_write_settings(s);
-	return err ? err : look_at(&s->look, requests, count, fn, ctx);
+	return err ? err : source_look_again(s, requests, count, fn, ctx);
 }
 
 void source_forget_listener(struct source *s, uint64_t socket)
@@ -121,17 +130,6 @@ void source_forget_listener(struct source *s, uint64_t socket)
 	struct listener_key key = { socket };
 
 	bpf_map__delete_elem(s->bpf->maps.listeners, &key, sizeof(key), 0);
-}
-
-void source_forget_service(struct source *s, uint32_t netns, uint16_t port)
-{
-	static const uint16_t families[] = { AF_INET, AF_INET6 };
-
-	for (size_t i = 0; i < sizeof(families) / sizeof(*families); i++) {
-		struct service_key key = { netns, port, families[i] };
-
-		bpf_map__delete_elem(s->bpf->maps.services, &key, sizeof(key), 0);
-	}
 }
 
 static void add_words(void *sum, const void *more, size_t size)
@@ -186,6 +184,34 @@ int source_counters(const struct source *s, struct counters *sum)
 	return 0;
 }
 
+void source_drops(const struct source *s, unsigned int reason, struct drop_counts *sum)
+{
+	const struct drop_counts *counts = s->per_cpu;
+
+	memset(sum, 0, sizeof(*sum));
+	if (read_per_cpu(s, s->bpf->maps.drops, reason, sizeof(*counts)) == 0)
+		for (int cpu = 0; cpu < s->cpus; cpu++)
+			add_words(sum, &counts[cpu], sizeof(*sum));
+}
+
+bool source_sees_ends(const struct source *s)
+{
+	return s->closes && !s->capabilities[CAP_CLOSE].error;
+}
+
+unsigned int source_local_ports(const struct source *s)
+{
+	return s->latencies ? s->bpf->rodata->ephemeral_last - s->bpf->rodata->ephemeral_first + 1U : 0;
+}
+
+bool source_close_time(const struct source *s, unsigned int which, unsigned int role, struct latency *sum)
+{
+	uint32_t index = which * (ROLES + 1) + role;
+
+	return s->closes && s->latencies &&
+	       bpf_map__lookup_elem(s->bpf->maps.close_times, &index, sizeof(index), sum, sizeof(*sum), 0) == 0;
+}
+
 static void cost_of(int fd, const char *name, void (*fn)(void *ctx, const struct program_cost *cost), void *ctx)
 {
 	struct bpf_prog_info info = {};
@@ -215,6 +241,7 @@ static void each_program(const struct source *s,
 {
 	each_program_of(s->bpf->obj, fn, ctx);
 	each_program_of(s->accept ? s->accept->obj : NULL, fn, ctx);
+	each_program_of(s->connect ? s->connect->obj : NULL, fn, ctx);
 	for (int which = 0; which < OPTIONALS; which++)
 		for (size_t i = 0; i < s->optional[which].count; i++)
 			cost_of(s->optional[which].program[i].fd, s->optional[which].program[i].name, fn, ctx);
@@ -233,7 +260,14 @@ static const struct {
 	{ "conn_request_", MISSED_OVERFLOW },
 	{ "check_req_", MISSED_OVERFLOW },
 	{ "cookie_sock_", MISSED_OVERFLOW },
+	{ "connect_enter", MISSED_CONNECT }, /* connect_any_enter, _exit: nearly all that they miss are other calls */
+	{ "connect_exit", MISSED_CONNECT },
+	{ "connect_v4", MISSED_CONNECT_WAY },
+	{ "connect_v6", MISSED_CONNECT_WAY },
+	{ "connect_security", MISSED_CONNECT },
+	{ "connect_syscall_", MISSED_CONNECT },
 	{ "accept", MISSED_ACCEPT }, /* syscall_exit: nearly all that it misses are other calls */
+	{ "close_state", MISSED_CLOSE },
 	{ "skb_dropped", MISSED_EVIDENCE },
 	{ "neighbour_", MISSED_EVIDENCE },
 };
@@ -317,6 +351,16 @@ bool source_request_pending(const struct source *s, const struct event_handshake
 	return bpf_map__lookup_elem(s->bpf->maps.requests, &key, sizeof(key), &request,
 				    sizeof(request), 0) == 0 &&
 	       request.client_isn == e->client_isn;
+}
+
+bool source_take_refusal(struct source *s, uint32_t client_isn, struct refusal *refusal)
+{
+	const struct bpf_map *map = s->bpf->maps.refusals;
+
+	if (bpf_map__lookup_elem(map, &client_isn, sizeof(client_isn), refusal, sizeof(*refusal), 0))
+		return false;
+	bpf_map__delete_elem(map, &client_isn, sizeof(client_isn), 0);
+	return true;
 }
 
 bool source_reports_acks(const struct source *s)

@@ -17,6 +17,8 @@ enum unreported {
 	UNREPORTED_NEIGHBOUR = 1 << 9, /* that a next hop did not answer */
 	UNREPORTED_QUEUES = 1 << 10, /* how full the listeners' queues are, and what they dropped */
 	UNREPORTED_LISTENERS = 1 << 11, /* the same of those that were there before the daemon */
+	UNREPORTED_DROP = 1 << 12, /* that this host threw a segment of a handshake away, and why */
+	UNREPORTED_CONNECT = 1 << 13, /* how far a connect() came that failed at once */
 };
 
 #endif

@@ -18,11 +18,13 @@ struct durations {
 	uint64_t taken[ROLES]; /* ports with a histogram of their own */
 };
 
-static const char *bound_of(unsigned int bucket)
+const char *duration_bound(unsigned int bucket)
 {
 	static char bounds[LATENCY_BUCKETS][24];
 	char *text = bounds[bucket];
 
+	if (bucket + 1 == LATENCY_BUCKETS)
+		return "+Inf"; /* it holds all that is above it, too */
 	if (!*text)
 		snprintf(text, sizeof(bounds[0]), "%.12g", (double)latency_bucket_end(bucket) / 1e9);
 	return text;
@@ -53,8 +55,7 @@ static void put_histogram(struct exposition *e, const struct latency_series *ser
 			continue;
 		exposition_start(e, "_bucket");
 		put_labels(e, series, port);
-		/* The last bucket holds all that is above it, too: that is +Inf's. */
-		exposition_label(e, "le", i + 1 < LATENCY_BUCKETS ? bound_of(i) : "+Inf");
+		exposition_label(e, "le", duration_bound(i));
 		exposition_value(e, below);
 	}
 	exposition_start(e, "_sum");
@@ -73,6 +74,8 @@ static void take(void *ctx, const struct latency_series *series, const struct la
 	bool fine = series->port && series->port == ports->fine_port;
 	char port[8] = "other";
 
+	if (series->outcome == OUTCOME_DENIED) /* at once: it takes no time */
+		return;
 	if (series->outcome != OUTCOME_ESTABLISHED) {
 		put_histogram(&d->failed, series, NULL, l, COARSE_STEP);
 		return;

@@ -6,6 +6,9 @@
 #include "daemon/kernel/source.h"
 #include "daemon/metrics/exposition.h"
 
+/* Where a bucket of bpf/latency.h ends, in seconds, as the label `le` has it. */
+const char *duration_bound(unsigned int bucket);
+
 void durations_put(struct source *source, struct exposition *e);
 
 #endif

@@ -116,7 +116,7 @@ void exposition_signed(struct exposition *e, int64_t value)
 
 struct exposition exposition_aside(const struct exposition *e, const char *name)
 {
-	return (struct exposition){ .openmetrics = e->openmetrics, .fine_port = e->fine_port,
+	return (struct exposition){ .openmetrics = e->openmetrics, .containers = e->containers, .fine_port = e->fine_port,
 				    .family = name };
 }
 

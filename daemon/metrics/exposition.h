@@ -12,11 +12,14 @@
 
 #include "common/buf.h"
 
+struct identity;
+
 #define EXPOSITION_FAMILIES 64
 
 struct exposition {
 	struct buf text;
 	bool openmetrics;
+	struct identity *containers; /* by which listeners' series have containers as labels; NULL: they have not */
 	uint16_t fine_port; /* whose histograms are wanted with all their buckets; 0: none */
 	bool labelled; /* the sample being written has labels */
 	bool wrong; /* a family came twice, or there are too many */

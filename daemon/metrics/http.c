@@ -8,14 +8,12 @@
 #include <event2/bufferevent.h>
 #include <event2/http.h>
 #include <event2/listener.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include "common/clock.h"
+#include "daemon/host/resources.h"
 #include "daemon/metrics/connections.h"
 
 #define SILENCE_S 5
@@ -249,29 +247,39 @@ static void on_wait_over(evutil_socket_t fd, short what, void *ctx)
 	evconnlistener_enable(m->listener);
 }
 
-/* Others of the daemon need descriptors, too. */
-static bool descriptors_are_scarce(const struct metrics *m)
+/* The kernel keeps those that come for a moment. */
+static void wait_a_moment(struct metrics *m)
 {
-	struct rlimit limit;
-	int lowest = fcntl(m->listening, F_DUPFD_CLOEXEC, 0);
+	static const struct timeval a_moment = { .tv_usec = 100000 };
 
-	if (lowest < 0)
-		return true;
-	close(lowest);
-	return getrlimit(RLIMIT_NOFILE, &limit) == 0 && (rlim_t)lowest + DESCRIPTORS_KEPT >= limit.rlim_cur;
+	evconnlistener_disable(m->listener);
+	event_add(m->wait, &a_moment);
 }
 
-/* Called for each connection. When there is no place for a further one, the kernel keeps those that come for a moment. */
+/* For on_accept_error(), which gets what libevent keeps with the listener: its own. A process has one server. */
+static struct metrics *server;
+
+/* A connection could not be taken. */
+static void on_accept_error(struct evconnlistener *listener, void *ctx)
+{
+	struct metrics *m = server;
+
+	(void)listener;
+	(void)ctx;
+	if (!resources_lack(-errno))
+		return;
+	limits_reached(&m->limits, LIMIT_DESCRIPTORS, clock_mono_ns());
+	wait_a_moment(m);
+}
+
+/* Called for each connection. Others of the daemon need descriptors, too: when there is no place, further ones wait. */
 static struct bufferevent *on_connection(struct event_base *base, void *ctx)
 {
-	static const struct timeval wait = { .tv_usec = 100000 };
 	struct metrics *m = ctx;
 
 	(void)base;
-	if (!connections_make_place(m->connections, descriptors_are_scarce(m))) {
-		evconnlistener_disable(m->listener);
-		event_add(m->wait, &wait);
-	}
+	if (!connections_make_place(m->connections, resources_descriptors_scarce(m->listening, DESCRIPTORS_KEPT)))
+		wait_a_moment(m);
 	return connections_add(m->connections);
 }
 
@@ -285,6 +293,8 @@ static int bind_to(struct metrics *m, const struct metrics_address *address)
 		return errno ? -errno : -EADDRNOTAVAIL;
 	m->listener = evhttp_bound_socket_get_listener(bound);
 	m->listening = evhttp_bound_socket_get_fd(bound);
+	server = m;
+	evconnlistener_set_error_cb(m->listener, on_accept_error);
 	return 0;
 }
 
@@ -301,7 +311,7 @@ int metrics_open(struct metrics **out, struct event_base *base,
 	m->limits = (struct limits){
 		.server = "metrics",
 		.known = 1U << LIMIT_PLACES | 1U << LIMIT_REQUEST_TIME | 1U << LIMIT_ANSWER_TIME |
-			 1U << LIMIT_ANSWER_RATE,
+			 1U << LIMIT_ANSWER_RATE | 1U << LIMIT_DESCRIPTORS,
 	};
 	m->connections = connections_new(base, &m->limits);
 	m->http = evhttp_new(base);

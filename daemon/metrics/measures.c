@@ -8,9 +8,12 @@
 
 #include "bpf/counters.h"
 #include "bpf/maps.h"
-#include "common/addr.h"
 #include "common/clock.h"
 #include "common/names.h"
+#include "daemon/metrics/distributions.h"
+#include "daemon/metrics/closes.h"
+#include "daemon/metrics/connects.h"
+#include "daemon/metrics/drops.h"
 #include "daemon/metrics/durations.h"
 #include "daemon/records/queue_record.h"
 #include "daemon/records/segment_record.h"
@@ -235,23 +238,14 @@ static void put_listener(void *ctx, struct listener *p)
 		[MEASURE_REFUSED_SYN] = p->refused.syn,
 		[MEASURE_REFUSED_ACK] = p->refused.ack,
 	};
-	struct buf addr = {};
 
 	if (!p->measured)
 		return;
-	addr_format(&addr, p->addr);
-	buf_mem(&addr, "", 1);
-	exposition_start(l->e, listener_measures[l->measure].type == METRIC_COUNTER ? "_total" : "");
-	exposition_label_number(l->e, "netns", p->netns);
-	exposition_label(l->e, "address", addr.data ? addr.data : "");
-	exposition_label_number(l->e, "port", p->port);
-	exposition_label_number(l->e, "socket", p->ordinal);
-	exposition_label(l->e, "comm", p->owner_count ? p->owner[0].comm : "");
+	listener_series_start(l->e, p, listener_measures[l->measure].type == METRIC_COUNTER ? "_total" : "");
 	if (l->measure == MEASURE_OLDEST)
 		exposition_seconds(l->e, value[l->measure]);
 	else
 		exposition_value(l->e, value[l->measure]);
-	buf_free(&addr);
 }
 
 static void put_listeners(const struct events *events, struct exposition *e)
@@ -491,6 +485,22 @@ void measures_put_limits(const struct limits *const *limits, int count, struct e
 			put_limits(limits[i], e);
 }
 
+/* The labels of a scrape's series agree: names are looked for now, and not again before its end. */
+static void look_for_names(void *ctx, struct listener *p)
+{
+	identity_names(ctx, p->cgroup_id);
+}
+
+static void put_of_listeners(struct events *events, const struct counters *c, struct exposition *e)
+{
+	if (e->containers)
+		listeners_each(events->listeners, look_for_names, e->containers);
+	identity_hold_names(events->identity, true);
+	put_listeners(events, e);
+	distributions_put(events, c, e);
+	identity_hold_names(events->identity, false);
+}
+
 void measures_put(struct events *events, struct exposition *e)
 {
 	struct counters c;
@@ -501,8 +511,11 @@ void measures_put(struct events *events, struct exposition *e)
 	put_handshakes(events, &c, e);
 	durations_put(events->source, e);
 	put_segments(&c, e);
+	measure_drops(events->source, e);
+	measure_closes(events->source, &c, e);
+	measure_connects(events->source, e);
 	put_refusals(events, e);
-	put_listeners(events, e);
+	put_of_listeners(events, &c, e);
 	put_audits(events, e);
 	put_events(events, &c, e);
 	put_feeds(events, e);

@@ -6,6 +6,8 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,12 +28,17 @@ static void restore_signals(void)
 	signal(SIGHUP, SIG_DFL);
 }
 
-static void __attribute__((noreturn)) run_child(int fd, void (*make)(void *ctx, struct record *r), void *ctx)
+static void __attribute__((noreturn)) run_child(pid_t daemon, int fd, void (*make)(void *ctx, struct record *r),
+						void *ctx)
 {
 	struct record r = {};
 	size_t done = 0;
 
 	restore_signals();
+	prctl(PR_SET_PDEATHSIG, SIGKILL); /* it has the daemon's socket open, which another one may want */
+	if (getppid() != daemon)
+		_exit(1);
+	setpriority(PRIO_PROCESS, 0, 10); /* what the daemon does meanwhile comes first */
 	make(ctx, &r);
 	while (done < r.body.len) {
 		ssize_t n = write(fd, r.body.data + done, r.body.len - done);
@@ -66,13 +73,14 @@ static void on_readable(evutil_socket_t fd, short what, void *ctx)
 
 static int start_child(struct aside *a, void (*make)(void *ctx, struct record *r), void *ctx)
 {
+	pid_t daemon = getpid();
 	int fds[2];
 
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return -1;
 	a->child = fork();
 	if (a->child == 0)
-		run_child(fds[1], make, ctx);
+		run_child(daemon, fds[1], make, ctx);
 	close(fds[1]);
 	a->fd = fds[0];
 	return a->child < 0 ? -1 : 0;

@@ -10,6 +10,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "daemon/host/resources.h"
 #include "daemon/output/aside.h"
 
 #define REQUEST_TIME_S 10 /* from its first byte to its newline */
@@ -227,6 +228,25 @@ static uid_t peer_of(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 ? peer.uid : 0;
 }
 
+static void on_wait_over(evutil_socket_t fd, short what, void *ctx)
+{
+	struct control *c = ctx;
+
+	(void)fd;
+	(void)what;
+	event_add(c->acceptable, NULL);
+}
+
+/* The kernel keeps who comes until there are descriptors again. */
+static void wait_for_descriptors(struct control *c)
+{
+	static const struct timeval a_moment = { .tv_usec = 100000 };
+
+	limits_reached(&c->limits, LIMIT_DESCRIPTORS, clock_mono_ns());
+	event_del(c->acceptable);
+	event_add(c->wait, &a_moment);
+}
+
 static void on_acceptable(evutil_socket_t listener, short what, void *ctx)
 {
 	struct control *c = ctx;
@@ -235,8 +255,11 @@ static void on_acceptable(evutil_socket_t listener, short what, void *ctx)
 	int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	(void)what;
-	if (fd < 0)
+	if (fd < 0) {
+		if (resources_lack(-errno))
+			wait_for_descriptors(c);
 		return;
+	}
 	client = control_make_place(c, peer_of(fd)) ? calloc(1, sizeof(*client)) : NULL;
 	if (!client) {
 		close(fd);
@@ -271,7 +294,7 @@ int control_open(struct control **control, const struct control_place *place, st
 	c->limits = (struct limits){
 		.server = "socket",
 		.known = 1U << LIMIT_PLACES | 1U << LIMIT_REQUEST_BYTES | 1U << LIMIT_REQUEST_TIME |
-			 1U << LIMIT_ANSWER_BYTES | 1U << LIMIT_ANSWER_TIME,
+			 1U << LIMIT_ANSWER_BYTES | 1U << LIMIT_ANSWER_TIME | 1U << LIMIT_DESCRIPTORS,
 	};
 	err = socket_file_open(&c->socket, place->path, place->group);
 	if (err) {
@@ -279,12 +302,22 @@ int control_open(struct control **control, const struct control_place *place, st
 		return err;
 	}
 	c->acceptable = event_new(base, c->socket.fd, EV_READ | EV_PERSIST, on_acceptable, c);
-	if (!c->acceptable || event_add(c->acceptable, NULL) < 0) {
+	c->wait = evtimer_new(base, on_wait_over, c);
+	if (!c->acceptable || !c->wait) {
 		control_free(c);
 		return -ENOMEM;
 	}
 	*control = c;
 	return 0;
+}
+
+int control_listen(struct control *c)
+{
+	int err = socket_file_listen(&c->socket);
+
+	if (err)
+		return err;
+	return event_add(c->acceptable, NULL) == 0 ? 0 : -ENOMEM;
 }
 
 const struct limits *control_limits(const struct control *c)
@@ -298,8 +331,8 @@ void control_free(struct control *c)
 		return;
 	while (c->clients)
 		client_free(c->clients);
-	if (c->acceptable)
-		event_free(c->acceptable);
+	drop_event(c->acceptable);
+	drop_event(c->wait);
 	socket_file_close(&c->socket);
 	buf_free(&c->answer.body);
 	aside_free(c->probing);

@@ -16,7 +16,8 @@ struct control;
 
 /*
  * Makes the records that answers consist of, or puts them to `to` itself; `filter` is the subscriber's. `probe` is
- * called once, in a process of its own.
+ * called once, in a process of its own, with
+ * the privileges that the daemon has as it starts.
  */
 struct control_handler {
 	void (*hello)(void *ctx, struct record *r, const struct filter *filter);
@@ -32,9 +33,16 @@ struct control_place {
 	gid_t group; /* whose members may use it; GROUP_UNCHANGED: nobody's besides ours */
 };
 
-/* Serve there: 0 or a negative errno, as socket_file_open(). */
+/*
+ * Take the place: 0 or a negative errno, as socket_file_open(). Clients cannot connect yet, but see that somebody is
+ * there (unix_socket_is_held()).
+ */
 int control_open(struct control **control, const struct control_place *place, struct event_base *base,
 		 struct sinks *sinks, const struct control_handler *handler);
+/* Serve there: 0 or a negative errno. */
+int control_listen(struct control *c);
+/* Have the record made that `probe` asks for, before anybody does. */
+void control_probe(struct control *c);
 /*
  * At most 64 clients, 64 KiB and 10 s for a request, 30 s in which the reader of an answer takes nothing, 64 MiB of
  * answers that wait: who is over a limit is closed. When all places are taken, the user that has the most gives one back.

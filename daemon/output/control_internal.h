@@ -26,6 +26,7 @@ struct client {
 struct control {
 	struct socket_file socket;
 	struct event *acceptable;
+	struct event *wait; /* a timer: until clients are taken again */
 	struct sinks *sinks;
 	struct control_handler handler;
 	struct client *clients;

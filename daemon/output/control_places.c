@@ -3,8 +3,10 @@
 #include "daemon/output/control_internal.h"
 
 #include "common/clock.h"
+#include "daemon/host/resources.h"
 
 #define MAX_CLIENTS 64
+#define DESCRIPTORS_KEPT 8 /* for what the daemon opens for a moment: a scan, a cgroup, a file of /proc */
 #define ANSWER_BYTES (64 * 1024 * 1024) /* that wait, of all clients */
 
 /* Answers that wait for their reader. A subscriber's records have a bound of their own (feed.h). */
@@ -77,13 +79,25 @@ static struct client *find_victim(const struct control *c, uid_t uid)
 	return victim;
 }
 
+/* What there is none of for one more client; LIMITS: there is enough of all. */
+static enum limit short_of(const struct control *c)
+{
+	if (c->count == MAX_CLIENTS)
+		return LIMIT_PLACES;
+	return resources_descriptors_scarce(c->socket.fd, DESCRIPTORS_KEPT) ? LIMIT_DESCRIPTORS : LIMITS;
+}
+
 bool control_make_place(struct control *c, uid_t uid)
 {
-	struct client *victim = c->count < MAX_CLIENTS ? NULL : find_victim(c, uid);
+	enum limit limit = short_of(c);
+	struct client *victim;
 
+	if (limit == LIMITS)
+		return true;
+	victim = find_victim(c, uid);
 	if (victim)
-		client_close(victim, LIMIT_PLACES);
-	else if (c->count == MAX_CLIENTS)
-		limits_reached(&c->limits, LIMIT_PLACES, clock_mono_ns());
-	return c->count < MAX_CLIENTS;
+		client_close(victim, limit);
+	else
+		limits_reached(&c->limits, limit, clock_mono_ns());
+	return victim;
 }

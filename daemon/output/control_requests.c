@@ -75,20 +75,24 @@ static void on_probed(void *ctx, struct buf *body)
 
 /*
  * What a kernel grants stays as it is. Some of it is found by loading programs, in tenths of a second and more: once,
- * when somebody asks, and not in the loop.
+ * and not in the loop.
  */
+void control_probe(struct control *c)
+{
+	if (!c->probing)
+		c->probing = aside_start(event_get_base(c->acceptable), c->handler.probe, c->handler.ctx, on_probed, c);
+}
+
 static void op_probe(struct client *client, const cJSON *request)
 {
 	struct control *c = client->control;
-	struct event_base *base = event_get_base(c->acceptable);
 
 	(void)request;
 	if (c->probe.body.len) {
 		answer_probe(client);
 		return;
 	}
-	if (!c->probing)
-		c->probing = aside_start(base, c->handler.probe, c->handler.ctx, on_probed, c);
+	control_probe(c);
 	client->waits = c->probing;
 	if (!c->probing)
 		client_reply_end(client, "there is no process to probe in");

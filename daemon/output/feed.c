@@ -4,7 +4,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -28,9 +30,14 @@ struct feed {
 	int error; /* dead of it */
 	int write_error; /* of a file: it waits for better times */
 	uint64_t lost_before; /* lost_total when that began */
+	struct rotation *rotation; /* NULL: one file, however large */
+	uint64_t first_seq; /* of its file */
 	bool ending; /* only loss records and `bye` are to come */
 	bool within_line; /* of a file: its last line has no end, and is not ours */
 	uint64_t seq;
+	char id[sizeof("01234567")]; /* "": its records do not say whose they are */
+	struct buf name; /* what they say then: `,"host":…,"feed":…` */
+	size_t name_host; /* the length of its first half */
 	struct buf out;
 	size_t sent; /* of out */
 	uint64_t taken;
@@ -54,6 +61,7 @@ struct feed *feed_new(int fd, enum feed_kind kind)
 	}
 	f->fd = fd;
 	f->kind = kind;
+	f->first_seq = 1;
 	return f;
 }
 
@@ -62,15 +70,38 @@ void feed_free(struct feed *f)
 	if (!f)
 		return;
 	close(f->fd);
+	buf_free(&f->name);
 	buf_free(&f->out);
 	buf_free(&f->scratch);
 	filter_free(&f->filter);
 	free(f);
 }
 
+/* Written once, because each record has it. */
+int feed_name(struct feed *f, const char *host)
+{
+	uint32_t number;
+
+	if (getrandom(&number, sizeof(number), 0) != sizeof(number))
+		return -errno;
+	snprintf(f->id, sizeof(f->id), "%08x", number);
+	buf_lit(&f->name, ",\"host\":");
+	buf_json_str(&f->name, host, SIZE_MAX);
+	f->name_host = f->name.len;
+	buf_lit(&f->name, ",\"feed\":\"");
+	buf_str(&f->name, f->id);
+	buf_lit(&f->name, "\"");
+	return f->name.failed ? -ENOMEM : 0;
+}
+
 int feed_fd(const struct feed *f)
 {
 	return f->fd;
+}
+
+void feed_bound(struct feed *f, struct rotation *rotation)
+{
+	f->rotation = rotation;
 }
 
 void feed_finish_line(struct feed *f)
@@ -97,6 +128,17 @@ size_t feed_backlog(const struct feed *f)
 	return f->out.len - f->sent;
 }
 
+/* Instead of a record's end: whose it is. hello has its host, and bye its feed, among what it says anyway. */
+static void end_named(struct feed *f, enum record_type type)
+{
+	f->out.len -= strlen("}\n");
+	if (type != RECORD_HELLO)
+		buf_mem(&f->out, f->name.data, f->name_host);
+	if (type != RECORD_BYE)
+		buf_mem(&f->out, f->name.data + f->name_host, f->name.len - f->name_host);
+	buf_lit(&f->out, "}\n");
+}
+
 static void append(struct feed *f, enum record_type type, const char *body, size_t len)
 {
 	record_type_open(&f->out, type);
@@ -104,6 +146,8 @@ static void append(struct feed *f, enum record_type type, const char *body, size
 	buf_u64(&f->out, ++f->seq);
 	buf_lit(&f->out, ",");
 	buf_mem(&f->out, body, len);
+	if (f->name.len && !f->out.failed)
+		end_named(f, type);
 }
 
 /* May records be put again? Not before half of a backlog that was full is gone. */
@@ -208,6 +252,7 @@ void feed_offer(struct feed *f, const struct record *r, const struct filter_subj
 
 void feed_totals(const struct feed *f, struct feed_totals *totals)
 {
+	totals->id = *f->id ? f->id : NULL;
 	totals->records = f->seq;
 	totals->lost = f->lost_total;
 	memcpy(totals->of, f->tally, sizeof(totals->of));
@@ -326,6 +371,64 @@ static int end_line(struct feed *f)
 	return 0;
 }
 
+static uint64_t lines(const char *data, size_t len)
+{
+	uint64_t count = 0;
+
+	for (size_t i = 0; i < len; i++)
+		count += data[i] == '\n';
+	return count;
+}
+
+/* Behind what waits, for its numbers are given out already. */
+static void append_rotation(struct feed *f, const struct rotation_report *r)
+{
+	buf_clear(&f->scratch);
+	record_times(&f->scratch, r->mono_ns, r->real_ns);
+	record_rotation(&f->scratch, r->ended, r->ended_span.first, r->ended_span.last, r->removed,
+			r->removed_span.first, r->removed_span.last);
+	append(f, RECORD_ROTATION, f->scratch.data, f->scratch.len);
+}
+
+/* The next record does not fit into the file: begin another. */
+static int rotate(struct feed *f)
+{
+	const uint64_t written = f->seq - lines(f->out.data + f->sent, feed_backlog(f));
+	struct rotation_report report;
+	int fd = rotation_next(f->rotation, (struct rotation_span){ f->first_seq, written }, &report), err;
+
+	if (fd < 0)
+		return fd;
+	err = dup3(fd, f->fd, O_CLOEXEC) < 0 ? -errno : 0; /* who watches it goes on */
+	close(fd);
+	if (err)
+		return err;
+	f->first_seq = written + 1;
+	append_rotation(f, &report);
+	return 0;
+}
+
+/* Of the next `len` bytes, which are whole records: as many as the file may take, or another one. */
+static int fit(struct feed *f, size_t *len)
+{
+	uint64_t max = f->rotation ? rotation_max(f->rotation) : 0, room;
+	struct stat st;
+	int err;
+
+	if (!f->rotation || fstat(f->fd, &st) != 0)
+		return 0;
+	room = (uint64_t)st.st_size < max ? max - (uint64_t)st.st_size : 0;
+	if (*len <= room)
+		return 0;
+	*len = next_records(f, room);
+	if (*len <= room || !st.st_size)
+		return 0;
+	err = rotate(f);
+	if (!err)
+		*len = next_records(f, *len < max ? *len : max);
+	return err;
+}
+
 static int write_file(struct feed *f)
 {
 	bool careful = f->write_error;
@@ -334,7 +437,8 @@ static int write_file(struct feed *f)
 	while (!err && feed_backlog(f)) {
 		size_t len = careful ? next_records(f, WRITE_BYTES) : feed_backlog(f);
 
-		if (careful && reserve(f, len)) {
+		err = fit(f, &len);
+		if (!err && careful && reserve(f, len)) {
 			len = next_records(f, 0);
 			err = reserve(f, len);
 		}
@@ -396,6 +500,9 @@ void feed_replace_fd(struct feed *f, int fd, enum feed_kind kind)
 	close(f->fd);
 	f->fd = fd;
 	f->kind = kind;
+	f->first_seq = f->seq + 1 - lines(f->out.data + f->sent, feed_backlog(f));
+	if (f->rotation)
+		rotation_forget(f->rotation);
 	f->within_line = false;
 	if (kind != FEED_FILE)
 		f->write_error = 0;
@@ -424,14 +531,27 @@ static void lose_written(struct feed *f, const char *line, size_t len)
 	cJSON_Delete(r);
 }
 
+/* Nothing is said after `bye`, so that what is still to come goes into one file. */
+static void rotate_before_end(struct feed *f)
+{
+	struct stat st;
+
+	if (!f->rotation || f->write_error || feed_backlog(f) || fstat(f->fd, &st) != 0 ||
+	    (uint64_t)st.st_size + LAST_BYTES <= rotation_max(f->rotation))
+		return;
+	f->write_error = rotate(f);
+	feed_retry(f);
+}
+
 void feed_give_up(struct feed *f)
 {
-	size_t at = written_whole(f);
-	uint64_t records = 0;
+	size_t at;
+	uint64_t records;
 
+	rotate_before_end(f);
+	at = written_whole(f);
+	records = lines(f->out.data + at, f->out.len - at);
 	f->ending = true;
-	for (size_t i = at; i < f->out.len; i++)
-		records += f->out.data[i] == '\n';
 	if (!f->write_error || records == f->seq)
 		return; /* a file without hello can do without what follows */
 	f->within_line |= f->sent > at;

@@ -18,6 +18,7 @@
 #include "common/buf.h"
 #include "common/filter.h"
 #include "common/names.h"
+#include "daemon/output/rotation.h"
 #include "daemon/records/record.h"
 #include "daemon/records/tally.h"
 
@@ -34,9 +35,20 @@ struct feed *feed_new(int fd, enum feed_kind kind);
 /* Closes without flushing. NULL-safe. */
 void feed_free(struct feed *f);
 
+/*
+ * From now on each record says whose it is: the host (`hello` does so anyway) and the feed, eight hex digits that no
+ * other feed has, so that with them `seq` names one record of a fleet. 0 or a negative errno.
+ */
+int feed_name(struct feed *f, const char *host);
+
 int feed_fd(const struct feed *f);
 /* From now on write what waits, and all else, to `fd` instead; the old one is closed. Then retry. */
 void feed_replace_fd(struct feed *f, int fd, enum feed_kind kind);
+/*
+ * Of a file: no file may be larger than `rotation` says, which stays the caller's. Where the next record would make it so, another
+ * one is begun, and the feed says so with a record. What keeps it from that is an error of writing.
+ */
+void feed_bound(struct feed *f, struct rotation *rotation);
 /* The file ends within a line that is not ours: end it before anything else is written. */
 void feed_finish_line(struct feed *f);
 /*

@@ -12,6 +12,7 @@ enum limit {
 	LIMIT_ANSWER_BYTES, /* of all answers that wait for their readers */
 	LIMIT_ANSWER_TIME, /* a reader takes nothing for so long, or not all */
 	LIMIT_ANSWER_RATE, /* different answers within a moment */
+	LIMIT_DESCRIPTORS, /* so many files are open that others of the daemon would go short */
 	LIMITS,
 };
 
@@ -26,7 +27,7 @@ struct limits {
 	} logged[LIMITS];
 };
 
-/* At the moment `now_ns` a client reached it, and was closed or refused. */
+/* At the moment `now_ns` a client reached it, and was closed or refused, or waits. */
 void limits_reached(struct limits *l, enum limit limit, uint64_t now_ns);
 
 #endif

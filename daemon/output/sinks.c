@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/clock.h"
+#include "daemon/output/output_file.h"
 
 static const struct timeval retry_interval = { .tv_usec = 500000 };
 
@@ -33,6 +34,8 @@ struct sinks {
 	struct sink *first; /* the output, if any, is the last */
 	struct sink *output;
 	const char *output_path;
+	struct rotation *rotation; /* of the output, or NULL */
+	const char *host; /* to be said in each record; or NULL */
 	uint64_t put[RECORD_TYPES]; /* offered to all feeds */
 	uint64_t gone_records, gone_lost; /* of feeds that are no more */
 	struct event *bury; /* reports dead sinks outside any walk over the list */
@@ -128,6 +131,11 @@ struct sinks *sinks_new(struct event_base *base)
 	return s;
 }
 
+void sinks_name(struct sinks *s, const char *host)
+{
+	s->host = host;
+}
+
 void sinks_free(struct sinks *s)
 {
 	if (!s)
@@ -135,7 +143,22 @@ void sinks_free(struct sinks *s)
 	while (s->first)
 		sinks_remove(s, s->first);
 	event_free(s->bury);
+	rotation_free(s->rotation);
 	free(s);
+}
+
+/* But not its feed. */
+static void sink_free(struct sink *sink)
+{
+	if (!sink)
+		return;
+	if (sink->writable)
+		event_free(sink->writable);
+	if (sink->hangup)
+		event_free(sink->hangup);
+	if (sink->retry)
+		event_free(sink->retry);
+	free(sink);
 }
 
 struct sink *sinks_add(struct sinks *s, struct feed *feed, sink_dead_fn dead, void *ctx)
@@ -144,8 +167,8 @@ struct sink *sinks_add(struct sinks *s, struct feed *feed, sink_dead_fn dead, vo
 
 	if (sink)
 		sink->writable = event_new(s->base, feed_fd(feed), EV_WRITE, on_writable, sink);
-	if (!sink || !sink->writable) {
-		free(sink);
+	if (!sink || !sink->writable || (s->host && feed_name(feed, s->host) < 0)) {
+		sink_free(sink);
 		feed_free(feed);
 		return NULL;
 	}
@@ -161,6 +184,7 @@ struct sink *sinks_add(struct sinks *s, struct feed *feed, sink_dead_fn dead, vo
 void sinks_remove(struct sinks *s, struct sink *sink)
 {
 	struct sink **p = &s->first;
+	struct feed *feed = sink->feed;
 
 	while (*p != sink)
 		p = &(*p)->next;
@@ -171,14 +195,8 @@ void sinks_remove(struct sinks *s, struct sink *sink)
 	}
 	if (sink == s->output)
 		s->output = NULL;
-	if (sink->writable)
-		event_free(sink->writable);
-	if (sink->hangup)
-		event_free(sink->hangup);
-	if (sink->retry)
-		event_free(sink->retry);
-	feed_free(sink->feed);
-	free(sink);
+	sink_free(sink);
+	feed_free(feed); /* nobody may wait for a descriptor that is closed */
 }
 
 struct feed *sink_feed(struct sink *sink)
@@ -187,12 +205,14 @@ struct feed *sink_feed(struct sink *sink)
 }
 
 /* A file that a crash cut off ends with half a record: ours is not to be appended to that line. */
-static bool ends_within_line(const char *path)
+static bool ends_within_line(int file)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	char path[32], last = '\n';
 	struct stat st;
-	char last = '\n';
+	int fd;
 
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", file); /* this one, whatever has its name now */
+	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return false; /* write-only for us: nothing to look at */
 	if (fstat(fd, &st) == 0 && st.st_size > 0 && pread(fd, &last, 1, st.st_size - 1) != 1)
@@ -216,10 +236,9 @@ static int open_output(const char *path, bool wait, enum feed_kind *kind)
 		if (fd < 0)
 			fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
 	} else {
-		fd = open(path,
-			  O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY |
-				  (wait ? 0 : O_NONBLOCK),
-			  0640);
+		fd = output_file_open(path, wait ? 0 : O_NONBLOCK);
+		if (fd < 0)
+			return fd;
 	}
 	if (fd < 0)
 		return -errno;
@@ -245,7 +264,7 @@ static int watch_output(struct sink *sink, const char *path, enum feed_kind kind
 	sink->writable = event_new(base, fd, EV_WRITE, on_writable, sink);
 	if (!sink->writable)
 		return -ENOMEM;
-	if (kind == FEED_FILE && strcmp(path, "-") != 0 && ends_within_line(path))
+	if (kind == FEED_FILE && strcmp(path, "-") != 0 && ends_within_line(fd))
 		feed_finish_line(sink->feed);
 	if (fstat(fd, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode))) {
 		/* epoll reports an error on any descriptor that is watched, whatever for */
@@ -265,11 +284,26 @@ static void unwatch_output(struct sink *sink)
 	sink->hangup = NULL;
 }
 
-int sinks_open_output(struct sinks *s, const char *path, sink_dead_fn dead, sink_stuck_fn stuck,
+/* Bound the size of the output, if that is asked for. */
+static int bound_output(struct sinks *s, const struct output_place *place, enum feed_kind kind)
+{
+	if (!place->max)
+		return 0;
+	if (kind != FEED_FILE || strcmp(place->path, "-") == 0)
+		return -EINVAL;
+	s->rotation = rotation_new(place->path, place->max, place->keep);
+	if (!s->rotation)
+		return -ENOMEM;
+	feed_bound(s->output->feed, s->rotation);
+	return 0;
+}
+
+int sinks_open_output(struct sinks *s, const struct output_place *place, sink_dead_fn dead, sink_stuck_fn stuck,
 		      void *ctx)
 {
+	const char *path = place->path;
 	enum feed_kind kind;
-	int fd = open_output(path, true, &kind);
+	int fd = open_output(path, true, &kind), err;
 	struct feed *feed;
 
 	if (fd < 0)
@@ -278,6 +312,9 @@ int sinks_open_output(struct sinks *s, const char *path, sink_dead_fn dead, sink
 	s->output = feed ? sinks_add(s, feed, dead, ctx) : NULL;
 	if (!s->output)
 		return -ENOMEM;
+	err = bound_output(s, place, kind);
+	if (err)
+		return err;
 	s->output_path = path;
 	s->output->stuck = stuck;
 	s->output->retry = evtimer_new(s->base, on_retry, s->output);

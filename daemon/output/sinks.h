@@ -16,15 +16,23 @@ typedef void (*sink_dead_fn)(void *ctx, int error);
 typedef void (*sink_stuck_fn)(void *ctx, int error);
 
 struct sinks *sinks_new(struct event_base *base);
+/* Every feed to come says in each record whose it is: feed_name(). `host` must outlive it. */
+void sinks_name(struct sinks *s, const char *host);
 /* Closes every feed. NULL-safe. */
 void sinks_free(struct sinks *s);
 
+struct output_place {
+	const char *path; /* "-": stdout */
+	uint64_t max; /* bytes of a file, then comes the next one; 0: any number */
+	unsigned keep; /* so many full ones */
+};
+
 /*
- * Open the output: a path, appended to, or "-" for stdout. 0 or a negative errno. `dead` is
+ * Open the output, whose path is kept: a file is appended to. 0 or a negative errno. `dead` is
  * notified when it can no longer be written, also on an idle host when a pipe's reader goes away;
- * `stuck` of a regular file, which is tried again twice a second.
+ * `stuck` of a regular file, which is tried again twice a second. -EINVAL: `max` is for a regular file only.
  */
-int sinks_open_output(struct sinks *s, const char *path, sink_dead_fn dead, sink_stuck_fn stuck,
+int sinks_open_output(struct sinks *s, const struct output_place *place, sink_dead_fn dead, sink_stuck_fn stuck,
 		      void *ctx);
 /* Open the output's path again, after a rotation. Keeps the old file if that fails. */
 int sinks_reopen_output(struct sinks *s);

@@ -8,6 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/unix_socket.h"
+
 static void make_parent(const char *path)
 {
 	char dir[sizeof(((struct sockaddr_un *)0)->sun_path)];
@@ -34,15 +36,13 @@ static void remove_own(const struct socket_file *s)
 }
 
 /* The group is set before anybody can connect. */
-static int begin_to_listen(struct socket_file *s, gid_t group)
+static int set_group(struct socket_file *s, gid_t group)
 {
 	const char *path = s->addr.sun_path;
 
 	if (lstat(path, &s->made) < 0)
 		return -errno;
-	if ((group == GROUP_UNCHANGED || lchown(path, GROUP_UNCHANGED, group) == 0) && listen(s->fd, 16) == 0)
-		return 0;
-	return -errno;
+	return group == GROUP_UNCHANGED || lchown(path, GROUP_UNCHANGED, group) == 0 ? 0 : -errno;
 }
 
 static int bind_at(struct socket_file *s, gid_t group)
@@ -54,7 +54,7 @@ static int bind_at(struct socket_file *s, gid_t group)
 
 	if (lstat(s->addr.sun_path, &st) == 0 && !S_ISSOCK(st.st_mode))
 		return -EEXIST; /* somebody's file: not ours to replace */
-	if (connect(s->fd, addr, sizeof(s->addr)) == 0 || errno == EAGAIN)
+	if (connect(s->fd, addr, sizeof(s->addr)) == 0 || errno == EAGAIN || unix_socket_is_held(s->addr.sun_path))
 		return -EADDRINUSE;
 	if (errno == ECONNREFUSED)
 		unlink(s->addr.sun_path); /* left behind by a daemon that was killed */
@@ -63,7 +63,7 @@ static int bind_at(struct socket_file *s, gid_t group)
 	umask(mask);
 	if (err)
 		return err;
-	err = begin_to_listen(s, group);
+	err = set_group(s, group);
 	if (err)
 		remove_own(s);
 	return err;
@@ -85,6 +85,11 @@ int socket_file_open(struct socket_file *s, const char *path, gid_t group)
 	if (err)
 		close(s->fd);
 	return err;
+}
+
+int socket_file_listen(const struct socket_file *s)
+{
+	return listen(s->fd, 16) == 0 ? 0 : -errno;
 }
 
 void socket_file_close(struct socket_file *s)

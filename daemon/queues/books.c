@@ -36,15 +36,14 @@ static void book_free(struct book *b)
 	free(b);
 }
 
-void books_sweep(struct books *books, struct source *source)
+static void sweep(struct books *books, struct source *source, bool (*stays)(struct book *b))
 {
 	struct book **p = &books->first;
 
 	while (*p) {
 		struct book *b = *p;
 
-		if (b->used) {
-			b->used = false;
+		if (stays(b)) {
 			p = &b->next;
 		} else {
 			*p = b->next;
@@ -52,6 +51,29 @@ void books_sweep(struct books *books, struct source *source)
 			book_free(b);
 		}
 	}
+}
+
+static bool was_used(struct book *b)
+{
+	bool used = b->used;
+
+	b->used = false;
+	return used;
+}
+
+static bool is_alive(struct book *b)
+{
+	return !b->dead;
+}
+
+void books_sweep(struct books *books, struct source *source)
+{
+	sweep(books, source, was_used);
+}
+
+void books_sweep_dead(struct books *books, struct source *source)
+{
+	sweep(books, source, is_alive);
 }
 
 void books_free(struct books *books)
@@ -87,19 +109,26 @@ static uint64_t openings(const struct namespace_counts *n)
 
 bool book_open(struct book *b, uint32_t pid)
 {
-	return b->files.fd[0] >= 0 || netstat_open(&b->files, pid, b->netns) == 0;
+	if (b->files.fd[0] >= 0)
+		return true;
+	if (netstat_open(&b->files, pid, b->netns))
+		return false;
+	b->pid = pid;
+	return true;
 }
 
-void book_read(struct book *b, const struct source *source)
+bool book_read(struct book *b, const struct source *source)
 {
 	struct namespace_counts before, after;
 	struct netstat now = {};
 
-	if (b->files.fd[0] < 0)
-		return;
 	source_namespace(source, b->netns, &before);
+	if (b->files.fd[0] < 0) {
+		b->seen = before; /* that it moved until now is known */
+		return false;
+	}
 	if (netstat_read(&b->files, &now))
-		return;
+		return false;
 	now.value[NETSTAT_NO_ROUTES6] = b->last.value[NETSTAT_NO_ROUTES6];
 	if (!b->known || now.value[NETSTAT_LISTEN_DROPS] != b->last.value[NETSTAT_LISTEN_DROPS])
 		netstat_read_ipv6(&b->files, &now); /* only then is it asked for */
@@ -112,12 +141,14 @@ void book_read(struct book *b, const struct source *source)
 		b->first_ns = clock_mono_ns();
 		b->first_seen = after;
 		b->first_window = b->window;
+		memset(b->recorded, 0, sizeof(b->recorded)); /* the kernel's are counted from here, too */
 		b->known = true;
 	}
 	b->moved |= openings(&after) != openings(&b->seen);
 	b->last = now;
 	b->seen = after;
 	b->idle = 0;
+	return true;
 }
 
 bool book_has_address(struct book *b, const uint8_t *addr, uint64_t now_ns)
@@ -182,6 +213,7 @@ static void observe(struct book *b, uint64_t *observed)
 bool book_audit(struct book *b, uint32_t unreported, uint64_t now_ns)
 {
 	const struct namespace_counts *seen = &b->seen, *first = &b->first_seen;
+	const uint64_t since = b->audited_ns ? b->audited_ns : b->first_ns;
 	struct audit_books now = {
 		.synacks = seen->synacks - first->synacks,
 		.unreported = unreported,
@@ -195,13 +227,13 @@ bool book_audit(struct book *b, uint32_t unreported, uint64_t now_ns)
 		.cpus = (uint32_t)sysconf(_SC_NPROCESSORS_CONF),
 	};
 
-	if (!b->known || !b->moved)
+	if (!b->known || !b->moved || now_ns <= since) /* a listener's end may be older */
 		return false;
 	observe(b, now.observed);
 	for (int i = 0; i < NETSTAT_COUNTERS; i++)
 		now.kernel[i] = b->last.value[i] - b->first.value[i];
 	b->balanced = audit_compare(&b->audited, &now, b->rows);
-	b->interval_ns = now_ns - (b->audited_ns ? b->audited_ns : b->first_ns);
+	b->interval_ns = now_ns - since;
 	b->audited_ns = now_ns;
 	b->moved = false;
 	return true;

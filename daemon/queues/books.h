@@ -16,9 +16,14 @@ struct book {
 	uint32_t netns;
 	bool used; /* since the last sweep: by a listener, or by connections opened */
 	bool visited; /* in this interval */
+	bool held; /* a listener that was looked at keeps the namespace */
+	uint32_t pid; /* a process that was in the namespace when it was last asked; the files are open then */
+	bool dead; /* nothing keeps the namespace but the files */
+	uint64_t ask_ns; /* while the files are not open: when to look for a process in it, and */
+	uint64_t ask_after_ns; /* … how long to wait if there is none */
 	bool known; /* the counters were read, and `first` holds them */
 	bool moved; /* since the last audit */
-	unsigned int idle; /* intervals since they were read */
+	unsigned int idle; /* intervals since they were read, or since they could not be */
 	struct netstat_files files;
 	struct locals locals; /* as they were at locals_ns */
 	uint64_t locals_ns;
@@ -47,12 +52,14 @@ struct books {
 struct book *books_get(struct books *books, uint32_t netns);
 /* Forget those that were not used since the last sweep, on the kernel side as well. */
 void books_sweep(struct books *books, struct source *source);
+/* The same of dead namespaces. */
+void books_sweep_dead(struct books *books, struct source *source);
 void books_free(struct books *books);
 
 /* Open the counters through a process that should be in the namespace. False if it is not. */
 bool book_open(struct book *b, uint32_t pid);
-/* Read the counters, once they are open. What moved is added to `left`. */
-void book_read(struct book *b, const struct source *source);
+/* Read the counters, once they are open. What moved is added to `left`. False if they could not be read. */
+bool book_read(struct book *b, const struct source *source);
 
 /* Is it an address of the namespace? False if that is not known. */
 bool book_has_address(struct book *b, const uint8_t *addr, uint64_t now_ns);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-#include "daemon/queues/listeners.h"
+#include "daemon/queues/listeners_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -7,18 +7,9 @@
 #include "bpf/maps.h"
 #include "common/addr.h"
 
-#define BUCKETS 4096
 #define ORPHANS_AT_ONCE 4096
 #define ASKED 256
 #define COOKIES_ALWAYS 2 /* of tcp_syncookies */
-
-struct listeners {
-	struct listener *port[BUCKETS];
-	struct listener *socket[BUCKETS];
-	struct listener **all;
-	size_t count, room;
-	size_t orphans_next; /* the bucket to go on with */
-};
 
 struct listeners *listeners_new(void)
 {
@@ -35,22 +26,12 @@ void listeners_free(struct listeners *l)
 	free(l);
 }
 
-static size_t port_bucket(uint32_t netns, uint16_t port)
-{
-	return (netns * 2654435761U + port) % BUCKETS;
-}
-
-static size_t socket_bucket(uint64_t socket)
-{
-	return ((socket >> 6) * 0x9e3779b97f4a7c15ULL >> 32) % BUCKETS;
-}
-
 struct listener *listeners_find(const struct listeners *l, uint64_t socket)
 {
-	struct listener *p = l->socket[socket_bucket(socket)];
+	struct listener *p = listener_index_socket(l, socket);
 
 	while (p && p->socket != socket)
-		p = p->next_socket;
+		p = p->link[LISTENER_BY_SOCKET].next;
 	return p;
 }
 
@@ -69,13 +50,11 @@ bool listener_has_address(const struct listener *p)
 /* At this port, or not bound yet as it was last heard of. */
 static struct listener *by_inode(const struct listeners *l, const struct event_listener *e)
 {
-	const uint16_t ports[] = { e->local_port, 0 };
+	struct listener *p = e->inode ? listener_index_inode(l, e->inode) : NULL;
 
-	for (size_t i = 0; e->inode && i < sizeof(ports) / sizeof(*ports); i++)
-		for (struct listener *p = l->port[port_bucket(e->header.netns, ports[i])]; p; p = p->next)
-			if (p->inode == e->inode && p->netns == e->header.netns)
-				return p;
-	return NULL;
+	while (p && (p->inode != e->inode || p->netns != e->header.netns || (p->port && p->port != e->local_port)))
+		p = p->link[LISTENER_BY_INODE].next;
+	return p;
 }
 
 struct listener *listeners_of(const struct listeners *l, const struct event_listener *e)
@@ -85,36 +64,15 @@ struct listener *listeners_of(const struct listeners *l, const struct event_list
 	return p ? p : by_inode(l, e);
 }
 
-static void port_link(struct listeners *l, struct listener *p)
-{
-	struct listener **bucket = &l->port[port_bucket(p->netns, p->port)];
-
-	p->next = *bucket;
-	*bucket = p;
-}
-
-static void port_unlink(struct listeners *l, struct listener *gone)
-{
-	struct listener **p = &l->port[port_bucket(gone->netns, gone->port)];
-
-	while (*p != gone)
-		p = &(*p)->next;
-	*p = gone->next;
-}
-
 void listeners_remove(struct listeners *l, struct listener *gone)
 {
-	struct listener **p;
-
 	if (!gone)
 		return;
-	port_unlink(l, gone);
-	p = &l->socket[socket_bucket(gone->socket)];
-	while (*p != gone)
-		p = &(*p)->next_socket;
-	*p = gone->next_socket;
+	listener_index_remove(l, gone);
 	l->all[gone->place] = l->all[--l->count];
 	l->all[gone->place]->place = gone->place;
+	distribution_free(&gone->depth);
+	distribution_free(&gone->wait);
 	free(gone);
 }
 
@@ -136,7 +94,6 @@ static bool make_room(struct listeners *l)
 static struct listener *listener_add(struct listeners *l, const struct event_listener *e)
 {
 	uint64_t socket = e->socket ? e->socket : e->inode;
-	struct listener **bucket = &l->socket[socket_bucket(socket)];
 	struct listener *p = make_room(l) ? calloc(1, sizeof(*p)) : NULL;
 
 	if (!p)
@@ -148,10 +105,11 @@ static struct listener *listener_add(struct listeners *l, const struct event_lis
 	p->opened_ns = e->event == LISTENER_OPENED ? e->mono_ns : 0;
 	p->port = e->local_port;
 	p->v6only = e->v6only;
+	p->asked_known = e->asked_known;
+	p->asked = e->asked;
+	p->granted = e->granted;
 	memcpy(p->addr, e->local_addr, sizeof(p->addr));
-	p->next_socket = *bucket;
-	*bucket = p;
-	port_link(l, p);
+	listener_index_add(l, p);
 	p->place = (uint32_t)l->count;
 	l->all[l->count++] = p;
 	return p;
@@ -260,9 +218,7 @@ struct listener *listeners_put(struct listeners *l, const struct event_listener 
 	if (!p)
 		return NULL;
 	if (p->port != e->local_port) {
-		port_unlink(l, p);
-		p->port = e->local_port;
-		port_link(l, p);
+		listener_index_move(l, p, e->local_port);
 		p->changed = true;
 	}
 	p->fresh |= e->event == LISTENER_OPENED;
@@ -297,9 +253,7 @@ uint32_t listener_peak(const struct listener *p)
 void listeners_sample(struct listeners *l, struct listener *p, const struct listener_sample *sample)
 {
 	if (p->port != sample->state.local_port) {
-		port_unlink(l, p);
-		p->port = sample->state.local_port;
-		port_link(l, p);
+		listener_index_move(l, p, sample->state.local_port);
 		p->changed = true;
 	}
 	if (!p->sampled && !p->fresh) { /* what was dropped before we looked is not ours to explain */
@@ -308,6 +262,7 @@ void listeners_sample(struct listeners *l, struct listener *p, const struct list
 	}
 	p->drops_new = sample->drops - (p->sampled || p->fresh ? p->sample.drops : sample->drops);
 	p->cookies_always = sample->syncookies == COOKIES_ALWAYS || p->sample.syncookies == COOKIES_ALWAYS;
+	p->asked_known = p->asked_known && sample->accept_max == p->granted;
 	p->sample = *sample;
 	p->sampled = true;
 	if (sample->port_peak > sample->accept_peak && !listeners_port_shared(l, p))
@@ -317,34 +272,41 @@ void listeners_sample(struct listeners *l, struct listener *p, const struct list
 	window_add(p, &p->sample);
 }
 
+/* A connection that waits makes a peak, too: without a peak nothing joined the queue, and nothing left it. */
+void listener_distribute(struct listener *p, const struct distributions *d)
+{
+	bool begins = p->window_ns == p->sample.mono_ns;
+	uint32_t peak = listener_peak(p);
+
+	p->depth.known = p->wait.known = false;
+	if (d->depth && !peak)
+		distribution_nothing(&p->depth, &depth_scale);
+	if (d->wait && !peak)
+		distribution_nothing(&p->wait, &wait_scale);
+	if (!peak)
+		return;
+	if (d->depth) {
+		distribution_take(&p->depth, &depth_scale, d->depth->bucket, begins);
+		distribution_bound(&p->depth, &depth_scale, peak - 1); /* a peak counts the one that came */
+		p->depth_limit = d->depth->limit;
+	}
+	if (d->wait)
+		distribution_take(&p->wait, &wait_scale, d->wait->bucket, begins);
+}
+
 void listeners_scan_begin(struct listeners *l)
 {
-	for (size_t i = 0; i < BUCKETS; i++)
-		for (struct listener *p = l->socket[i]; p; p = p->next_socket)
-			p->seen = false;
+	for (size_t i = 0; i < l->count; i++)
+		l->all[i]->seen = false;
 }
 
 void listeners_scan_end(struct listeners *l)
 {
-	for (size_t i = 0; i < BUCKETS; i++) {
-		for (struct listener *p = l->socket[i]; p; p = p->next_socket) {
-			if (!p->seen)
-				owners_clear(p);
-			p->seen = true;
-		}
+	for (size_t i = 0; i < l->count; i++) {
+		if (!l->all[i]->seen)
+			owners_clear(l->all[i]);
+		l->all[i]->seen = true;
 	}
-}
-
-/* How well a listener's address fits: 0 not at all, 1 the other family's wildcard, 3 exactly. */
-static int fit(const struct listener *p, const uint8_t *addr)
-{
-	if (memcmp(p->addr, addr, sizeof(p->addr)) == 0)
-		return 3;
-	if (!addr_is_wildcard(p->addr))
-		return 0;
-	if (addr_is_ipv4(p->addr) == addr_is_ipv4(addr))
-		return 2;
-	return addr_is_ipv4(addr) && !p->v6only ? 1 : 0;
 }
 
 static bool is_there(const struct listener *p, const struct arrival *a)
@@ -364,25 +326,7 @@ static int fit_of(const struct listener *p, const struct arrival *a)
 {
 	if (p->port != a->port || !is_there(p, a) || (a->socket && listener_has_address(p)))
 		return 0;
-	return fit(p, a->addr);
-}
-
-const struct listener *listeners_at(const struct listeners *l, const struct arrival *a)
-{
-	const struct listener *best = shown(l, a);
-	int best_fit = 0;
-
-	if (best)
-		return best;
-	for (const struct listener *p = l->port[port_bucket(a->netns, a->port)]; p; p = p->next) {
-		int f = fit_of(p, a);
-
-		if (!f || f < best_fit)
-			continue;
-		best = f > best_fit ? p : NULL;
-		best_fit = f;
-	}
-	return best;
+	return addr_fit(p->addr, p->v6only, a->addr);
 }
 
 static const struct listener_owner *main_owner(const struct listener *p)
@@ -390,27 +334,57 @@ static const struct listener_owner *main_owner(const struct listener *p)
 	return p->owner_count ? &p->owner[0] : NULL;
 }
 
+/* The one that fits best, and the owner of all that fit as well; NULL if they are several. */
+struct best {
+	const struct listener *listener;
+	const struct listener_owner *owner;
+	int fit;
+};
+
+static void compare(struct best *best, const struct listener *p, const struct arrival *a)
+{
+	const struct listener_owner *owner = main_owner(p);
+	int f = fit_of(p, a);
+
+	if (!f || f < best->fit)
+		return;
+	if (f > best->fit) {
+		*best = (struct best){ p, owner, f };
+		return;
+	}
+	best->listener = NULL;
+	if (best->owner && (!owner || best->owner->pid != owner->pid))
+		best->owner = NULL;
+}
+
+/* Those at the address, then those at the wildcards: what is found at one fits better than what is at the next. */
+static struct best find_best(const struct listeners *l, const struct arrival *a)
+{
+	const uint8_t *const places[] = { a->addr, addr_any_ipv4, addr_any_ipv6 };
+	struct best best = { .fit = 0 };
+
+	for (size_t i = 0; i < sizeof(places) / sizeof(*places) && !best.fit; i++) {
+		const struct listener *p = listener_index_place(l, a->netns, a->port, places[i]);
+
+		for (; p; p = p->link[LISTENER_BY_PLACE].next)
+			if (memcmp(p->addr, places[i], sizeof(p->addr)) == 0)
+				compare(&best, p, a);
+	}
+	return best;
+}
+
+const struct listener *listeners_at(const struct listeners *l, const struct arrival *a)
+{
+	const struct listener *known = shown(l, a);
+
+	return known ? known : find_best(l, a).listener;
+}
+
 const struct listener_owner *listeners_owner(const struct listeners *l, const struct arrival *a)
 {
 	const struct listener *known = shown(l, a);
-	const struct listener_owner *best = NULL;
-	int best_fit = 0;
 
-	if (known)
-		return main_owner(known);
-	for (const struct listener *p = l->port[port_bucket(a->netns, a->port)]; p; p = p->next) {
-		const struct listener_owner *owner = main_owner(p);
-		int f = fit_of(p, a);
-
-		if (!f || f < best_fit)
-			continue;
-		if (f > best_fit)
-			best = owner;
-		else if (best && (!owner || best->pid != owner->pid))
-			best = NULL;
-		best_fit = f;
-	}
-	return best;
+	return known ? main_owner(known) : find_best(l, a).owner;
 }
 
 /* Many listeners share a process: asked once. */
@@ -434,7 +408,9 @@ bool listeners_orphaned(struct listeners *l, bool (*alive)(uint32_t pid))
 	size_t looked = 0;
 
 	for (size_t i = 0; i < BUCKETS && looked < ORPHANS_AT_ONCE; i++) {
-		for (const struct listener *p = l->socket[l->orphans_next]; p; p = p->next_socket) {
+		const struct listener *p = l->bucket[LISTENER_BY_SOCKET][l->orphans_next];
+
+		for (; p; p = p->link[LISTENER_BY_SOCKET].next) {
 			looked++;
 			if (p->owner_count && is_gone(&asked, p->owner[0].pid, alive))
 				return true;
@@ -446,20 +422,12 @@ bool listeners_orphaned(struct listeners *l, bool (*alive)(uint32_t pid))
 
 bool listeners_port_shared(const struct listeners *l, const struct listener *listener)
 {
-	const struct listener *p = l->port[port_bucket(listener->netns, listener->port)];
-
-	while (p && (p == listener || p->netns != listener->netns || p->port != listener->port))
-		p = p->next;
-	return p;
+	return listener_index_count(l, listener->netns, listener->port) > 1;
 }
 
 bool listeners_any(const struct listeners *l, uint32_t netns, uint16_t port)
 {
-	const struct listener *p = l->port[port_bucket(netns, port)];
-
-	while (p && (p->netns != netns || p->port != port))
-		p = p->next;
-	return p;
+	return listener_index_count(l, netns, port);
 }
 
 size_t listeners_count(const struct listeners *l)

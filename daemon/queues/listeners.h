@@ -10,9 +10,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bpf/depth.h"
 #include "bpf/event.h"
 #include "bpf/maps.h"
 #include "common/names.h"
+#include "daemon/queues/distribution.h"
 
 #define LISTENER_OWNERS 16
 #define LISTENER_WINDOW_NS 30000000000ULL /* scrapes are seldom further apart */
@@ -32,10 +34,21 @@ struct refused {
 	uint64_t cookie; /* of which the request was in a SYN cookie */
 };
 
+/* How one is found (listener_index.c). */
+enum listener_links {
+	LISTENER_BY_SOCKET,
+	LISTENER_BY_INODE,
+	LISTENER_BY_PLACE, /* namespace, port and address */
+	LISTENER_LINKS,
+};
+
+struct listener_link {
+	struct listener *next; /* of the same bucket */
+	struct listener **here; /* what points at it */
+};
+
 /* What a look at a quiet one asks about comes first: thousands of them share few cache lines then. */
 struct listener {
-	struct listener *next; /* of the same bucket of ports */
-	struct listener *next_socket; /* of the same bucket of sockets */
 	uint64_t socket; /* the kernel's address of it: unique while it lives; its inode where /proc alone shows it */
 	uint64_t inode; /* as /proc shows it; 0: it has none */
 	uint64_t opened_ns; /* 0: it was there before */
@@ -54,11 +67,17 @@ struct listener {
 	uint64_t cgroup_id;
 	uint8_t addr[16];
 	uint32_t reported_backlog;
+	bool asked_known; /* what listen() was given; not once another call changed the limit */
+	int32_t asked;
+	uint32_t granted; /* what net.core.somaxconn left of it */
 	uint32_t owner_count;
 	uint32_t owners_more; /* holders beyond LISTENER_OWNERS */
 	struct listener_owner owner[LISTENER_OWNERS]; /* the first is the main one */
 	struct listener_sample sample;
 	uint32_t peak; /* of the accept queue, since the last record */
+	struct distribution depth; /* how deep it was, as connections joined it */
+	uint32_t depth_limit; /* … and its limit, as the last of them did */
+	struct distribution wait; /* how long they waited, ns */
 	uint32_t peak_window, peak_before; /* since window_ns, and in the window before */
 	uint64_t window_ns;
 	uint32_t reported_drops;
@@ -68,6 +87,8 @@ struct listener {
 	uint64_t evident_acks; /* by SYN-ACK retransmits, not reconciled yet */
 	uint64_t summed; /* reported in sums, of a stage that is not proven, and claimed by no event yet */
 	struct refused refused;
+	struct listener_link link[LISTENER_LINKS];
+	bool counted; /* among those of its port */
 	bool measured; /* it has series of its own in the metrics */
 	uint16_t ordinal; /* … among those with its namespace, address and port */
 };
@@ -93,6 +114,13 @@ void listeners_remove(struct listeners *l, struct listener *listener);
 /* Take a look at its queues; binds it to its port if it had none. */
 void listeners_sample(struct listeners *l, struct listener *listener,
 		      const struct listener_sample *sample);
+
+/* What is kept of its accept queue, after that look; NULL: it is not. */
+struct distributions {
+	const struct depth *depth;
+	const struct latency *wait;
+};
+void listener_distribute(struct listener *listener, const struct distributions *d);
 
 /* The most that waited in its accept queue in the running window and the one before. */
 uint32_t listener_peak(const struct listener *listener);

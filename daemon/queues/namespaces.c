@@ -81,9 +81,13 @@ static void reconcile(struct queues *q, struct listener **group, size_t count, u
 		busy |= !group[i]->quiet && !listener_is_quiet(group[i]);
 		if (b->files.fd[0] < 0)
 			open_book(b, group[i]);
+		b->held |= !q->unseen && listener_has_address(group[i]);
 	}
 	b->visited = true;
-	if (busy || !b->known) {
+	if (!b->known) { /* the counters begin behind what this look shows */
+		queues_explain_drops(q, b, group, count, now_ns);
+		book_read(b, q->source);
+	} else if (busy) {
 		book_read(b, q->source);
 		queues_explain_drops(q, b, group, count, now_ns);
 		report_audit(q, b, now_ns);
@@ -149,18 +153,37 @@ void queues_client(struct queues *q, uint32_t netns, uint32_t pid)
 		book_read(b, q->source);
 }
 
-/* Namespaces without a listener: their clients are audited while they are at it. */
+static bool is_at_work(const struct queues *q, const struct book *b)
+{
+	return book_openings_moved(b, q->source) || b->moved || !q->idle_intervals;
+}
+
+bool queues_audit_book(struct queues *q, struct book *b, uint64_t now_ns)
+{
+	if (!book_read(b, q->source))
+		return false;
+	queues_explain_drops(q, b, NULL, 0, now_ns);
+	report_audit(q, b, now_ns);
+	return true;
+}
+
+/* Its clients are audited while they are at it. What cannot be read is not kept for long, whatever moves there. */
+static void audit_client(struct queues *q, struct book *b, uint64_t now_ns)
+{
+	if (is_at_work(q, b) && queues_audit_book(q, b, now_ns)) {
+		b->used = true;
+		return;
+	}
+	b->idle += 1 + q->skipped;
+	b->used |= b->idle < IDLE_INTERVALS;
+}
+
+/* Namespaces without a listener. */
 void queues_audit_clients(struct queues *q, uint64_t now_ns)
 {
 	for (struct book *b = q->books.first; b; b = b->next) {
-		if (!b->visited && (book_openings_moved(b, q->source) || b->moved || !q->idle_intervals)) {
-			b->used = true;
-			book_read(b, q->source);
-			queues_explain_drops(q, b, NULL, 0, now_ns);
-			report_audit(q, b, now_ns);
-		} else if (!b->visited && (b->idle += 1 + q->skipped) < IDLE_INTERVALS) {
-			b->used = true; /* a namespace is not kept alive for long */
-		}
+		if (!b->visited)
+			audit_client(q, b, now_ns);
 		b->visited = false;
 	}
 }

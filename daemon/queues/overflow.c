@@ -105,13 +105,17 @@ static bool likely(const struct overflow_view *v, enum overflow_code code)
 	case CODE_SYN_QUEUE_FULL:
 		return v->syn_full;
 	case CODE_NO_ROUTE_BACK:
-		return !v->syns_known; /* else an event reports each */
+		/* Where it is known, an event reports each. A full queue drops a SYN before a route is looked for. */
+		return !v->syns_known && !v->accept_full && !v->syn_full;
 	default:
 		return v->three_quarters;
 	}
 }
 
-/* Hand the refusals of a pool out: to the listeners whose look makes it likely, or to any. */
+/*
+ * Hand the refusals of a pool out: to the listeners whose look makes it likely, or to any. If a listener had no full
+ * queue, its drop may have another reason, and the refusal may belong to a listener that was looked at just before.
+ */
 static void hand_out(struct report *r, struct pool *pool, struct overflow_view *views, size_t count,
 		     struct overflow_counters *kernel, bool to_any)
 {
@@ -125,7 +129,7 @@ static void hand_out(struct report *r, struct pool *pool, struct overflow_view *
 		take(&kernel->drops, given);
 		add(r, (struct overflow_finding){ .view = i, .stage = STAGE_SYN, .queue = pool->queue,
 						  .evidence = EVIDENCE_SK_DROPS, .code = pool->code,
-						  .proven = pool->proven, .count = given });
+						  .proven = pool->proven && likely(&views[i], pool->code), .count = given });
 	}
 }
 
@@ -186,7 +190,7 @@ static uint64_t find_syns(struct report *r, struct overflow_counters *kernel, st
 {
 	uint64_t full = kernel->overflows + kernel->reqq_drops;
 	uint64_t rest = kernel->drops > full ? kernel->drops - full : 0;
-	uint64_t unrouted = kernel->no_routes < rest ? kernel->no_routes : rest;
+	uint64_t unrouted = kernel->no_routes < rest ? kernel->no_routes : rest, unexplained_routes;
 	struct pool pools[CODES] = {
 		{ QUEUE_ACCEPT, CODE_ACCEPT_QUEUE_FULL, kernel->overflows, false },
 		{ QUEUE_SYN, CODE_SYN_QUEUE_FULL, kernel->reqq_drops, false },
@@ -197,13 +201,13 @@ static uint64_t find_syns(struct report *r, struct overflow_counters *kernel, st
 	prove(pools, views, count, reasons);
 	for (int code = 0; code < CODE_NO_ROUTE_BACK; code++)
 		hand_out(r, &pools[code], views, count, kernel, false);
+	unexplained_routes = find_unrouted(r, &pools[CODE_NO_ROUTE_BACK], kernel, views, count);
 	/* What is left of the counters of full queues was somebody's; ListenDrops alone is no refusal by a queue. */
 	hand_out(r, &pools[CODE_ACCEPT_QUEUE_FULL], views, count, kernel, true);
 	hand_out(r, &pools[CODE_SYN_QUEUE_FULL], views, count, kernel, true);
 	kernel->overflows = pools[CODE_ACCEPT_QUEUE_FULL].left;
 	kernel->reqq_drops = pools[CODE_SYN_QUEUE_FULL].left;
-	return kernel->overflows + kernel->reqq_drops +
-	       find_unrouted(r, &pools[CODE_NO_ROUTE_BACK], kernel, views, count);
+	return kernel->overflows + kernel->reqq_drops + unexplained_routes;
 }
 
 static void find_cookies(struct report *r, struct overflow_counters *kernel,

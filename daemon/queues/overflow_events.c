@@ -49,38 +49,17 @@ static void count_event(struct queues *q, struct listener *p, const struct event
 void queues_overflow(struct queues *q, const struct event_overflow *e)
 {
 	struct listener *p = listeners_find(q->listeners, e->socket);
-	const struct overflow_finding finding = {
-		.stage = e->stage,
-		.queue = overflow_queue_of(e->code),
-		.action = e->action,
-		.evidence = e->evidence,
-		.code = e->code,
-		.proven = e->proven,
-		.count = 1,
-	};
+	const struct overflow_report report = overflow_report_of(e, p);
 
 	if (in_a_sum(p, e))
 		return;
 	if (p && e->evidence == EVIDENCE_KFREE_SKB && !q->reasons && !q->blind)
 		p->refused.ack++; /* a cookie's; others are not reported so */
 	if (q->blind)
-		count_event(q, p, e, &finding);
+		count_event(q, p, e, &report.finding);
 	else if (p && e->evidence == EVIDENCE_SYNACK_RETRANSMIT)
-		count_evident(q, p, &finding);
-	q->handler.overflow(q->handler.ctx,
-			    &(struct overflow_report){
-				    .finding = finding,
-				    .netns = e->header.netns,
-				    .local_addr = p ? p->addr : e->local_addr,
-				    .local_port = e->local_port,
-				    .remote_addr = e->remote_addr,
-				    .remote_port = e->remote_port,
-				    .queue_known = true,
-				    .accept_len = e->accept_queue_len,
-				    .accept_max = e->accept_queue_max,
-				    .listener = p,
-			    },
-			    e->mono_ns);
+		count_evident(q, p, &report.finding);
+	q->handler.overflow(q->handler.ctx, &report, e->mono_ns);
 }
 
 uint64_t queues_refused(const struct queues *q, enum overflow_stage stage,

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include "bpf/counters.h"
 #include "bpf/maps.h"
 #include "daemon/kernel/unreported.h"
 #include "daemon/queues/queues_internal.h"
@@ -6,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 
 struct queues *queues_new(struct source *source, struct listeners *listeners,
@@ -57,18 +59,52 @@ bool queues_make_room(struct queues *q, size_t room)
 
 /* ---- listeners come, are looked at, and go ---- */
 
+static void forget_port(struct queues *q, const struct listener *p)
+{
+	if (listeners_port_shared(q->listeners, p))
+		source_forget_port(q->source, p->netns, p->port); /* of several: not of the one that may remain alone */
+	else
+		source_forget_service(q->source, p->netns, p->port);
+}
+
 static void forget(struct queues *q, struct listener *p, uint64_t mono_ns)
 {
 	queues_report(q, p, CHANGE_CLOSED, mono_ns);
-	if (!listeners_port_shared(q->listeners, p))
-		source_forget_service(q->source, p->netns, p->port);
+	if (!source_listens_again(q->source, p->socket))
+		source_forget_queue(q->source, p->socket);
+	forget_port(q, p);
 	listeners_remove(q->listeners, p);
+}
+
+struct queue_place queues_place(const struct queues *q, const struct listener *p)
+{
+	return (struct queue_place){ .socket = p->socket,
+				     .service = { p->netns, p->port, p->sample.state.family },
+				     .alone = !listeners_port_shared(q->listeners, p) };
+}
+
+/* Where nothing waited, there is nothing to read. Who found no room in a table may be of any listener that has no entry. */
+static void distribute(struct queues *q, struct listener *p)
+{
+	static struct depth depth; /* too large for a stack */
+	static struct latency wait;
+	const struct queue_place place = queues_place(q, p);
+	struct distributions d = { .depth = &depth, .wait = &wait };
+	bool peak = listener_peak(p);
+
+	if (peak && !source_depth(q->source, &place, &depth) && q->depths_full)
+		d.depth = NULL;
+	if (!source_sees_accept(q->source) || (peak && !source_wait(q->source, &place, &wait) && q->waits_full))
+		d.wait = NULL;
+	listener_distribute(p, &d);
 }
 
 /* The last look, at its end: what it dropped since the one before must not get lost with it. */
 static void last_look(struct queues *q, struct listener *p, const struct event_listener *e)
 {
 	struct listener_sample last = p->sample;
+	/* It may have come while the look before was at work. */
+	uint64_t now_ns = e->mono_ns > q->last_ns ? e->mono_ns : q->last_ns + 1;
 
 	if (q->blind || (!p->sampled && !p->fresh))
 		return;
@@ -82,8 +118,27 @@ static void last_look(struct queues *q, struct listener *p, const struct event_l
 	last.accept_max = e->backlog;
 	p->quiet = false;
 	listeners_sample(q->listeners, p, &last);
+	if (source_listens_again(q->source, p->socket))
+		listener_distribute(p, &(struct distributions){ .depth = NULL });
+	else
+		distribute(q, p);
 	if (!listener_is_quiet(p))
-		queues_reconcile(q, p->netns, e->mono_ns);
+		queues_reconcile(q, p->netns, now_ns);
+}
+
+/*
+ * One opens at the address of another, whose end was not seen: listeners_put() takes its place. What was only found by a
+ * scan may be the one that opens, whose event was on its way.
+ */
+static void end_replaced(struct queues *q, const struct event_listener *e)
+{
+	const struct listener *p = listeners_of(q->listeners, e);
+
+	if (!p || (!p->opened_ns && (!p->sampled || p->sample.mono_ns >= e->mono_ns)))
+		return;
+	queues_report(q, p, CHANGE_CLOSED, e->mono_ns);
+	if (p->netns != e->header.netns || p->port != e->local_port) /* else the new one uses it already */
+		forget_port(q, p);
 }
 
 void queues_listener(struct queues *q, const struct event_listener *e)
@@ -98,12 +153,26 @@ void queues_listener(struct queues *q, const struct event_listener *e)
 		}
 		return;
 	}
+	if (e->event == LISTENER_OPENED)
+		end_replaced(q, e);
 	p = listeners_put(q->listeners, e);
 	if (p && e->event == LISTENER_OPENED) {
 		queues_begin_namespace(q, p);
 		queues_report(q, p, CHANGE_OPENED, e->mono_ns);
 		p->changed = false;
 	}
+}
+
+static void take_sample(struct queues *q, struct listener *p, const struct listener_sample *sample)
+{
+	p->quiet = false;
+	q->quiet = false;
+	listeners_sample(q->listeners, p, sample);
+	distribute(q, p);
+	q->reasons = source_reports_acks(q->source);
+	p->refused.cookie = sample->state.cookie_drops;
+	if (q->reasons)
+		p->refused.ack = sample->state.ack_drops + sample->state.cookie_drops;
 }
 
 static void on_sample(void *ctx, size_t index, const struct listener_sample *sample)
@@ -116,13 +185,25 @@ static void on_sample(void *ctx, size_t index, const struct listener_sample *sam
 		forget(q, p, sample->mono_ns);
 		return;
 	}
-	p->quiet = false;
-	q->quiet = false;
-	listeners_sample(q->listeners, p, sample);
-	q->reasons = source_reports_acks(q->source);
-	p->refused.cookie = sample->state.cookie_drops;
-	if (q->reasons)
-		p->refused.ack = sample->state.ack_drops + sample->state.cookie_drops;
+	take_sample(q, p, sample);
+}
+
+/* Of one that is gone its end says more, which is on its way. */
+static void on_bound(void *ctx, size_t index, const struct listener_sample *sample)
+{
+	struct queues *q = ctx;
+	struct listener *p = listeners_find(q->listeners, sample->socket);
+
+	(void)index;
+	if (p && !sample->gone)
+		take_sample(q, p, sample);
+}
+
+bool queues_bind(struct queues *q, uint64_t socket)
+{
+	const struct look_request request = { .socket = socket };
+
+	return source_look_again(q->source, &request, 1, on_bound, q) == 0;
 }
 
 static void collect_request(void *ctx, struct listener *p)
@@ -143,6 +224,15 @@ static void collect_request(void *ctx, struct listener *p)
 	};
 }
 
+static void ask_room(struct queues *q)
+{
+	struct counters counters;
+	bool unknown = source_counters(q->source, &counters);
+
+	q->depths_full = unknown || counters.depth_map_full;
+	q->waits_full = unknown || counters.wait_map_full;
+}
+
 /* Where nobody can look at the queues, listeners stay without a sample. */
 static void look(struct queues *q)
 {
@@ -150,6 +240,7 @@ static void look(struct queues *q)
 
 	q->count = 0;
 	q->quiet = false;
+	q->unseen = true;
 	q->blind = source_unreported(q->source) & UNREPORTED_QUEUES;
 	q->partial = source_unreported(q->source) & UNREPORTED_LISTENERS;
 	if (q->blind)
@@ -157,17 +248,20 @@ static void look(struct queues *q)
 	if (!queues_make_room(q, listeners_count(q->listeners) + 1))
 		return;
 	listeners_each(q->listeners, collect_request, q);
+	ask_room(q);
 	q->quiet = true;
 	err = source_look(q->source, q->requests, q->count, on_sample, q);
+	q->unseen = err;
 	if (!err)
 		return;
 	q->quiet = false;
-	log_debug("cannot look at the listeners' queues: %s", strerror(-err));
+	if (log_is_due(&q->failed_ns, clock_mono_ns()))
+		log_warning("cannot look at the listeners' queues: %s; going on, trying again", strerror(-err));
 }
 
 bool queues_quiet(const struct queues *q)
 {
-	return q->quiet;
+	return q->quiet && !q->unasked;
 }
 
 void queues_skip_interval(struct queues *q)

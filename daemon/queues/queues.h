@@ -30,6 +30,24 @@ struct overflow_report {
 	uint64_t interval_ns; /* within which it happened; 0: at the record's moment */
 };
 
+/* What an event says of one, at the moment that it happened. */
+static inline struct overflow_report overflow_report_of(const struct event_overflow *e, const struct listener *p)
+{
+	return (struct overflow_report){
+		.finding = { .stage = e->stage, .queue = overflow_queue_of(e->code), .action = e->action,
+			     .evidence = e->evidence, .code = e->code, .proven = e->proven, .count = 1 },
+		.netns = e->header.netns,
+		.local_addr = p ? p->addr : e->local_addr,
+		.local_port = e->local_port,
+		.remote_addr = e->remote_addr,
+		.remote_port = e->remote_port,
+		.queue_known = true,
+		.accept_len = e->accept_queue_len,
+		.accept_max = e->accept_queue_max,
+		.listener = p,
+	};
+}
+
 /* Who gets the reports. */
 struct queues_handler {
 	void (*listener)(void *ctx, const struct listener *p, enum listener_change change, uint64_t mono_ns);
@@ -49,6 +67,9 @@ void queues_free(struct queues *q);
 void queues_listener(struct queues *q, const struct event_listener *e);
 void queues_overflow(struct queues *q, const struct event_overflow *e);
 
+/* listen() without bind(): its port is known by now, to a look at this socket. False if nobody can look. */
+bool queues_bind(struct queues *q, uint64_t socket);
+
 /* How many namespaces have the address (`netns`: only that one)? As far as one can be looked into. */
 unsigned int queues_has_address(struct queues *q, uint32_t netns, const uint8_t *addr);
 
@@ -61,10 +82,19 @@ void queues_client(struct queues *q, uint32_t netns, uint32_t pid);
  */
 void queues_interval(struct queues *q, uint64_t now_ns, bool all);
 
+/*
+ * After it: let namespaces go that nothing keeps any more but the files of their counters, which are read a last time. Who
+ * keeps the others is searched for now and then, at 2 % of a CPU at most, and in no look's time.
+ */
+void queues_leave_dead(struct queues *q, uint64_t now_ns);
+
 /* The last look found every queue empty, and nothing to say: until something happens, there is nothing to look for. */
 bool queues_quiet(const struct queues *q);
 /* An interval goes by without a look. */
 void queues_skip_interval(struct queues *q);
+
+/* Where the kernel side keeps what it counts of that listener's accept queue. */
+struct queue_place queues_place(const struct queues *q, const struct listener *p);
 
 /* How many handshakes were refused so, in reports or out of them. */
 uint64_t queues_refused(const struct queues *q, enum overflow_stage stage,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What the files of queues.h share: queues.c follows the listeners and looks at them, listener_reports.c says which of
- * them is reported, overflow_events.c takes refusals that events report, drops.c finds the others, and namespaces.c
- * does what is done for each namespace.
+ * them is reported, overflow_events.c takes refusals that events report, drops.c finds the others,
+ * namespaces.c does what is done for each namespace, and kept.c finds those that ended.
  */
 #ifndef TCPSHAKE_QUEUES_INTERNAL_H
 #define TCPSHAKE_QUEUES_INTERNAL_H
@@ -32,9 +32,14 @@ struct queues {
 	unsigned int idle_intervals; /* after so many, an idle namespace's counters are read */
 	unsigned int skipped; /* intervals since the previous look, in which nothing happened */
 	bool reasons; /* each refused final ACK is reported one by one */
+	bool depths_full, waits_full; /* some connection found no room in the kernel side's distributions */
 	bool quiet; /* all listeners were, at the last look: nothing is left to say of any */
 	bool blind; /* nobody can look at the queues here */
 	bool partial; /* … at those of listeners from before the daemon */
+	bool unseen; /* nobody could, the last time */
+	bool unasked; /* who keeps a namespace that was at work is to be asked in the next interval */
+	uint64_t failed_ns; /* when a line said that nobody could, the last time */
+	uint64_t next_search_ns; /* for who keeps namespaces: not before */
 };
 
 /* Room for so many listeners in the arrays. False if memory is out. */
@@ -61,6 +66,8 @@ void queues_explain_drops(struct queues *q, struct book *b, struct listener **gr
 void queues_begin_namespace(struct queues *q, const struct listener *p);
 /* Explain the drops of all namespaces' listeners, or of one (`netns` not 0), and audit those at work. */
 void queues_reconcile(struct queues *q, uint32_t netns, uint64_t now_ns);
+/* Read the counters of a namespace without a listener, and audit what moved. False if they could not be read. */
+bool queues_audit_book(struct queues *q, struct book *b, uint64_t now_ns);
 /* Audit the namespaces without a listener, after the others. */
 void queues_audit_clients(struct queues *q, uint64_t now_ns);
 

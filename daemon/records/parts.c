@@ -43,10 +43,8 @@ static void write_process(struct buf *b, uint32_t pid, uint32_t uid, const char 
 {
 	buf_lit(b, "{\"pid\":");
 	buf_u64(b, pid);
-	buf_lit(b, ",\"comm\":");
-	buf_json_str(b, comm, COMM_LEN);
-	buf_lit(b, ",\"uid\":");
-	buf_u64(b, uid);
+	put_member(b, "comm", buf_json_str, comm, COMM_LEN);
+	put_member(b, "uid", buf_u64, uid);
 	buf_lit(b, "}");
 }
 
@@ -76,20 +74,40 @@ void put_owner(struct buf *b, const struct listener_owner *owner)
 		buf_lit(b, "null");
 }
 
+void put_text(struct buf *b, const char *text)
+{
+	if (text)
+		buf_json_str(b, text, SIZE_MAX);
+	else
+		buf_lit(b, "null");
+}
+
+void put_hash(struct buf *b, uint64_t hash)
+{
+	buf_lit(b, "\"");
+	buf_hex64(b, hash);
+	buf_lit(b, "\"");
+}
+
 void put_family(struct buf *b, const uint8_t *addr)
 {
-	if (addr_is_ipv4(addr))
-		buf_lit(b, ",\"family\":\"ipv4\"");
-	else
-		buf_lit(b, ",\"family\":\"ipv6\"");
+	put_word(b, "family", addr_is_ipv4(addr) ? "ipv4" : "ipv6");
+}
+
+void put_ends(struct buf *b, uint32_t netns, const uint8_t *local_addr, uint16_t local_port,
+	      const uint8_t *remote_addr, uint16_t remote_port)
+{
+	put_family(b, remote_addr);
+	put_member(b, "netns", buf_u64, netns);
+	put_member(b, "local", put_endpoint, local_addr, local_port);
+	put_member(b, "remote", put_endpoint, remote_addr, remote_port);
 }
 
 void put_accept_queue(struct buf *b, uint32_t len, uint32_t max)
 {
 	buf_lit(b, ",\"accept_queue\":{\"len\":");
 	buf_u64(b, len);
-	buf_lit(b, ",\"max\":");
-	buf_u64(b, max);
+	put_member(b, "max", buf_u64, max);
 	buf_lit(b, "}");
 }
 

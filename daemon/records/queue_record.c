@@ -57,7 +57,19 @@ static void put_owners(struct buf *b, const struct listener *p)
 	}
 }
 
-static void put_queues(struct buf *b, const struct listener *p)
+/* Nothing where there is no limit, or nobody could look. */
+static void put_open_files(struct buf *b, const struct open_files *files)
+{
+	if (!files || files->limit == UINT32_MAX)
+		return;
+	buf_lit(b, ",\"open_files\":{");
+	put_count(b, "used", files->used);
+	buf_lit(b, ",");
+	put_count(b, "limit", files->limit);
+	buf_lit(b, "}");
+}
+
+static void put_queues(struct buf *b, const struct listener *p, const struct open_files *files)
 {
 	const struct listener_sample *s = &p->sample;
 
@@ -82,10 +94,65 @@ static void put_queues(struct buf *b, const struct listener *p)
 		put_ns(b, s->oldest_ns && s->oldest_ns <= s->mono_ns ? s->mono_ns - s->oldest_ns :
 								      NS_UNKNOWN);
 	}
+	put_open_files(b, files);
+}
+
+/* Without any connection, there is no such value. */
+static void put_of_spread(struct buf *b, const struct spread *s, const char *key, const char *unit, uint64_t value)
+{
+	buf_lit(b, ",\"");
+	buf_str(b, key);
+	buf_str(b, unit);
+	buf_lit(b, "\":");
+	if (s->count)
+		buf_u64(b, value);
+	else
+		buf_lit(b, "null");
+}
+
+/* `unit`: the end of the keys. The object stays open. */
+static void put_spread(struct buf *b, const struct spread *s, const char *unit)
+{
+	buf_lit(b, "{");
+	put_count(b, "count", s->count);
+	put_of_spread(b, s, "p50", unit, s->p50);
+	put_of_spread(b, s, "p99", unit, s->p99);
+	put_of_spread(b, s, "max", unit, s->max);
+}
+
+/* What the limit comes from: at opened it is on its way. */
+static void put_asked(struct buf *b, const struct listener *p)
+{
+	buf_lit(b, ",\"backlog_asked\":");
+	if (p->asked_known)
+		buf_format(b, "%d", p->asked);
+	else
+		buf_lit(b, "null");
+}
+
+static void put_distributions(struct buf *b, const struct listener *p)
+{
+	const struct spread *depth = &p->depth.spread;
+
+	buf_lit(b, ",\"accept_depth\":");
+	if (p->depth.known) {
+		put_spread(b, depth, "");
+		put_of_spread(b, depth, "limit", "", p->depth_limit);
+		buf_lit(b, "}");
+	} else {
+		buf_lit(b, "null");
+	}
+	buf_lit(b, ",\"accept_wait\":");
+	if (p->wait.known) {
+		put_spread(b, &p->wait.spread, "_ns");
+		buf_lit(b, "}");
+	} else {
+		buf_lit(b, "null");
+	}
 }
 
 void record_listener(struct buf *b, const struct listener *p, enum listener_change change,
-		     struct identity *identity)
+		     struct identity *identity, const struct open_files *files)
 {
 	buf_lit(b, ",\"event\":\"");
 	buf_str(b, change_names[change]);
@@ -108,9 +175,11 @@ void record_listener(struct buf *b, const struct listener *p, enum listener_chan
 	buf_lit(b, ",");
 	identity_append_cgroup(identity, b, p->cgroup_id);
 	if (p->sampled && change != CHANGE_OPENED && change != CHANGE_CLOSED)
-		put_queues(b, p);
+		put_queues(b, p, files);
 	else
 		buf_lit(b, ",\"backlog\":null,\"accept_queue\":null,\"syn_queue\":null,\"drops\":null");
+	put_asked(b, p);
+	put_distributions(b, p);
 	buf_lit(b, ",\"overflows\":{");
 	put_count(b, "syn", p->refused.syn);
 	buf_lit(b, ",");
@@ -121,19 +190,22 @@ void record_listener(struct buf *b, const struct listener *p, enum listener_chan
 }
 
 /* One sentence, with the numbers. */
-static void put_detail(struct buf *b, const struct overflow_report *r)
+static void put_detail(struct buf *b, const struct overflow_report *r, const struct open_files *files)
 {
 	const char *what = r->finding.stage == STAGE_ACK     ? "final ACK" :
 			   r->finding.action == ACTION_COOKIE ? "SYN answered with a cookie" :
 							"SYN";
-	char text[256], queue[64] = "";
+	char text[256], queue[64] = "", owner[96] = "";
 
 	if (r->queue_known && is_immediate[r->finding.evidence])
 		snprintf(queue, sizeof(queue), " at %u/%u", r->accept_len, r->accept_max);
+	if (files)
+		snprintf(owner, sizeof(owner), ", and its owner had %u of %u descriptors open when that was looked at",
+			 files->used, files->limit);
 	switch (r->finding.code) {
 	case CODE_ACCEPT_QUEUE_FULL:
-		snprintf(text, sizeof(text), "%s %s: the accept queue was full%s", what,
-			 action_names[r->finding.action], queue);
+		snprintf(text, sizeof(text), "%s %s: the accept queue was full%s%s", what,
+			 action_names[r->finding.action], queue, owner);
 		break;
 	case CODE_SYN_QUEUE_FULL:
 		snprintf(text, sizeof(text), "%s%s: the SYN queue was full", what,
@@ -154,47 +226,36 @@ static void put_detail(struct buf *b, const struct overflow_report *r)
 
 static void put_listener_end(struct buf *b, const struct overflow_report *r)
 {
-	buf_lit(b, ",\"listener\":");
 	if (r->local_addr)
-		put_endpoint(b, r->local_addr, r->local_port);
+		put_member(b, "listener", put_endpoint, r->local_addr, r->local_port);
 	else
-		buf_lit(b, "null");
-	buf_lit(b, ",\"process\":");
-	put_owner(b, r->listener && r->listener->owner_count ? &r->listener->owner[0] : NULL);
-	if (r->remote_addr) {
-		buf_lit(b, ",\"remote\":");
-		put_endpoint(b, r->remote_addr, r->remote_port);
-	}
+		put_member(b, "listener", put_text, NULL);
+	put_member(b, "process", put_owner, r->listener && r->listener->owner_count ? &r->listener->owner[0] : NULL);
+	if (r->remote_addr)
+		put_member(b, "remote", put_endpoint, r->remote_addr, r->remote_port);
 }
 
-void record_overflow(struct buf *b, const struct overflow_report *r)
+void record_overflow(struct buf *b, const struct overflow_report *r, const struct open_files *files)
 {
-	buf_lit(b, ",\"stage\":\"");
-	buf_str(b, stage_names[r->finding.stage]);
-	buf_lit(b, "\",\"queue\":\"");
-	buf_str(b, queue_names[r->finding.queue]);
-	buf_lit(b, "\",\"action\":\"");
-	buf_str(b, action_names[r->finding.action]);
-	buf_lit(b, "\",");
-	put_count(b, "count", r->finding.count);
-	buf_lit(b, ",\"evidence\":\"");
-	buf_str(b, evidence_names[r->finding.evidence]);
-	buf_lit(b, "\",\"cause\":{\"code\":\"");
-	buf_str(b, cause_names[causes[r->finding.code]]);
-	buf_lit(b, "\",\"certainty\":\"");
-	buf_str(b, certainty_names[r->finding.proven]);
-	buf_lit(b, "\",\"detail\":");
-	put_detail(b, r);
-	buf_lit(b, "},");
-	put_count(b, "netns", r->netns);
+	put_word(b, "stage", stage_names[r->finding.stage]);
+	put_word(b, "queue", queue_names[r->finding.queue]);
+	put_word(b, "action", action_names[r->finding.action]);
+	put_member(b, "count", buf_u64, r->finding.count);
+	put_word(b, "evidence", evidence_names[r->finding.evidence]);
+	buf_lit(b, ",\"cause\":{\"code\":\"");
+	buf_str(b, cause_names[files ? CAUSE_DESCRIPTORS_EXHAUSTED : causes[r->finding.code]]);
+	buf_lit(b, "\"");
+	/* That the queue was full for want of descriptors is likely; both were seen, but not at one moment. */
+	put_word(b, "certainty", certainty_names[r->finding.proven && !files]);
+	put_member(b, "detail", put_detail, r, files);
+	buf_lit(b, "}");
+	put_member(b, "netns", buf_u64, r->netns);
 	put_listener_end(b, r);
 	if (r->queue_known)
 		put_accept_queue(b, r->accept_len, r->accept_max);
 	else
 		buf_lit(b, ",\"accept_queue\":null");
-	if (r->interval_ns) {
-		buf_lit(b, ",");
-		put_count(b, "interval_ns", r->interval_ns);
-	}
+	if (r->interval_ns)
+		put_member(b, "interval_ns", buf_u64, r->interval_ns);
 	buf_lit(b, "}\n");
 }

@@ -3,17 +3,20 @@
 
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/addr.h"
 #include "common/clock.h"
 #include "common/connection.h"
 #include "common/names.h"
+#include "daemon/cause/sighting.h"
 #include "daemon/records/parts.h"
 
 const enum record_type record_of_kind[EVENT_KINDS] = {
 	[EVENT_HANDSHAKE] = RECORD_HANDSHAKE, [EVENT_LISTENER] = RECORD_LISTENER,
 	[EVENT_OVERFLOW] = RECORD_OVERFLOW,   [EVENT_ACCEPT] = RECORD_ACCEPT,
 	[EVENT_RESET] = RECORD_RESET,	      [EVENT_RETRANSMIT] = RECORD_RETRANSMIT,
+	[EVENT_DROP] = RECORD_DROP,	      [EVENT_CLOSE] = RECORD_CLOSE,
 };
 
 void record_times(struct buf *b, uint64_t mono_ns, int64_t real_ns)
@@ -35,63 +38,44 @@ void record_begin(struct record *r, enum record_type type, uint64_t mono_ns, int
 	record_times(&r->body, r->mono_ns, r->real_ns);
 }
 
-static void put_error(struct buf *b, int error)
+/* 0: null. */
+static void put_number(struct buf *b, uint64_t number)
 {
-	const char *name = error ? errno_name(error) : NULL;
-
-	buf_lit(b, ",\"errno\":");
-	if (error)
-		buf_u64(b, (uint64_t)error);
-	else
-		buf_lit(b, "null");
-	buf_lit(b, ",\"errno_name\":");
-	if (name)
-		buf_json_str(b, name, SIZE_MAX);
-	else
-		buf_lit(b, "null");
-}
-
-static void put_ends(struct buf *b, const struct event_handshake *e)
-{
-	put_family(b, e->remote_addr);
-	buf_lit(b, ",\"netns\":");
-	buf_u64(b, e->header.netns);
-	buf_lit(b, ",\"local\":");
-	put_endpoint(b, e->local_addr, e->local_port);
-	buf_lit(b, ",\"remote\":");
-	put_endpoint(b, e->remote_addr, e->remote_port);
+	put_ns(b, number ? number : NS_UNKNOWN);
 }
 
 static void put_measures(struct buf *b, const struct event_handshake *e)
 {
-	buf_lit(b, ",\"latency_ns\":");
-	put_ns(b, e->latency_ns);
-	buf_lit(b, ",\"rtt_ns\":");
-	put_ns(b, e->rtt_ns);
-	buf_lit(b, ",\"retransmits\":");
-	buf_u64(b, e->retransmits);
-	buf_lit(b, ",\"retransmit_wait_ns\":");
-	put_ns(b, e->retransmit_wait_ns);
-	buf_lit(b, ",\"fastopen\":");
-	put_bool(b, e->flags & HANDSHAKE_FASTOPEN);
-	buf_lit(b, ",\"syncookie\":");
-	put_bool(b, e->flags & HANDSHAKE_SYNCOOKIE);
-	buf_lit(b, ",\"simultaneous\":");
-	put_bool(b, e->flags & HANDSHAKE_SIMULTANEOUS);
-	buf_lit(b, ",\"partial\":");
-	put_bool(b, e->flags & HANDSHAKE_PARTIAL);
+	put_member(b, "latency_ns", put_ns, e->latency_ns);
+	put_member(b, "rtt_ns", put_ns, e->rtt_ns);
+	put_member(b, "retransmits", buf_u64, e->retransmits);
+	put_member(b, "retransmit_wait_ns", put_ns, e->retransmit_wait_ns);
+	put_member(b, "fastopen", put_bool, e->flags & HANDSHAKE_FASTOPEN);
+	put_member(b, "syncookie", put_bool, e->flags & HANDSHAKE_SYNCOOKIE);
+	put_member(b, "simultaneous", put_bool, e->flags & HANDSHAKE_SIMULTANEOUS);
+	put_member(b, "partial", put_bool, e->flags & HANDSHAKE_PARTIAL);
 }
 
-static void put_conn(struct buf *b, const struct event_handshake *e)
+static void put_conn(struct buf *b, const struct event_handshake *e, const struct peer *peer)
 {
-	buf_lit(b, ",\"conn\":");
-	if (e->flags & HANDSHAKE_NO_ISN) {
+	if (e->flags & HANDSHAKE_NO_ISN)
+		put_member(b, "conn", put_text, NULL);
+	else
+		put_member(b, "conn", put_hash, peer ? peer->conn :
+			   connection_hash(e->local_addr, e->local_port, e->remote_addr, e->remote_port,
+					   e->client_isn));
+}
+
+/* What NAT leaves as it is, so that it joins both sides: null if it is not known, or no SYN left. */
+static void put_isn(struct buf *b, const struct event_handshake *e)
+{
+	buf_lit(b, ",\"client_isn\":");
+	if (e->flags & (HANDSHAKE_NO_ISN | HANDSHAKE_UNSENT)) {
 		buf_lit(b, "null");
 		return;
 	}
 	buf_lit(b, "\"");
-	buf_hex64(b, connection_hash(e->local_addr, e->local_port, e->remote_addr, e->remote_port,
-				     e->client_isn));
+	buf_hex32(b, e->client_isn);
 	buf_lit(b, "\"");
 }
 
@@ -99,25 +83,26 @@ static void put_cause(struct buf *b, const struct cause *cause)
 {
 	buf_lit(b, ",\"cause\":{\"code\":\"");
 	buf_str(b, cause_names[cause->code]);
-	buf_lit(b, "\",\"certainty\":\"");
-	buf_str(b, certainty_names[cause->proven]);
-	buf_lit(b, "\",\"detail\":");
-	buf_json_str(b, cause->detail, sizeof(cause->detail));
+	buf_lit(b, "\"");
+	put_word(b, "certainty", certainty_names[cause->proven]);
+	put_member(b, "detail", buf_json_str, cause->detail, sizeof(cause->detail));
 	buf_lit(b, "}");
 }
 
 void record_handshake(struct buf *b, const struct event_handshake *e, struct identity *identity,
 		      const struct listener_owner *owner, const struct verdict *verdict)
 {
-	put_conn(b, e);
-	buf_lit(b, ",\"role\":\"");
-	buf_str(b, role_names[e->role]);
-	buf_lit(b, "\",\"outcome\":\"");
-	buf_str(b, outcome_names[e->outcome]);
-	buf_lit(b, "\"");
-	if (e->outcome != OUTCOME_ESTABLISHED)
-		put_error(b, e->error);
-	put_ends(b, e);
+	put_conn(b, e, verdict->peer);
+	put_isn(b, e);
+	put_word(b, "role", role_names[e->role]);
+	put_word(b, "outcome", outcome_names[e->outcome]);
+	if (e->outcome != OUTCOME_ESTABLISHED) {
+		put_member(b, "errno", put_number, e->error);
+		put_member(b, "errno_name", put_text, e->error ? errno_name(e->error) : NULL);
+	}
+	put_ends_of(b, e);
+	if (verdict->peer)
+		put_member(b, "nat", put_endpoint, verdict->peer->addr, verdict->peer->port);
 	put_measures(b, e);
 	if (e->flags & HANDSHAKE_DEFERRED)
 		buf_lit(b, ",\"deferred\":true");
@@ -137,37 +122,39 @@ void record_handshake(struct buf *b, const struct event_handshake *e, struct ide
 	buf_lit(b, "}\n");
 }
 
-void record_accept(struct buf *b, const struct event_accept *e)
+void record_accept(struct buf *b, const struct event_accept *e, uint64_t conn)
 {
-	buf_lit(b, ",\"conn\":\"");
-	buf_hex64(b, connection_hash(e->local_addr, e->local_port, e->remote_addr, e->remote_port,
-				     e->client_isn));
-	buf_lit(b, "\"");
-	put_family(b, e->remote_addr);
-	buf_lit(b, ",");
-	put_count(b, "netns", e->header.netns);
-	buf_lit(b, ",\"local\":");
-	put_endpoint(b, e->local_addr, e->local_port);
-	buf_lit(b, ",\"remote\":");
-	put_endpoint(b, e->remote_addr, e->remote_port);
-	buf_lit(b, ",\"wait_ns\":");
-	put_ns(b, e->wait_ns);
-	if (e->evidence == ACCEPT_FUNCTION)
-		buf_lit(b, ",\"evidence\":\"function\",\"process\":");
-	else
-		buf_lit(b, ",\"evidence\":\"syscall\",\"process\":");
-	put_process(b, e->pid, e->uid, e->comm);
+	put_member(b, "conn", put_hash, conn);
+	put_ends_of(b, e);
+	put_member(b, "wait_ns", put_ns, e->wait_ns);
+	put_word(b, "evidence", e->evidence == ACCEPT_FUNCTION ? "function" : "syscall");
+	put_member(b, "process", put_process, e->pid, e->uid, e->comm);
 	buf_lit(b, "}\n");
 }
 
 void record_loss(struct buf *b, const char *what, const char *why, uint64_t count)
 {
-	buf_lit(b, ",\"what\":\"");
-	buf_str(b, what);
-	buf_lit(b, "\",\"why\":\"");
-	buf_str(b, why);
-	buf_lit(b, "\",\"count\":");
-	buf_u64(b, count);
+	put_word(b, "what", what);
+	put_word(b, "why", why);
+	put_member(b, "count", buf_u64, count);
+	buf_lit(b, "}\n");
+}
+
+static void put_file(struct buf *b, const char *name, uint64_t first, uint64_t last)
+{
+	buf_lit(b, "{\"file\":");
+	buf_json_str(b, name, SIZE_MAX);
+	put_member(b, "first_seq", put_number, first);
+	put_member(b, "last_seq", put_number, last);
+	buf_lit(b, "}");
+}
+
+void record_rotation(struct buf *b, const char *ended, uint64_t ended_first, uint64_t ended_last, const char *removed,
+		     uint64_t removed_first, uint64_t removed_last)
+{
+	put_member(b, "ended", put_file, ended, ended_first, ended_last);
+	if (*removed)
+		put_member(b, "removed", put_file, removed, removed_first, removed_last);
 	buf_lit(b, "}\n");
 }
 

@@ -36,10 +36,11 @@ void record_times(struct buf *b, uint64_t mono_ns, int64_t real_ns);
 /* Start a record anew: its type, its moment, and the beginning of its body. */
 void record_begin(struct record *r, enum record_type type, uint64_t mono_ns, int64_t offset_ns);
 
-/* Why, and whether any event reported its end. */
+/* Why, whether any event reported its end, and where the other side was. */
 struct verdict {
 	const struct cause *cause; /* NULL, or CAUSE_NONE: there is nothing to explain */
 	bool inferred;
+	const struct peer *peer; /* NULL: where `remote` says, as far as that is known */
 };
 
 /* The hot path. `owner` is of the listener, for a passive handshake; NULL if unknown. */
@@ -48,9 +49,13 @@ void record_handshake(struct buf *b, const struct event_handshake *e, struct ide
 
 void record_loss(struct buf *b, const char *what, const char *why, uint64_t count);
 
+/* A file of the output is full. The `removed` one was the oldest; "": none was. Numbers of records; 0: not known. */
+void record_rotation(struct buf *b, const char *ended, uint64_t ended_first, uint64_t ended_last, const char *removed,
+		     uint64_t removed_first, uint64_t removed_last);
+
 /* End the body with the members of an object; for all records that are not frequent. */
 void record_members(struct buf *b, const cJSON *members);
 
-void record_accept(struct buf *b, const struct event_accept *e);
+void record_accept(struct buf *b, const struct event_accept *e, uint64_t conn);
 
 #endif

@@ -8,7 +8,7 @@
 #include "bpf/counters.h"
 #include "common/names.h"
 
-#define SCHEMA_VERSION "1.5"
+#define SCHEMA_VERSION "1.7"
 
 static void finish(struct buf *b, cJSON *members)
 {
@@ -54,7 +54,7 @@ static void add_refused(cJSON *to, const struct capability *c, size_t count)
 		if (!c[i].error)
 			continue;
 		one = cJSON_AddObjectToObject(refused, c[i].name);
-		cJSON_AddStringToObject(one, "error", strerror(-c[i].error));
+		cJSON_AddStringToObject(one, "error", capability_error(&c[i]));
 		cJSON_AddStringToObject(one, "without", c[i].without);
 	}
 }
@@ -99,7 +99,7 @@ void report_probe(struct buf *b, const struct source *source)
 		cJSON_AddBoolToObject(one, "required", c[i].required);
 		cJSON_AddStringToObject(one, "needed_for", c[i].needed_for);
 		if (c[i].error) {
-			cJSON_AddStringToObject(one, "error", strerror(-c[i].error));
+			cJSON_AddStringToObject(one, "error", capability_error(&c[i]));
 			cJSON_AddStringToObject(one, "without", c[i].without);
 		}
 	}
@@ -173,6 +173,8 @@ void report_bye(struct buf *b, const struct totals *totals, const struct feed_to
 	cJSON_AddStringToObject(members, "reason", totals->reason);
 	add_counters(members, totals);
 	part = cJSON_AddObjectToObject(members, "feed");
+	if (feed->id)
+		cJSON_AddStringToObject(part, "id", feed->id);
 	add_count(part, "records", feed->records + 1); /* this one is the last */
 	add_count(part, "lost", feed->lost);
 	add_feed_types(part, feed);

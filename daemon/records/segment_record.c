@@ -2,6 +2,7 @@
 #include "daemon/records/segment_record.h"
 
 #include "common/connection.h"
+#include "common/drop_reason.h"
 #include "common/names.h"
 #include "daemon/records/parts.h"
 
@@ -38,13 +39,9 @@ static const char *const aborts[ABORTS] = {
 	[ABORT_TIMER] = "the kernel gave it up: no answer to keepalives, or nobody held it any more",
 };
 
-static void put_conn(struct buf *b, const uint8_t *local_addr, uint16_t local_port,
-		     const uint8_t *remote_addr, uint16_t remote_port, uint32_t client_isn)
-{
-	buf_lit(b, ",\"conn\":\"");
-	buf_hex64(b, connection_hash(local_addr, local_port, remote_addr, remote_port, client_isn));
-	buf_lit(b, "\"");
-}
+/* Of an event, by its own ends. */
+#define conn_of(e) \
+	connection_hash((e)->local_addr, (e)->local_port, (e)->remote_addr, (e)->remote_port, (e)->client_isn)
 
 static void put_caller(struct buf *b, uint32_t pid, uint32_t uid, const char *comm,
 		       const struct listener_owner *owner)
@@ -62,61 +59,43 @@ void record_reset(struct buf *b, const struct event_reset *e, const char *reason
 {
 	const char *detail = e->cause == RESET_ABORT ? aborts[e->abort] : NULL;
 
-	buf_lit(b, ",\"direction\":\"");
-	buf_str(b, direction_names[e->direction]);
-	buf_lit(b, "\",\"phase\":\"");
-	buf_str(b, phase_names[e->phase]);
-	buf_lit(b, "\",\"reason\":");
-	if (reason)
-		buf_json_str(b, reason, SIZE_MAX);
-	else
-		buf_lit(b, "null");
-	buf_lit(b, ",\"cause\":\"");
-	buf_str(b, reset_cause_names[e->cause]);
-	buf_lit(b, "\",\"detail\":\"");
-	buf_str(b, detail ? detail : details[e->cause]);
-	buf_lit(b, "\"");
+	put_word(b, "direction", direction_names[e->direction]);
+	put_word(b, "phase", phase_names[e->phase]);
+	put_member(b, "reason", put_text, reason);
+	put_word(b, "cause", reset_cause_names[e->cause]);
+	put_word(b, "detail", detail ? detail : details[e->cause]);
 	if (e->has_isn)
-		put_conn(b, e->local_addr, e->local_port, e->remote_addr, e->remote_port,
-			 e->client_isn);
-	put_family(b, e->remote_addr);
-	buf_lit(b, ",");
-	put_count(b, "netns", e->header.netns);
-	buf_lit(b, ",\"local\":");
-	put_endpoint(b, e->local_addr, e->local_port);
-	buf_lit(b, ",\"remote\":");
-	put_endpoint(b, e->remote_addr, e->remote_port);
+		put_member(b, "conn", put_hash, conn_of(e));
+	put_ends_of(b, e);
 	put_caller(b, e->pid, e->uid, e->comm, owner);
 }
 
-void record_retransmit(struct buf *b, const struct event_retransmit *e,
+void record_retransmit(struct buf *b, const struct event_retransmit *e, uint64_t conn,
 		       const struct listener *listener)
 {
 	bool known = e->start_ns != NS_UNKNOWN && e->start_ns <= e->mono_ns;
 
-	if (e->segment == SEGMENT_SYN)
-		buf_lit(b, ",\"segment\":\"syn\",");
-	else
-		buf_lit(b, ",\"segment\":\"syn_ack\",");
-	put_count(b, "attempt", e->attempt);
-	buf_lit(b, ",\"elapsed_ns\":");
-	put_ns(b, known ? e->mono_ns - e->start_ns : NS_UNKNOWN);
-	if (e->segment == SEGMENT_SYN_ACK) {
-		buf_lit(b, ",\"acked\":");
-		put_bool(b, e->acked);
-	}
-	put_conn(b, e->local_addr, e->local_port, e->remote_addr, e->remote_port, e->client_isn);
-	put_family(b, e->remote_addr);
-	buf_lit(b, ",");
-	put_count(b, "netns", e->header.netns);
-	buf_lit(b, ",\"local\":");
-	put_endpoint(b, e->local_addr, e->local_port);
-	buf_lit(b, ",\"remote\":");
-	put_endpoint(b, e->remote_addr, e->remote_port);
-	if (e->segment == SEGMENT_SYN_ACK) {
-		buf_lit(b, ",\"listener\":");
-		put_endpoint(b, listener ? listener->addr : e->local_addr, e->local_port);
-	}
+	put_word(b, "segment", e->segment == SEGMENT_SYN ? "syn" : "syn_ack");
+	put_member(b, "attempt", buf_u64, e->attempt);
+	put_member(b, "elapsed_ns", put_ns, known ? e->mono_ns - e->start_ns : NS_UNKNOWN);
+	if (e->segment == SEGMENT_SYN_ACK)
+		put_member(b, "acked", put_bool, e->acked);
+	put_member(b, "conn", put_hash, conn);
+	put_ends_of(b, e);
+	if (e->segment == SEGMENT_SYN_ACK)
+		put_member(b, "listener", put_endpoint, listener ? listener->addr : e->local_addr, e->local_port);
 	put_caller(b, e->pid, e->uid, e->comm,
 		   listener && listener->owner_count ? &listener->owner[0] : NULL);
+}
+
+void record_drop(struct buf *b, const struct event_drop *e, const struct listener_owner *owner)
+{
+	const char *reason = drop_reason_name(e->reason);
+
+	put_word(b, "segment", drop_segment_names[e->segment]);
+	put_word(b, "direction", drop_direction_names[e->direction]);
+	put_word(b, "reason", reason ? reason : "unknown");
+	put_member(b, "conn", put_hash, conn_of(e));
+	put_ends_of(b, e);
+	put_caller(b, e->pid, e->uid, e->comm, owner);
 }

@@ -32,6 +32,11 @@ void tally_left(struct tallies *t, enum record_type type)
 	t->of[type].left++;
 }
 
+void tally_limited(struct tallies *t, enum record_type type)
+{
+	t->of[type].limited++;
+}
+
 void tally_failed(struct tallies *t, enum record_type type)
 {
 	t->of[type].failed++;
@@ -79,7 +84,8 @@ static uint64_t seen_of(const struct counters *c, int kind)
 
 static void add_kind(struct fate *fate, const struct counters *c, int kind)
 {
-	uint64_t rest = c->filtered[kind] + c->limited[kind] + c->ring_full[kind];
+	uint64_t limited = c->limited[kind] + (kind == EVENT_HANDSHAKE ? c->connects_limited : 0);
+	uint64_t rest = c->filtered[kind] + limited + c->ring_full[kind];
 	uint64_t seen = seen_of(c, kind);
 
 	if (seen < rest) /* a CPU may show its counters in another order than it adds to them */
@@ -87,7 +93,7 @@ static void add_kind(struct fate *fate, const struct counters *c, int kind)
 	fate->seen += seen;
 	fate->delivered += seen - rest;
 	fate->filtered += c->filtered[kind];
-	fate->limited += c->limited[kind];
+	fate->limited += limited;
 	fate->lost += c->ring_full[kind];
 }
 
@@ -98,8 +104,8 @@ bool tally_fate(const struct tallies *t, const struct counters *c, enum record_t
 
 	if (!(STREAM_RECORDS & (1U << type)))
 		return false;
-	*fate = (struct fate){ .seen = of->made, .delivered = of->made - of->left - of->failed,
-			       .filtered = of->left, .lost = of->failed };
+	*fate = (struct fate){ .seen = of->made, .delivered = of->made - of->left - of->limited - of->failed,
+			       .filtered = of->left, .limited = of->limited, .lost = of->failed };
 	for (int kind = 0; kind < EVENT_KINDS; kind++)
 		if (record_of_kind[kind] == type)
 			add_kind(fate, c, kind);

@@ -17,6 +17,7 @@
 struct tally {
 	uint64_t made; /* records of no event of the type: of looks and intervals, inferred */
 	uint64_t left; /* filtered by the daemon: records, and events that become none */
+	uint64_t limited; /* records that are over the daemon's own limit */
 	uint64_t failed; /* records that memory was short for */
 	uint64_t event_records; /* of the event that is being handled */
 };
@@ -32,6 +33,7 @@ void tally_event_done(struct tallies *t);
 /* A record was made, of the event that is being handled if that is of its type, or `of_event`. */
 void tally_record(struct tallies *t, enum record_type type, bool of_event);
 void tally_left(struct tallies *t, enum record_type type);
+void tally_limited(struct tallies *t, enum record_type type);
 void tally_failed(struct tallies *t, enum record_type type);
 
 struct fate {
@@ -54,6 +56,7 @@ struct feed_tally {
 };
 
 struct feed_totals {
+	const char *id; /* of the feed; NULL: its records do not name it */
 	uint64_t records, lost; /* of all types, those of no stream included */
 	struct feed_tally of[RECORD_TYPES];
 };

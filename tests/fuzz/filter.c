@@ -19,6 +19,7 @@ static const struct view views[] = {
 	{ .name = "tail", .bit = VIEW_TAIL },	  { .name = "listeners", .bit = VIEW_LISTENERS },
 	{ .name = "stats", .bit = VIEW_STATS },	  { .name = "explain", .bit = VIEW_EXPLAIN },
 	{ .name = "doctor", .bit = VIEW_DOCTOR }, { .name = "record", .bit = VIEW_RECORD, .operand = "FILE" },
+	{ .name = "states", .bit = VIEW_STATES },
 };
 
 /* One line, whatever was given. */

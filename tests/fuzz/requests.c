@@ -10,47 +10,12 @@
 #include "common/log.h"
 #include "daemon/output/control.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/unit/serving.h"
 
 static char path[64];
 static struct event_base *base;
 static struct sinks *sinks;
 static struct control *control;
-
-static void put_hello(void *ctx, struct record *r, const struct filter *filter)
-{
-	cJSON *json = filter_to_json(filter);
-	char *text = cJSON_PrintUnformatted(json);
-
-	(void)ctx;
-	record_begin(r, RECORD_HELLO, 1, 0);
-	buf_str(&r->body, ",\"filters\":");
-	buf_str(&r->body, text);
-	buf_lit(&r->body, "}\n");
-	cJSON_free(text);
-	cJSON_Delete(json);
-}
-
-static void put_probe(void *ctx, struct record *r)
-{
-	(void)ctx;
-	record_begin(r, RECORD_PROBE, 1, 0);
-	buf_lit(&r->body, "}\n");
-}
-
-static void put_none(void *ctx, struct feed *to)
-{
-	(void)ctx;
-	(void)to;
-}
-
-static void put_end(void *ctx, struct record *r, const char *error)
-{
-	(void)ctx;
-	record_begin(r, RECORD_END, 1, 0);
-	buf_lit(&r->body, ",\"error\":");
-	buf_json_str(&r->body, error ? error : "", SIZE_MAX);
-	buf_lit(&r->body, "}\n");
-}
 
 static void leave(void)
 {
@@ -62,8 +27,8 @@ static void leave(void)
 static void enter(void)
 {
 	static const struct control_handler handler = {
-		.hello = put_hello, .probe = put_probe, .listeners = put_none,
-		.stats = put_none,  .end = put_end,
+		.hello = serve_hello, .probe = serve_probe, .listeners = serve_nothing,
+		.stats = serve_nothing,  .end = serve_end,
 	};
 
 	const struct control_place place = { path, GROUP_UNCHANGED };
@@ -72,7 +37,8 @@ static void enter(void)
 	snprintf(path, sizeof(path), "/tmp/tcpshake-fuzz-%d.sock", (int)getpid());
 	base = event_base_new();
 	sinks = base ? sinks_new(base) : NULL;
-	FUZZ_CHECK(sinks && control_open(&control, &place, base, sinks, &handler) == 0);
+	FUZZ_CHECK(sinks && control_open(&control, &place, base, sinks, &handler) == 0 &&
+		   control_listen(control) == 0);
 	atexit(leave);
 }
 

@@ -17,17 +17,27 @@ from lib.traffic import Agent  # noqa: E402
 
 PROGRAMS = pytest.StashKey()
 BLIND = pytest.StashKey()  # what BPF programs cannot have seen
-AGAIN = pytest.StashKey()  # the tests that failed because of it
+AGAIN = "again"  # a property of the reports of a test that failed because of it
+AGAINS = pytest.StashKey()
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "sanitize: also run against the binaries of SAN=1")
-    config.stash[AGAIN] = []
-    config.stash[BLIND] = Blind()
+    config.stash[AGAINS] = []
+    config.pluginmanager.register(Agains(config.stash[AGAINS]))
+    if config.getoption("dist", "no") == "no" or hasattr(config, "workerinput"):  # tests run in this process
+        config.stash[BLIND] = Blind()
 
 
 def pytest_unconfigure(config):
-    config.stash[BLIND].close()
+    if BLIND in config.stash:
+        config.stash[BLIND].close()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    from lib.lanes import Lanes  # pytest-xdist is not everywhere
+    return Lanes(config, log)
 
 
 def pytest_runtest_protocol(item, nextitem):
@@ -38,16 +48,27 @@ def pytest_runtest_protocol(item, nextitem):
     reports = runtestprotocol(item, nextitem=nextitem, log=False)
     kept = blind.count() - before
     if kept and any(report.failed for report in reports):
-        item.config.stash[AGAIN].append(f"{item.nodeid}: {kept} events")
         reports = runtestprotocol(item, nextitem=nextitem, log=False)
+        reports[0].user_properties = [(AGAIN, f"{item.nodeid}: {kept} events")]
     for report in reports:
         item.ihook.pytest_runtest_logreport(report=report)
+    item.stash[PROGRAMS] = []  # with their feeds, which may be 100,000 records
     item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
     return True
 
 
+class Agains:
+    """Who runs the tests may be another process than who says how they ended: what a report says gets to both."""
+
+    def __init__(self, lines):
+        self.lines = lines
+
+    def pytest_runtest_logreport(self, report):
+        self.lines += [line for name, line in report.user_properties if name == AGAIN]
+
+
 def pytest_terminal_summary(terminalreporter, config):
-    for line in config.stash[AGAIN]:
+    for line in config.stash[AGAINS]:
         terminalreporter.write_line(f"AGAIN {line} were kept from BPF programs (lib/blind.py)")
 
 

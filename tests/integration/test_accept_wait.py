@@ -10,8 +10,6 @@ import pytest
 from lib import env
 from lib.traffic import NAME, connect, listener, port_of
 
-pytestmark = pytest.mark.sanitize
-
 SYSCALL = ("--accept-wait", "syscall", "--events", "handshake,accept")
 
 

@@ -162,7 +162,7 @@ def test_all_at_once(lone, troubled):
 def test_what_no_event_tells(pair, keep, daemon, tmp_path):
     """Inferred ends, sums, samples and audits are seen as well, delivered or filtered."""
     pair.server.sysctl("net.ipv4.tcp_synack_retries", 1)
-    pair.client.nft("tcp flags & (syn|ack) == (syn|ack) drop")
+    pair.client.lose("tcp flags & (syn|ack) == (syn|ack)")
     server = keep(Agent(pair.server, listen={"port": PORT, "backlog": 1}))
     path, sock = tmp_path / "feed", tmp_path / "sock"
     d = daemon("--listener-interval", "200ms", "--outcome", "timeout", "--port", str(PORT), output=path,

@@ -116,7 +116,7 @@ def test_refused(pair, ip, keep, daemon, blocking):
 
 def test_timeout(pair, ip, keep, daemon):
     pair.client.sysctl("net.ipv4.tcp_syn_retries", 1)
-    pair.server.nft(f"{netns.SYN} drop")
+    pair.server.lose(f"{netns.SYN}")
     d = daemon()
     before = pair.client.snmp()["RetransSegs"]
     sock, error = connect(pair.client, ip, pair.address(ip, 80), timeout=20)
@@ -215,7 +215,7 @@ def test_no_port(pair, ip, keep, daemon):
 
 
 def test_cancelled_by_a_timeout_of_the_application(pair, ip, keep, daemon):
-    pair.server.nft(f"{netns.SYN} drop")
+    pair.server.lose(f"{netns.SYN}")
     d = daemon()
     sock = keep(traffic.client(pair.client, ip))
     sock.settimeout(0.3)
@@ -230,7 +230,7 @@ def test_cancelled_by_a_timeout_of_the_application(pair, ip, keep, daemon):
 
 
 def test_cancelled_by_curl(pair, ip, daemon):
-    pair.server.nft(f"{netns.SYN} drop")
+    pair.server.lose(f"{netns.SYN}")
     d = daemon()
     before = pair.client.snmp()["RetransSegs"]
     host = pair.server.addr[ip] if ip == 4 else f"[{pair.server.addr[ip]}]"
@@ -247,7 +247,7 @@ def test_cancelled_by_curl(pair, ip, daemon):
 
 @pytest.mark.parametrize("how", ["close", "shutdown", "disconnect"])
 def test_cancelled_at_once(pair, ip, keep, daemon, how):
-    pair.server.nft(f"{netns.SYN} drop")
+    pair.server.lose(f"{netns.SYN}")
     d = daemon()
     sock = keep(traffic.start(pair.client, ip, pair.address(ip, 80)))
     if how == "close":
@@ -390,7 +390,7 @@ def test_mptcp_shows_its_subflow_only(pair, keep, daemon):
 
 def test_attempts_from_before_the_daemon(pair, ip, keep, daemon):
     """Their end is seen, their beginning was not: partial, and nothing is made up."""
-    pair.server.nft(f"{netns.SYN} drop")
+    pair.server.lose(f"{netns.SYN}")
     begin = time.monotonic_ns()
     sock = keep(traffic.start(pair.client, ip, pair.address(ip, 80)))
     begun = time.monotonic_ns()

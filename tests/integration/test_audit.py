@@ -51,6 +51,50 @@ def test_namespace_without_listener(pair, ip, keep, daemon):
         assert audit["balanced"], audit
 
 
+def test_owner_is_elsewhere(lone, keep, daemon):
+    """Who made the sockets has left the namespace: its counters are read through another process there."""
+    server = keep(listener(lone, 4))
+    with lone.popen(["sleep", "600"]) as resident:
+        try:
+            d = daemon(*FAST)
+
+            def audited_connection():
+                keep(connect(lone, 4, ("127.0.0.1", port_of(server)))[0])
+                return d.feed.records("audit", netns=lone.inode)
+            env.poll_until(audited_connection, what="an audit", interval=0.2)
+            d.stop()
+            assert all(audit["balanced"] for audit in d.feed.records("audit", netns=lone.inode))
+        finally:
+            resident.kill()
+
+
+def test_refused_before(pair, ip, keep, daemon):
+    """What was refused before the counters could be opened is in records, and in neither column."""
+    d = daemon(*FAST, "--remote", netns.NETWORK[ip])
+    server, full = (keep(listener(pair.server, ip, backlog=backlog)) for backlog in (64, 0))
+    assert finish(keep(start(pair.client, ip, pair.address(ip, port_of(full))))) == 0
+    refused = [start(pair.client, ip, pair.address(ip, port_of(full))) for _ in range(4)]
+    d.feed.wait_for(lambda all: sum(r["count"] for r in d.feed.records("overflow", netns=pair.server.inode)) >= 4,
+                    what="refused SYNs")
+    for sock in refused:
+        reset(sock)
+    assert not d.feed.records("audit", netns=pair.server.inode)
+    with pair.server.popen(["sleep", "600"]) as resident:
+        try:
+            books = Audited(d, pair.server)
+
+            def audited_connection():
+                keep(connect(pair.client, ip, pair.address(ip, port_of(server)))[0])
+                return d.feed.records("audit", netns=pair.server.inode)
+            env.poll_until(audited_connection, 20, what="an audit", interval=0.2)
+            d.stop()
+        finally:
+            resident.kill()
+    for audit in books.audits(pair.server):
+        assert audit["balanced"], audit
+    assert books.sum(pair.server, "ListenOverflows", "observed") == 0
+
+
 def test_normal_handshakes(lone, audited):
     """Whatever is in the stream: here no handshake is."""
     books = audited(lone, flags=(*FAST, "--events", "listener,audit"), losses=True)
@@ -112,7 +156,7 @@ def test_timeouts(pair, ip, audited):
     """SYNs that nobody answers, sent again and given up."""
     pair.client.sysctl("net.ipv4.tcp_syn_retries", 1)
     pair.client.sysctl("net.ipv4.tcp_syn_linear_timeouts", 0, optional=True)  # 6.5
-    pair.server.nft(f"tcp dport 80 {netns.SYN} drop")
+    pair.server.lose(f"tcp dport 80 {netns.SYN}")
     books = audited(pair.client, pair.server)
     socks = [connect_later(pair, ip) for _ in range(5)]
     books.d.handshakes(5, 15, netns=pair.client.inode, outcome="timeout")
@@ -239,7 +283,7 @@ def test_data_timeouts_are_not_ours(pair, ip, keep, audited):
     sock, error = connect(pair.client, ip, pair.address(ip, port_of(server)))
     keep(sock)
     assert error == 0
-    pair.server.nft(f"tcp dport {port_of(server)} drop")
+    pair.server.lose(f"tcp dport {port_of(server)}")
     before = pair.client.counters()["TCPTimeouts"]
     sock.send(b"x")
     env.poll_until(lambda: pair.client.counters()["TCPTimeouts"] > before)
@@ -335,7 +379,7 @@ def test_bad_syn_to_a_request(pair, ip, keep, audited):
     books = audited(pair.client, pair.server)
     port = Crowd(pair, ip, keep, 8).port
     raw = keep(Sender(pair.client, pair.server, ip))
-    pair.client.nft(f"tcp sport {port} drop")  # or its kernel would answer
+    pair.client.lose(f"tcp sport {port}")  # or its kernel would answer
     for number in range(5):
         raw.send(SYN, 5000 + number, port, seq=1000)
         raw.send(SYN, 5000 + number, port, seq=1005)
@@ -395,7 +439,7 @@ def test_data_given_up(pair, ip, keep, audited):
     sock, error = connect(pair.client, ip, pair.address(ip, port_of(server)))
     keep(sock)
     assert error == 0
-    pair.server.nft(f"tcp dport {port_of(server)} drop")
+    pair.server.lose(f"tcp dport {port_of(server)}")
     sock.send(b"x")
     env.poll_until(lambda: books.moved(pair.client, "TCPAbortOnTimeout") >= 1, 15)
     books.check()

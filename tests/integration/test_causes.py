@@ -7,6 +7,7 @@ from the root of the sources writes it anew.
 import errno
 import os
 import pathlib
+import re
 import socket
 
 import pytest
@@ -24,6 +25,8 @@ def able(d, names):
     has = dict(d.feed.all[0]["capabilities"])
     has["overflow_reason"] |= has["ack_hooks"]
     has["stages"] = has["ack_hooks"] or has["kfree_skb"]
+    refused = re.split("[, ]+", os.environ.get("TCPSHAKE_REFUSE", ""))
+    has["drops"] = kernel.has("SKB_DROP_REASON_NETFILTER_DROP") and not {"kfree_skb", "all"} & set(refused)
     has["closed_ports"] = (has["reset_hooks"] or
                            kernel.has("SKB_DROP_REASON_NO_SOCKET"))
     return all(has.get(name, True) for name in names)
@@ -213,7 +216,7 @@ def flood_gets_no_answer(pair):
                    "route add 198.18.0.0/15 dev s0")
     pair.server.ip("neigh add 198.18.0.1 lladdr 02:00:00:00:00:01 dev s0")
     pair.server.ip("route del 198.18.0.0/15 dev s0", "route add 198.18.0.0/15 via 10.9.0.1 dev s0")
-    pair.client.nft("ip daddr 198.18.0.0/15 drop", hook="prerouting")
+    pair.client.lose("ip daddr 198.18.0.0/15")
 
 
 def test_forged_flood(pair, daemon, keep):
@@ -232,6 +235,22 @@ def test_forged_flood(pair, daemon, keep):
         assert record["retransmits"] == 1
         if able(d, ["overflow_reason"]):
             assert record["cause"]["certainty"] == "proven"
+
+
+def test_limited_timers(pair, daemon, keep):
+    """A request's end is dated by the timers of its kernel: from 6.15 on tcp_rto_max_ms may limit them."""
+    pair.server.sysctl("net.ipv4.tcp_rto_max_ms", 1000, optional=True)
+    crowd = Crowd(pair, 4, keep, 64)
+    flood_gets_no_answer(pair)
+    pair.server.sysctl("net.ipv4.tcp_synack_retries", 3)
+    d = daemon("--events", "handshake,retransmit", *FAST)
+    pair.client.run(env.tool("synflood"), pair.server.addr[4], str(crowd.port), "1", "3000")
+    record, = d.handshakes(1, netns=pair.server.inode, role="passive", outcome="timeout", timeout=30)
+    assert record["retransmits"] == 3 and record["inferred"] is True
+    *_, before, last = d.feed.records("retransmit", netns=pair.server.inode)
+    gap = last["mono_ns"] - before["mono_ns"]
+    wanted = gap if gap < 1.5 * env.SECOND else 8 * env.SECOND  # 1 s each where that limits it, else 1, 2, 4 and 8
+    assert abs(record["mono_ns"] - last["mono_ns"] - wanted) < 50 * env.MS
 
 
 def test_flood_that_lowers_retries(pair, daemon, keep):
@@ -256,10 +275,10 @@ def test_filters_make_no_time_outs(pair, keep, daemon):
     s = Scene(pair, 4, keep)
     d = daemon("--outcome", "timeout", *FAST)
     s.known(d)
-    pair.client.nft(f"tcp sport {s.port} {netns.SYNACK} {netns.first(1)} drop")
+    pair.client.lose(f"tcp sport {s.port} {netns.SYNACK} {netns.first(1)}")
     assert s.connect()[1] == 0
     pair.client.nft_flush()
-    pair.client.nft(f"tcp sport {s.port} {netns.SYNACK} drop")
+    pair.client.lose(f"tcp sport {s.port} {netns.SYNACK}")
     s.connect()  # this one does time out, so that the first one's time has come, too
     d.handshakes(1, netns=pair.server.inode, role="passive", timeout=20)
 
@@ -276,8 +295,10 @@ def document():
         return "–" if words is None else f"{words[0]}, `{words[1]}`, {words[2]}"
     rows = "".join(f"| {c.happens} | {side(c.client)} | {side(c.server)} | {c.advice} |\n"
                    for c in CASES)
+    scores, matrix = MATRIX.read_text().split("\n\n", 1)
     return (pathlib.Path(__file__).parent / "causes.md.in").read_text().replace(
-        "@CASES@", rows).replace("@REFUSALS@", REFUSALS_FOUND.read_text()).replace("@MATRIX@", MATRIX.read_text() if MATRIX.exists() else "")
+        "@CASES@", rows).replace("@REFUSALS@", REFUSALS_FOUND.read_text()).replace(
+            "@SUMMARY@", scores).replace("@MATRIX@", matrix.rstrip("\n"))
 
 
 def test_documentation():

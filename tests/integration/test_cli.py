@@ -12,8 +12,6 @@ from lib import env, feed
 from lib.cli import ESCAPE, private_daemon, zombie
 from lib.traffic import connect, listener, port_of
 
-pytestmark = pytest.mark.sanitize
-
 EXAMPLES = sorted((env.SCHEMAS / "examples" / "valid").glob("handshake-*.json"))
 
 

@@ -13,8 +13,6 @@ import pytest
 
 from lib import env
 
-pytestmark = pytest.mark.sanitize
-
 PROGRAMS = {"tcpshake": env.TCPSHAKE, "tcpshaked": env.TCPSHAKED}
 VIEWS = re.findall(r"^  (\w+) ", subprocess.run(
     [env.TCPSHAKE, "--help"], capture_output=True, text=True, check=True).stdout.split(
@@ -70,7 +68,7 @@ def test_every_word_is_one_that_the_parser_takes(complete):
     tried = 0
     for view in VIEWS:
         for option in complete("tcpshake", view, "--"):
-            if option in ("--from", "--socket", "--netns", "--cgroup"):
+            if option in ("--from", "--socket", "--netns", "--cgroup", "--then"):
                 continue  # files
             for word in complete("tcpshake", view, option, ""):
                 if word.startswith("--"):
@@ -78,7 +76,7 @@ def test_every_word_is_one_that_the_parser_takes(complete):
                 tried += 1
                 subprocess.run([env.TCPSHAKE, view, option, word, "--help"], check=True,
                                stdout=subprocess.DEVNULL)
-    for option, count in (("--role", 2), ("--outcome", 9), ("--events", 7), ("--accept-wait", 4)):
+    for option, count in (("--role", 2), ("--outcome", 10), ("--events", 9), ("--accept-wait", 4)):
         words = complete("tcpshaked", option, "")
         assert len(words) == count, words
         for word in words:

@@ -13,8 +13,6 @@ from lib.cli import ESCAPE, private_daemon
 from lib.queues import Crowd
 from lib.traffic import listener, port_of
 
-pytestmark = pytest.mark.sanitize
-
 
 @pytest.fixture
 def doctor(cli):
@@ -147,7 +145,7 @@ def test_ports_in_use(doctor, lone):
 def test_how_long_connect_takes_to_give_up(doctor, pair, retries):
     """What it computes from the sysctls is what connect() does."""
     pair.client.sysctl("net.ipv4.tcp_syn_retries", retries)
-    pair.server.nft("tcp dport 81 drop")
+    pair.server.lose("tcp dport 81")
     found = doctor(ns=pair.client)["net.ipv4.tcp_syn_retries"]
     syns, seconds = map(int, re.search(r"sends (\d+) SYNs and fails after about (\d+) s",
                                        found["detail"]).groups())

@@ -137,6 +137,42 @@ def test_slow_path(explain):
     assert causes[0]["time_lost_ns"] == 0 and causes[0]["untimed"] == 1
 
 
+def led(number, to, **changes):
+    return example("handshake-timeout", conn=f"{number:016x}", remote={"addr": "10.0.0.9", "port": 80},
+                   nat={"addr": to, "port": 15001}, **{"cause": cause("slow_path"), **changes})
+
+
+def test_whose_latency_it_is(explain, cli, tmp_path):
+    """NAT led a client to a proxy of its own host: the report says so, and whose it is."""
+    proxy = example("listener-sample", local={"addr": "0.0.0.0", "port": 15001}, netns=led(1, "127.0.0.1")["netns"],
+                    process={"pid": 77, "comm": "envoy", "uid": 0})
+    records = [hello(), proxy, led(1, "127.0.0.1"), led(2, "127.0.0.1"), led(3, "172.30.9.2"), timeout(4)]
+    causes, _ = explain(records)
+    by_code = {c["code"]: c for c in causes}
+    assert by_code["slow_path"]["nat"] == {
+        "handshakes": 2, "others": 1, "own_host": True, "process": proxy["process"],
+        "from": {"addr": "10.0.0.9", "port": 80}, "to": {"addr": "127.0.0.1", "port": 15001}}
+    assert "nat" not in by_code["no_answer"]
+    text = " ".join(text_of(cli, write(tmp_path / "feed", records)).split())
+    assert ("led 2 of these from 10.0.0.9:80 to 127.0.0.1:15001, envoy/77, on the client's own host: latency and outcome "
+            "are from there, not from 10.0.0.9:80; it led 1 other elsewhere") in text
+
+
+def test_another_host_is_not_named_by_our_listener(explain):
+    """Nobody knows in which namespace the end is that NAT led to, unless it is the client's own."""
+    ours = example("listener-sample", local={"addr": "0.0.0.0", "port": 15001}, netns=led(1, "127.0.0.1")["netns"])
+    [found], _ = explain([hello(), ours, led(1, "172.30.9.2")])
+    assert (found["nat"]["own_host"], found["nat"]["process"]) == (False, None)
+
+
+def test_queue_behind_nat_is_one(explain):
+    """What a client behind NAT waited for is the queue that refused it, not the address that it connected to."""
+    refused = example("overflow-syn", listener={"addr": "172.30.9.2", "port": 15001}, count=1)
+    causes, _ = explain([hello(), refused, led(1, "172.30.9.2", cause=cause("accept_queue_full"))])
+    assert [(c["code"], c["handshakes"], c["at"]) for c in causes] == [
+        ("accept_queue_full", 1, {"addr": "172.30.9.2", "port": 15001})]
+
+
 def test_older_recording(explain, cli, tmp_path):
     """Of schema 1.1: what was harmed is counted, and that nobody said why is told."""
     causes, summary = explain([example("hello-1.1"), example("handshake-timeout"),
@@ -247,9 +283,16 @@ def test_lines_fit_the_terminal(varied, cli, columns):
     # a sum of an address and a process is not broken within its words
     wide = [line for line in plain.split("\n") if len(line) > columns and "2001" not in line]
     assert not wide, wide
-    assert "and 13 more causes" in " ".join(plain.split())
+    assert f"and {len(CODES) + 2 - 10} more causes" in " ".join(plain.split())
     plain = text_of(cli, varied, terminal=columns, environment={"NO_COLOR": "1"})
     assert "\x1b" not in plain
+
+
+def test_time_that_nobody_knows(tmp_path, cli):
+    """Of a handshake that is merely slow, where nothing says what is usual: it is not said to be 0."""
+    slow = timeout(1, code="slow_path", outcome="established", errno=None, errno_name=None, retransmits=0)
+    text = text_of(cli, write(tmp_path / "slow", [hello(), slow]))
+    assert "1 of 1 handshake failed (0), was retransmitted or slow; time lost not known\n" in text
 
 
 def test_a_pipe_has_it_all(varied, cli):
@@ -303,6 +346,9 @@ def test_no_such_recording(tmp_path, cli):
     assert "none" in program.error_line()
 
 
+PLACES = 4096  # as docs/explain.md says
+
+
 def test_large_recording(tmp_path):
     """Counted exactly, and not much slower than reading it: no search grows with the feed."""
     def lines(count):
@@ -327,7 +373,8 @@ def test_large_recording(tmp_path):
     made, explaining = timed("explain")
     summary = json.loads(made[-1])
     assert summary["handshakes"] == 75000 and summary["harmed"] == summary["failed"] == 50000
-    assert len(made) == 1 + 1 + 25000
+    assert len(made) == PLACES + 1 + 1
+    assert summary["others"] == 25000 + 1 - PLACES
     worst = json.loads(made[0])
     assert worst["code"] == "ack_lost" and worst["handshakes"] == 25000
     assert worst["time_lost_ns"] == 25000 * 63000000000

@@ -9,8 +9,6 @@ from lib import env, netns, traffic
 from lib.env import MS, SECOND
 from lib.traffic import listener, port_of
 
-pytestmark = pytest.mark.sanitize
-
 
 @pytest.fixture
 def fast(delayed):
@@ -82,7 +80,7 @@ def test_accepted_before_it_is_established(fast, ip, keep, daemon):
 def test_child_that_dies(fast, ip, keep, daemon):
     """Its SYN-ACK is lost, the client has gone, and its RST meets the child: a passive reset."""
     without_cookies(fast)
-    fast.client.nft(f"{netns.SYNACK} {netns.first(1)} drop")
+    fast.client.lose(f"{netns.SYNACK} {netns.first(1)}")
     d = daemon()
     server = keep(listener(fast.server, ip, fastopen=16))
     sock = send_first(fast.client, ip, (fast.server.addr[ip], port_of(server)))
@@ -101,7 +99,7 @@ def test_child_that_dies(fast, ip, keep, daemon):
 def test_closed_before_it_is_established(fast, ip, keep, daemon):
     """The server has read, answered and closed before the final ACK comes: established, nothing was cancelled."""
     without_cookies(fast)
-    fast.server.nft(f"{netns.ACK} drop")
+    fast.server.lose(f"{netns.ACK}")
     d = daemon()
     server = keep(listener(fast.server, ip, fastopen=16))
     keep(send_first(fast.client, ip, (fast.server.addr[ip], port_of(server))))

@@ -9,8 +9,6 @@ from lib import env, feed, netns
 from lib.queues import pending, reset
 from lib.traffic import Agent, finish, start
 
-pytestmark = pytest.mark.sanitize
-
 # Where who is, below one top of this test's.
 GROUPS = {"web": "web.slice/web.service", "job": "web.slice/job.service/step", "other": "other.slice"}
 # Who is in the group or below it; a neighbour whose name only begins alike is not.
@@ -151,7 +149,7 @@ def test_request_that_is_reset(groups, pair, keep, daemon):
     d = daemon("--cgroup", groups["web"][0], "--events", "handshake,reset", "--role", "passive")
     if not d.feed.all[0]["capabilities"]["ack_hooks"]:
         pytest.skip("this kernel does not report RSTs for a pending request")
-    pair.server.nft(f"{netns.ACK} drop")
+    pair.server.lose(f"{netns.ACK}")
     for name, port in (("job", 7002), ("web", 7001)):
         keep(Agent(pair.server, cgroup=groups[name][0], listen={"port": port}))
         sock = start(pair.client, 4, (pair.server.addr[4], port))

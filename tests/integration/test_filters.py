@@ -8,8 +8,6 @@ import pytest
 from lib import env, netns, traffic
 from lib.traffic import connect, listener, port_of
 
-pytestmark = pytest.mark.sanitize
-
 PORT_A, PORT_B = 8001, 8002
 KINDS = [("active", PORT_A, "established"), ("active", PORT_B, "established"),
          ("passive", PORT_A, "established"), ("passive", PORT_B, "established"),
@@ -143,7 +141,7 @@ def test_slow_is_by_latency(delayed, keep, daemon):
     link.server.sysctl("net.ipv4.tcp_syncookies", 2)
     keep(connect(link.client, 4, to)[0])
     link.server.sysctl("net.ipv4.tcp_syncookies", 1)
-    link.server.nft(f"{netns.SYN} {netns.first(1)} drop")
+    link.server.lose(f"{netns.SYN} {netns.first(1)}")
     slow, error = connect(link.client, 4, to)
     keep(slow)
     assert error == 0

@@ -10,20 +10,22 @@ import pytest
 from lib import env
 from lib.traffic import Agent, connect
 
-pytestmark = pytest.mark.sanitize
-
 ALL = {"--socket", "--help", "--version"}
 FILTERS = {"--port", "--remote", "--netns", "--cgroup", "--role", "--outcome", "--slow"}
-FEED = {"--from", "--duration"}
+FEED = {"--from", "--since", "--until", "--duration"}
 TEXT = {"--json", "--color"}
 GRAMMAR = {
     "top": ALL | FILTERS | FEED | {"--color", "--once", "--window", "--speed"},
     "tail": ALL | FILTERS | FEED | TEXT | {"--events", "--no-summary", "--speed"},
     "listeners": ALL | FEED | TEXT | {"--port", "--netns", "--cgroup", "--once", "--sort"},
     "stats": ALL | FEED | TEXT | {"--netns", "--once"},
+    "states": TEXT | {"--help", "--version", "--port", "--remote", "--netns", "--cgroup", "--once", "--sort", "--by",
+                      "--duration"},
     "explain": ALL | FILTERS | FEED | TEXT,
-    "record": ALL | FILTERS | FEED | {"--events", "--no-summary", "--force"},
+    "report": ALL | FILTERS | FEED | {"--output", "--force"},
+    "record": ALL | FILTERS | FEED | {"--events", "--no-summary", "--force", "--keep", "--trigger", "--before", "--after", "--then"},
     "doctor": ALL | TEXT | {"--port", "--netns"},
+    "lab": TEXT | {"--help", "--version", "--list", "--all", "--step", "--patience"},
 }
 
 

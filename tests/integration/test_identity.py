@@ -7,8 +7,6 @@ import pytest
 from lib import env, netns
 from lib.traffic import Agent, connect, listener, port_of
 
-pytestmark = pytest.mark.sanitize
-
 HEX = "4f" * 32
 POD = "0f6b2f6e-1c2d-4e3f-8a9b-c0d1e2f3a4b5"
 PATHS = {

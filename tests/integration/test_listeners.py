@@ -12,8 +12,6 @@ from lib.feed import matches
 from lib.queues import LISTEN, Crowd, ask
 from lib.traffic import NAME, Agent, connect, listener, port_of
 
-pytestmark = pytest.mark.sanitize
-
 INTERVAL = 200 * env.MS
 FAST = ("--listener-interval", "200ms")
 ANY = {4: "0.0.0.0", 6: "::"}

@@ -6,8 +6,6 @@ from lib import env, netns
 from lib.env import MS, SECOND
 from lib.traffic import connect, listener, port_of
 
-pytestmark = pytest.mark.sanitize
-
 DELAY_MS = 20
 NEAR = 10 * MS * env.SLOW  # what a busy machine may add
 
@@ -48,7 +46,7 @@ def test_nothing_lost(delayed, ip, keep, daemon):
 
 def test_first_syn_lost(delayed, ip, keep, daemon):
     link = delayed(DELAY_MS)
-    link.server.nft(f"{netns.SYN} {netns.first(1)} drop")
+    link.server.lose(f"{netns.SYN} {netns.first(1)}")
     d = daemon()
     active, passive = one_handshake(d, link, ip, keep)
     assert active["retransmits"] == 1
@@ -62,7 +60,7 @@ def test_first_syn_lost(delayed, ip, keep, daemon):
 def test_first_synack_lost(delayed, ip, keep, daemon):
     """Both sides retransmit after a second; the connection comes of whichever is first."""
     link = delayed(DELAY_MS)
-    link.client.nft(f"{netns.SYNACK} {netns.first(1)} drop")
+    link.client.lose(f"{netns.SYNACK} {netns.first(1)}")
     d = daemon()
     active, passive = one_handshake(d, link, ip, keep)
     assert active["retransmits"] in (0, 1)
@@ -77,7 +75,7 @@ def test_first_synack_lost(delayed, ip, keep, daemon):
 def test_final_ack_lost(delayed, ip, keep, daemon):
     """The server's handshake has the whole time, not its last millisecond."""
     link = delayed(DELAY_MS)
-    link.server.nft(f"{netns.ACK} {netns.first(1)} drop")
+    link.server.lose(f"{netns.ACK} {netns.first(1)}")
     d = daemon()
     active, passive = one_handshake(d, link, ip, keep)
     assert about(active["latency_ns"], link.rtt_ns) and active["retransmits"] == 0
@@ -95,7 +93,7 @@ def test_two_syns_lost(delayed, keep, daemon, timestamps):
     link = delayed(DELAY_MS)
     for ns in (link.client, link.server):
         ns.sysctl("net.ipv4.tcp_timestamps", timestamps)
-    link.server.nft(f"{netns.SYN} {netns.first(2)} drop")
+    link.server.lose(f"{netns.SYN} {netns.first(2)}")
     d = daemon()
     active, _ = one_handshake(d, link, 4, keep)
     assert active["retransmits"] == 2

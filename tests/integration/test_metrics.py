@@ -198,7 +198,7 @@ def test_quantiles_of_slow_handshakes(delayed, measured, keep):
     for _ in range(30):
         keep(connect(link.client, 4, ("127.0.0.1", PORT))[0])
         keep(connect(link.client, 4, (link.server.addr[4], PORT))[0])
-    link.server.nft(f"{netns.SYN} {netns.first(3)} drop")
+    link.server.lose(f"{netns.SYN} {netns.first(3)}")
     for _ in range(3):
         keep(connect(link.client, 4, (link.server.addr[4], PORT), blocking=False)[0])
     d.handshakes(63, 20, netns=link.client.inode, role="active", remote={"port": PORT})
@@ -281,7 +281,7 @@ def test_failures_resets_and_retransmits(pair, ip, keep, measured):
         sock, error = connect(pair.client, ip, pair.address(ip, 9))
         sock.close()
         assert error == errno.ECONNREFUSED
-    pair.server.nft(f"{netns.SYN} {netns.first(2)} drop")
+    pair.server.lose(f"{netns.SYN} {netns.first(2)}")
     server = keep(listener(pair.server, ip, PORT))
     for _ in range(2):
         keep(connect(pair.client, ip, pair.address(ip, port_of(server)), blocking=False)[0])

@@ -2,6 +2,7 @@
 """What is shipped for the metrics (page, dashboard, rules) names what is served, and Prometheus takes it."""
 import json
 import re
+import socket
 import subprocess
 
 import pytest
@@ -15,21 +16,31 @@ METRIC = re.compile(r"\b((?:tcpshake|process)_[a-z0-9_]+)\b")
 
 @pytest.fixture
 def served(daemon, keep, lone):
-    """A scrape with a sample of every family: one needs a namespace that is audited."""
-    from lib.traffic import Agent, connect
+    """A scrape with a sample of every family: one needs a namespace that is audited, one a dropped
+    segment, one an accept(), one no route, others both sides of a half-close."""
+    from lib.traffic import Agent, connect, start
     port = free_port()
-    keep(Agent(lone, listen={"port": 7}))
-    daemon("--metrics", f"127.0.0.1:{port}", "--listener-interval", "200ms", "--events", "audit",
-           losses=True)
+    agent = keep(Agent(lone, listen={"port": 7}))
+    daemon("--metrics", f"127.0.0.1:{port}", "--listener-interval", "200ms", "--events", "audit,close",
+           "--accept-wait", "syscall", "--connect-errors", "auto", losses=True)
     keep(connect(lone, 4, ("127.0.0.1", 7))[0])
+    agent.tell("accept 1")
+    ending = keep(connect(lone, 4, ("127.0.0.1", 7))[0])
+    agent.tell("accept 1")
+    ending.shutdown(socket.SHUT_WR)
+    agent.tell("drop")
+    lone.nft("tcp dport 9 drop", hook="output")
+    keep(start(lone, 4, ("127.0.0.1", 9)))
+    keep(connect(lone, 4, ("198.51.100.1", 9))[0])
     metrics = keep(Metrics(port))
-    return metrics.until(lambda s: s.all("tcpshake_audit_difference"), 15, "an audit")
+    return metrics.until(lambda s: s.all("tcpshake_audit_difference") and s.all("tcpshake_drops_total"), 15,
+                         "an audit and a drop")
 
 
 def test_page(served):
     """docs/metrics.md has each family once, with its type and its labels, and no other."""
     page = (env.ROOT / "docs" / "metrics.md").read_text()
-    rows = re.findall(r"^\| `([a-z_]+)` \| (\w+) \| ([^|]*?) ?\|", page, re.M)
+    rows = re.findall(r"^\| `([a-z0-9_]+)` \| (\w+) \| ([^|]*?) ?\|", page, re.M)
     assert {name: kind for name, kind, _ in rows} == served.types and len(rows) == len(served.types)
     labels = []
     for name, kind, text in rows:

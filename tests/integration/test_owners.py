@@ -11,8 +11,6 @@ import pytest
 from lib import env
 from lib.traffic import FAMILY, client, until_listening
 
-pytestmark = pytest.mark.sanitize
-
 # Listens at a port that it shares, and answers each connection with its pid.
 WORKER = """
 import os, socket, sys

@@ -244,7 +244,7 @@ def test_deferred_request_waits_for_data(pair, ip, keep, daemon):
     server.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 7)  # three time-outs: 1, 2 and 4 s
     server.bind(("", 0))
     server.listen(8)
-    pair.client.nft(f"tcp sport {port_of(server)} {SYNACK} {first(1)} drop")
+    pair.client.lose(f"tcp sport {port_of(server)} {SYNACK} {first(1)}")
     keep(connect(pair.client, ip, pair.address(ip, port_of(server)))[0])
     record = d.handshake(netns=pair.server.inode, role="passive", timeout=20)
     assert record["outcome"] == "established" and "inferred" not in record

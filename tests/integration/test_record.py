@@ -198,7 +198,7 @@ def test_usage(cli, recording, tmp_path):
         program = cli(*argv)
         assert program.end(code=2) == ""
         program.error_line()
-    assert "Usage: tcpshake record FILE [options]" in cli("record", "--help").end()
+    assert "Usage: tcpshake record FILE|DIR [options]" in cli("record", "--help").end()
     program = cli("record", "-", "--from", str(recording), terminal=80)
     program.end(code=1)
     assert "is a terminal" in program.error_line()

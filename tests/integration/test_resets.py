@@ -48,7 +48,7 @@ class Stage:
 
     def half_open(self):
         """Established for the client; the server waits for its final ACK."""
-        self.pair.server.nft(f"tcp dport {self.port} {netns.ACK} drop")
+        self.pair.server.lose(f"tcp dport {self.port} {netns.ACK}")
         sock = self.keep(start(self.pair.client, self.ip, self.address))
         assert finish(sock) == 0
         env.poll_until(lambda: pending(self.pair.server, self.port) == 1, what="a request")
@@ -339,7 +339,8 @@ def test_abort_on_overflow(stage, pair, ip, keep):
         on.connected(accept=False)
     on.d.handshakes(2, netns=pair.server.inode)
     sock.send(b"x")
-    handshake = on.d.handshakes(3, netns=pair.client.inode)[0]
+    found = on.d.handshakes(3, netns=pair.client.inode)
+    handshake = next(r for r in found if r["local"]["port"] == sock.getsockname()[1])
     on.expect(pair.server, direction="sent", phase="syn_recv", reason="invalid_syn",
               cause="abort_on_overflow", process=SERVER, handshake=handshake)
     on.expect(pair.client, direction="received", phase="established", cause="peer")
@@ -349,7 +350,7 @@ def test_abort_on_overflow(stage, pair, ip, keep):
 def test_bad_ack_in_syn_sent(stage, pair, ip, keep):
     """As of a server that takes the SYN for one of an old connection."""
     on = stage()
-    pair.server.nft(f"tcp dport 7777 {netns.SYN} drop")
+    pair.server.lose(f"tcp dport 7777 {netns.SYN}")
     sock = keep(start(pair.client, ip, pair.address(ip, 7777)))
     keep(Sender(pair.server, pair.client, ip)).send(SYN | ACK, 7777, port_of(sock), ack=12345)
     on.wait(pair.client, direction="sent")
@@ -393,7 +394,7 @@ def test_reset_of_a_request(stage, pair, retransmitted):
 
 def test_syn_inside_a_request(stage, pair):
     on = stage()
-    pair.client.nft(f"tcp sport {on.port} drop")  # or its kernel would answer the SYN-ACK
+    pair.client.lose(f"tcp sport {on.port}")  # or its kernel would answer the SYN-ACK
     on.raw.send(SYN, 5560, on.port, seq=1000)
     env.poll_until(lambda: pending(pair.server, on.port) == 1, what="a request")
     on.raw.send(SYN, 5560, on.port, seq=1005)
@@ -405,7 +406,7 @@ def test_syn_inside_a_request(stage, pair):
 def test_inexact_reset_of_a_request(stage, pair):
     """In the request's window, but not next in it: the kernel takes it, or waits for one that is."""
     on = stage()
-    pair.client.nft(f"tcp sport {on.port} drop")  # or its kernel would answer
+    pair.client.lose(f"tcp sport {on.port}")  # or its kernel would answer
 
     def ended():
         return pair.server.counters()["EmbryonicRsts"] - on.before[pair.server]["EmbryonicRsts"]
@@ -446,7 +447,7 @@ def test_keepalive(stage, pair):
     """No answer to a keepalive: nobody has ended it, the kernel gives it up."""
     on = stage()
     sock = on.connected()
-    pair.server.nft(f"tcp dport {on.port} drop")
+    pair.server.lose(f"tcp dport {on.port}")
     for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT):
         sock.setsockopt(socket.IPPROTO_TCP, option, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

@@ -58,7 +58,7 @@ def check_elapsed(records):
 
 def test_off_by_default(pair, ip, keep, daemon):
     d = daemon("--remote", netns.NETWORK[ip])
-    pair.server.nft(f"tcp dport 80 {netns.SYN} drop")
+    pair.server.lose(f"tcp dport 80 {netns.SYN}")
     before = syn_retrans(pair)
     keep(start(pair.client, ip, pair.address(ip, 80)))
     env.poll_until(lambda: syn_retrans(pair) != before)
@@ -68,7 +68,7 @@ def test_off_by_default(pair, ip, keep, daemon):
 
 
 def test_syn(pair, ip, keep, watch):
-    pair.server.nft(f"tcp dport 80 {netns.SYN} drop")
+    pair.server.lose(f"tcp dport 80 {netns.SYN}")
     before = syn_retrans(pair)
     sock = keep(start(pair.client, ip, pair.address(ip, 80)))
     handshake = watch.handshake(12, netns=pair.client.inode)
@@ -122,7 +122,7 @@ def test_acked(pair, ip, keep, watch):
 
 def test_answer_to_a_repeated_syn(pair, ip, keep, watch):
     """The SYN-ACK is lost: both sides send theirs again."""
-    pair.client.nft(f"{netns.SYNACK} {netns.first(1)} drop")
+    pair.client.lose(f"{netns.SYNACK} {netns.first(1)}")
     before = syn_retrans(pair)
     server = keep(listener(pair.server, ip))
     sock = keep(start(pair.client, ip, pair.address(ip, port_of(server))))

@@ -280,7 +280,7 @@ def waiting_since(d):
             continue
         dump = subprocess.run(["bpftool", "-j", "map", "dump", "id", number[0]],
                               capture_output=True, check=True)
-        return {struct.unpack("<Q", bytes(int(byte, 16) for byte in entry["value"]))[0]
+        return {struct.unpack_from("<Q", bytes(int(byte, 16) for byte in entry["value"]))[0]  # struct waiter
                 for entry in json.loads(dump.stdout)}
     raise AssertionError("the daemon has no such table")
 

@@ -55,6 +55,17 @@ def test_invalid(path, open_validator):
     assert (reason["path"], reason["keyword"]) in found
 
 
+def test_types_of_the_identity_in_sql():
+    """contrib/clickhouse asks for each type that bye has totals of."""
+    query = (env.ROOT / "contrib" / "clickhouse" / "queries" / "identity.sql").read_text()
+    members = json.loads((env.SCHEMAS / "bye.schema.json").read_text())["properties"]
+    rows = re.findall(r"^ *(?:SELECT DISTINCT.*)?\('(\w+)', (.*)$", query, re.M)
+    for kinds in (members["totals"], members["feed"]["properties"]["types"]):
+        assert sorted(kind for kind, _ in rows) == sorted(kinds["properties"])
+    for kind, asked in rows:
+        assert asked.count(f"'{kind}'") == 2, asked
+
+
 def test_every_invalid_example_has_a_reason():
     assert {path.name for path in INVALID} == set(REASONS)
 
@@ -176,8 +187,9 @@ def test_every_outcome_is_counted():
     common = json.loads((env.SCHEMAS / "common.schema.json").read_text())
     bye = json.loads((env.SCHEMAS / "bye.schema.json").read_text())
     for role in common["$defs"]["role"]["enum"]:
-        assert bye["properties"]["outcomes"]["properties"][role]["required"] == \
-            common["$defs"]["outcome"]["enum"]
+        counted = bye["properties"]["outcomes"]["properties"][role]
+        assert list(counted["properties"]) == common["$defs"]["outcome"]["enum"]
+        assert [*counted["required"], "denied"] == common["$defs"]["outcome"]["enum"]  # which 1.7 added
 
 
 def test_filter_keys_are_those_of_the_c_table():

@@ -242,3 +242,35 @@ def test_limit_on_the_size_of_files(lone, tmp_path, programs, to):
     records = feed.read_file(path)
     assert feed.check_feed(records) == []
     assert sum(r["type"] == "handshake" and r["netns"] == lone.inode for r in records) == 100
+
+
+def test_output_through_a_link(daemon, tmp_path):
+    """One that root made is followed, to a file that is not there yet: a log may be elsewhere."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "log").symlink_to("elsewhere/feed")
+    (tmp_path / "again").symlink_to(tmp_path / "log")
+    d = daemon(output=tmp_path / "again", sock=tmp_path / "s")
+    d.stop()
+    assert feed.read_file(tmp_path / "elsewhere" / "feed")[-1]["type"] == "bye"
+
+
+def test_output_is_not_anothers_link(tmp_path):
+    """Who may write into the directory does not choose which file of the host the daemon writes."""
+    victim = tmp_path / "victim"
+    victim.write_text("as it was\n")
+    for target in (victim, tmp_path / "new"):
+        link = tmp_path / f"{target.name}.log"
+        link.symlink_to(target)
+        os.lchown(link, 65534, 65534)
+        done = subprocess.run([env.TCPSHAKED, "-s", "none", "-o", link, "--duration", "1s"], capture_output=True, text=True,
+                              timeout=30 * env.SLOW)
+        assert done.returncode == 1
+        assert done.stderr == f"tcpshaked: {link} is a link that another user made, and is not followed: " \
+                              "give the file itself with -o\n"
+    assert victim.read_text() == "as it was\n" and not (tmp_path / "new").exists()
+
+
+def test_output_by_the_name_of_a_descriptor():
+    done = subprocess.run([env.TCPSHAKED, "-s", "none", "-o", "/dev/stdout", "--duration", "200ms"], capture_output=True,
+                          text=True, timeout=30 * env.SLOW)
+    assert done.returncode == 0 and '"type":"bye"' in done.stdout.splitlines()[-1]

@@ -187,7 +187,8 @@ def test_user_who_takes_every_place(daemon, keep):
                 one.feed.wait_for(lambda all: all, what="hello")
             reached = keep(Metrics(port)).scrape().all("tcpshake_limits_reached_total", server="socket")
             assert {labels["limit"]: value for labels, value in reached} == {
-                "places": 3, "request_bytes": 0, "request_time": 0, "answer_bytes": 0, "answer_time": 0}
+                "places": 3, "request_bytes": 0, "request_time": 0, "answer_bytes": 0, "answer_time": 0,
+                "descriptors": 0}
         finally:
             greedy.kill()
             greedy.communicate()
@@ -214,7 +215,7 @@ def test_probe_is_made_once(served, keep):
 
 
 def test_probe_delays_nobody(served, keep):
-    """Programs are loaded for it, which takes a while: who asks something else is served meanwhile."""
+    """Programs are loaded for it, which takes a tenth of a second and more: that was at start, in a process of its own."""
     curious, modest = [keep(feed.Subscriber(served.path)) for _ in range(2)]
     served.send(signal.SIGSTOP)
     curious.send({"op": "probe"})
@@ -222,7 +223,7 @@ def test_probe_delays_nobody(served, keep):
     served.send(signal.SIGCONT)
     end = [one.feed.wait_for(lambda all: [r for r in all if r["type"] == "end"], 20, "an end")[0]
            for one in (modest, curious)]
-    assert end[0]["mono_ns"] < end[1]["mono_ns"]
+    assert end[0]["mono_ns"] < end[1]["mono_ns"] + 50 * env.MS * env.SLOW
 
 
 def test_one_request_a_turn(served, keep):
@@ -262,9 +263,10 @@ def storm(ns, count, port=9001):
 def test_subscriber_that_does_not_read(lone, keep, served):
     """It slows nobody; what it missed is counted in its own feed once it reads again."""
     rounds, count = 8, 2000
-    good = served.subscribe(role="active")
-    idle = keep(feed.Subscriber(served.path, {"op": "subscribe", "filter": {"role": "active"}},
-                                read=False, rcvbuf=4096))
+    ours = {"role": "active", "netns": lone.inode}
+    good = served.subscribe(**ours)
+    idle = keep(feed.Subscriber(served.path, {"op": "subscribe", "filter": ours}, read=False, rcvbuf=4096))
+    idle.wait_answer()
     for done in range(rounds):
         storm(lone, count, 9001 + done)
         good.handshakes(count, 10, netns=lone.inode, remote={"port": 9001 + done})

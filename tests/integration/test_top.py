@@ -62,7 +62,6 @@ def record(path, lone, incident, daemon):
 
 # numbers
 
-@pytest.mark.sanitize
 @pytest.mark.parametrize("window", windows.SECONDS)
 def test_numbers_of_a_recording(recording, cli, window):
     """To the last record: counts, and rows of every table."""
@@ -87,7 +86,6 @@ def test_numbers_of_a_recording(recording, cli, window):
         assert int(listeners[name][-7 if stage == "syn" else -6]) == count, listeners[name]
 
 
-@pytest.mark.sanitize
 @pytest.mark.parametrize("flags,wanted", [
     (("--outcome", "failed"), lambda r: r["outcome"] != "established"),
     (("--port", str(REFUSED)), lambda r: r["remote"]["port"] == REFUSED),
@@ -298,7 +296,6 @@ def test_without_utf8(recording, terminal):
     assert screen.isascii() and "###" in screen
 
 
-@pytest.mark.sanitize
 def test_recordings_that_are_none(recording, cli, tmp_path, terminal):
     text = recording.read_bytes()
     last = text.rstrip(b"\n").rfind(b"\n")

@@ -69,12 +69,6 @@ def price_of_reading(path, lines, count):
     return (usage.ru_utime + usage.ru_stime) / count
 
 
-def cpu_seconds(pid):
-    with open(f"/proc/{pid}/stat") as file:
-        fields = file.read().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def after_key(t):
     """How long until the help is on the screen, less what others had the CPU meanwhile; it is left again."""
     chain = (family(t.pid)[-1], t.server)
@@ -109,7 +103,7 @@ def test_many_records(tmp_path, keep):
     t.until(r"live$")
     drawing = family(t.pid)[-1]
     time.sleep(2)  # so that what it takes at first is not counted; the rest is measured
-    before, written = cpu_seconds(drawing), feeder.written
+    before, written = env.cpu_seconds(drawing), feeder.written
     waits, idle_waits, prices = [], [], []
     for turn in range(7):
         waits.append(after_key(t))
@@ -117,7 +111,7 @@ def test_many_records(tmp_path, keep):
         if turn % 3 == 0:
             prices.append(price_of_reading(tmp_path / "records", feeder.lines, 20_000))
         time.sleep(0.3)
-    price = (cpu_seconds(drawing) - before) / (feeder.written - written)
+    price = (env.cpu_seconds(drawing) - before) / (feeder.written - written)
     reading = statistics.median(prices)
     print(f"{price * 1e6:.1f} us of a CPU for a record, {reading * 1e6:.1f} to read and print it; keys after "
           f"{statistics.median(waits):.3f} s, on an idle one {statistics.median(idle_waits):.3f} s")

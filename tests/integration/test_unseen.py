@@ -24,7 +24,8 @@ def explain(cli, tmp_path):
 GRANTED = dict.fromkeys(
     ("inet_sock_set_state", "tcp_retransmit_synack", "no_preemption", "listener_iterator", "queue_look",
      "kfree_skb", "tcp_send_reset", "tcp_receive_reset", "tcp_retransmit_skb", "neigh_timer_handler",
-     "overflow_reason", "fetch_atomics", "function_hooks", "ack_hooks", "reset_hooks", "accept_function", "accept_syscall"), True)
+     "overflow_reason", "fetch_atomics", "function_hooks", "ack_hooks", "reset_hooks", "accept_function", "accept_syscall",
+     "connect_function", "connect_syscall"), True)
 OPTIONAL = [name for name in GRANTED if name not in ("inet_sock_set_state", "tcp_retransmit_synack")]
 
 
@@ -54,11 +55,16 @@ def test_nothing_is_said_where_all_was_seen(explain, cli, tmp_path):
         assert "Not seen" not in text_of(cli, tmp_path / "recording")
 
 
+OF_QUEUES = ["accept_queue_full", "descriptors_exhausted", "syn_queue_full", "syn_queue_three_quarters", "no_route_back"]
+OF_RESETS = ["filtered", "listener_closed", "port_reused"]
+
+
 @pytest.mark.parametrize("name,code,hidden", [
-    ("queue_look", "no_answer", ["accept_queue_full", "syn_queue_full", "syn_queue_three_quarters", "no_route_back"]),
-    ("queue_iterator", "segment_lost", ["accept_queue_full", "syn_queue_full", "syn_queue_three_quarters", "no_route_back"]),
+    ("queue_look", "no_answer", OF_QUEUES),
+    ("queue_iterator", "segment_lost", OF_QUEUES),
     ("tcp_retransmit_skb", "segment_lost", ["syn_lost", "synack_lost", "slow_path"]),
-    ("tcp_send_reset", "port_closed", ["filtered"]),
+    ("tcp_send_reset", "port_closed", OF_RESETS),
+    ("tcp_send_reset", "segment_lost", OF_RESETS),
     ("tcp_receive_reset", "port_closed", ["peer_reset", "icmp_unreachable"]),
     ("neigh_timer_handler", "icmp_unreachable", ["neighbour_failed"])])
 def test_what_may_hide(explain, cli, tmp_path, name, code, hidden):

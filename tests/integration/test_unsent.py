@@ -11,8 +11,6 @@ from lib import env, netns, traffic
 from lib.env import MS, SECOND
 from lib.traffic import connect, listener, port_of, waiting
 
-pytestmark = pytest.mark.sanitize
-
 TCP_REPAIR = 19
 
 
@@ -52,7 +50,7 @@ def test_begins_at_its_syn(pair, ip, keep, audited):
 @pytest.mark.parametrize("end", ["established", "cancelled"])
 def test_begins_at_its_syn_though_that_is_lost(pair, ip, keep, daemon, end):
     """After a retransmission the first SYN's time is the kernel's own, to a millisecond."""
-    pair.server.nft(f"{netns.SYN} {netns.first(1) if end == 'established' else ''} drop")
+    pair.server.lose(f"{netns.SYN} {netns.first(1) if end == 'established' else ''}")
     d = daemon("--events", "handshake,retransmit")
     server = keep(listener(pair.server, ip))
     sock = keep(waiting(pair.client, ip, pair.address(ip, port_of(server))))
@@ -85,7 +83,7 @@ def test_never_sent_is_no_handshake(pair, ip, keep, audited):
 
 def test_waiting_sockets_are_audited(pair, ip, keep, audited):
     """The kernel counts them when their SYN leaves, and connect() of some was before the daemon."""
-    pair.server.nft(f"tcp dport 80 {netns.SYN} drop")
+    pair.server.lose(f"tcp dport 80 {netns.SYN}")
     server = keep(listener(pair.server, ip))
     to = pair.address(ip, port_of(server))
     early = [keep(waiting(pair.client, ip, to)) for _ in range(20)]

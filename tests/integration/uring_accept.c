@@ -7,83 +7,29 @@
  *     uring     take one connection through io_uring
  *     accept    take one by accept4()
  *     close     close all that were taken
- * Ends when stdin does. No library: the rings are mapped and filled by hand (io_uring(7)).
+ * Ends when stdin does.
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <linux/io_uring.h>
 #include <netinet/in.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-#define ENTRIES 4
+#include "uring.h"
+
 #define TAKEN_MAX 64
-
-struct ring {
-	int fd;
-	unsigned char *submit, *complete; /* the two rings */
-	struct io_uring_sqe *entries;
-	struct io_uring_params params;
-};
-
-static void *map(const struct ring *ring, size_t size, off_t offset)
-{
-	void *at = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, ring->fd,
-			offset);
-
-	return at == MAP_FAILED ? NULL : at;
-}
-
-/* 0 or an errno. */
-static int ring_open(struct ring *ring)
-{
-	const struct io_uring_params *p = &ring->params;
-
-	ring->fd = (int)syscall(__NR_io_uring_setup, ENTRIES, &ring->params);
-	if (ring->fd < 0)
-		return errno;
-	ring->submit = map(ring, p->sq_off.array + p->sq_entries * sizeof(__u32), IORING_OFF_SQ_RING);
-	ring->complete = map(ring, p->cq_off.cqes + p->cq_entries * sizeof(struct io_uring_cqe),
-			     IORING_OFF_CQ_RING);
-	ring->entries = map(ring, p->sq_entries * sizeof(struct io_uring_sqe), IORING_OFF_SQES);
-	return ring->submit && ring->complete && ring->entries ? 0 : errno;
-}
-
-static _Atomic __u32 *word(unsigned char *at, __u32 offset)
-{
-	return (_Atomic __u32 *)(void *)(at + offset);
-}
 
 /* A descriptor or a negative errno. */
 static int uring_accept(struct ring *ring, int listener)
 {
-	const struct io_uring_params *p = &ring->params;
-	_Atomic __u32 *tail = word(ring->submit, p->sq_off.tail);
-	_Atomic __u32 *head = word(ring->complete, p->cq_off.head);
-	__u32 slot = atomic_load(tail) & (p->sq_entries - 1), done;
-	const struct io_uring_cqe *completions = (const void *)(ring->complete + p->cq_off.cqes);
-	struct io_uring_sqe *entry = &ring->entries[slot];
-	int result;
+	const struct io_uring_sqe request = { .opcode = IORING_OP_ACCEPT, .fd = listener,
+					      .accept_flags = SOCK_CLOEXEC };
 
-	memset(entry, 0, sizeof(*entry));
-	entry->opcode = IORING_OP_ACCEPT;
-	entry->fd = listener;
-	entry->accept_flags = SOCK_CLOEXEC;
-	*word(ring->submit, p->sq_off.array + slot * (__u32)sizeof(__u32)) = slot;
-	atomic_fetch_add(tail, 1);
-	if (syscall(__NR_io_uring_enter, ring->fd, 1, 1, IORING_ENTER_GETEVENTS, NULL, 0) < 0)
-		return -errno;
-	done = atomic_load(head);
-	result = completions[done & (p->cq_entries - 1)].res;
-	atomic_store(head, done + 1);
-	return result;
+	return ring_do(ring, &request);
 }
 
 static int open_listener(unsigned int port)

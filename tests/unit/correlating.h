@@ -22,14 +22,14 @@
 #define T0 (1000 * SECOND)
 #define SERVER_NETNS 2
 
-/* 10.0.0.x: 1 and 3 are clients of this host, 2 is its server; nobody knows of the others. */
+/* 10.0.0.x: 1 and 3 are clients of this host, 2 and 4 are its server; nobody knows of the others. */
 static const uint8_t mapped[16] = { [10] = 0xff, [11] = 0xff, [12] = 10 };
 static unsigned int servers = 1; /* namespaces that have 10.0.0.2 */
 
 __attribute__((unused)) static unsigned int local(void *ctx, uint32_t netns, const uint8_t *addr)
 {
 	(void)ctx;
-	if (addr[15] == 2)
+	if (addr[15] == 2 || addr[15] == 4)
 		return netns ? netns == SERVER_NETNS : servers;
 	return (addr[15] == 1 || addr[15] == 3) && (!netns || netns == 1);
 }

@@ -93,9 +93,54 @@ static void test_wildcard(void **state)
 	}
 }
 
+/* A listener at each of these, and what comes to which: none, by the other family's wildcard, by its own, exactly. */
+static void test_fit(void **state)
+{
+	static const struct {
+		const char *listening, *addr;
+		bool v6only;
+		int fit;
+	} cases[] = {
+		{ "10.0.0.1", "10.0.0.1", false, 3 }, { "10.0.0.1", "10.0.0.2", false, 0 },
+		{ "0.0.0.0", "10.0.0.1", false, 2 },  { "0.0.0.0", "2001:db8::1", false, 0 },
+		{ "::", "2001:db8::1", false, 2 },    { "::", "10.0.0.1", false, 1 },
+		{ "::", "10.0.0.1", true, 0 },	      { "::", "2001:db8::1", true, 2 },
+		{ "0.0.0.0", "0.0.0.0", false, 3 },   { "::1", "10.0.0.1", false, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		uint8_t listening[16], addr[16];
+
+		assert_int_not_equal(addr_parse(cases[i].listening, listening), 0);
+		assert_int_not_equal(addr_parse(cases[i].addr, addr), 0);
+		assert_int_equal(addr_fit(listening, cases[i].v6only, addr), cases[i].fit);
+	}
+}
+
+static void test_parse(void **state)
+{
+	uint8_t addr[16], other[16];
+
+	(void)state;
+	assert_int_equal(addr_parse("192.0.2.1", addr), AF_INET);
+	assert_true(addr_is_ipv4(addr));
+	assert_int_equal(addr_parse("::ffff:192.0.2.1", other), AF_INET6);
+	assert_memory_equal(addr, other, sizeof(addr));
+	assert_int_equal(addr_parse("192.0.2.1x", addr), 0);
+	assert_int_equal(addr_parse("", addr), 0);
+	assert_int_equal(addr_parse("192.0.2.129", other), AF_INET);
+	assert_true(addr_share_prefix(addr, other, 96 + 24));
+	assert_false(addr_share_prefix(addr, other, 96 + 25));
+	assert_true(addr_share_prefix(addr, other, 0));
+	assert_false(addr_share_prefix(addr, other, 128));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_fit),
+		cmocka_unit_test(test_parse),
 		cmocka_unit_test(test_known),
 		cmocka_unit_test(test_octets),
 		cmocka_unit_test(test_random),

@@ -34,6 +34,8 @@ static void test_decimal(void **state)
 	}
 	buf_hex64(&b, 0x0123456789abcdefULL);
 	expect(&b, "0123456789abcdef");
+	buf_hex32(&b, 0x00abcdefU);
+	expect(&b, "00abcdef");
 	buf_free(&b);
 }
 
@@ -135,9 +137,28 @@ static void test_consume(void **state)
 	buf_free(&b);
 }
 
+/* Whatever room is left, it is written whole, and what follows stands right behind it. */
+static void test_format(void **state)
+{
+	(void)state;
+	for (size_t before = 1000; before < 1030; before++) {
+		struct buf b = { 0 };
+
+		for (size_t i = 0; i < before; i++)
+			buf_lit(&b, "x");
+		buf_format(&b, "%s=%d", "number", -17);
+		buf_format(&b, "%s", "");
+		buf_lit(&b, "!");
+		assert_int_equal(b.len, before + strlen("number=-17!"));
+		assert_string_equal(buf_text(&b) + before, "number=-17!");
+		buf_free(&b);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_format),
 		cmocka_unit_test(test_decimal),
 		cmocka_unit_test(test_digits),
 		cmocka_unit_test(test_json_string),

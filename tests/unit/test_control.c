@@ -13,6 +13,7 @@
 
 #include "common/log.h"
 #include "daemon/output/control.h"
+#include "tests/unit/serving.h"
 
 #define ANSWER (8 * 1024 * 1024)
 #define CLIENTS 64
@@ -21,21 +22,6 @@ static char path[64];
 static struct event_base *base;
 static struct sinks *sinks;
 static struct control *control;
-
-static void put_hello(void *ctx, struct record *r, const struct filter *filter)
-{
-	(void)ctx;
-	(void)filter;
-	record_begin(r, RECORD_HELLO, 1, 0);
-	buf_lit(&r->body, "}\n");
-}
-
-static void put_probe(void *ctx, struct record *r)
-{
-	(void)ctx;
-	record_begin(r, RECORD_PROBE, 1, 0);
-	buf_lit(&r->body, "}\n");
-}
 
 static void put_long(void *ctx, struct feed *to)
 {
@@ -52,26 +38,11 @@ static void put_long(void *ctx, struct feed *to)
 	buf_free(&r.body);
 }
 
-static void put_nothing(void *ctx, struct feed *to)
-{
-	(void)ctx;
-	(void)to;
-}
-
-static void put_end(void *ctx, struct record *r, const char *error)
-{
-	(void)ctx;
-	record_begin(r, RECORD_END, 1, 0);
-	buf_lit(&r->body, ",\"error\":");
-	buf_json_str(&r->body, error ? error : "", SIZE_MAX);
-	buf_lit(&r->body, "}\n");
-}
-
 static int begin(void **state)
 {
 	static const struct control_handler handler = {
-		.hello = put_hello, .probe = put_probe, .listeners = put_long,
-		.stats = put_nothing, .end = put_end,
+		.hello = serve_hello, .probe = serve_probe, .listeners = put_long,
+		.stats = serve_nothing, .end = serve_end,
 	};
 	const struct control_place place = { path, GROUP_UNCHANGED };
 
@@ -80,7 +51,7 @@ static int begin(void **state)
 	snprintf(path, sizeof(path), "/tmp/tcpshake-unit-%d.sock", (int)getpid());
 	base = event_base_new();
 	sinks = base ? sinks_new(base) : NULL;
-	return sinks ? control_open(&control, &place, base, sinks, &handler) : -1;
+	return sinks && control_open(&control, &place, base, sinks, &handler) == 0 ? control_listen(control) : -1;
 }
 
 static int end(void **state)

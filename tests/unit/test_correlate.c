@@ -97,6 +97,31 @@ static void refused_one_by_one(void **state)
 	assert_false(e.syn.proven);
 }
 
+/* A flood of refused SYNs takes no room from connections that are asked about, but for a client that is here. */
+static void refused_strangers(void **state)
+{
+	struct event_overflow o = overflow(one, STAGE_SYN, one.isn);
+	uint64_t room = TRACKS_MAX;
+
+	(void)state;
+	address(o.remote_addr, 77);
+	for (uint32_t i = 0; i < 2 * TRACKS_MAX; i++) {
+		o.client_isn = i;
+		o.remote_port = (uint16_t)i;
+		correlate_overflow(c, &o);
+	}
+	assert_false(correlate_tracks(c));
+	assert_int_equal(correlate_lost(c), 0);
+	o.from_here = 1;
+	for (uint32_t i = 0; i < room; i++) {
+		o.client_isn = i;
+		o.remote_port = (uint16_t)i;
+		correlate_overflow(c, &o);
+	}
+	assert_true(correlate_tracks(c));
+	assert_int_equal(correlate_lost(c), 0);
+}
+
 /* Data that follows the final ACK is refused like that; an older connection's ACK is not ours. */
 static void refused_acks(void **state)
 {
@@ -114,6 +139,10 @@ static void refused_acks(void **state)
 	assert_int_equal(e.ack.count, 2);
 	assert_int_equal(e.synacks.count, 2);
 	assert_true(e.ack.proven);
+	assert_false(e.ack.at_least);
+	correlate_limited(c, T0 + 500 * MS);
+	e = ask(&p, 3000);
+	assert_true(e.ack.proven && e.ack.at_least);
 	o.client_isn = one.isn + 50000000;
 	correlate_overflow(c, &o);
 	e = ask(&p, 3000);
@@ -325,6 +354,56 @@ static void pruned(void **state)
 	assert_int_equal(inferred.outcome, OUTCOME_RESET);
 }
 
+/* SYN-ACKs at these times, in milliseconds, each sent by the timer; five retries. */
+static void feed_timeouts(const unsigned int *ms, uint8_t count)
+{
+	for (uint8_t i = 0; i < count; i++) {
+		struct event_retransmit e = synack(one, i + 1, ms[i]);
+
+		e.timeouts = i;
+		e.retries = 5;
+		correlate_retransmit(c, &e);
+	}
+}
+
+/* Where the kernel limits its timers, as waits that grow no longer show, it ends at the limit. */
+static void limited_timers(void **state)
+{
+	(void)state;
+	still_there = true;
+	feed_timeouts((unsigned int[]){ 1000, 2500, 4000, 5500, 7000 }, 5);
+	assert_int_equal(expire(8500, false), 0);
+	assert_int_equal(expire(10500, false), 1);
+	assert_int_equal(inferred.end_ns, T0 + 8500 * MS);
+}
+
+/* A first wait of half a second, doubled, is no limit. */
+static void shorter_timers(void **state)
+{
+	(void)state;
+	still_there = true;
+	feed_timeouts((unsigned int[]){ 500, 1500, 3500, 7500 }, 4);
+	assert_int_equal(expire(22000, false), 0);
+}
+
+/* Nor is an answer to a SYN that came again, right after the timer's. */
+static void answered_between(void **state)
+{
+	struct event_retransmit e = synack(one, 1, 1000);
+
+	(void)state;
+	still_there = true;
+	e.retries = 5;
+	correlate_retransmit(c, &e);
+	for (uint16_t i = 0; i < 3; i++) {
+		e = synack(one, i + 2, 1001 + i * 1000);
+		e.timeouts = 1;
+		e.retries = 5;
+		correlate_retransmit(c, &e);
+	}
+	assert_int_equal(expire(7000, false), 0);
+}
+
 /* TCP_DEFER_ACCEPT: its ACK may have come, and no SYN-ACK goes out before the last but one of those time-outs. */
 static void waits_for_data(void **state)
 {
@@ -408,6 +487,47 @@ static void forgotten(void **state)
 	assert_int_equal(ask(&a, 126000).syns.count, 0);
 }
 
+/* A connection of process 7 to port 80 of 10.0.0.`host`, from `from_ms` to `end_ms`. */
+static struct event_handshake contender(uint8_t host, enum outcome outcome, uint64_t from_ms, uint64_t end_ms)
+{
+	struct event_handshake e = active(one, outcome, end_ms, 0);
+
+	e.local_port += host; /* ends of its own */
+	e.latency_ns = (end_ms - from_ms) * MS;
+	e.caller.pid = 7;
+	address(e.remote_addr, host);
+	return e;
+}
+
+static bool lost_race(struct event_handshake e)
+{
+	return ask(&e, 5000).race_lost;
+}
+
+static void races(void **state)
+{
+	struct event_handshake other;
+
+	(void)state;
+	assert_false(lost_race(contender(2, OUTCOME_CANCELLED, 0, 1510)));
+	feed(contender(3, OUTCOME_ESTABLISHED, 1300, 1500));
+	assert_true(lost_race(contender(2, OUTCOME_CANCELLED, 0, 1510)));
+	assert_false(lost_race(contender(2, OUTCOME_CANCELLED, 0, 1600))); /* not at once */
+	assert_false(lost_race(contender(2, OUTCOME_CANCELLED, 1400, 1510))); /* began later */
+	assert_false(lost_race(contender(2, OUTCOME_CANCELLED, 0, 1490))); /* ended before */
+	assert_false(lost_race(contender(3, OUTCOME_CANCELLED, 0, 1510))); /* the same address */
+	other = contender(2, OUTCOME_CANCELLED, 0, 1510);
+	other.caller.pid = 8;
+	assert_false(lost_race(other));
+	other.caller.pid = 0;
+	assert_false(lost_race(other));
+	other.caller.pid = 7;
+	other.remote_port = 81;
+	assert_false(lost_race(other));
+	feed(contender(4, OUTCOME_ESTABLISHED, 1501, 1505)); /* it connects all the time */
+	assert_false(lost_race(contender(2, OUTCOME_CANCELLED, 0, 1510)));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -415,6 +535,7 @@ int main(void)
 		with(client_without_trouble),
 		with(ports_used_again),
 		with(refused_one_by_one),
+		with(refused_strangers),
 		with(refused_acks),
 		with(events_missing),
 		with(one_sided_filter),
@@ -424,11 +545,15 @@ int main(void)
 		with(ran_out),
 		with(went_away_early),
 		with(pruned),
+		with(limited_timers),
+		with(shorter_timers),
+		with(answered_between),
 		with(waits_for_data),
 		with(kept_long_enough),
 		with(ended_after_all),
 		with(begun_anew),
 		with(forgotten),
+		with(races),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

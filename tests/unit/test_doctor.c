@@ -67,7 +67,7 @@ static void expect(const struct setting *settings, const char *const *lines, siz
 	const struct doctor_finding *f;
 
 	for (size_t i = 0; i < count; i++)
-		listener_list_add(list, lines[i], strlen(lines[i]));
+		listener_list_add(list, NULL, lines[i], strlen(lines[i]));
 	assert_int_equal(listener_list_count(list), count);
 	doctor_judge_sysctls(&d, &host);
 	doctor_judge_listeners(&d, &host);
@@ -99,6 +99,11 @@ static void test_retries(void **state)
 	expect((struct setting[]){ { "net.ipv4.tcp_syn_retries", "1" },
 				   { "net.ipv4.tcp_syn_linear_timeouts", "4" }, { 0 } },
 	       NULL, 0, "net.ipv4.tcp_syn_retries", DOCTOR_OK, "3 SYNs and fails after about 3 s");
+	expect((struct setting[]){ { "net.ipv4.tcp_syn_retries", "3" }, { "net.ipv4.tcp_rto_max_ms", "2000" }, { 0 } },
+	       NULL, 0, "net.ipv4.tcp_syn_retries", DOCTOR_OK, "4 SYNs and fails after about 7 s");
+	expect((struct setting[]){ { "net.ipv4.tcp_synack_retries", "3" }, { "net.ipv4.tcp_rto_max_ms", "1000" }, { 0 } },
+	       NULL, 0, "net.ipv4.tcp_synack_retries", DOCTOR_OK,
+	       "about 15 s, or 4 s if this kernel holds SYN-ACKs to tcp_rto_max_ms");
 }
 
 static void test_switches(void **state)
@@ -161,9 +166,9 @@ static void expect_unseen(const char *probe, const char *line, const char *name,
 	struct doctor d = { { 0 } };
 	const struct doctor_finding *f;
 
-	listener_list_add(list, probe, strlen(probe));
+	listener_list_add(list, NULL, probe, strlen(probe));
 	if (line)
-		listener_list_add(list, line, strlen(line));
+		listener_list_add(list, NULL, line, strlen(line));
 	doctor_judge_sysctls(&d, &host);
 	doctor_judge_listeners(&d, &host);
 	f = find(&d, name);
@@ -202,6 +207,10 @@ static void test_listeners(void **state)
 		{ LISTENER(7, "a", 5, ",\"overflows\":{\"syn\":2,\"ack\":1}"), DOCTOR_WARN,
 		  "2 handshakes refused at the SYN and 1 at the final ACK" },
 		{ LISTENER(7, "a", 100, ",\"overflows\":{\"syn\":2,\"ack\":0}"), DOCTOR_WARN, "at most 100" },
+		{ LISTENER(7, "a", 100, ",\"backlog_asked\":511"), DOCTOR_NOTE,
+		  "asked 511, got 100: net.core.somaxconn of this namespace (511 may be the default of nginx" },
+		{ LISTENER(7, "a", 50, ",\"backlog_asked\":511"), DOCTOR_NOTE, "asked 511, got 50" },
+		{ LISTENER(7, "a", 5, ",\"drops\":3"), DOCTOR_NOTE, "got 5 (5 may be the default of Python's" },
 		{ LISTENER(7, "a", 5, ",\"oldest_wait_ns\":3000000000"), DOCTOR_WARN, "has waited 3.00 s" },
 	};
 

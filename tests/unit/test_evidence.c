@@ -217,7 +217,7 @@ static char *said(const char *hello, const char *role, const char *outcome, cons
 		 "\"certainty\":\"%s\",\"detail\":\"Why.\"}}",
 		 role, outcome, code, certainty);
 	add_line(e, line);
-	assert_int_equal(explain_finish(e), 0);
+	assert_int_equal(explain_finish(e, NULL), 0);
 	any = explain_unseen(e, sight, &text);
 	assert_int_equal(any, text.len > 0);
 	buf_mem(&text, "", 1);
@@ -234,8 +234,8 @@ static void test_what_may_hide(void **state)
 		const char *says; /* NULL: not that anything hides */
 	} cases[] = {
 		{ "queue_look", "active", "timeout", "no_answer", "probable", SIGHT_SYNS,
-		  "accept_queue_full, syn_queue_full, syn_queue_three_quarters and no_route_back may "
-		  "hide behind no_answer; " },
+		  "accept_queue_full, descriptors_exhausted, syn_queue_full, syn_queue_three_quarters and "
+		  "no_route_back may hide behind no_answer; " },
 		/* Of a host elsewhere it is proven: no queue of this one. */
 		{ "queue_look", "active", "timeout", "no_answer", "proven", SIGHT_SYNS, NULL },
 		/* A client of ours that was not answered; not ours that did not answer. */
@@ -250,7 +250,9 @@ static void test_what_may_hide(void **state)
 		{ "neigh_timer_handler", "active", "unreachable", "icmp_unreachable", "proven",
 		  SIGHT_NEIGHBOURS, NULL },
 		{ "tcp_send_reset", "active", "refused", "port_closed", "probable",
-		  SIGHT_RESETS_SENT, "filtered may hide behind port_closed." },
+		  SIGHT_RESETS_SENT, "filtered, listener_closed and port_reused may hide behind port_closed." },
+		{ "tcp_send_reset", "active", "established", "segment_lost", "probable",
+		  SIGHT_RESETS_SENT, "port_reused may hide behind segment_lost." },
 		{ "tcp_receive_reset", "active", "refused", "port_closed", "probable",
 		  SIGHT_RESETS_RECEIVED, "peer_reset and icmp_unreachable may hide behind port_closed." },
 		{ "tcp_retransmit_skb", "active", "established", "segment_lost", "probable",

@@ -112,7 +112,7 @@ static struct explain *begin(void)
 
 static const struct explain_cause *finish(struct explain *e, size_t causes)
 {
-	assert_int_equal(explain_finish(e), 0);
+	assert_int_equal(explain_finish(e, NULL), 0);
 	assert_int_equal(explain_count(e), causes);
 	return causes ? explain_at(e, 0) : NULL;
 }
@@ -341,6 +341,33 @@ static void test_wildcard_listener(void **state)
 	explain_free(e);
 }
 
+/* What a daemon before it saw listen may have gone meanwhile: it is not beside those of now. */
+static void test_group_after_a_restart(void **state)
+{
+	static const struct reported t = { .passive = true, .outcome = "timeout", .retransmits = 5,
+				       .code = "accept_queue_full", .latency_ns = SECOND };
+
+	(void)state;
+	for (int again = 0; again < 2; again++) {
+		struct explain *e = begin();
+		struct buf said = { 0 };
+		const struct explain_cause *c;
+
+		add(e, &t);
+		add_listener(e, 1, "10.0.0.2", ",\"accept_queue\":{\"len\":17,\"max\":16,\"peak\":17}");
+		if (again)
+			add_line(e, "{\"v\":1,\"type\":\"hello\",\"ts\":\"2026-11-20T10:48:00.000000000Z\"}");
+		add_line(e, "{\"v\":1,\"type\":\"listener\",\"event\":\"sample\",\"socket\":\"1\",\"netns\":1,"
+			    "\"local\":{\"addr\":\"10.0.0.2\",\"port\":443},\"backlog\":16,"
+			    "\"accept_queue\":{\"len\":0,\"max\":16,\"peak\":0}}");
+		c = finish(e, 1);
+		assert_non_null(c->group);
+		assert_int_equal(group_say(&said, c->group), !again);
+		buf_free(&said);
+		explain_free(e);
+	}
+}
+
 static void test_listener_that_does_not_take_it(void **state)
 {
 	static const struct reported t = { .passive = true, .outcome = "timeout", .retransmits = 5,
@@ -481,9 +508,70 @@ static void test_whose_feed(void **state)
 	explain_free(e);
 }
 
+/* A side of a connection that NAT gave other addresses: by host-a its client, by host-b its server. */
+static void add_side(struct explain *e, uint32_t host, const char *conn, const char *isn, int port, unsigned second)
+{
+	bool passive = host;
+	char line[700];
+	struct record r;
+	char error[160];
+
+	snprintf(line, sizeof(line),
+		 "{\"v\":1,\"type\":\"handshake\",\"ts\":\"2026-11-20T10:47:%02u.000000000Z\",\"mono_ns\":%u000000000,\"conn\":\"%s\","
+		 "\"client_isn\":\"%s\",\"netns\":1,\"role\":\"%s\",\"outcome\":\"%s\",\"local\":{\"addr\":\"10.%u.0.1\",\"port\":%d},"
+		 "\"remote\":{\"addr\":\"10.%u.0.2\",\"port\":%d},\"latency_ns\":3000000000,\"retransmits\":1,"
+		 "\"retransmit_wait_ns\":1000000000,\"cause\":{\"code\":\"%s\",\"certainty\":\"proven\",\"detail\":\"Why.\"}}",
+		 second, second + 1, conn, isn, passive ? "passive" : "active", passive ? "overflow" : "timeout", host,
+		 passive ? 8080 : port, host, passive ? port : 80, passive ? "accept_queue_full" : "no_answer");
+	if (record_parse(line, strlen(line), &r, error, sizeof(error)) != RECORD_GOOD)
+		fail_msg("%s: %s", line, error);
+	r.host = passive ? "host-b" : "host-a";
+	r.host_number = host;
+	explain_add(e, &r);
+	record_free(&r);
+}
+
+static void check_sides(struct explain *e, unsigned handshakes)
+{
+	assert_int_equal(explain_finish(e, NULL), 0);
+	assert_int_equal(explain_totals(e)->handshakes, handshakes);
+	assert_int_equal(explain_totals(e)->harmed, handshakes);
+	explain_free(e);
+}
+
+/* Where NAT changed `conn`, the client's ISN joins both sides: those of two hosts, about the same time. */
+static void test_sides_by_isn(void **state)
+{
+	static const char a[] = "00000000000000aa", b[] = "00000000000000bb";
+	struct explain *e = begin();
+
+	(void)state;
+	add_side(e, 0, a, "0badcafe", 5000, 10);
+	add_side(e, 1, b, "0badcafe", 5000, 12);
+	check_sides(e, 1);
+	e = begin();
+	add_side(e, 0, a, "0badcafe", 5000, 10);
+	add_side(e, 1, b, "0badcaff", 5000, 12); /* another connection */
+	check_sides(e, 2);
+	e = begin();
+	add_side(e, 0, a, "0badcafe", 5000, 10);
+	add_side(e, 1, b, "0badcafe", 5001, 12); /* no port in common: by chance */
+	check_sides(e, 2);
+	e = begin();
+	add_side(e, 0, a, "0badcafe", 5000, 10);
+	add_side(e, 1, b, "0badcafe", 5000, 12);
+	add_side(e, 0, "00000000000000cc", "0badcafe", 5000, 14); /* a third */
+	check_sides(e, 2);
+	e = begin();
+	add_side(e, 0, a, "0badcafe", 5000, 10);
+	add_side(e, 0, b, "0badcafe", 5000, 12); /* the same side of another */
+	check_sides(e, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_sides_by_isn),
 		cmocka_unit_test(test_nothing_harmed),
 		cmocka_unit_test(test_time_lost),
 		cmocka_unit_test(test_slow_path),
@@ -492,6 +580,7 @@ int main(void)
 		cmocka_unit_test(test_one_side_unharmed),
 		cmocka_unit_test(test_conn_again),
 		cmocka_unit_test(test_wildcard_listener),
+		cmocka_unit_test(test_group_after_a_restart),
 		cmocka_unit_test(test_listener_that_does_not_take_it),
 		cmocka_unit_test(test_refused_client_of_another_namespace),
 		cmocka_unit_test(test_overflows_only),

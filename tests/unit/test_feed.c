@@ -458,10 +458,68 @@ static void test_answers_are_whole(void **state)
 	buf_free(&handshake.body);
 }
 
+static void check_name(const char *line, const char *host, const char *id, bool in_bye)
+{
+	cJSON *record = cJSON_Parse(line), *feed = cJSON_GetObjectItem(record, "feed");
+
+	assert_non_null(record);
+	assert_int_equal(!!cJSON_GetObjectItem(record, "host"), !!host);
+	if (host)
+		assert_string_equal(cJSON_GetObjectItem(record, "host")->valuestring, host);
+	assert_int_equal(!!feed, !in_bye);
+	if (!in_bye)
+		assert_string_equal(feed->valuestring, id);
+	cJSON_Delete(record);
+}
+
+/* Each record says whose it is; hello has the host and bye the feed by itself. */
+static void test_names(void **state)
+{
+	static const enum record_type types[] = { RECORD_HELLO, RECORD_HANDSHAKE, RECORD_BYE };
+	static const char host[] = "we\"b\n1";
+	struct record r = { 0 };
+	struct feed_totals totals[2];
+	char ids[2][16];
+
+	(void)state;
+	for (int start = 0; start < 2; start++) {
+		char data[8192], *line = data;
+		int fds[2];
+		struct feed *f;
+
+		assert_return_code(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), errno);
+		f = feed_new(fds[0], FEED_SOCKET);
+		assert_int_equal(feed_name(f, host), 0);
+		feed_totals(f, &totals[start]);
+		snprintf(ids[start], sizeof(ids[start]), "%s", totals[start].id);
+		assert_int_equal(strspn(ids[start], "0123456789abcdef"), 8);
+		for (size_t i = 0; i < 3; i++) {
+			make_record(&r, types[i]);
+			feed_put(f, &r);
+		}
+		assert_int_equal(feed_flush(f), 0);
+		data[read(fds[1], data, sizeof(data) - 1)] = '\0';
+		for (size_t i = 0; i < 3; i++) {
+			char *end = strchr(line, '\n');
+
+			*end = '\0';
+			check_name(line, types[i] == RECORD_HELLO ? NULL : host, ids[start],
+				   types[i] == RECORD_BYE);
+			line = end + 1;
+		}
+		assert_string_equal(line, "");
+		feed_free(f);
+		close(fds[1]);
+	}
+	assert_string_not_equal(ids[0], ids[1]);
+	buf_free(&r.body);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_slow_reader),
+		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_tally),
 		cmocka_unit_test(test_answers_are_whole),
 		cmocka_unit_test(test_reader_gone),

@@ -67,6 +67,7 @@ static void test_active(void **state)
 
 	(void)state;
 	assert_string_equal(at(r, "ts")->valuestring, "2023-11-14T22:13:25.000000000Z");
+	assert_string_equal(at(r, "client_isn")->valuestring, "deadbeef");
 	assert_string_equal(at(r, "role")->valuestring, "active");
 	assert_string_equal(at(r, "outcome")->valuestring, "established");
 	assert_string_equal(at(r, "family")->valuestring, "ipv4");
@@ -134,6 +135,10 @@ static void test_failed(void **state)
 	r = written(&e, NULL);
 	assert_true(cJSON_IsNull(at(r, "errno")));
 	assert_true(cJSON_IsNull(at(r, "errno_name")));
+	cJSON_Delete(r);
+	e.flags = HANDSHAKE_UNSENT;
+	r = written(&e, NULL);
+	assert_true(cJSON_IsNull(at(r, "client_isn")));
 	cJSON_Delete(r);
 }
 

@@ -155,10 +155,10 @@ static void test_links(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++)
-		assert_true(holders_parse_link(others[i], "socket") == 0);
-	assert_true(holders_parse_link("socket:[7]", "socket") == 7);
-	assert_true(holders_parse_link("socket:[18446744073709551615]", "socket") == UINT64_MAX);
-	assert_true(holders_parse_link("net:[4026531840]", "net") == 4026531840);
+		assert_true(process_parse_link(others[i], "socket") == 0);
+	assert_true(process_parse_link("socket:[7]", "socket") == 7);
+	assert_true(process_parse_link("socket:[18446744073709551615]", "socket") == UINT64_MAX);
+	assert_true(process_parse_link("net:[4026531840]", "net") == 4026531840);
 }
 
 static void test_init(void **state)

@@ -35,7 +35,7 @@ static struct listener_list *list_of(const struct filter *filter, const char *co
 
 	assert_non_null(list);
 	for (size_t i = 0; i < count; i++)
-		listener_list_add(list, lines[i], strlen(lines[i]));
+		listener_list_add(list, NULL, lines[i], strlen(lines[i]));
 	return list;
 }
 
@@ -76,13 +76,13 @@ static void test_opened_changed_closed(void **state)
 	(void)state;
 	expect_sockets(list, SORT_PORT, "21");
 	assert_int_equal(listener_list_at(list, 0)->record.listener.netns, 8);
-	assert_int_equal(listener_list_at(list, 1)->record.listener.backlog, 5);
+	assert_int_equal(listener_list_at(list, 1)->record.listener.backlog.got, 5);
 	assert_string_equal(listener_list_at(list, 1)->line, lines[2]);
 	assert_true(listener_list_is_mixed(list));
 	/* The next feed of a recording begins with all that there is. */
-	listener_list_add(list, hello, sizeof(hello) - 1);
+	listener_list_add(list, NULL, hello, sizeof(hello) - 1);
 	assert_int_equal(listener_list_count(list), 0);
-	listener_list_add(list, lines[1], strlen(lines[1]));
+	listener_list_add(list, NULL, lines[1], strlen(lines[1]));
 	expect_sockets(list, SORT_PORT, "2");
 	listener_list_free(list);
 }
@@ -144,7 +144,7 @@ static void test_many(void **state)
 				 "{\"v\":1,\"type\":\"listener\",\"event\":\"sample\",\"netns\":%d,"
 				 "\"socket\":\"%016x\",\"local\":{\"addr\":\"::\",\"port\":%d}}",
 				 i % 3, i, i);
-			listener_list_add(list, line, strlen(line));
+			listener_list_add(list, NULL, line, strlen(line));
 		}
 	assert_int_equal(listener_list_count(list), 3000);
 	listener_list_sort(list, SORT_PORT);
@@ -209,6 +209,57 @@ static void test_table(void **state)
 		"   3     1/128     0               0/0      -\n"
 		"[2001:db8:1111:2222:3333:4444:5555:6666]:65535 -           -                      - "
 		"   -         -     -               0/0      -\n");
+	buf_free(&b);
+	listener_list_free(list);
+}
+
+/* Columns of their own, where any listener has them; without the wait, a sentence says why. */
+static void test_distributions(void **state)
+{
+	static const char *const lines[] = {
+		"{\"v\":1,\"type\":\"hello\",\"seq\":1,\"schema\":\"1.6\",\"capabilities\":{\"queue_look\":true,"
+		"\"accept_function\":false},\"refused\":{\"accept_function\":{\"error\":\"Operation not permitted\"}}}",
+		LISTENER("sample", 7, "1", V4("0.0.0.0", 80) QUEUES(0, 16, 9)
+			 ",\"accept_depth\":{\"count\":12,\"p50\":1,\"p99\":8,\"max\":9,\"limit\":16},\"accept_wait\":null"),
+		LISTENER("sample", 7, "2", V4("0.0.0.0", 81) QUEUES(0, 16, 0)
+			 ",\"accept_depth\":{\"count\":0,\"p50\":null,\"p99\":null,\"max\":null,\"limit\":null},"
+			 "\"accept_wait\":null"),
+	};
+	static const char wait[] =
+		LISTENER("sample", 7, "2", V4("0.0.0.0", 81) QUEUES(0, 16, 0)
+			 ",\"accept_depth\":null,\"accept_wait\":{\"count\":3,\"p50_ns\":52735,\"p99_ns\":2986344447,"
+			 "\"max_ns\":2986344447}");
+	const struct style narrow = { .terminal = true, .columns = 143 }, broad = { .terminal = true, .columns = 144 };
+	struct filter none = { 0 };
+	struct listener_list *list = LIST_OF(&none, lines);
+	struct buf b = { 0 };
+
+	(void)state;
+	listener_list_sort(list, SORT_PORT);
+	listener_render(&b, &piped, list, SIZE_MAX);
+	assert_string_equal(text_of(&b),
+		"LISTEN     PROCESS ACCEPT-QUEUE     LEN/MAX PEAK SYN-QUEUE DROPS OVERFLOWS-SYN/ACK OLDEST DEPTH-P50/P99/MAX\n"
+		"0.0.0.0:80 -       .......|........    0/16    9      1/16     -               0/0      -             1/8/9\n"
+		"0.0.0.0:81 -       ................    0/16    0      1/16     -               0/0      -                 -\n"
+		"waits for accept() not shown: accept_function: Operation not permitted; the daemon's --accept-wait=syscall may "
+		"show them\n");
+	buf_clear(&b);
+	listener_list_add(list, NULL, wait, sizeof(wait) - 1);
+	listener_list_sort(list, SORT_PORT);
+	listener_render(&b, &piped, list, SIZE_MAX);
+	assert_string_equal(text_of(&b),
+		"LISTEN     PROCESS ACCEPT-QUEUE     LEN/MAX PEAK SYN-QUEUE DROPS OVERFLOWS-SYN/ACK OLDEST DEPTH-P50/P99/MAX"
+		"   WAIT-P50/P99/MAX\n"
+		"0.0.0.0:80 -       .......|........    0/16    9      1/16     -               0/0      -             1/8/9"
+		"                  -\n"
+		"0.0.0.0:81 -       ................    0/16    0      1/16     -               0/0      -                 -"
+		" 52.7us/2.99s/2.99s\n");
+	buf_clear(&b);
+	listener_render(&b, &narrow, list, 10);
+	assert_null(strstr(text_of(&b), "DEPTH"));
+	buf_clear(&b);
+	listener_render(&b, &broad, list, 10);
+	assert_non_null(strstr(text_of(&b), "DEPTH-P50/P99/MAX"));
 	buf_free(&b);
 	listener_list_free(list);
 }
@@ -405,6 +456,7 @@ int main(void)
 		cmocka_unit_test(test_many),
 		cmocka_unit_test(test_bar),
 		cmocka_unit_test(test_table),
+		cmocka_unit_test(test_distributions),
 		cmocka_unit_test(test_table_on_a_terminal),
 		cmocka_unit_test(test_queues_not_seen),
 		cmocka_unit_test(test_queues_not_seen_on_a_terminal),

@@ -32,6 +32,21 @@ static void test_errors(void **state)
 		assert_int_equal(failed_outcome(cases[i].error), cases[i].outcome);
 }
 
+/* Of a call that fails at once only what says something of the network, or of who may use it. */
+static void test_at_once(void **state)
+{
+	(void)state;
+	assert_int_equal(at_once_outcome(EPERM), OUTCOME_DENIED);
+	assert_int_equal(at_once_outcome(EACCES), OUTCOME_DENIED);
+	assert_int_equal(at_once_outcome(ENETUNREACH), OUTCOME_UNREACHABLE);
+	assert_int_equal(at_once_outcome(EHOSTUNREACH), OUTCOME_UNREACHABLE);
+	assert_int_equal(at_once_outcome(EADDRNOTAVAIL), OUTCOME_UNREACHABLE);
+	assert_int_equal(at_once_outcome(0), OUTCOMES);
+	assert_int_equal(at_once_outcome(EINPROGRESS), OUTCOMES);
+	assert_int_equal(at_once_outcome(EINVAL), OUTCOMES);
+	assert_int_equal(at_once_outcome(ECONNREFUSED), OUTCOMES); /* a SYN was answered */
+}
+
 /* How far connect() came, and what that says. */
 static void test_unsent(void **state)
 {
@@ -63,6 +78,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_at_once),
 		cmocka_unit_test(test_unsent),
 	};
 

@@ -70,7 +70,7 @@ static void test_whole_handshake(void **state)
 	assert_int_equal(h->pid, 42);
 	assert_string_equal(h->comm, "a\033b");
 	assert_string_equal(h->cgroup_path, "/system.slice");
-	assert_string_equal(h->container_id, "0123456789abcdef");
+	assert_string_equal(h->container.id, "0123456789abcdef");
 	record_free(&r);
 }
 
@@ -103,7 +103,7 @@ static void test_bare_handshake(void **state)
 		assert_false(h->has_queue);
 		assert_false(h->has_process);
 		assert_null(h->cgroup_path);
-		assert_null(h->container_id);
+		assert_null(h->container.id);
 		record_free(&r);
 	}
 }

@@ -42,6 +42,31 @@ static void test_extras(void **state)
 	       "10:47:46.123 passive established        - 10.0.0.1:54321        <- "
 	       "10.0.0.2:80           -               retransmits=1 wait=1.00s queue=3/128 "
 	       "fastopen syncookie simultaneous partial container=0123456789ab\n");
+	/* Whose latency it is, unless that is what the endpoints say. */
+	expect(&piped,
+	       HANDSHAKE("active", "established", V4 ",\"nat\":{\"addr\":\"127.0.0.1\",\"port\":15001}"),
+	       "10:47:46.123 active  established        - 10.0.0.1:54321        -> "
+	       "10.0.0.2:80           -               nat=127.0.0.1:15001 (NAT led it to 127.0.0.1:15001, on its own host: "
+	       "the outcome is from there, not from 10.0.0.2:80)\n");
+	expect(&piped,
+	       HANDSHAKE("active", "established", V4 ",\"latency_ns\":40123456,\"nat\":{\"addr\":\"10.0.0.1\",\"port\":80}"),
+	       "10:47:46.123 active  established  40.1 ms 10.0.0.1:54321        -> "
+	       "10.0.0.2:80           -               nat=10.0.0.1:80 (NAT led it to 10.0.0.1:80, on its own host: "
+	       "latency and outcome are from there, not from 10.0.0.2:80)\n");
+	expect(&piped,
+	       HANDSHAKE("active", "refused", V4 ",\"latency_ns\":40123456,\"nat\":{\"addr\":\"172.30.9.2\",\"port\":80}"),
+	       "10:47:46.123 active  refused      40.1 ms 10.0.0.1:54321        -> "
+	       "10.0.0.2:80           -               nat=172.30.9.2:80 (NAT led it to 172.30.9.2:80: "
+	       "latency and outcome are from there, not from 10.0.0.2:80)\n");
+	/* A server's latency is its client's, wherever NAT says that this is. */
+	expect(&piped,
+	       HANDSHAKE("passive", "established", V4 ",\"nat\":{\"addr\":\"172.30.9.2\",\"port\":80}"),
+	       "10:47:46.123 passive established        - 10.0.0.1:54321        <- "
+	       "10.0.0.2:80           -               nat=172.30.9.2:80\n");
+	expect(&piped,
+	       HANDSHAKE("active", "established", V4 ",\"nat\":{\"addr\":\"10.0.0.2\",\"port\":80}"),
+	       "10:47:46.123 active  established        - 10.0.0.1:54321        -> "
+	       "10.0.0.2:80           -\n");
 	/* What everybody has says nothing. */
 	expect(&piped,
 	       HANDSHAKE("passive", "established", V4 ",\"retransmits\":0,"
@@ -278,7 +303,7 @@ static void test_header_matches_lines(void **state)
 		char *line = render(&styles[i], HANDSHAKE("active", "refused", V4 CURL));
 		size_t arrow = styles[i].utf8 ? 2 : 0;
 
-		render_header(&b, &styles[i]);
+		render_header(&b, &styles[i], false);
 		buf_mem(&b, "", 1);
 		assert_int_equal(strstr(b.data, "OUTCOME") - b.data,
 				 strstr(line, "refused") - line);

@@ -39,6 +39,23 @@ static void test_kernel_side_alone(void **state)
 	assert_false(tally_fate(&t, &c, RECORD_BYE, &f));
 }
 
+static void test_over_the_daemons_limit(void **state)
+{
+	struct tallies t = { .event = RECORD_TYPES };
+	struct counters c = { .handshakes[ROLE_PASSIVE][OUTCOME_RESET] = 5, .limited[EVENT_HANDSHAKE] = 1 };
+	struct fate f;
+
+	(void)state;
+	tally_record(&t, RECORD_HANDSHAKE, true); /* of an event, which the kernel side has counted */
+	tally_limited(&t, RECORD_HANDSHAKE);
+	tally_record(&t, RECORD_HANDSHAKE, false); /* inferred */
+	tally_limited(&t, RECORD_HANDSHAKE);
+	f = fate_of(&t, &c, RECORD_HANDSHAKE);
+	assert_int_equal(f.seen, 6);
+	assert_int_equal(f.limited, 3);
+	assert_int_equal(f.delivered, 3);
+}
+
 static void test_events_and_records(void **state)
 {
 	struct tallies t = { .event = RECORD_TYPES };
@@ -88,6 +105,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_kernel_side_alone),
+		cmocka_unit_test(test_over_the_daemons_limit),
 		cmocka_unit_test(test_events_and_records),
 		cmocka_unit_test(test_handshakes_that_wait),
 	};

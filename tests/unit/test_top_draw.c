@@ -10,17 +10,7 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/topping.h"
-
-#define NOW (200 * SECOND)
-
-struct shown {
-	struct top_model *m;
-	struct top_ui ui;
-	struct top_view v;
-	struct top_canvas c;
-	struct buf text;
-};
+#include "tests/unit/topping_screen.h"
 
 static void fill(struct top_model *m)
 {
@@ -44,43 +34,13 @@ static void fill(struct top_model *m)
 	put(m, overflow(196 * SECOND, "syn", "dropped", 12));
 }
 
-static struct shown *show(unsigned columns, unsigned rows, bool utf8)
+static struct shown *show_filled(unsigned columns, unsigned rows, bool utf8)
 {
-	struct shown *s = calloc(1, sizeof(*s));
+	struct shown *s = show(columns, rows, utf8);
 
-	assert_non_null(s);
 	setenv("TZ", "UTC", 1);
-	s->m = top_model_new();
-	assert_non_null(s->m);
 	fill(s->m);
-	top_ui_init(&s->ui);
-	s->v = (struct top_view){ .model = s->m, .ui = &s->ui, .now_ns = NOW, .state = "live" };
-	for (int i = 0; i < TOP_TABLES; i++)
-		assert_non_null(s->v.queries[i] = top_query_new());
-	s->c.utf8 = utf8;
-	assert_int_equal(top_canvas_resize(&s->c, rows, columns), 0);
 	return s;
-}
-
-static const char *draw(struct shown *s)
-{
-	top_draw(&s->c, &s->v);
-	buf_clear(&s->text);
-	top_canvas_text(&s->c, &s->text);
-	buf_mem(&s->text, "", 1);
-	assert_false(s->text.failed);
-	return s->text.data;
-}
-
-static void hide(struct shown *s)
-{
-	for (int i = 0; i < TOP_TABLES; i++)
-		top_query_free(s->v.queries[i]);
-	top_ui_free(&s->ui);
-	top_model_free(s->m);
-	top_canvas_free(&s->c);
-	buf_free(&s->text);
-	free(s);
 }
 
 static void keys(struct shown *s, const char *text)
@@ -99,7 +59,7 @@ static void has(const char *text, const char *part)
 
 static void test_narrow(void **state)
 {
-	struct shown *s = show(80, 24, true);
+	struct shown *s = show_filled(80, 24, true);
 	const char *text = draw(s);
 
 	(void)state;
@@ -128,7 +88,7 @@ static void test_narrow(void **state)
 
 static void test_wide(void **state)
 {
-	struct shown *s = show(200, 60, true);
+	struct shown *s = show_filled(200, 60, true);
 	const char *text = draw(s);
 
 	(void)state;
@@ -142,7 +102,7 @@ static void test_wide(void **state)
 
 static void test_ascii(void **state)
 {
-	struct shown *s = show(120, 40, false);
+	struct shown *s = show_filled(120, 40, false);
 
 	(void)state;
 	for (int mode = 0; mode < 3; mode++) {
@@ -156,7 +116,7 @@ static void test_ascii(void **state)
 /* Every size and every mode: nothing is drawn outside, whatever there is no room for. */
 static void test_sizes(void **state)
 {
-	struct shown *s = show(80, 24, true);
+	struct shown *s = show_filled(80, 24, true);
 	const char *const ways[] = { "", "\n", "?", "4", "/port", "wwww" };
 
 	(void)state;
@@ -175,7 +135,7 @@ static void test_sizes(void **state)
 
 static void test_report(void **state)
 {
-	struct shown *s = show(80, 24, true);
+	struct shown *s = show_filled(80, 24, true);
 	struct top_canvas c = { .utf8 = true };
 	struct buf text = { 0 };
 	struct record r;
@@ -201,7 +161,7 @@ static void test_report(void **state)
 
 static void test_detail(void **state)
 {
-	struct shown *s = show(100, 30, true);
+	struct shown *s = show_filled(100, 30, true);
 	const char *text;
 
 	(void)state;
@@ -225,6 +185,37 @@ static void test_detail(void **state)
 	hide(s);
 }
 
+/* Of several sockets the worst; in a row of its own only where there is room. */
+static void test_spreads(void **state)
+{
+	struct record r = listening(190 * SECOND, CHANGE_SAMPLE, "a", "0.0.0.0", 443, 0, 511, 297);
+	struct shown *s = show(230, 30, true);
+	const char *text;
+
+	(void)state;
+	r.listener.depth = (struct spread){ true, 300, 12, 295, 296 };
+	r.listener.wait = (struct spread){ true, 299, 2000000, 2986000000, 3100000000 };
+	put(s->m, r);
+	r.listener.socket = "b";
+	r.listener.depth = (struct spread){ true, 5, 0, 3, 3 };
+	put(s->m, r);
+	text = draw(s);
+	has(text, "12/295/296");
+	has(text, "2.00ms/2.99s/3.10s");
+	keys(s, "\n");
+	has(draw(s), "accept queue 12/295/296 of 300 connections, accept wait 2.00ms/2.99s/3.10s; the SYN queue's is not kept");
+	has(draw(s), "p50/p99/max of the 30 to 60 s before its last record (");
+	s->v.now_ns = 251 * SECOND;
+	text = draw(s);
+	has(text, "no record of this queue in the last minute");
+	assert_null(strstr(text, "of 300 connections"));
+	s->v.now_ns = NOW;
+	assert_int_equal(top_canvas_resize(&s->c, 30, 120), 0);
+	top_ui_key(&s->ui, TOP_KEY_ESCAPE);
+	assert_null(strstr(draw(s), "12/295/296"));
+	hide(s);
+}
+
 /* ---- keys ---- */
 
 static const char *text_of(const struct filter *f, const char *key)
@@ -238,7 +229,7 @@ static const char *text_of(const struct filter *f, const char *key)
 
 static void test_rows_stay_chosen(void **state)
 {
-	struct shown *s = show(100, 30, true);
+	struct shown *s = show_filled(100, 30, true);
 	uint32_t row;
 
 	(void)state;
@@ -310,7 +301,7 @@ static void test_keys(void **state)
 /* curl connects far more often than nginx is connected to, and is connected to once. */
 static void test_passive_sorts_by_what_it_shows(void **state)
 {
-	struct shown *s = show(120, 24, true);
+	struct shown *s = show_filled(120, 24, true);
 	struct top_span span = top_span_of(s->m, TOP_START, NOW);
 	struct record r = handshake(198 * SECOND, ROLE_PASSIVE, OUTCOME_ESTABLISHED, 1000);
 	struct top_line *lines;
@@ -334,7 +325,7 @@ static void test_passive_sorts_by_what_it_shows(void **state)
 
 static void test_typing_a_filter(void **state)
 {
-	struct shown *s = show(120, 24, true);
+	struct shown *s = show_filled(120, 24, true);
 
 	(void)state;
 	keys(s, "/port 443 outcom");
@@ -369,7 +360,7 @@ static void test_monkey(void **state)
 					    TOP_KEY_PAGE_UP, TOP_KEY_PAGE_DOWN, TOP_KEY_HOME, TOP_KEY_END,
 					    TOP_KEY_BACK_TAB, TOP_KEY_BACKSPACE, TOP_KEY_ESCAPE,
 					    TOP_KEY_ENTER, '\t', '/', 's', 'w', '?' };
-	struct shown *s = show(80, 24, true);
+	struct shown *s = show_filled(80, 24, true);
 
 	(void)state;
 	srandom(11);
@@ -466,6 +457,7 @@ int main(void)
 		cmocka_unit_test(test_ascii),
 		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_report),
+		cmocka_unit_test(test_spreads),
 		cmocka_unit_test(test_detail),
 		cmocka_unit_test(test_rows_stay_chosen),
 		cmocka_unit_test(test_keys),

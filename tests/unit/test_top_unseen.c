@@ -10,54 +10,7 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/topping.h"
-
-#define NOW (200 * SECOND)
-
-struct shown {
-	struct top_model *m;
-	struct top_ui ui;
-	struct top_view v;
-	struct top_canvas c;
-	struct buf text;
-};
-
-static struct shown *show(unsigned columns, unsigned rows)
-{
-	struct shown *s = calloc(1, sizeof(*s));
-
-	assert_non_null(s);
-	s->m = top_model_new();
-	assert_non_null(s->m);
-	top_ui_init(&s->ui);
-	s->v = (struct top_view){ .model = s->m, .ui = &s->ui, .now_ns = NOW, .state = "live" };
-	for (int i = 0; i < TOP_TABLES; i++)
-		assert_non_null(s->v.queries[i] = top_query_new());
-	s->c.utf8 = true;
-	assert_int_equal(top_canvas_resize(&s->c, rows, columns), 0);
-	return s;
-}
-
-static const char *draw(struct shown *s)
-{
-	top_draw(&s->c, &s->v);
-	buf_clear(&s->text);
-	top_canvas_text(&s->c, &s->text);
-	buf_mem(&s->text, "", 1);
-	assert_false(s->text.failed);
-	return s->text.data;
-}
-
-static void hide(struct shown *s)
-{
-	for (int i = 0; i < TOP_TABLES; i++)
-		top_query_free(s->v.queries[i]);
-	top_ui_free(&s->ui);
-	top_model_free(s->m);
-	top_canvas_free(&s->c);
-	buf_free(&s->text);
-	free(s);
-}
+#include "tests/unit/topping_screen.h"
 
 static void has(const char *text, const char *part)
 {
@@ -78,7 +31,7 @@ static void put_hello(struct top_model *m, const char *line)
 /* Queues that nobody can look at: a dash, not an empty bar or 0, and one sentence why. */
 static void test_unseen_queues(void **state)
 {
-	struct shown *s = show(120, 40);
+	struct shown *s = show(120, 40, true);
 	struct record r = listening(190 * SECOND, CHANGE_SAMPLE, "d", "0.0.0.0", 81, 0, 0, 0);
 	const char *text, *line;
 
@@ -92,7 +45,7 @@ static void test_unseen_queues(void **state)
 	has(text, "no handshake of this window has a cause");
 	has(text, "a full queue's refused SYNs are not seen here (queue_look: No.)");
 	r.listener.accept.known = r.listener.syn.known = false;
-	r.listener.drops = r.listener.backlog = COUNT_UNKNOWN;
+	r.listener.drops = r.listener.backlog.got = COUNT_UNKNOWN;
 	put(s->m, r);
 	text = draw(s);
 	line = strstr(text, "0.0.0.0:81 ");
@@ -107,7 +60,7 @@ static void test_unseen_queues(void **state)
 
 static void test_no_listener_known(void **state)
 {
-	struct shown *s = show(80, 24);
+	struct shown *s = show(80, 24, true);
 
 	(void)state;
 	put_hello(s->m, "{\"v\":1,\"type\":\"hello\",\"capabilities\":{\"listener_iterator\":true}}");

@@ -30,7 +30,7 @@ static struct buf make(const char *suffix, struct buf *plain)
 	int fd;
 
 	snprintf(path, sizeof(path), "/tmp/tcpshake-unit-%d%s", (int)getpid(), suffix);
-	r = recording_open(path, NULL, true);
+	r = recording_open(&(struct options){ .file = path, .force = true });
 	assert_non_null(r);
 	for (int i = 0; i < 200; i++) {
 		char line[32];

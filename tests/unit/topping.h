@@ -87,7 +87,7 @@ static inline struct record listening(uint64_t mono_ns, int event, const char *s
 			.netns = 1,
 			.local = end_of(addr, port),
 			.socket = socket,
-			.backlog = max,
+			.backlog.got = max,
 			.drops = 3,
 			.accept = { .known = true, .len = len, .max = max, .peak = peak },
 			.syn = { .known = true, .len = 1, .max = max },

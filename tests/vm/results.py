@@ -13,6 +13,7 @@ import subprocess
 import xml.etree.ElementTree
 
 import kernel_log
+import lab
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("TCPSHAKE_BUILD", ROOT / "build")).resolve()
@@ -40,17 +41,35 @@ LEFT_OUT = {
     "test_top.py": "the same",
     "test_top_load.py": "the same, under load",
     "test_completion.py": "shells",
+    "test_hardening.py": "how the programs are built",
+    "test_hosts.py": "recordings of several hosts, and the CLI's view of them",
+    "test_lab.py": "the lab itself runs on every kernel, twice (docs/backlog.md)",
+    "test_nginx_queue.py": "wrk, strace and tcpdump at once: a guest may take minutes",
+    "test_lab_page.py": "what that page makes of it; nothing runs",
+    "test_notify.py": "the service manager's socket: user space",
+    "test_unit.py": "files of systemd",
     "test_install.py": "files",
     "test_doctor.py": "how the CLI shows the probe, which is in test_daemon.py, and sysctls",
+    "test_findings.py": "recordings, and sock_diag and /proc, which were tried by hand on each kernel",
+    "test_progress.py": "files and terminals: user space",
+    "test_fleet.py": "databases on a fleet of daemons: a guest has neither the memory nor the time",
+    "test_clickhouse.py": "a database that reads recordings: user space",
+    "test_ways_in.py": "log shippers and a database: the same",
+    "test_states.py": "sock_diag and /proc, which were tried by hand on each kernel",
     "test_grammar.py": "the command line",
     "test_manual.py": "a man page",
     "test_record.py": "files: user space",
     "test_explain.py": "recordings, and the CLI's view of them",
-    "test_unseen.py": "the same",
+    "test_report.py": "the same",
+    "test_recorder.py": "files: user space",
+    "test_incident.py": "the same",
+    "test_packages.py": "files of Debian and Kubernetes",
+    "test_unseen.py": "recordings, and the CLI's view of them",
     "test_scenarios.py": "real programs under load; a guest is too slow for them",
     "test_socket.py": "subscribers that are slow, many or wrong: user space on both sides",
     "test_confusion.py": "600 handshakes at once; each kind alone is in test_causes.py",
     "test_sinks.py": "full disks and rotation: user space, and a file system that tests mount",
+    "test_rotation.py": "renamed files: the same",
     "test_pipelines.py": "programs that read the file: the same",
     "test_recipes.py": "jq on recordings",
     "test_metrics.py": "HTTP, and numbers that are in the feed, too",
@@ -110,6 +129,10 @@ BRIEF = {
 
 # Why a test may be skipped in a guest (regular expressions on the reason); any other skip fails.
 EXPECTED_SKIPS = [
+    "this kernel has no IPVS",
+    # of 32-bit programs, or of io_uring before 6.11
+    r"this kernel has no listen\(\) by ",
+    "this kernel's Landlock has no rules for TCP",  # before 6.7
     "this kernel has no MPTCP: ",  # Debian's 5.10 is built without
     # before 6.10 without hooks, where tcp_send_reset is silent without a full socket: docs/limits.md
     "this kernel does not report RSTs that are sent without a socket",
@@ -266,11 +289,44 @@ class Row:
         self.booted = all(run.booted for run in self.runs)
 
 
-def rows():
-    """The last results of each row, oldest kernel first."""
+class LabRow:
+    """What the lab's scenarios showed on one kernel: the files of its runs."""
+
+    def __init__(self, values):
+        self.name, self.release = values["lab_row"], values["release"]
+        self.build, self.at, self.seconds = values["build"], values["at"], values["seconds"]
+        self.short = ".".join(re.findall(r"\d+", self.release)[:2])
+        self.paths = [DIR / name for name in values["runs"]]
+        self.errors = values["errors"]
+
+    @property
+    def wrong(self):
+        """What makes it a failure; empty if nothing does."""
+        wrong = list(self.errors)
+        for path in self.paths:
+            wrong += [f"{name}: {one}" for name, statements in lab.read(path).items() for one in lab.failed(statements)]
+        return wrong
+
+    def summary(self):
+        wrong = self.wrong
+        return f"FAILED: {', '.join(wrong)}" if wrong else f"every scenario holds, {len(self.paths)} times, in {self.seconds} s"
+
+
+def last_of(key):
+    """The last results that have this key, by its value."""
     last = {}
     for path in DIR.glob("*.json"):
         values = json.loads(path.read_text())
-        if "row" in values and values["at"] >= last.get(values["row"], values)["at"]:
-            last[values["row"]] = values
-    return [Row(last[kernel.name]) for kernel in KERNELS if kernel.name in last]
+        if key in values and values["at"] >= last.get(values[key], values)["at"]:
+            last[values[key]] = values
+    return [last[kernel.name] for kernel in KERNELS if kernel.name in last]
+
+
+def rows():
+    """The last results of each row, oldest kernel first."""
+    return [Row(values) for values in last_of("row")]
+
+
+def lab_rows():
+    """The same of the lab."""
+    return [LabRow(values) for values in last_of("lab_row")]

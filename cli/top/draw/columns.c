@@ -4,6 +4,7 @@
 #include "cli/feed/causes.h"
 #include "cli/top/draw/numbers.h"
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,6 +63,7 @@ void top_line_name(enum top_table_id id, const struct top_line *l, char *head, s
 		   char *tail, size_t tail_size)
 {
 	struct buf text = { 0 };
+	const char *host = l->key && id != TOP_CAUSES ? l->key->host_name : "", *of = *host ? "@" : "";
 	bool ipv4;
 
 	*tail = '\0';
@@ -71,20 +73,19 @@ void top_line_name(enum top_table_id id, const struct top_line *l, char *head, s
 		snprintf(head, size, "%s", l->key->text);
 	} else if (id == TOP_PROCESSES) {
 		snprintf(head, size, "%s", l->key->text);
-		snprintf(tail, tail_size, "/%u%s", l->pid, l->several ? "+" : "");
+		snprintf(tail, tail_size, "/%u%s%s%s", l->pid, l->several ? "+" : "", of, host);
 	} else {
 		ipv4 = addr_is_ipv4(l->key->addr);
 		addr_format(&text, l->key->addr);
-		buf_mem(&text, "", 1);
-		snprintf(head, size, "%s%s", ipv4 ? "" : "[", text.failed ? "?" : text.data);
-		snprintf(tail, tail_size, "%s:%u", ipv4 ? "" : "]", l->key->port);
+		snprintf(head, size, "%s%s", ipv4 ? "" : "[", buf_text(&text));
+		snprintf(tail, tail_size, "%s:%u%s%s", ipv4 ? "" : "]", l->key->port, of, host);
 		buf_free(&text);
 	}
 }
 
 static void put_name(const struct top_cell *at, const struct top_line *l, enum top_table_id id)
 {
-	char head[80], tail[24];
+	char head[80], tail[56];
 
 	top_line_name(id, l, head, sizeof(head), tail, sizeof(tail));
 	top_put_parts(at->canvas, at->row, at->column, at->width, l->key ? TOP_PLAIN : TOP_DIM, head,
@@ -170,6 +171,44 @@ static void put_peak(const struct top_cell *at, const struct top_line *l)
 	put_counted(at, fill_paint(l, peak), peak, l->has_queue);
 }
 
+/* p50/p99/max: lengths, or durations. */
+void top_spread_text(const struct spread *s, bool durations, char *out, size_t size)
+{
+	const uint64_t values[] = { s->p50, s->p99, s->max };
+	char text[3][32];
+
+	for (int i = 0; i < 3; i++)
+		if (durations)
+			text_duration(values[i], text[i], sizeof(text[i]));
+		else
+			top_number(values[i], 5, text[i], sizeof(text[i]));
+	snprintf(out, size, "%s/%s/%s", text[0], text[1], text[2]);
+}
+
+static void put_depth(const struct top_cell *at, const struct top_line *l)
+{
+	char text[100];
+
+	if (!l->depth.known) {
+		put_unknown(at);
+		return;
+	}
+	top_spread_text(&l->depth, false, text, sizeof(text));
+	put_text(at, fill_paint(l, l->depth.p99), text);
+}
+
+static void put_wait(const struct top_cell *at, const struct top_line *l)
+{
+	char text[100];
+
+	if (!l->wait.known) {
+		put_unknown(at);
+		return;
+	}
+	top_spread_text(&l->wait, true, text, sizeof(text));
+	put_text(at, l->wait.p99 >= NSEC_PER_SEC ? TOP_WARN : TOP_PLAIN, text);
+}
+
 static void put_syn_queue(const struct top_cell *at, const struct top_line *l)
 {
 	if (l->has_syn)
@@ -225,19 +264,9 @@ static void put_oldest(const struct top_cell *at, const struct top_line *l)
 		 "?");
 }
 
-static void put_handshakes(const struct top_cell *at, const struct top_line *l)
-{
-	put_number(at, TOP_PLAIN, top_line_count(l, SLOT_HANDSHAKES));
-}
-
 static uint64_t passive_of(const struct top_line *l)
 {
 	return top_line_count(l, SLOT_HANDSHAKES) - top_line_count(l, SLOT_ACTIVE);
-}
-
-static void put_active(const struct top_cell *at, const struct top_line *l)
-{
-	put_number(at, TOP_PLAIN, top_line_count(l, SLOT_ACTIVE));
 }
 
 static void put_passive(const struct top_cell *at, const struct top_line *l)
@@ -251,31 +280,6 @@ static void put_rate(const struct top_cell *at, const struct top_line *l)
 	uint64_t n = top_line_count(l, SLOT_HANDSHAKES);
 
 	put_text(at, n ? TOP_PLAIN : TOP_DIM, top_rate(n, at->context->seconds, text, sizeof(text)));
-}
-
-static void put_failed(const struct top_cell *at, const struct top_line *l)
-{
-	put_number(at, TOP_BAD, top_line_count(l, SLOT_FAILED));
-}
-
-static void put_retransmitted(const struct top_cell *at, const struct top_line *l)
-{
-	put_number(at, TOP_WARN, top_line_count(l, SLOT_RETRANSMITTED));
-}
-
-static void put_p50(const struct top_cell *at, const struct top_line *l)
-{
-	put_duration(at, l, l->latency.p50);
-}
-
-static void put_p90(const struct top_cell *at, const struct top_line *l)
-{
-	put_duration(at, l, l->latency.p90);
-}
-
-static void put_p99(const struct top_cell *at, const struct top_line *l)
-{
-	put_duration(at, l, l->latency.p99);
 }
 
 static enum top_paint cause_paint(const char *code)
@@ -299,11 +303,6 @@ static void put_code(const struct top_cell *at, const struct top_line *l)
 {
 	top_put(at->canvas, at->row, at->column, at->width,
 		l->key ? cause_paint(l->key->text) : TOP_DIM, l->key ? l->key->text : "others");
-}
-
-static void put_proven(const struct top_cell *at, const struct top_line *l)
-{
-	put_number(at, TOP_PLAIN, top_line_count(l, SLOT_PROVEN));
 }
 
 static void put_last(const struct top_cell *at, const struct top_line *l)
@@ -335,28 +334,22 @@ static uint64_t by_queue(const struct top_line *l)
 	}
 
 BY(by_len, l->len)
-BY(by_peak, top_line_count(l, SLOT_PEAK))
 BY(by_syn_queue, l->syn_len)
-BY(by_refused_syn, top_line_count(l, SLOT_REFUSED_SYN))
-BY(by_refused_ack, top_line_count(l, SLOT_REFUSED_ACK))
-BY(by_cookies, top_line_count(l, SLOT_COOKIES))
 BY(by_drops, l->drops)
 BY(by_oldest, l->oldest_wait_ns == NS_UNKNOWN ? 0 : l->oldest_wait_ns)
+BY(by_depth, l->depth.p99)
+BY(by_wait, l->wait.p99)
 BY(by_handshakes, top_line_count(l, SLOT_HANDSHAKES))
-BY(by_active, top_line_count(l, SLOT_ACTIVE))
-BY(by_failed, top_line_count(l, SLOT_FAILED))
-BY(by_retransmitted, top_line_count(l, SLOT_RETRANSMITTED))
-BY(by_proven, top_line_count(l, SLOT_PROVEN))
-BY(by_p50, l->latency.p50)
-BY(by_p90, l->latency.p90)
-BY(by_p99, l->latency.p99)
 BY(by_last, l->newest.code ? l->newest.mono_ns : 0)
 BY(by_netns, l->key ? l->key->netns : 0)
 /* A cause that only refused SYNs and ACKs ended no handshake that is known. */
 BY(by_harm, top_line_count(l, SLOT_FAILED) + refused(l))
 
+#define WIDE 205
 #define NAME .flexible = true, .ascending = true
 #define NUM .right = true
+#define COUNT(counted, painted) NUM, .slot = counted, .paint = painted
+#define LATENCY(quantile) NUM, .latency_at = offsetof(struct top_latency, quantile)
 
 const struct top_pane top_panes[TOP_TABLES] = {
 	[TOP_LISTENERS] = { "Listeners", 3, {
@@ -365,42 +358,44 @@ const struct top_pane top_panes[TOP_TABLES] = {
 		{ "OWNER", 15, 0, .ascending = true, .put = put_owner },
 		{ "QUEUE", 7, 0, .put = put_bar, .value = by_queue },
 		{ "LEN/MAX", 9, 0, NUM, .put = put_queue, .value = by_len },
-		{ "PEAK", 5, 100, NUM, .put = put_peak, .value = by_peak },
+		{ "PEAK", 5, 100, NUM, .put = put_peak, .slot = SLOT_PEAK },
 		{ "SYNQ", 5, 0, NUM, .put = put_syn_queue, .value = by_syn_queue },
-		{ "@SYN", 6, 0, NUM, .put = put_refused_syn, .value = by_refused_syn },
-		{ "@ACK", 6, 0, NUM, .put = put_refused_ack, .value = by_refused_ack },
-		{ "COOKIE", 6, 120, NUM, .put = put_cookies, .value = by_cookies },
+		{ "@SYN", 6, 0, NUM, .put = put_refused_syn, .slot = SLOT_REFUSED_SYN },
+		{ "@ACK", 6, 0, NUM, .put = put_refused_ack, .slot = SLOT_REFUSED_ACK },
+		{ "COOKIE", 6, 120, NUM, .put = put_cookies, .slot = SLOT_COOKIES },
 		{ "DROPS", 7, 130, NUM, .put = put_drops, .value = by_drops },
 		{ "OLDEST", 6, 0, NUM, .put = put_oldest, .value = by_oldest },
+		{ "DEPTH-50/99/MAX", 17, WIDE, NUM, .put = put_depth, .value = by_depth },
+		{ "WAIT-50/99/MAX", 22, WIDE, NUM, .put = put_wait, .value = by_wait },
 		{ "CONNS", 8, 90, NUM, .put = put_passive, .value = by_handshakes },
-		{ "P99", 7, 100, NUM, .put = put_p99, .value = by_p99 } } },
+		{ "P99", 7, 100, LATENCY(p99) } } },
 	[TOP_DESTINATIONS] = { "Destinations", 4, {
 		{ "DESTINATION", 17, 0, NAME, .put = put_place },
 		{ "NETNS", 10, 110, NUM, .mixed = true, .put = put_netns, .value = by_netns },
-		{ "CONNS", 8, 0, NUM, .put = put_active, .value = by_active },
-		{ "RATE", 7, 88, NUM, .put = put_rate, .value = by_handshakes },
-		{ "FAILED", 7, 0, NUM, .put = put_failed, .value = by_failed },
-		{ "RETRANS", 7, 0, NUM, .put = put_retransmitted, .value = by_retransmitted },
-		{ "P50", 7, 88, NUM, .put = put_p50, .value = by_p50 },
-		{ "P90", 7, 95, NUM, .put = put_p90, .value = by_p90 },
-		{ "P99", 7, 0, NUM, .put = put_p99, .value = by_p99 },
+		{ "CONNS", 8, 0, COUNT(SLOT_ACTIVE, TOP_PLAIN) },
+		{ "RATE", 7, 88, NUM, .put = put_rate, .slot = SLOT_HANDSHAKES },
+		{ "FAILED", 7, 0, COUNT(SLOT_FAILED, TOP_BAD) },
+		{ "RETRANS", 7, 0, COUNT(SLOT_RETRANSMITTED, TOP_WARN) },
+		{ "P50", 7, 88, LATENCY(p50) },
+		{ "P90", 7, 95, LATENCY(p90) },
+		{ "P99", 7, 0, LATENCY(p99) },
 		{ "CAUSE", 21, 78, .put = put_cause, .value = by_last, .ascending = false },
 		{ "PROCESS", 16, 120, .ascending = true, .put = put_owner } } },
 	[TOP_PROCESSES] = { "Processes", 3, {
 		{ "PROCESS", 17, 0, NAME, .put = put_process },
-		{ "ACTIVE", 8, 0, NUM, .put = put_active, .value = by_active },
+		{ "ACTIVE", 8, 0, COUNT(SLOT_ACTIVE, TOP_PLAIN) },
 		{ "PASSIVE", 8, 0, NUM, .put = put_passive, .value = passive_of },
-		{ "FAILED", 7, 0, NUM, .put = put_failed, .value = by_failed },
-		{ "RETRANS", 7, 0, NUM, .put = put_retransmitted, .value = by_retransmitted },
-		{ "P50", 7, 88, NUM, .put = put_p50, .value = by_p50 },
-		{ "P99", 7, 0, NUM, .put = put_p99, .value = by_p99 },
+		{ "FAILED", 7, 0, COUNT(SLOT_FAILED, TOP_BAD) },
+		{ "RETRANS", 7, 0, COUNT(SLOT_RETRANSMITTED, TOP_WARN) },
+		{ "P50", 7, 88, LATENCY(p50) },
+		{ "P99", 7, 0, LATENCY(p99) },
 		{ "CAUSE", 21, 85, .put = put_cause, .value = by_last, .ascending = false } } },
 	[TOP_CAUSES] = { "Causes", 2, {
 		{ "CAUSE", 22, 0, .ascending = true, .put = put_code },
-		{ "CONNS", 7, 0, NUM, .put = put_handshakes, .value = by_handshakes },
-		{ "FAILED", 7, 0, NUM, .put = put_failed, .value = by_harm },
+		{ "CONNS", 7, 0, COUNT(SLOT_HANDSHAKES, TOP_PLAIN) },
+		{ "FAILED", 7, 0, COUNT(SLOT_FAILED, TOP_BAD), .value = by_harm },
 		{ "REFUSED", 7, 0, NUM, .put = put_refused, .value = refused },
-		{ "PROVEN", 7, 100, NUM, .put = put_proven, .value = by_proven },
+		{ "PROVEN", 7, 100, COUNT(SLOT_PROVEN, TOP_PLAIN) },
 		{ "LAST", 5, 0, NUM, .put = put_last, .value = by_last },
 		{ "NEWEST EVIDENCE", 15, 0, NAME, .put = put_evidence, .value = by_last } } },
 };
@@ -412,6 +407,38 @@ unsigned top_column_count(enum top_table_id id)
 	while (n < TOP_PANE_COLUMNS && top_panes[id].columns[n].title)
 		n++;
 	return n;
+}
+
+/* ---- what a column shows of itself, and sorts by ---- */
+
+static uint64_t latency_of(const struct top_column *column, const struct top_line *l)
+{
+	uint64_t ns;
+
+	memcpy(&ns, (const char *)&l->latency + column->latency_at, sizeof(ns));
+	return ns;
+}
+
+void top_put_cell(const struct top_cell *at, const struct top_column *column, const struct top_line *l)
+{
+	if (column->put)
+		column->put(at, l);
+	else if (column->slot)
+		put_number(at, column->paint, top_line_count(l, column->slot));
+	else
+		put_duration(at, l, latency_of(column, l));
+}
+
+static bool has_value(const struct top_column *column)
+{
+	return column->value || column->slot || column->latency_at;
+}
+
+static uint64_t value_of(const struct top_column *column, const struct top_line *l)
+{
+	if (column->value)
+		return column->value(l);
+	return column->slot ? top_line_count(l, column->slot) : latency_of(column, l);
 }
 
 /* ---- sorting ---- */
@@ -429,11 +456,14 @@ static int by_name(enum top_table_id id, const struct top_line *a, const struct 
 	if (!a->key || !b->key)
 		return !a->key - !b->key;
 	if (id == TOP_PROCESSES || id == TOP_CAUSES)
-		return strcmp(a->key->text, b->key->text);
-	order = memcmp(a->key->addr, b->key->addr, sizeof(a->key->addr));
+		order = strcmp(a->key->text, b->key->text);
+	else
+		order = memcmp(a->key->addr, b->key->addr, sizeof(a->key->addr));
 	if (!order)
 		order = a->key->port < b->key->port ? -1 : a->key->port > b->key->port;
-	return order ? order : a->key->netns < b->key->netns ? -1 : a->key->netns > b->key->netns;
+	if (!order)
+		order = a->key->netns < b->key->netns ? -1 : a->key->netns > b->key->netns;
+	return order || id == TOP_CAUSES ? order : a->key->host < b->key->host ? -1 : a->key->host > b->key->host;
 }
 
 static int compare(const void *x, const void *y, void *ctx)
@@ -444,8 +474,8 @@ static int compare(const void *x, const void *y, void *ctx)
 
 	if (!a->key != !b->key) /* others stand last */
 		return !a->key - !b->key;
-	if (s->column->value) {
-		uint64_t i = s->column->value(a), j = s->column->value(b);
+	if (has_value(s->column)) {
+		uint64_t i = value_of(s->column, a), j = value_of(s->column, b);
 
 		order = i < j ? -1 : i > j;
 	} else if (s->column->put == put_owner) {
@@ -466,6 +496,6 @@ void top_sort(enum top_table_id id, unsigned column, bool reversed, struct top_l
 {
 	struct sorting s = { .id = id, .column = &top_panes[id].columns[column] };
 
-	s.descending = s.column->ascending && !s.column->value ? reversed : !reversed;
+	s.descending = s.column->ascending && !has_value(s.column) ? reversed : !reversed;
 	qsort_r(lines, count, sizeof(*lines), compare, &s);
 }

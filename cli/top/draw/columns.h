@@ -28,12 +28,16 @@ struct top_column {
 	bool flexible; /* takes what is left */
 	bool mixed; /* only with several network namespaces */
 	bool ascending; /* by nature: names */
+	/* What it shows, and sorts by: a count, in a colour, or a latency; with neither it sorts by its text. */
+	enum top_slot slot; /* 0: no count */
+	enum top_paint paint;
+	size_t latency_at; /* in struct top_latency; 0: no latency */
+	/* NULL: as above. */
 	void (*put)(const struct top_cell *at, const struct top_line *l);
-	/* What it sorts by; NULL: the text that it shows. */
 	uint64_t (*value)(const struct top_line *l);
 };
 
-#define TOP_PANE_COLUMNS 14
+#define TOP_PANE_COLUMNS 16
 
 struct top_pane {
 	const char *title;
@@ -44,6 +48,10 @@ struct top_pane {
 extern const struct top_pane top_panes[TOP_TABLES];
 
 unsigned top_column_count(enum top_table_id id);
+void top_put_cell(const struct top_cell *at, const struct top_column *column, const struct top_line *l);
+/* "p50/p99/max". */
+void top_spread_text(const struct spread *s, bool durations, char *out, size_t size);
+
 /* The name of a row, in two parts: "10.0.0.1" and ":443". */
 void top_line_name(enum top_table_id id, const struct top_line *l, char *head, size_t size,
 		   char *tail, size_t tail_size);

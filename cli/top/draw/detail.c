@@ -9,9 +9,11 @@
 #include <string.h>
 
 #include "common/addr.h"
+#include "common/clock.h"
 #include "common/names.h"
 
 #define RECORDS 512
+#define SPREAD_OLD_NS (60 * NSEC_PER_SEC) /* it says nothing of what is now */
 
 /* ---- records ---- */
 
@@ -28,9 +30,8 @@ static void put_end(struct top_canvas *c, unsigned row, unsigned column, unsigne
 	}
 	buf_str(&text, ipv4 ? "" : "[");
 	addr_format(&text, addr);
-	buf_mem(&text, "", 1);
 	snprintf(tail, sizeof(tail), "%s:%u", ipv4 ? "" : "]", port);
-	top_put_parts(c, row, column, width, TOP_PLAIN, text.failed ? "?" : text.data, tail);
+	top_put_parts(c, row, column, width, TOP_PLAIN, buf_text(&text), tail);
 	buf_free(&text);
 }
 
@@ -165,7 +166,7 @@ static void draw_name(struct top_canvas *c, struct top_view *v, const struct top
 		      unsigned row)
 {
 	static const char *const kinds[TOP_TABLES] = { "Listener", "Destination", "Process", "Cause" };
-	char head[80] = "nothing in this window", tail[24] = "", text[160];
+	char head[80] = "nothing in this window", tail[56] = "", text[160];
 	unsigned used;
 
 	if (l)
@@ -179,6 +180,31 @@ static void draw_name(struct top_canvas *c, struct top_view *v, const struct top
 		top_put(c, row, used + 1, c->columns - used - 1, TOP_ACCENT, text);
 	}
 	top_put_right(c, row, 0, c->columns - 2, TOP_DIM, " Esc: back ");
+}
+
+/* What connections found before them, and how long they waited. Of the SYN queue only its length at each look is known. */
+static void draw_spreads(struct top_canvas *c, const struct top_view *v, const struct top_line *l, unsigned row)
+{
+	char depth[100], wait[100], at[32], text[400], note[200] = "";
+
+	if (!l->depth.known) {
+		top_put(c, row, 0, c->columns, TOP_DIM, "no distribution of this queue is kept, or nobody came");
+		return;
+	}
+	if (v->now_ns > l->spread_ns + SPREAD_OLD_NS) {
+		top_put(c, row, 0, c->columns, TOP_DIM, "no record of this queue in the last minute");
+		return;
+	}
+	top_spread_text(&l->depth, false, depth, sizeof(depth));
+	if (l->wait.known)
+		top_spread_text(&l->wait, true, wait, sizeof(wait));
+	else
+		evidence_of_waits(top_evidence_of(v->model), note, sizeof(note));
+	snprintf(text, sizeof(text), "p50/p99/max of the 30 to 60 s before its last record (%s): accept queue %s of %llu connections%s%s%s%s; "
+		 "the SYN queue's is not kept",
+		 top_clock(v->model, l->spread_ns, false, at, sizeof(at)), depth, (unsigned long long)l->depth.count, l->wait.known ? ", accept wait " : "", l->wait.known ? wait : "",
+		 *note ? "; " : "", note);
+	top_put(c, row, 0, c->columns, TOP_PLAIN, text);
 }
 
 void top_draw_detail(struct top_canvas *c, struct top_view *v, const struct top_span *span,
@@ -196,6 +222,8 @@ void top_draw_detail(struct top_canvas *c, struct top_view *v, const struct top_
 	draw_name(c, v, l, row++);
 	if (l && area.rows >= 10) {
 		top_draw_line(c, v, v->ui->detail_of, span, l, row);
+		if (v->ui->detail_of == TOP_LISTENERS)
+			draw_spreads(c, v, l, row + 1);
 		row += 2;
 	}
 	draw_outcomes(c, row++, &focus);

@@ -4,21 +4,13 @@
 
 #include <stdio.h>
 
+#include "common/bands.h"
 #include "common/clock.h"
-#include "common/histogram.h"
 
 enum { LABEL = 8 };
 
 static const char *const shades[] = { "\u2591", "\u2592", "\u2593", "\u2588" };
 static const char ascii_shades[] = ".:+#";
-
-/* 1..TOP_HEATS by the logarithm, about, as buckets are: a few stand out beside many. */
-static unsigned level_of(uint64_t n, uint64_t most)
-{
-	unsigned all = histogram_bucket(most);
-
-	return n ? 1 + (histogram_bucket(n) * (TOP_HEATS - 1) + all / 2) / all : 0;
-}
 
 static void put_level(struct top_canvas *c, unsigned row, unsigned column, unsigned level, bool bad)
 {
@@ -76,7 +68,7 @@ void top_draw_heat(struct top_canvas *c, const struct top_view *v, struct top_ar
 
 		top_put_right(c, row, 0, LABEL - 1, TOP_DIM, text_duration(h.floors[i], label, sizeof(label)));
 		for (unsigned column = 0; column < h.columns; column++)
-			put_level(c, row, LABEL + column, level_of(h.cells[i][column], h.most), false);
+			put_level(c, row, LABEL + column, bands_level(h.cells[i][column], h.most, TOP_HEATS), false);
 	}
 	if (!h.bands)
 		top_put(c, area.row + bands / 2, LABEL, columns, TOP_DIM,
@@ -84,6 +76,6 @@ void top_draw_heat(struct top_canvas *c, const struct top_view *v, struct top_ar
 	top_put_right(c, area.row + bands, 0, LABEL - 1, h.most_failed ? TOP_BAD : TOP_DIM, "failed");
 	for (unsigned column = 0; column < h.columns; column++)
 		put_level(c, area.row + bands, LABEL + column,
-			  level_of(h.failed[column], h.most_failed), true);
+			  bands_level(h.failed[column], h.most_failed, TOP_HEATS), true);
 	draw_axis(c, &h, area.row + bands + 1);
 }

@@ -108,7 +108,7 @@ static void draw_row(struct top_canvas *c, const struct top_context *context, en
 		if (!l->widths[i])
 			continue;
 		at.width = l->widths[i];
-		top_panes[id].columns[i].put(&at, line);
+		top_put_cell(&at, &top_panes[id].columns[i], line);
 		at.column += at.width + GAP;
 	}
 }

@@ -5,10 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#define SWEEP_AGAIN 10 /* seconds */
+#include "common/addr.h"
 
-static const uint8_t wildcard_v4[16] = { [10] = 0xff, [11] = 0xff };
-static const uint8_t wildcard_v6[16];
+#define SWEEP_AGAIN 10 /* seconds */
 
 /* ---- rows ---- */
 
@@ -85,6 +84,13 @@ struct top_key top_place_key(uint32_t netns, const uint8_t *addr, uint16_t port)
 	return key;
 }
 
+void top_set_host(const struct top_model *m, struct top_key *key, uint32_t host)
+{
+	key->host = host;
+	if (host < TOP_HOSTS)
+		memcpy(key->host_name, m->known.host_names[host], sizeof(key->host_name));
+}
+
 bool top_is_wanted(const struct top_model *m, const struct top_fact *f)
 {
 	return !m->known.filtered ||
@@ -93,15 +99,15 @@ bool top_is_wanted(const struct top_model *m, const struct top_fact *f)
 
 uint32_t top_find_listener(const struct top_model *m, const struct top_fact *f)
 {
-	const uint8_t *addrs[] = { f->local, wildcard_v4, wildcard_v6 };
-	bool ipv4 = memcmp(f->local, wildcard_v4, 12) == 0;
+	const uint8_t *addrs[] = { f->local, addr_any_ipv4, addr_any_ipv6 };
 
 	for (int i = 0; i < 3; i++) {
 		struct top_key key = top_place_key(f->netns, addrs[i], f->local_port);
-		uint32_t number = top_table_find(&m->tables[TOP_LISTENERS], &key);
+		uint32_t number;
 
-		if (number && (i != 1 || ipv4) &&
-		    (i != 2 || !ipv4 || !m->known.rows[TOP_LISTENERS][number].v6only))
+		top_set_host(m, &key, f->host);
+		number = top_table_find(&m->tables[TOP_LISTENERS], &key);
+		if (number && addr_fit(addrs[i], m->known.rows[TOP_LISTENERS][number].v6only, f->local))
 			return number;
 	}
 	return TOP_OTHER;
@@ -113,6 +119,7 @@ static uint32_t listener_of(struct top_model *m, const struct top_fact *f)
 	struct top_key key = top_place_key(f->netns, f->local, f->local_port);
 	uint32_t number = top_find_listener(m, f);
 
+	top_set_host(m, &key, f->host);
 	return number ? number : top_row_of(m, TOP_LISTENERS, &key);
 }
 
@@ -136,11 +143,13 @@ static unsigned find_rows(struct top_model *m, const struct top_fact *f, uint32_
 	}
 	if (f->kind == TOP_HANDSHAKE && f->role == ROLE_ACTIVE && (f->flags & TOP_REMOTE)) {
 		key = top_place_key(f->netns, f->remote, f->remote_port);
+		top_set_host(m, &key, f->host);
 		rows[TOP_DESTINATIONS] = top_row_of(m, TOP_DESTINATIONS, &key);
 		in |= 1U << TOP_DESTINATIONS;
 	}
 	if (f->flags & TOP_PROCESS) {
 		key = text_key(f->comm);
+		top_set_host(m, &key, f->host);
 		rows[TOP_PROCESSES] = top_row_of(m, TOP_PROCESSES, &key);
 		in |= 1U << TOP_PROCESSES;
 	}

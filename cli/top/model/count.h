@@ -6,6 +6,8 @@
 #include "cli/top/model/counted.h"
 
 struct top_key top_place_key(uint32_t netns, const uint8_t *addr, uint16_t port);
+/* It is that host's. */
+void top_set_host(const struct top_model *m, struct top_key *key, uint32_t host);
 /* Its row; TOP_OTHER if there is no room. */
 uint32_t top_row_of(struct top_model *m, enum top_table_id id, const struct top_key *key);
 void top_count_cell(struct top_model *m, struct top_bucket *b, enum top_table_id id, uint32_t row,

@@ -29,6 +29,7 @@ struct top_socket {
 	uint16_t cgroup; /* for top_paths_text() */
 	uint64_t backlog, drops; /* or COUNT_UNKNOWN */
 	struct queue accept, syn;
+	struct spread depth, wait; /* of the accept queue */
 	bool waiting;
 	uint64_t oldest_wait_ns; /* or NS_UNKNOWN */
 	uint64_t at_ns;
@@ -36,6 +37,8 @@ struct top_socket {
 	uint32_t pid, owners;
 	char comm[TOP_COMM];
 };
+
+#define TOP_HOSTS 256 /* further ones have no name here */
 
 /* Plain values: a copy of the model takes them as they are. */
 struct top_known {
@@ -51,7 +54,8 @@ struct top_known {
 	int64_t wall_offset_ns; /* from mono_ns to the time of day */
 	uint64_t wall_second; /* for which it was reckoned */
 	char host[64], kernel[64], version[32], tier[32], boot_id[64];
-	struct evidence evidence; /* of the newest hello */
+	char host_names[TOP_HOSTS][sizeof(((struct top_key *)NULL)->host_name)]; /* by number; "": the only one */
+	struct evidence evidence; /* of the newest hello, or of all hosts' */
 	char daemon_only[120]; /* the filters of the daemon itself, "" for none */
 	char source_only[120]; /* and of this program's options */
 	bool failed; /* memory ran out: something is missing */

@@ -135,6 +135,24 @@ static void of_overflow(struct top_names *n, const struct record *r, struct top_
 	set_cause(n, &o->cause, fact);
 }
 
+/* As what a queue did not refuse: it counts in the row of its cause. Its ends are for filters; it is no listener's. */
+static void of_drop(struct top_names *n, const struct record *r, struct top_fact *fact)
+{
+	const struct record_drop *d = &r->drop;
+	const struct cause cause = { .code = cause_names[CAUSE_LOCAL_DROP], .certainty = certainty_names[true] };
+	char detail[TOP_DETAIL];
+
+	fact->kind = TOP_OVERFLOW;
+	fact->flags |= TOP_NO_QUEUE;
+	fact->local_port = d->local.port;
+	set_remote(fact, &d->remote);
+	set_process(fact, d->owner.known, d->owner.pid, d->owner.comm);
+	set_cause(n, &cause, fact);
+	snprintf(detail, sizeof(detail), "%s dropped %s: %s", d->segment, d->out ? "on its way out" : "as it came in",
+		 d->reason);
+	fact->detail = keep_detail(n, detail);
+}
+
 bool top_fact_of(struct top_names *n, const struct record *r, uint64_t mono_ns,
 		 struct top_fact *fact)
 {
@@ -143,6 +161,7 @@ bool top_fact_of(struct top_names *n, const struct record *r, uint64_t mono_ns,
 		.latency_ns = NS_UNKNOWN,
 		.wait_ns = NS_UNKNOWN,
 		.netns = (uint32_t)r->netns,
+		.host = (uint16_t)r->host_number,
 		.count = 1,
 		.cgroup = top_paths_put(&n->cgroups, r->cgroup_path),
 	};
@@ -152,6 +171,9 @@ bool top_fact_of(struct top_names *n, const struct record *r, uint64_t mono_ns,
 		return true;
 	case RECORD_OVERFLOW:
 		of_overflow(n, r, fact);
+		return true;
+	case RECORD_DROP:
+		of_drop(n, r, fact);
 		return true;
 	case RECORD_LOSS:
 		fact->kind = TOP_LOSS;

@@ -52,6 +52,7 @@ struct top_fact {
 	uint8_t kind, role, outcome; /* ROLES, OUTCOMES: a newer daemon's */
 	uint8_t retransmits; /* 255: or more */
 	uint16_t cgroup; /* for top_paths_text() */
+	uint16_t host; /* as struct record numbers them */
 	uint8_t code; /* of its cause, for top_code(); 0: none */
 };
 

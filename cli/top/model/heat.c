@@ -5,39 +5,7 @@
 
 #include <string.h>
 
-/* Floors of bands, within a decade, in tenths. */
-static const struct {
-	unsigned count;
-	unsigned floors[6];
-} series[] = { { 6, { 10, 15, 20, 30, 50, 70 } }, { 3, { 10, 20, 50 } }, { 2, { 10, 30 } },
-	       { 1, { 10 } } };
-
-#define SERIES (sizeof(series) / sizeof(series[0]))
-
-/* The floors of one series that hold values from `low` to `high`. How many, or more than `max`. */
-static unsigned lay_out(unsigned which, uint64_t low, uint64_t high, uint64_t *floors, unsigned max)
-{
-	unsigned count = 0;
-
-	/* Tenths of a nanosecond are none. */
-	if (low < 10 && !which)
-		return max + 1;
-	for (uint64_t decade = 1; decade <= UINT64_MAX / 100; decade *= 10) {
-		for (unsigned i = 0; i < series[which].count; i++) {
-			uint64_t floor = decade * series[which].floors[i] / 10;
-
-			if (floor > high && count)
-				return count;
-			/* Below the lowest value only the last floor counts. */
-			if (floor <= low)
-				count = 0;
-			if (count >= max)
-				return max + 1;
-			floors[count++] = floor;
-		}
-	}
-	return count;
-}
+#include "common/bands.h"
 
 static void find_range(const struct top_model *m, const struct top_heat *h, uint64_t *low,
 		       uint64_t *high)
@@ -56,28 +24,6 @@ static void find_range(const struct top_model *m, const struct top_heat *h, uint
 			*low = b->latency[role].min < *low ? b->latency[role].min : *low;
 			*high = b->latency[role].max > *high ? b->latency[role].max : *high;
 		}
-	}
-}
-
-static void choose_bands(struct top_heat *h, uint64_t low, uint64_t high, unsigned bands_max)
-{
-	if (bands_max > TOP_BANDS_MAX)
-		bands_max = TOP_BANDS_MAX;
-	for (unsigned i = 0; i < SERIES; i++) {
-		h->bands = lay_out(i, low, high, h->floors, bands_max);
-		if (h->bands <= bands_max)
-			return;
-	}
-	/* Too few for the decades: the lowest band takes what is below it. */
-	h->bands = bands_max;
-	for (unsigned i = bands_max; i-- > 0;) {
-		uint64_t decade = 1;
-
-		while (decade <= high / 10)
-			decade *= 10;
-		for (unsigned j = bands_max - 1; j > i && decade > 1; j--)
-			decade /= 10;
-		h->floors[i] = decade;
 	}
 }
 
@@ -119,10 +65,9 @@ void top_heat_of(const struct top_model *m, uint64_t end, unsigned columns, unsi
 	h->end = (end + step - 1) / step * step;
 	find_range(m, h, &low, &high);
 	if (low <= high)
-		choose_bands(h, low, high, bands_max);
-	for (unsigned i = 0; i < HISTOGRAM_BUCKETS && h->bands; i++)
-		while (band[i] + 1U < h->bands && h->floors[band[i] + 1] <= histogram_middle(i))
-			band[i]++;
+		h->bands = bands_choose(low, high, h->floors,
+					bands_max < TOP_BANDS_MAX ? bands_max : TOP_BANDS_MAX);
+	bands_of_buckets(h->floors, h->bands, band);
 	for (unsigned column = 0; column < h->columns; column++) {
 		uint64_t behind = (uint64_t)(h->columns - column) * step;
 

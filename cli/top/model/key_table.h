@@ -23,6 +23,8 @@ struct top_key {
 			uint32_t netns;
 			uint32_t port;
 			uint8_t addr[16]; /* network byte order, v4-mapped */
+			uint32_t host; /* as struct record numbers them; of a process, too, behind its name */
+			char host_name[28]; /* cut off; "" where there is one host */
 		};
 		uint64_t words[TOP_KEY_SIZE / 8];
 	};

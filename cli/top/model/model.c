@@ -133,6 +133,17 @@ void top_model_clear(struct top_model *m)
 	m->known.wall_second = 0;
 }
 
+static void clear_sockets_of(struct top_model *m, uint32_t host)
+{
+	for (uint32_t i = 1; i < TOP_SOCKETS_MAX; i++) {
+		if (!top_table_has(&m->socket_table, i) || top_table_key(&m->socket_table, i)->host != host)
+			continue;
+		m->known.rows[TOP_LISTENERS][m->known.sockets[i].row].sockets--;
+		keyset_remove(&m->socket_table, i - 1);
+	}
+	m->known.more_sockets = 0;
+}
+
 /* ---- listeners ---- */
 
 static void close_socket(struct top_model *m, const struct top_key *key)
@@ -147,10 +158,12 @@ static void close_socket(struct top_model *m, const struct top_key *key)
 
 static void fill_socket(struct top_socket *s, const struct record_listener *l)
 {
-	s->backlog = l->backlog;
+	s->backlog = l->backlog.got;
 	s->drops = l->drops;
 	s->accept = l->accept;
 	s->syn = l->syn;
+	s->depth = l->depth;
+	s->wait = l->wait;
 	s->waiting = l->waiting;
 	s->oldest_wait_ns = l->oldest_wait_ns;
 	s->has_owner = l->owner.known;
@@ -172,11 +185,13 @@ static void add_listener(struct top_model *m, const struct record *r, uint64_t m
 
 	key.id = strtoull(l->socket, NULL, 16);
 	key.netns = (uint32_t)l->netns;
+	top_set_host(m, &key, r->host_number);
 	if (l->event == CHANGE_CLOSED || !l->local.numeric) {
 		close_socket(m, &key);
 		return;
 	}
 	place = top_place_key((uint32_t)l->netns, l->local.bytes, l->local.port);
+	top_set_host(m, &place, r->host_number);
 	/* A daemon that is asked answers with all of them. */
 	if (m->known.source_filter && !listener_is_wanted(m->known.source_filter, l->netns,
 							  l->local.port, r->cgroup_path))
@@ -217,26 +232,39 @@ static void add_criterion(char *out, size_t size, const char *key, const char *v
 	snprintf(out + len, size - len, "%s%s=%s", len ? " " : "", key, value);
 }
 
+/* What one host lacks may hide something in all. */
+static void take_evidence(struct top_model *m, const struct record *r)
+{
+	struct evidence one;
+
+	evidence_take(&one, r);
+	if (r->host_number)
+		evidence_join(&m->known.evidence, &one);
+	else
+		m->known.evidence = one;
+}
+
 static void add_hello(struct top_model *m, const struct record *r)
 {
 	const struct record_hello *h = &r->hello;
 	const cJSON *item;
 
-	/* Another boot counts its own nanoseconds. */
-	if (h->boot_id && *m->known.boot_id &&
+	/* Another boot counts its own nanoseconds; those of several hosts are on one clock. */
+	if (!r->host && h->boot_id && *m->known.boot_id &&
 	    strncmp(m->known.boot_id, h->boot_id, sizeof(m->known.boot_id) - 1) != 0)
 		top_model_clear(m);
-	/* All listeners that there are follow it. */
-	clear_sockets(m);
+	/* All listeners of that host that there are follow it. */
+	clear_sockets_of(m, r->host_number);
 	copy_text(m->known.boot_id, sizeof(m->known.boot_id), h->boot_id);
-	copy_text(m->known.host, sizeof(m->known.host), h->host);
+	copy_text(m->known.host, sizeof(m->known.host), r->host_number ? "several hosts" : h->host);
 	copy_text(m->known.kernel, sizeof(m->known.kernel), h->kernel);
 	copy_text(m->known.version, sizeof(m->known.version), h->version);
 	copy_text(m->known.tier, sizeof(m->known.tier), h->evidence);
-	evidence_take(&m->known.evidence, r);
+	take_evidence(m, r);
 	*m->known.daemon_only = '\0';
+	/* Of several hosts each may have its own. */
 	cJSON_ArrayForEach(item, h->filters)
-		if (cJSON_IsString(item))
+		if (cJSON_IsString(item) && !r->host_number)
 			add_criterion(m->known.daemon_only, sizeof(m->known.daemon_only), item->string,
 				      item->valuestring);
 }
@@ -285,6 +313,8 @@ void top_model_add(struct top_model *m, const struct record *r, uint64_t now_ns)
 	uint64_t mono_ns = r->mono_ns ? r->mono_ns : now_ns;
 	struct top_fact fact;
 
+	if (r->host && r->host_number < TOP_HOSTS && !*m->known.host_names[r->host_number])
+		copy_text(m->known.host_names[r->host_number], sizeof(m->known.host_names[0]), r->host);
 	if (r->type == RECORD_HELLO)
 		add_hello(m, r);
 	set_wall(m, r);

@@ -117,11 +117,17 @@ const struct top_names *top_names_of(const struct top_model *m)
 
 /* ---- tables ---- */
 
-/* A line's latencies, by bucket. */
+/* Not a power of two: else all of a line's would share the same few lines of the processor's cache. */
+#define LATENCY_LINES (TOP_ROWS_MAX + 16)
+
+/*
+ * Latencies by bucket, and in it by line: those of a host lie in a few hundred buckets, and memory of the others is never
+ * touched. The other way around each line would have a page or two of its own.
+ */
 struct top_query {
 	struct top_line lines[TOP_ROWS_MAX];
-	uint32_t (*latency)[HISTOGRAM_BUCKETS]; /* by line */
-	bool has_latency[TOP_ROWS_MAX];
+	uint32_t (*latency)[LATENCY_LINES]; /* by bucket */
+	bool used[HISTOGRAM_BUCKETS];
 	int32_t line_of[TOP_ROWS_MAX]; /* a row's, or -1 */
 	size_t count;
 };
@@ -132,7 +138,7 @@ struct top_query *top_query_new(void)
 
 	if (!q)
 		return NULL;
-	q->latency = calloc(TOP_ROWS_MAX, sizeof(*q->latency));
+	q->latency = calloc(HISTOGRAM_BUCKETS, sizeof(*q->latency));
 	if (q->latency)
 		return q;
 	free(q);
@@ -187,8 +193,8 @@ static void add_cells(struct top_query *q, const struct top_model *m, enum top_t
 			continue;
 		l = line_of(q, m, id, row);
 		if (slot < HISTOGRAM_BUCKETS) {
-			q->latency[l - q->lines][slot] += (uint32_t)n;
-			q->has_latency[l - q->lines] = true;
+			q->latency[slot][l - q->lines] += (uint32_t)n;
+			q->used[slot] = true;
 			l->latency.count += n;
 			continue;
 		}
@@ -205,6 +211,15 @@ static bool is_fuller(const struct top_line *l, const struct queue *q)
 	return !l->has_queue || (__uint128_t)q->len * (l->max + 1) > (__uint128_t)l->len * (q->max + 1);
 }
 
+/* Quantiles of several queues make no quantile: the worst stands for all. */
+static bool add_spread(struct spread *worst, const struct spread *s)
+{
+	if (!s->known || !s->count || (worst->known && s->p99 <= worst->p99))
+		return false;
+	*worst = *s;
+	return true;
+}
+
 static void add_socket(struct top_line *l, const struct top_socket *s)
 {
 	if (s->accept.known && is_fuller(l, &s->accept)) {
@@ -215,6 +230,9 @@ static void add_socket(struct top_line *l, const struct top_socket *s)
 		l->syn_len = s->syn.len;
 		l->syn_max = s->syn.max;
 	}
+	if (add_spread(&l->depth, &s->depth))
+		l->spread_ns = s->at_ns;
+	add_spread(&l->wait, &s->wait);
 	if (s->drops != COUNT_UNKNOWN) {
 		l->has_drops = true;
 		l->drops += s->drops;
@@ -258,8 +276,9 @@ static uint64_t rank_of(uint64_t count, unsigned percent)
 	return (count * percent + 99) / 100;
 }
 
-static void set_quantiles(struct top_latency *latency, const uint32_t *buckets)
+static void set_quantiles(struct top_query *q, size_t line)
 {
+	struct top_latency *latency = &q->lines[line].latency;
 	uint64_t seen = 0, before;
 	const struct {
 		uint64_t rank, *value;
@@ -271,8 +290,10 @@ static void set_quantiles(struct top_latency *latency, const uint32_t *buckets)
 	};
 
 	for (unsigned i = 0; i < HISTOGRAM_BUCKETS && seen < latency->count; i++) {
+		if (!q->used[i])
+			continue;
 		before = seen;
-		seen += buckets[i];
+		seen += q->latency[i][line];
 		for (int w = 0; w < 4; w++)
 			if (before < wanted[w].rank && wanted[w].rank <= seen)
 				*wanted[w].value = histogram_middle(i);
@@ -284,10 +305,10 @@ size_t top_lines_of(struct top_query *q, const struct top_model *m, enum top_tab
 {
 	const struct top_bucket *b;
 
-	for (size_t i = 0; i < q->count; i++)
-		if (q->has_latency[i])
-			memset(q->latency[i], 0, sizeof(q->latency[i]));
-	memset(q->has_latency, 0, sizeof(q->has_latency));
+	for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++)
+		if (q->used[i])
+			memset(q->latency[i], 0, q->count * sizeof(q->latency[i][0]));
+	memset(q->used, 0, sizeof(q->used));
 	memset(q->line_of, 0xff, sizeof(q->line_of));
 	q->count = 0;
 	if (id == TOP_LISTENERS)
@@ -298,8 +319,8 @@ size_t top_lines_of(struct top_query *q, const struct top_model *m, enum top_tab
 		if ((b = top_second_at(&m->seconds, second)))
 			add_cells(q, m, id, &b->cells[id]);
 	for (size_t i = 0; i < q->count; i++)
-		if (q->has_latency[i])
-			set_quantiles(&q->lines[i].latency, q->latency[i]);
+		if (q->lines[i].latency.count)
+			set_quantiles(q, i);
 	*lines = q->lines;
 	return q->count;
 }
@@ -318,10 +339,10 @@ static bool belongs(const struct top_model *m, enum top_table_id id, uint32_t ro
 		       top_find_listener(m, f) == row;
 	case TOP_DESTINATIONS:
 		return f->kind == TOP_HANDSHAKE && f->role == ROLE_ACTIVE &&
-		       f->remote_port == key->port && f->netns == key->netns &&
+		       f->remote_port == key->port && f->netns == key->netns && f->host == key->host &&
 		       (f->flags & TOP_REMOTE) && memcmp(f->remote, key->addr, 16) == 0;
 	case TOP_PROCESSES:
-		return (f->flags & TOP_PROCESS) && strcmp(f->comm, key->text) == 0;
+		return (f->flags & TOP_PROCESS) && f->host == key->host && strcmp(f->comm, key->text) == 0;
 	case TOP_CAUSES:
 		return f->code && strcmp(top_code(&m->names, f->code), key->text) == 0;
 	default:

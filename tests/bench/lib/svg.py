@@ -4,7 +4,7 @@ from xml.sax.saxutils import escape
 
 HEAD = ('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {w} {h}" width="{w}" height="{h}" '
         'font-family="sans-serif" font-size="12">\n'
-        '<!-- SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause; written by make bench -->\n'
+        '<!-- SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause; drawn by tests/bench/lib/svg.py -->\n'
         '<rect width="100%" height="100%" fill="white"/>\n')
 OURS, OTHERS, INK, PALE = "#1a7f37", "#6e7781", "#24292f", "#d0d7de"
 

@@ -4,8 +4,10 @@
 Each Case is run by test_causes.py and written into docs/causes.md.
 """
 import collections
+import errno
 import os
 import select
+import socket
 import time
 
 from . import env, netns
@@ -68,6 +70,12 @@ class Scene:
         sock = self.begin(address, bind_port)
         return sock, finish(sock, timeout)
 
+    def give_up(self, address=None, after=2):
+        """Before the kernel does, which takes 3 s."""
+        sock = self.begin(address)
+        time.sleep(after)
+        sock.close()
+
     def reject(self, kinds):
         name = "icmp" if self.ip == 4 else "icmpv6"
         self.server.nft(f"tcp dport 9999 reject with {name} type {kinds[self.ip]}")
@@ -92,6 +100,7 @@ CLOSED_PORTS = ("closed_ports",)
 ACKS = ("overflow_reason",)
 QUEUES = ("queue_look",)
 HOOKS = ("function_hooks",)
+DROPS = ("drops",)  # segments that this host drops itself; without it a loss may be one of them
 REFUSALS = ("queue_look", "stages")  # and at which stage the accept queue refused
 
 
@@ -135,52 +144,122 @@ def rejected_admin_prohibited(s):
 
 
 @case("every SYN is dropped on its way", client=("timeout", "no_answer", "probable"),
-      advice="A firewall drops SYNs, or the host is down. For a host elsewhere it is proven that "
-      "nothing came; here it might have been a queue.")
+      advice="A firewall drops the SYN or its answer, one of them is lost, or the host is down. The client does not "
+      "show which.")
 def all_syns_dropped(s):
-    s.server.nft(f"tcp dport {s.port} drop")
+    s.server.lose(f"tcp dport {s.port}")
     s.connect()
 
 
-@case("the first SYN is lost", client=("established", "syn_lost", "proven"), needs=QUEUES,
+@case("every SYN is dropped on its way, and the application gives up after 2 s",
+      client=("cancelled", "no_answer", "probable"),
+      advice="The same. A longer time-out only makes it take longer.")
+def all_syns_dropped_and_given_up(s):
+    s.server.lose(f"tcp dport {s.port}")
+    s.give_up()
+
+
+@case("the first SYN is lost", client=("established", "syn_lost", "proven"), needs=QUEUES + DROPS,
       advice="Look at the path from client to server.")
 def first_syn_lost(s):
-    s.server.nft(f"tcp dport {s.port} {netns.SYN} {netns.first(1)} drop")
+    s.server.lose(f"tcp dport {s.port} {netns.SYN} {netns.first(1)}")
     s.connect()
 
 
 @case("the first SYN-ACK is lost", client=("established", "synack_lost", "proven"),
-      server=("established", "synack_lost", "proven"),
+      server=("established", "synack_lost", "proven"), needs=DROPS,
       advice="Look at the way back, which may be another path. If the server's timer runs out before "
       "the client's, the client never retransmits and its record has no cause.")
 def first_synack_lost(s):
-    s.client.nft(f"tcp sport {s.port} {netns.SYNACK} {netns.first(1)} drop")
+    s.client.lose(f"tcp sport {s.port} {netns.SYNACK} {netns.first(1)}")
     s.connect()
 
 
 @case("every SYN-ACK is lost", client=("timeout", "synack_lost", "proven"),
-      server=("timeout", "synack_lost", "proven"), advice="The same.")
+      server=("timeout", "synack_lost", "proven"), needs=DROPS, advice="The same.")
 def all_synacks_lost(s):
-    s.client.nft(f"tcp sport {s.port} {netns.SYNACK} drop")
+    s.client.lose(f"tcp sport {s.port} {netns.SYNACK}")
     s.connect()
 
 
-@case("the final ACK is lost", server=("established", "ack_lost", "proven"),
+@case("every SYN-ACK is lost, and the application gives up after 2 s", client=("cancelled", "synack_lost", "proven"),
+      server=("timeout", "synack_lost", "proven"), needs=DROPS, advice="The same.")
+def all_synacks_lost_and_given_up(s):
+    s.client.lose(f"tcp sport {s.port} {netns.SYNACK}")
+    s.give_up()
+
+
+@case("the final ACK is lost", server=("established", "ack_lost", "proven"), needs=DROPS,
       advice="The client is already connected. The server is connected one retransmission later.")
 def first_ack_lost(s):
-    s.server.nft(f"tcp dport {s.port} {netns.ACK} {netns.first(1)} drop")
+    s.server.lose(f"tcp dport {s.port} {netns.ACK} {netns.first(1)}")
     s.connect()
 
 
 @case("the final ACK is lost, and all that follows: data after a handshake the server never finished",
-      server=("timeout", "ack_lost", "proven"),
+      server=("timeout", "ack_lost", "proven"), needs=DROPS,
       advice="The client's side is established and reports nothing: look at the path and at "
       "firewalls that keep state.")
 def all_acks_lost(s):
-    s.server.nft(f"tcp dport {s.port} {netns.ACK} drop")
+    s.server.lose(f"tcp dport {s.port} {netns.ACK}")
     sock, error = s.connect()
     assert error == 0
     sock.send(b"data")
+
+
+@case("this host's firewall drops every SYN on its way out", client=("timeout", "local_drop", "proven"), needs=DROPS,
+      advice="`nft monitor trace` in that namespace. Without `kfree_skb` it is probable, since no SYN was seen to go out again.")
+def own_firewall_drops_syns(s):
+    s.client.nft(f"tcp dport {s.port} drop", hook="output")
+    s.connect()
+
+
+@case("… the first SYN", client=("established", "local_drop", "proven"), needs=DROPS)
+def own_firewall_drops_the_first_syn(s):
+    s.client.nft(f"tcp dport {s.port} {netns.SYN} {netns.first(1)} drop", hook="output")
+    s.connect()
+
+
+@case("… every SYN as it comes to the server, on the same host", client=("timeout", "local_drop", "proven"), needs=DROPS,
+      advice="Where the server is elsewhere, or nothing reports drops: `no_answer`.")
+def servers_firewall_drops_syns(s):
+    s.server.nft(f"tcp dport {s.port} drop")
+    s.connect()
+
+
+@case("… every SYN-ACK that comes", client=("timeout", "local_drop", "proven"), server=("timeout", "local_drop", "proven"),
+      needs=DROPS, advice="The same; a firewall that keeps state may have forgotten the SYN.")
+def own_firewall_drops_synacks(s):
+    s.client.nft(f"tcp sport {s.port} {netns.SYNACK} drop")
+    s.connect()
+
+
+@case("… the first SYN-ACK on its way out", client=("established", "local_drop", "proven"), needs=DROPS)
+def servers_firewall_drops_the_first_synack(s):
+    s.server.sysctl("net.ipv4.tcp_synack_retries", 3)
+    s.server.nft(f"tcp sport {s.port} {netns.SYNACK} {netns.first(2)} drop", hook="output")
+    s.connect()
+
+
+@case("… the final ACK", server=("established", "local_drop", "proven"), needs=DROPS)
+def servers_firewall_drops_the_ack(s):
+    s.server.nft(f"tcp dport {s.port} {netns.ACK} {netns.first(1)} drop")
+    s.connect()
+
+
+@case("the check of sources by routes (rp_filter; over IPv6 a rule of the firewall) drops every SYN",
+      client=("timeout", "local_drop", "proven"), needs=DROPS, advice="Compare the way back with the way that it comes.")
+def source_checked_by_routes(s):
+    if s.ip == 6:
+        s.server.nft(f"tcp dport {s.port} fib saddr . iif oif missing drop", hook="prerouting")
+    else:
+        s.server.sysctl("net.ipv4.conf.all.rp_filter", 1)
+    sock = s.keep(client(s.client, s.ip))
+    sock.bind((netns.lost_source(s.client, s.ip), 0))
+    sock.setblocking(False)
+    sock.connect_ex(s.address)
+    s.ports.append(sock.getsockname()[1])
+    finish(sock, 15)
 
 
 def absent(s):
@@ -200,6 +279,28 @@ def no_gateway(s):
     far = "10.77.0.0/16" if s.ip == 4 else "fd77::/64"
     s.client.ip(f"route add {far} via {absent(s)} dev c0")
     s.connect(("10.77.0.1" if s.ip == 4 else "fd77::1", 80), timeout=20)
+
+
+def slow_neighbours(s):
+    """Four questions, one a second: longer than the client's two SYNs are waited for."""
+    for name, value in (("retrans_time_ms", 1000), ("mcast_solicit", 4)):
+        s.client.sysctl(f"net.ipv{s.ip}.neigh.c0.{name}", value)
+
+
+@case("the next hop does not answer, and the kernel stops waiting for it sooner than it stops asking (ETIMEDOUT)",
+      client=("timeout", "neighbour_failed", "probable"),
+      advice="With few tcp_syn_retries. The SYN never left this host.")
+def no_neighbour_and_few_retries(s):
+    slow_neighbours(s)
+    s.connect((absent(s), 80), timeout=20)
+
+
+@case("the next hop does not answer, and the application gives up after 2 s",
+      client=("cancelled", "neighbour_failed", "probable"),
+      advice="The same.")
+def no_neighbour_and_given_up(s):
+    slow_neighbours(s)
+    s.give_up((absent(s), 80))
 
 
 @case("no local port is left", client=("no_port", "ports_exhausted", "proven"),
@@ -232,10 +333,10 @@ def route_gone(s):
 CANCELLED = ("cancelled", "application_cancelled", "proven")
 
 
-@case("the application's own time-out (Python: settimeout())", client=CANCELLED,
-      advice="A longer time-out helps only if answers do come later.")
+@case("the application's own time-out, before the SYN is sent again after 1 s (Python: settimeout())", client=CANCELLED,
+      advice="A longer time-out helps only if answers do come later; it shows why none came.")
 def timeout_of_python(s):
-    s.server.nft(f"tcp dport {s.port} drop")
+    s.server.lose(f"tcp dport {s.port}")
     sock = client(s.client, s.ip)
     sock.settimeout(0.3)
     try:
@@ -248,7 +349,7 @@ def timeout_of_python(s):
 
 @case("the application's own time-out (curl --connect-timeout)", client=CANCELLED)
 def timeout_of_curl(s):
-    s.server.nft(f"tcp dport {s.port} drop")
+    s.server.lose(f"tcp dport {s.port}")
     host = s.address[0] if s.ip == 4 else f"[{s.address[0]}]"
     s.client.run("curl", "-s", "-g", "--connect-timeout", "0.5", "--local-port", "41000",
                  f"http://{host}:{s.port}/", check=False)
@@ -259,15 +360,25 @@ def timeout_of_curl(s):
       advice="Find out why that address did not answer. Users who reach the other one do not notice.")
 def happy_eyeballs(s):
     """As Node and browsers do: the second address after 250 ms, and the loser is closed."""
-    s.server.nft(f"tcp dport {s.port} drop")
+    race(s, 250)
+
+
+@case("an address loses the race of happy eyeballs after its SYN was sent again", client=("cancelled", "application_cancelled", "probable"),
+      advice="The same. The sentence says when the loser's SYNs were sent.")
+def happy_eyeballs_late(s):
+    race(s, 1500)
+
+
+def race(s, head_start_ms):
     other = 10 - s.ip
     options = {"family": other, "v6only": 1} if other == 6 else {"family": other}
-    winner = s.keep(Agent(s.server, listen=options))
+    s.keep(Agent(s.server, listen={"port": s.port, **options}))
+    s.server.lose(f"meta nfproto ipv{s.ip} tcp dport {s.port}")
     slow = s.begin()
     waiting = select.poll()
     waiting.register(slow, select.POLLOUT)
-    assert not waiting.poll(250)
-    fast = s.keep(start(s.client, other, (s.server.addr[other], winner.port)))
+    assert not waiting.poll(head_start_ms)
+    fast = s.keep(start(s.client, other, (s.server.addr[other], s.port)))
     assert finish(fast) == 0
     slow.close()
 
@@ -276,7 +387,7 @@ def happy_eyeballs(s):
       client=CANCELLED, server=("reset", "client_reset", "proven"), needs=ACKS,
       advice="Port scans and health checks do this, and clients with short time-outs.")
 def pending_request_given_up(s):
-    s.client.nft(f"tcp sport {s.port} {netns.SYNACK} {netns.first(1)} drop")
+    s.client.lose(f"tcp sport {s.port} {netns.SYNACK} {netns.first(1)}")
     sock = s.begin()
     until(lambda: pending(s.server, s.port) == 1, "a request")
     sock.close()
@@ -300,6 +411,51 @@ def accept_queue_full(s):
     crowd = s.crowd(1)
     crowd.fill()
     finish(s.join(crowd)[0], 15)
+
+
+@case("the accept queue is full as the SYN comes, and the application gives up after 2 s",
+      client=("cancelled", "accept_queue_full", "proven"), needs=REFUSALS, advice="The same.")
+def accept_queue_full_and_given_up(s):
+    crowd = s.crowd(1)
+    crowd.fill()
+    sock = s.join(crowd)[0]
+    time.sleep(2)
+    sock.shutdown(socket.SHUT_RDWR)
+
+
+@case("the accept queue is full, and its owner has no descriptor left for accept()",
+      client=("timeout", "descriptors_exhausted", "probable"), needs=REFUSALS,
+      advice="Find what the owner does not close, or raise its limit. A larger backlog does not help.")
+def descriptors_exhausted(s):
+    crowd = s.crowd(1)
+    crowd.use_up_descriptors()
+    crowd.fill()
+    finish(s.join(crowd)[0], 15)
+
+
+@case("the accept queue is full as the SYN comes, and the listener is closed before the SYN comes again",
+      client=("refused", "listener_closed", "proven"), needs=CLOSED_PORTS,
+      advice="The service was stopped or restarted, or it died. A client that connects later gets `port_closed`.")
+def listener_closed(s):
+    crowd = s.crowd(1)
+    before = s.server.counters()["ListenOverflows"]
+    crowd.fill()
+    sock = s.join(crowd)[0]
+    until(lambda: s.server.counters()["ListenOverflows"] > before, "an overflow")
+    crowd.close_listener()
+    assert finish(sock, 15) == errno.ECONNREFUSED
+
+
+@case("the listener is closed while a request waits for its final ACK", server=("timeout", "listener_closed", "proven"),
+      needs=ACKS, advice="The client is connected, and gets a RST for what it sends.")
+def listener_closed_with_a_request(s):
+    s.server.sysctl("net.ipv4.tcp_synack_retries", 5)
+    crowd = s.crowd(1)
+    s.ports.append(crowd.late(1)[0].getsockname()[1])
+    before = s.server.counters()["TCPSynRetrans"]
+    until(lambda: s.server.counters()["TCPSynRetrans"] > before, "a SYN-ACK that is sent again")
+    crowd.close_listener()
+    crowd.find_acks()
 
 
 @case("the accept queue is full as the final ACK comes, and has room later",
@@ -375,7 +531,7 @@ def deferred_accept(s):
 
 
 @case("the client's host lost an old connection between the same ports, and the server did not",
-      client=("established", "unknown", "probable"), needs=RESETS_SENT,
+      client=("established", "port_reused", "probable"), needs=RESETS_SENT,
       advice="The server's host answers the SYN for the old connection; after a RST the next SYN "
       "is taken.")
 def old_connection(s):

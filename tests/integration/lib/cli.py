@@ -23,7 +23,7 @@ class Cli(feed.Program):
         variables = {k: v for k, v in os.environ.items() if k not in ("NO_COLOR", "COLUMNS")}
         variables.update({"TERM": "xterm-256color", "LC_ALL": "C.UTF-8"})
         variables.update(environment)
-        command = [env.TCPSHAKE, *argv]
+        command = [*kwargs.pop("prefix", ()), env.TCPSHAKE, *argv]
         if kwargs.pop("hermit", False):
             # in a /run of its own, where no daemon serves
             command = ["unshare", "-m", "sh", "-c", 'mount -t tmpfs none /run && exec "$@"', "sh",

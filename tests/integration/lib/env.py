@@ -27,6 +27,10 @@ NO_TRACEFS = ["unshare", "-m", "sh", "-c", "for at in tracing debug; do mount -t
               '|| exit 9; done; exec "$0" "$@"']
 
 
+# A command after these does not outlive the process that started it.
+NO_ORPHAN = ["setpriv", "--pdeathsig", "KILL"]
+
+
 def tool(name):
     """A program that the Makefile builds from one C file of tests/."""
     return str(BUILD / "tests" / name)
@@ -42,6 +46,12 @@ def poll_until(condition, timeout=5.0, what="the condition", interval=0.01):
         if time.monotonic() > deadline:
             raise AssertionError(f"{what}: not within {timeout * SLOW:g} s")
         time.sleep(interval)
+
+
+def cpu_seconds(pid):
+    """What the process has used until now, all of its threads."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def runqueue_wait(pid):

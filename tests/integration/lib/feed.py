@@ -6,13 +6,14 @@ import json
 import os
 import queue
 import re
+import select
 import signal
 import socket
 import subprocess
 import threading
 import time
 
-from . import env, schema
+from . import env, privilege, schema
 
 FIRST_KEYS = ["v", "type", "seq", "ts", "mono_ns"]
 
@@ -232,6 +233,7 @@ class Program:
         self.stderr_text = ""
         kwargs.setdefault("stdin", subprocess.DEVNULL)
         self.started_at = time.monotonic()
+        self.began_at = time.time()
         self.process = subprocess.Popen(argv, stderr=subprocess.PIPE, **kwargs)
         self.pid = self.process.pid
         self._log = threading.Thread(target=self._collect, daemon=True)
@@ -317,6 +319,7 @@ class Daemon(Program):
         if self.output == "-":
             wrong = self.feed.complaints(losses=losses)
             assert not wrong, "the feed:\n" + "\n".join(wrong)
+        assert not (calls := privilege.refused(self.pid, self.began_at)), f"system calls that its filter refused: {calls}"
 
     # what tests ask most
     def handshake(self, *args, **subset):
@@ -350,6 +353,10 @@ class Subscriber:
     def send(self, request):
         line = request if isinstance(request, bytes) else json.dumps(request).encode()
         self.sock.sendall(line + b"\n")
+
+    def wait_answer(self):
+        """Until the daemon has begun to answer, without reading it."""
+        assert select.select([self.sock], [], [], 5 * env.SLOW)[0], "no answer"
 
     def start_reading(self):
         self.feed = Feed(self.sock.makefile("rb"))

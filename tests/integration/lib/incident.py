@@ -68,7 +68,7 @@ class RealIncident:
     def __init__(self, ns, directory):
         self.ns, self.directory, self.processes = ns, directory, []
         ns.sysctl("net.ipv4.tcp_syn_retries", 1)  # it times out within seconds
-        ns.nft(f"tcp dport {BLOCKED} {netns.SYN} drop")
+        ns.lose(f"tcp dport {BLOCKED} {netns.SYN}")
         self.nginx = Nginx(ns, directory)
 
     def happen(self, seconds):

@@ -9,15 +9,15 @@ ROUNDS = 400  # at most: a test that hangs does not load the machine for ever
 
 
 class Load:
-    """Small storms, one after another, from the first go_on() until stopped."""
+    """Small storms, one after another, from the first go_on() until stopped; with a `rate`, of so many connections a second."""
 
-    def __init__(self, ns, port, connections=250):
+    def __init__(self, ns, port, connections=250, rate=None):
         self.made = 0
         self._end = threading.Event()
         self._moved = threading.Condition()
         self._ns = ns
         self._connections = connections
-        self._flags = ["-n", str(connections), "-p", port]
+        self._flags = ["-n", str(connections), "-p", port, *(["-r", str(rate)] if rate else [])]
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def _run(self):

@@ -104,6 +104,10 @@ class Netns:
         text += "".join(f"add rule inet t {hook} {rule}\n" for rule in rules)
         self.run("nft", "-f", "-", stdin=text)
 
+    def lose(self, *rules):
+        """Lose segments that match as they come."""
+        self.nft(*(f"{rule} {LOST}" for rule in rules), hook="prerouting")
+
     def nft_flush(self):
         self.run("nft", "flush", "ruleset")
 
@@ -250,6 +254,11 @@ def lost_source(ns, ip):
 SYN = "tcp flags & (syn|ack|rst|fin) == syn"
 SYNACK = "tcp flags & (syn|ack|rst|fin) == (syn|ack)"
 ACK = "tcp flags & (syn|ack|rst|fin) == ack"
+
+
+# What loses a segment on its way, for all that its host knows: the frame was for another host. A rule that says `drop`
+# is this host's own deed, and the kernel reports it as that.
+LOST = "meta pkttype set other"
 
 
 def first(count):

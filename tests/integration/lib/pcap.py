@@ -4,6 +4,7 @@ import signal
 import struct
 import subprocess
 import time
+import typing
 
 from . import env
 
@@ -30,13 +31,17 @@ class Capture:
             found = handshakes(read(self.path), server_port).values()
             return sum(len(seen) == 3 for seen in found) >= count
         env.poll_until(whole, 20, f"tcpdump writing {count} handshakes", interval=0.1)
+        self.end()
+        return list(read(self.path))
+
+    def end(self):
+        """End it, with all that it saw written."""
         self.process.send_signal(signal.SIGINT)
         _, text = self.process.communicate(timeout=10 * env.SLOW)
         for line in text.splitlines():
             if "dropped by kernel" in line:
                 self.dropped = int(line.split()[0])
         assert self.dropped == 0, f"tcpdump lost packets: {text}"
-        return list(read(self.path))
 
     def close(self):
         if self.process.poll() is None:
@@ -45,8 +50,18 @@ class Capture:
         self.process.stderr.close()
 
 
-def read(path):
-    """(time in ns, source port, destination port, flags) of each TCP segment over IPv4 or IPv6."""
+class Segment(typing.NamedTuple):
+    """One of TCP over IPv4 or IPv6; `when`: in ns since the epoch."""
+
+    when: int
+    source: int
+    destination: int
+    flags: int
+    seq: int
+    ack: int
+
+
+def segments(path):
     data = path.read_bytes()
     if len(data) < 24:
         return
@@ -66,8 +81,13 @@ def read(path):
             tcp = ETHERNET_HEADER + 40
         else:
             continue
-        source, destination = struct.unpack_from("!HH", frame, tcp)
-        yield seconds * env.SECOND + nanoseconds, source, destination, frame[tcp + 13]
+        source, destination, seq, ack = struct.unpack_from("!HHII", frame, tcp)
+        yield Segment(seconds * env.SECOND + nanoseconds, source, destination, frame[tcp + 13], seq, ack)
+
+
+def read(path):
+    """(time in ns, source port, destination port, flags) of each segment."""
+    return (segment[:4] for segment in segments(path))
 
 
 def handshakes(packets, server_port):

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """A listener that nobody accepts from, its clients, and the kernel's books about them."""
 import json
+import os
+import resource
 import socket
 import struct
 
@@ -79,6 +81,13 @@ class Crowd:
     def accept(self, count):
         self.owner.tell(f"accept {count}")
 
+    def use_up_descriptors(self):
+        """What its owner has open is all that it may have from now on. How many that is."""
+        used = len(os.listdir(f"/proc/{self.owner.pid}/fd"))
+        _, most = resource.prlimit(self.owner.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(self.owner.pid, resource.RLIMIT_NOFILE, (used, most))
+        return used
+
     def close_listener(self):
         self.owner.tell("close")
 
@@ -113,7 +122,7 @@ class Crowd:
 
     def lose_acks(self):
         """From now on the server's host gets no final ACK."""
-        self.pair.server.nft(f"tcp dport {self.port} {netns.ACK} drop")
+        self.pair.server.lose(f"tcp dport {self.port} {netns.ACK}")
         self.filtered = True
 
     def find_acks(self):

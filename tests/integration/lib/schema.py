@@ -221,6 +221,8 @@ KEYWORDS = {
     "maxLength": _text(lambda length, limit: length <= limit),
     "pattern": _pattern,
     "required": _required,
+    "dependentRequired": lambda node, wanted, build, resolve: lambda value: (
+        not isinstance(value, dict) or all(other in value for name in wanted if name in value for other in wanted[name])),
     "properties": _properties,
     "minProperties": lambda node, limit, build, resolve: lambda value: (
         not isinstance(value, dict) or len(value) >= limit),

@@ -117,6 +117,7 @@ class Agent:
         """Have it do something, and wait until it is done."""
         self.process.stdin.write(command + "\n")
         self.process.stdin.flush()
+        assert select.select([self.process.stdout], [], [], 60 * env.SLOW)[0], f"agent: no end of {command}"
         line = self.process.stdout.readline()
         assert line == "done\n", f"agent: {line!r} {self.process.stderr.read()}"
 

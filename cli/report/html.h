@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * HTML. A feed comes from anywhere, and its names hold any byte: each goes through html_text() where it is content, and
+ * through html_attribute() where it is a value, and through nothing else. Pure.
+ */
+#ifndef TCPSHAKE_REPORT_HTML_H
+#define TCPSHAKE_REPORT_HTML_H
+
+#include <stdint.h>
+
+#include "common/buf.h"
+
+#define HTML_TEXT_MAX 2000 /* characters of one text; what is longer ends in an ellipsis */
+
+/*
+ * Content: markup is escaped; control characters, what changes the writing direction and what is no UTF-8 become
+ * U+FFFD.
+ */
+void html_text(struct buf *b, const char *s);
+/* The same, isolated: what is written from right to left moves nothing around it. */
+void html_name(struct buf *b, const char *s);
+/* A space, the name, which is ours, and the value in quotes. */
+void html_attribute(struct buf *b, const char *name, const char *value);
+
+/* 1234567 as "1,234,567" */
+void html_count(struct buf *b, uint64_t n);
+/* The same, with the number in a form for programs. `field` is ours. */
+void html_number(struct buf *b, const char *field, uint64_t n);
+/* A duration in words, and its nanoseconds for programs; "–" for NS_UNKNOWN. */
+void html_duration(struct buf *b, const char *field, uint64_t ns);
+/* A number of a path or a coordinate, with two digits at most after the point. */
+void html_decimal(struct buf *b, double value);
+
+#endif

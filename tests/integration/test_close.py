@@ -1,0 +1,561 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""How connections end: each way, on both sides, with tcpdump as the witness of who was first and how long it took.
+
+A capture stamps a segment before TCP takes it, or after TCP has made it, and what the machine takes in between is no error
+of the daemon. The same run shows how long that is: by how much the latency of each connection's handshake is longer than
+between the capture's two stamps; and, for what is sent, from the call until the stamp.
+"""
+import ctypes
+import json
+import os
+import socket
+import statistics
+import struct
+import time
+
+import pytest
+
+from lib import env, pcap
+from lib.scrape import Metrics, free_port
+from lib.traffic import client, connect, finish, listener, port_of
+
+TIMED = env.SLOW < 4  # an emulated CPU is away for milliseconds between a segment's stamp and its taking
+REPEATS = 7 if TIMED else 2
+BOUND = 50_000 * env.SLOW
+DELAY_MS = 5 if TIMED else 20
+CROSSING_MS = DELAY_MS if TIMED else 200  # both sides close within it
+STATES = ("fin_wait1", "fin_wait2", "closing", "close_wait", "last_ack")
+ONE_WAY = (2 * DELAY_MS + 10) / 1000 * min(env.SLOW, 4)  # a segment has arrived, surely
+EVENTS = ("--events", "handshake,close,reset")
+
+
+class Timed:
+    """A socket that remembers when it was asked to end."""
+
+    def __init__(self, sock):
+        self.sock, self.ended = sock, []
+
+    def __getattr__(self, name):
+        return getattr(self.sock, name)
+
+    def close(self):
+        self.ended.append(time.time_ns())
+        self.sock.close()
+
+    def shutdown(self, how):
+        self.ended.append(time.time_ns())
+        self.sock.shutdown(how)
+
+    def disconnect(self):
+        libc = ctypes.CDLL(None, use_errno=True)
+        self.ended.append(time.time_ns())
+        assert libc.connect(self.sock.fileno(), bytes(16), 16) == 0  # AF_UNSPEC
+
+    def until(self, stamp):
+        """From the call until a capture's stamp of what it sent."""
+        return stamp - max(at for at in self.ended if at <= stamp)
+
+
+# ---- the ways: `a` is the side that is first, `b` the other ----
+
+def settle():
+    time.sleep(ONE_WAY)
+
+
+def by_close(a, b):
+    a.close()
+    settle()
+    b.close()
+
+
+def by_shutdown(a, b):
+    a.shutdown(socket.SHUT_WR)
+    settle()
+    b.close()
+    settle()
+    a.close()
+
+
+def by_shutdown_of_both_ways(a, b):
+    a.shutdown(socket.SHUT_RDWR)
+    settle()
+    b.close()
+    settle()
+    a.close()
+
+
+def half_closed(a, b):
+    a.shutdown(socket.SHUT_WR)
+    for _ in range(3):
+        b.send(b"more")
+        settle()
+        assert a.recv(16)
+    b.close()
+    settle()
+    a.close()
+
+
+def crossing(a, b):
+    a.shutdown(socket.SHUT_WR)
+    b.shutdown(socket.SHUT_WR)
+    time.sleep(2 * CROSSING_MS / 1000)
+    settle()
+    settle()
+    a.close()
+    b.close()
+
+
+def unread(a, b):
+    b.send(b"unread")
+    settle()
+    a.close()
+    settle()
+    b.close()
+
+
+def lingering(a, b):
+    a.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    a.close()
+    settle()
+    b.close()
+
+
+def unread_half_closed(a, b):
+    a.shutdown(socket.SHUT_WR)
+    settle()
+    b.send(b"unread")
+    settle()
+    a.close()
+    settle()
+    b.close()
+
+
+def disconnected(a, b):
+    a.disconnect()
+    settle()
+    a.close()
+    b.close()
+
+
+# What each side's record says, and which states it was in; `rest`: time_wait. Of a socket that is closed in FIN_WAIT the
+# kernel keeps a stub, whose end no tracepoint shows.
+REMOTE = ("remote", "fin", False, ("close_wait", "last_ack"))
+ABORTED = ("remote", "reset", False, ())
+WAYS = {
+    by_close: (("local", "fin", None, ("fin_wait1",)), REMOTE),
+    by_shutdown: (("local", "fin", True, ("fin_wait1", "fin_wait2")), REMOTE),
+    by_shutdown_of_both_ways: (("local", "fin", True, ("fin_wait1", "fin_wait2")), REMOTE),
+    half_closed: (("local", "fin", True, ("fin_wait1", "fin_wait2")), REMOTE),
+    crossing: (("both", "fin", True, ("fin_wait1", "closing")), ("both", "fin", True, ("fin_wait1", "closing"))),
+    unread: (("local", "reset", False, ()), ABORTED),
+    lingering: (("local", "reset", False, ()), ABORTED),
+    unread_half_closed: (("local", "reset", False, ("fin_wait1", "fin_wait2")),
+                         ("remote", "reset", False, ("close_wait",))),
+    disconnected: (("local", "reset", False, ()), ABORTED),
+}
+
+
+# ---- the witness ----
+
+class Wire:
+    """What one side's capture shows of one connection."""
+
+    def __init__(self, segments, here, there):
+        mine = [s for s in segments if {s.source, s.destination} == {here, there}]
+        self.out = [s for s in mine if s.source == here]
+        self.into = [s for s in mine if s.source == there]
+        self.fin_out, self.fin_in = self.first(self.out, pcap.FIN), self.first(self.into, pcap.FIN)
+        self.rst_out, self.rst_in = self.first(self.out, pcap.RST), self.first(self.into, pcap.RST)
+        self.acked = None
+        if self.fin_out:
+            fin = next(s for s in self.out if s.flags & pcap.FIN)
+            self.acked = next((s.when for s in self.into if s.flags & pcap.ACK and s.ack == (fin.seq + 1) % 2**32), None)
+
+    @staticmethod
+    def first(segments, flag):
+        return next((s.when for s in segments if s.flags & flag), None)
+
+    def begun(self, role):
+        """The segment that comes and completes the handshake."""
+        if role == "active":
+            return self.first(self.into, pcap.SYN)
+        return next(s.when for s in self.into if not s.flags & pcap.SYN)
+
+    def leaves_first(self):
+        """This side sent its FIN or RST without having got the other's."""
+        sent = min(filter(None, (self.fin_out, self.rst_out)), default=None)
+        got = min(filter(None, (self.fin_in, self.rst_in)), default=None)
+        return sent is not None and (got is None or sent < got)
+
+    def spent(self, state):
+        """Between the two segments that lead into a state and out of it."""
+        ends = {"fin_wait1": (self.fin_out, min(filter(None, (self.acked, self.fin_in)), default=None)),
+                "fin_wait2": (self.acked, self.fin_in or self.rst_out),
+                "closing": (self.fin_in, self.acked),
+                "close_wait": (self.fin_in, self.fin_out or self.rst_in),
+                "last_ack": (self.fin_out, self.acked)}
+        start, end = ends[state]
+        return end - start
+
+    def ended(self, record):
+        """The segment with which the record was made."""
+        if record["how"] == "reset":
+            return self.rst_out or self.rst_in
+        if record["first"] == "local" and record["fin_wait2_ns"] is not None:
+            return self.fin_in
+        return self.acked
+
+
+def first_by(mine, other):
+    both = mine.leaves_first(), other.leaves_first()
+    return {(True, True): "both", (True, False): "local", (False, True): "remote"}[both]
+
+
+class Stage:
+    """Captures on both sides of a delayed link, and a daemon."""
+
+    def __init__(self, link, ip, tmp_path, keep, daemon):
+        self.link, self.ip, self.keep = link, ip, keep
+        self.listening = keep(listener(link.server, ip))
+        self.port = port_of(self.listening)
+        self.d = daemon(*EVENTS, "--port", str(self.port))
+        self.captures = {role: keep(pcap.Capture(ns, interface, tmp_path / f"{role}.pcap", f"port {self.port}"))
+                         for role, ns, interface in (("active", link.client, "c0"), ("passive", link.server, "s0"))}
+        self.ports, self.socks = [], {}
+
+    def connected(self):
+        sock, error = connect(self.link.client, self.ip, (self.link.server.addr[self.ip], self.port))
+        assert error == 0
+        self.ports.append(port_of(sock))
+        pair = Timed(self.keep(sock)), Timed(self.keep(self.listening.accept()[0]))
+        self.socks[self.ports[-1]] = dict(zip(("active", "passive"), pair))
+        return pair
+
+    def records(self, kind, role, port):
+        ns = self.link.client if role == "active" else self.link.server
+        end = "local" if role == "active" else "remote"
+        return self.d.feed.records(kind, netns=ns.inode, **{end: {"port": port}})
+
+    def record(self, kind, role, port):
+        return env.poll_until(lambda: self.records(kind, role, port), 10, f"a {role} {kind} record of {port}")[0]
+
+    def wires(self):
+        settle()
+        time.sleep(0.3)  # tcpdump writes
+        for capture in self.captures.values():
+            capture.end()
+        segments = {role: list(pcap.segments(capture.path)) for role, capture in self.captures.items()}
+        return {port: {"active": Wire(segments["active"], port, self.port),
+                       "passive": Wire(segments["passive"], self.port, port)} for port in self.ports}
+
+    def lag(self, role, port, wire):
+        """From the capture's stamp of a segment that comes until TCP has taken it, as the handshake shows it."""
+        sent = wire.first(wire.out, pcap.SYN)
+        latency = self.record("handshake", role, port)["latency_ns"]
+        return max(0, latency - (wire.begun(role) - sent))
+
+    def sending(self, role, port, wire):
+        """From the call that ends this side until the capture's stamp of its FIN or RST; 0: it sent none."""
+        return max((self.socks[port][role].until(stamp) for stamp in (wire.fin_out, wire.rst_out) if stamp), default=0)
+
+
+@pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
+@pytest.mark.parametrize("closer", ["client", "server"])
+def test_way(delayed, ip, tmp_path, keep, daemon, way, closer):
+    stage = Stage(delayed(CROSSING_MS if way is crossing else DELAY_MS), ip, tmp_path, keep, daemon)
+    for _ in range(REPEATS):
+        a, b = stage.connected()
+        time.sleep((CROSSING_MS if way is crossing else 0) / 1000)
+        settle()
+        way(*((a, b) if closer == "client" else (b, a)))
+    expected = dict(zip(("active", "passive") if closer == "client" else ("passive", "active"), WAYS[way]))
+    for port in stage.ports:
+        for role in expected:
+            stage.record("close", role, port)
+    wires = stage.wires()
+    differences, lags, sending = {}, {}, {}
+    for port in stage.ports:
+        for role, (first, how, time_wait, states) in expected.items():
+            record = stage.record("close", role, port)
+            mine, other = wires[port][role], wires[port]["passive" if role == "active" else "active"]
+            assert (record["first"], record["how"], record["time_wait"]) == (first, how, time_wait), record
+            assert first == first_by(mine, other)
+            assert record["role"] == role
+            assert record["conn"] == stage.record("handshake", role, port)["conn"]
+            assert {state for state in STATES if record[f"{state}_ns"] is not None} == set(states), record
+            lags.setdefault(role, []).append(stage.lag(role, port, mine))
+            sending.setdefault(role, []).append(stage.sending(role, port, mine))
+            for state in states:
+                differences.setdefault((role, state), []).append(record[f"{state}_ns"] - mine.spent(state))
+            lasted = mine.ended(record) - mine.begun(role)
+            differences.setdefault((role, "duration"), []).append(record["duration_ns"] - lasted)
+    for (role, what), found in differences.items():
+        off, lag = statistics.median(abs(d) for d in found), statistics.median(lags[role])
+        sent = statistics.median(sending[role])
+        print(f"{way.__name__}, {closer}, ipv{ip}, {role}: {what} off by {off / 1000:.1f} us, "
+              f"the capture is {lag / 1000:.1f} us ahead, and {sent / 1000:.1f} us behind the call")
+        assert off < BOUND + lag + sent or not TIMED, (role, what, found, lags[role], sending[role])
+
+
+def test_who_closed(delayed, keep, daemon, tmp_path):
+    """The process, also of a connection that its peer aborts: who called connect()."""
+    stage = Stage(delayed(DELAY_MS), 4, tmp_path, keep, daemon)
+    a, b = stage.connected()
+    settle()
+    lingering(b, a)
+    active, passive = (stage.record("close", role, stage.ports[0]) for role in ("active", "passive"))
+    assert active["process"] == stage.record("handshake", "active", stage.ports[0])["process"]
+    assert passive["process"]["pid"] == active["process"]["pid"]  # this one has both sides
+
+
+def ended(d, ns, count=1, timeout=10):
+    """The records of a namespace's ends."""
+    return d.feed.wait_for(lambda all: (found := d.feed.records("close", netns=ns.inode))[count - 1:] and found, timeout,
+                           f"{count} close records")
+
+
+# ---- a peer that has vanished ----
+
+def keepalive(sock, _ns):
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_KEEPCNT):
+        sock.setsockopt(socket.IPPROTO_TCP, option, 1)
+
+
+def user_timeout(sock, _ns):
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 300)
+    sock.send(b"lost")
+
+
+def retransmissions(sock, ns):
+    ns.sysctl("net.ipv4.tcp_retries2", 1)
+    sock.send(b"lost")
+
+
+def orphan(sock, ns):
+    """Closed, and its FIN is never acknowledged."""
+    ns.sysctl("net.ipv4.tcp_orphan_retries", 1)
+    sock.close()
+
+
+@pytest.mark.parametrize("way", [keepalive, user_timeout, retransmissions, orphan], ids=lambda way: way.__name__)
+@pytest.mark.parametrize("side", ["active", "passive"])
+def test_peer_vanished(pair, ip, keep, daemon, way, side):
+    listening = keep(listener(pair.server, ip))
+    d = daemon(*EVENTS, "--port", str(port_of(listening)))
+    sock, error = connect(pair.client, ip, pair.address(ip, port_of(listening)))
+    assert error == 0
+    child = keep(listening.accept()[0])
+    keep(sock)
+    for ns in (pair.client, pair.server):
+        ns.lose("meta l4proto tcp")
+    mine, ns = (sock, pair.client) if side == "active" else (child, pair.server)
+    began = time.monotonic_ns()
+    way(mine, ns)
+    record = ended(d, ns, timeout=60)[0]
+    took = time.monotonic_ns() - began
+    assert (record["how"], record["time_wait"], record["role"]) == ("timeout", False, side), record
+    assert record["duration_ns"] >= took - env.SECOND
+    if way is orphan:
+        assert record["first"] == "local" and took - env.SECOND < record["fin_wait1_ns"] <= took
+    else:
+        assert "first" not in record and not any(record[f"{state}_ns"] for state in STATES)
+
+
+# ---- what was not seen, and what is none ----
+
+def test_there_before(pair, ip, keep, daemon):
+    """Of a connection that was there before the daemon: what is seen from then on, and null for all else."""
+    listening = keep(listener(pair.server, ip))
+    sock, error = connect(pair.client, ip, pair.address(ip, port_of(listening)))
+    assert error == 0
+    child = keep(listening.accept()[0])
+    sock.shutdown(socket.SHUT_WR)
+    d = daemon(*EVENTS, "--port", str(port_of(listening)))
+    child.close()
+    active, passive = ended(d, pair.client)[0], ended(d, pair.server)[0]
+    assert (active["how"], active["time_wait"], passive["how"]) == ("fin", True, "fin")
+    for record in (active, passive):
+        assert record["role"] is record["first"] is record["conn"] is record["duration_ns"] is None
+        assert all(record[f"{state}_ns"] is None for state in STATES)
+    sock.close()
+
+
+def test_handshakes_that_fail_are_none(pair, ip, daemon):
+    d = daemon(*EVENTS, "--port", "9")
+    for _ in range(3):
+        connect(pair.client, ip, pair.address(ip, 9))[0].close()
+    d.handshakes(3, netns=pair.client.inode, outcome="refused")
+    d.stop()
+    assert not d.feed.records("close", netns=pair.client.inode)
+
+
+def test_simultaneous_open(delayed, ip, keep, daemon):
+    """Both are clients: one name joins all four records."""
+    link = delayed(150)  # as in test_active.py
+    d = daemon(*EVENTS, "--port", "7001")
+    left, right = keep(client(link.client, ip, bind_port=7001)), keep(client(link.server, ip, bind_port=7002))
+    for sock in (left, right):
+        sock.setblocking(False)
+    left.connect_ex((link.server.addr[ip], 7002))
+    right.connect_ex((link.client.addr[ip], 7001))
+    assert finish(left) == 0 and finish(right) == 0
+    for sock in (left, right):
+        sock.shutdown(socket.SHUT_WR)
+    closed = ended(d, link.client) + ended(d, link.server)
+    opened = d.handshakes(2, simultaneous=True)
+    assert len({r["conn"] for r in opened + closed}) == 1
+    assert {(r["role"], r["first"], r["how"]) for r in closed} == {("active", "both", "fin")}
+
+
+def test_self_connect(lone, ip, keep, daemon):
+    """One socket is both sides: its FIN comes back to it."""
+    d = daemon(*EVENTS, "--port", "7003")
+    address = {4: "127.0.0.1", 6: "::1"}[ip]
+    sock = keep(client(lone, ip))
+    sock.bind((address, 7003))
+    assert sock.connect_ex((address, 7003)) == 0
+    sock.close()
+    record = ended(d, lone)[0]
+    assert (record["how"], record["role"]) == ("fin", "active")
+    assert record["conn"] == d.handshake(netns=lone.inode)["conn"]
+
+
+def test_unaccepted(pair, ip, keep, daemon):
+    """A listener is closed with a connection that nobody accepted: the kernel resets it."""
+    listening = listener(pair.server, ip)
+    d = daemon(*EVENTS, "--port", str(port_of(listening)))
+    sock, error = connect(pair.client, ip, pair.address(ip, port_of(listening)))
+    assert error == 0
+    keep(sock)
+    d.handshake(role="passive", netns=pair.server.inode)
+    listening.close()
+    for ns, first in ((pair.server, "local"), (pair.client, "remote")):
+        record = ended(d, ns)[0]
+        assert (record["first"], record["how"]) == (first, "reset")
+
+
+def test_no_room_for_time_wait(pair, ip, keep, daemon):
+    """tcp_max_tw_buckets of 0: the connection is closed by FIN, and there is no TIME_WAIT."""
+    pair.client.sysctl("net.ipv4.tcp_max_tw_buckets", 0)
+    listening = keep(listener(pair.server, ip))
+    d = daemon(*EVENTS, "--port", str(port_of(listening)))
+    for way in (by_close, by_shutdown):
+        sock, error = connect(pair.client, ip, pair.address(ip, port_of(listening)))
+        assert error == 0
+        way(sock, listening.accept()[0])
+    found = ended(d, pair.client, 2)
+    assert [(r["first"], r["how"], r["time_wait"]) for r in found] == 2 * [("local", "fin", False)]
+
+
+# ---- the stream ----
+
+def programs(metrics):
+    return {labels["program"] for labels, _ in metrics.scrape().all("tcpshake_bpf_runs_total")}
+
+
+def test_off_by_default(pair, ip, keep, daemon):
+    """Without --events close: no record, nothing counted, and the programs that there were before; one more with it."""
+    listening = keep(listener(pair.server, ip))
+    ports = free_port(), free_port()
+    flags = ("--port", str(port_of(listening)), "--metrics")
+    d = daemon(*flags, f"127.0.0.1:{ports[0]}")
+    daemon(*EVENTS, *flags, f"127.0.0.1:{ports[1]}")
+    without, with_it = (programs(keep(Metrics(port))) for port in ports)
+    assert len(without) > 5 and not any(name.startswith("close_") for name in without)
+    assert with_it - without in ({"close_state"}, {"close_state_classic"}) and without <= with_it
+    assert d.feed.all[0]["capabilities"]["connection_ends"] is False  # nobody knows: it was not asked for
+    assert d.feed.all[0]["refused"]["connection_ends"] == {"error": "not tried", "without": "no `close` records"}
+    sock, error = connect(pair.client, ip, pair.address(ip, port_of(listening)))
+    assert error == 0
+    by_close(sock, listening.accept()[0])
+    d.handshakes(2, netns=lambda inode: inode in (pair.client.inode, pair.server.inode))
+    d.stop()
+    assert not d.feed.records("close")
+    assert d.feed.all[-1]["totals"]["close"] == dict.fromkeys(("seen", "delivered", "filtered", "limited", "lost"), 0)
+
+
+def test_refused(pair, ip, keep, daemon):
+    """Evidence that the kernel refuses costs these records, says so, and costs nothing else."""
+    listening = keep(listener(pair.server, ip))
+    d = daemon(*EVENTS, "--port", str(port_of(listening)), env={**os.environ, "TCPSHAKE_REFUSE": "connection_ends"})
+    assert d.feed.all[0]["refused"]["connection_ends"]["without"] == "no `close` records"
+    sock, error = connect(pair.client, ip, pair.address(ip, port_of(listening)))
+    assert error == 0
+    by_close(sock, listening.accept()[0])
+    d.handshakes(2, netns=lambda inode: inode in (pair.client.inode, pair.server.inode))
+    d.stop()
+    assert not d.feed.records("close") and d.feed.all[-1]["totals"]["close"]["seen"] == 0
+
+
+def test_limit(pair, daemon, keep):
+    """--limit close=N: the rest is counted, and reported as a loss."""
+    listening = keep(listener(pair.server, 4))
+    d = daemon(*EVENTS, "--port", str(port_of(listening)), "--limit", "close=5", losses=True)
+    for _ in range(60):
+        sock, error = connect(pair.client, 4, pair.address(4, port_of(listening)))
+        assert error == 0
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        sock.close()
+        listening.accept()[0].close()
+    d.handshakes(120, netns=lambda inode: inode in (pair.client.inode, pair.server.inode))
+    d.stop()
+    total = d.feed.all[-1]["totals"]["close"]
+    assert total["limited"] > 0 and total["delivered"] == len(d.feed.records("close")) >= 5
+    assert sum(r["count"] for r in d.feed.records("loss", what="close", why="rate_limit")) == total["limited"]
+
+
+def test_lines(tmp_path, cli):
+    """tail has a line for each, and the sum of them."""
+    names = ("hello", "close-active", "close-passive-ipv6", "close-both", "close-reset", "close-timeout", "close-unseen")
+    path = tmp_path / "recording"
+    path.write_text("".join(json.dumps({**json.loads((env.SCHEMAS / "examples" / "valid" / f"{name}.json").read_text()),
+                                        "seq": seq}) + "\n" for seq, name in enumerate(names, 1)))
+    lines = [line for line in cli("tail", "--from", str(path)).end().splitlines() if " close " in line]
+    assert [line.split()[2] for line in lines] == ["fin", "fin", "fin", "reset", "timeout", "fin"]
+    assert "1.83 s" in lines[0] and "first=local" in lines[0] and "fin_wait2=50.1 ms" in lines[0] and "time_wait" in lines[0]
+    assert "close_wait=61.2 s" in lines[1] and "first=both" in lines[2] and "first" not in lines[4]
+    program = cli("tail", "--from", str(path))
+    program.end()
+    assert "4 connections that ended by FIN" in program.stderr_text
+    assert "1 connections that the kernel gave up" in program.stderr_text
+    only = cli("tail", "--no-summary", "--events", "close", "--port", "443", "--remote", "2001:db8::1", "--from", str(path)).end()
+    assert len(only.splitlines()) == 1
+
+
+def test_metrics(pair, ip, keep, daemon):
+    """Counters, states and times, whatever becomes of the stream; nothing of them without --events close."""
+    listening = keep(listener(pair.server, ip))
+    port = free_port()
+    d = daemon("--metrics", f"127.0.0.1:{port}", "--events", "close", "--port", "9")  # no record passes the filter
+    metrics = keep(Metrics(port))
+    ends = {kind: dict(role=role, first=first, how="fin") for kind, role, first in
+            (("mine", "active", "local"), ("other", "passive", "remote"))}
+
+    def made():
+        sock, error = connect(pair.client, ip, pair.address(ip, port_of(listening)))
+        assert error == 0
+        return keep(sock), keep(listening.accept()[0])
+    before = metrics.scrape()
+    held = [made() for _ in range(5)]
+    for sock, _ in held:
+        sock.shutdown(socket.SHUT_WR)
+
+    def moved(now, name, **labels):
+        return now.sum(name, **labels) - before.sum(name, **labels)
+    metrics.until(lambda now: moved(now, "tcpshake_closing_connections", state="close_wait") >= 5 and
+                  moved(now, "tcpshake_closing_connections", state="fin_wait2") >= 5, 10, "five half-closed connections")
+    time.sleep(0.1)
+    for sock, child in held:
+        child.close()
+        sock.close()
+    after = metrics.until(lambda now: moved(now, "tcpshake_closes_total", **ends["other"]) >= 5, 10, "their ends")
+    assert moved(after, "tcpshake_closes_total", **ends["mine"]) >= 5
+    assert moved(after, "tcpshake_time_waits_total", role="active") >= 5
+    assert moved(after, "tcpshake_connection_duration_seconds_count", role="active", how="fin") >= 5
+    for name, role in (("close_wait", "passive"), ("fin_wait2", "active"), ("last_ack", "passive")):
+        assert moved(after, f"tcpshake_{name}_seconds_count", role=role) >= 5, name
+    assert moved(after, "tcpshake_close_wait_seconds_sum", role="passive") >= 5 * 0.1
+    d.stop()
+    assert not d.feed.records("close")
+    assert d.feed.all[-1]["totals"]["close"]["filtered"] >= 10
