@@ -127,7 +127,7 @@ void record_accept(struct buf *b, const struct event_accept *e, uint64_t conn)
 	put_member(b, "conn", put_hash, conn);
 	put_ends_of(b, e);
 	put_member(b, "wait_ns", put_ns, e->wait_ns);
-	put_word(b, "evidence", e->evidence == ACCEPT_FUNCTION ? "function" : "syscall");
+	put_word(b, "evidence", e->evidence == CALL_BY_FUNCTION ? "function" : "syscall");
 	put_member(b, "process", put_process, e->pid, e->uid, e->comm);
 	buf_lit(b, "}\n");
 }
