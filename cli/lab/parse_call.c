@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/array.h"
+
 #ifndef IPPROTO_MPTCP
 #define IPPROTO_MPTCP 262
 #endif
@@ -164,16 +166,9 @@ static bool add(struct lab_cursor *c, struct lab_known *known, const char *name,
 		snprintf(found, sizeof(found), "%s", name);
 		return lab_fail(c, found, "a name that no open socket has");
 	}
-	if (!s && known->count == known->room) {
-		size_t room = known->room ? 2 * known->room : 64;
-		void *more = reallocarray(known->sockets, room, sizeof(*known->sockets));
-
-		if (!more)
-			return lab_fail(c, "out of memory", "less");
-		known->sockets = more;
-		known->room = room;
-	}
-	s = s ? s : &known->sockets[known->count++];
+	s = s ? s : ARRAY_ADD(known->sockets, known->count, known->room);
+	if (!s)
+		return lab_fail(c, "out of memory", "less");
 	*s = (struct lab_known_socket){ .place = place, .open = true };
 	snprintf(s->name, sizeof(s->name), "%s", name);
 	return true;
