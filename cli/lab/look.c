@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/array.h"
+#include "common/names.h"
 
 /* ---- sockets ---- */
 
@@ -165,5 +166,5 @@ bool lab_counter_is_plain(const char *name)
 		"InDestUnreachs", "OutDestUnreachs", "OutRateLimitHost",
 	};
 
-	return lab_word_find(names, sizeof(names) / sizeof(*names), name) >= 0;
+	return name_index(names, sizeof(names) / sizeof(*names), name, strlen(name)) >= 0;
 }

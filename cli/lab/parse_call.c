@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "common/array.h"
+#include "common/names.h"
 
 #ifndef IPPROTO_MPTCP
 #define IPPROTO_MPTCP 262
@@ -115,7 +116,7 @@ static bool take_made(struct lab_cursor *c, struct lab_call *call)
 	char word[256];
 
 	if (!lab_peek_word(&ahead, word, sizeof(word)) ||
-	    lab_word_find(lab_calls, LAB_CALLS, word) >= 0)
+	    name_index(lab_calls, LAB_CALLS, word, strlen(word)) >= 0)
 		return true;
 	lab_take_word(&ahead, word, sizeof(word), "");
 	if (!lab_take_if(&ahead, "="))
