@@ -178,11 +178,8 @@ struct listener_state {
 	__u32 accept_peak; /* of the accept queue, since the last look */
 };
 
-/* How a connect() is seen that fails before its socket leaves CLOSE; CONNECT_OFF: not at all. */
-enum connect_evidence { CONNECT_OFF, CONNECT_FUNCTION, CONNECT_SYSCALL };
-
-/* How accept() is seen; ACCEPT_OFF: not at all. */
-enum accept_evidence { ACCEPT_OFF, ACCEPT_FUNCTION, ACCEPT_SYSCALL };
+/* How accept(), or a connect() that fails before its socket leaves CLOSE, is seen; CALL_UNSEEN: not at all. */
+enum call_evidence { CALL_UNSEEN, CALL_BY_FUNCTION, CALL_BY_SYSCALL };
 
 struct event_accept {
 	struct event_header header;
@@ -197,7 +194,7 @@ struct event_accept {
 	__u32 pid; /* of the process that called accept() */
 	__u32 uid;
 	char comm[COMM_LEN];
-	__u8 evidence; /* enum accept_evidence */
+	__u8 evidence; /* enum call_evidence */
 	__u8 pad[7];
 };
 

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/array.h"
+
 struct explain *explain_new(void)
 {
 	struct explain *e = calloc(1, sizeof(*e));
@@ -60,18 +62,10 @@ void explain_free(struct explain *e)
 
 void *explain_append(struct explain *e, struct array *a, size_t size)
 {
-	if (a->count == a->room) {
-		size_t room = a->room ? 2 * a->room : 16;
-		void *grown = reallocarray(a->items, room, size);
+	void *item = array_add(&a->items, &a->count, &a->room, size);
 
-		if (!grown) {
-			e->failed = true;
-			return NULL;
-		}
-		a->items = grown;
-		a->room = room;
-	}
-	return memset((char *)a->items + a->count++ * size, 0, size);
+	e->failed = e->failed || !item;
+	return item;
 }
 
 /* The item that belongs to a key, zeroed if `*added`; NULL and `failed` if memory is out. */

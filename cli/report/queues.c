@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/array.h"
+
 void queues_free(struct queues *q)
 {
 	keyset_free(&q->keys);
@@ -33,22 +35,6 @@ static void merge_cells(void *into, const void *from)
 
 static const struct grid_kind kind = { .size = sizeof(struct queue_cell), .merge = merge_cells };
 
-/* Room for one more. False if memory is out. */
-static bool grow(struct queues *q)
-{
-	size_t room = q->room ? 2 * q->room : 64;
-	struct queue_line *grown;
-
-	if (q->keys.count < q->room)
-		return true;
-	grown = reallocarray(q->lines, room, sizeof(*grown));
-	if (!grown)
-		return false;
-	q->lines = grown;
-	q->room = room;
-	return true;
-}
-
 static struct queue_line *line_of(struct queues *q, const struct record *r, uint64_t netns, const struct endpoint *at)
 {
 	struct tally_key key = { .netns = netns, .host = r->host_number, .port = at->port };
@@ -65,7 +51,7 @@ static struct queue_line *line_of(struct queues *q, const struct record *r, uint
 		q->more++;
 		return NULL;
 	}
-	number = grow(q) ? keyset_put(&q->keys, &key, &added) : KEYSET_NONE;
+	number = ARRAY_ROOM(q->lines, q->keys.count, q->room) ? keyset_put(&q->keys, &key, &added) : KEYSET_NONE;
 	if (number == KEYSET_NONE) {
 		q->failed = true;
 		return NULL;

@@ -53,7 +53,7 @@ bool source_wait(const struct source *s, const struct queue_place *place, struct
 
 bool source_sees_accept(const struct source *s)
 {
-	return s->accept;
+	return s->calls[CALL_ACCEPT].object;
 }
 
 /* Its end took it out of the table of listeners: what is there came after. */

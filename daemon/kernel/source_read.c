@@ -15,8 +15,6 @@
 #include "common/log.h"
 #include "daemon/host/holders.h"
 #include "daemon/kernel/expire.h"
-#include "generated/accept.skel.h"
-#include "generated/connect.skel.h"
 
 /* Read an iterator's output to its end, and hand on each record of `size` bytes. */
 static int read_records(int link, size_t size,
@@ -240,8 +238,8 @@ static void each_program(const struct source *s,
 			 void (*fn)(void *ctx, const struct program_cost *cost), void *ctx)
 {
 	each_program_of(s->bpf->obj, fn, ctx);
-	each_program_of(s->accept ? s->accept->obj : NULL, fn, ctx);
-	each_program_of(s->connect ? s->connect->obj : NULL, fn, ctx);
+	for (int call = 0; call < CALLS; call++)
+		each_program_of(s->calls[call].object, fn, ctx);
 	for (int which = 0; which < OPTIONALS; which++)
 		for (size_t i = 0; i < s->optional[which].count; i++)
 			cost_of(s->optional[which].program[i].fd, s->optional[which].program[i].name, fn, ctx);

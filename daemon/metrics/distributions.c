@@ -126,12 +126,8 @@ static void put_omitted(struct exposition *e, const struct counters *c)
 {
 	exposition_family(e, "tcpshake_listener_distributions_omitted", METRIC_COUNTER, NULL,
 			  "Connections that are in no such distribution, for want of room.");
-	exposition_start(e, "_total");
-	exposition_label(e, "of", "depth");
-	exposition_value(e, c->depth_map_full);
-	exposition_start(e, "_total");
-	exposition_label(e, "of", "wait");
-	exposition_value(e, c->wait_map_full);
+	exposition_sample(e, c->depth_map_full, "of", "depth");
+	exposition_sample(e, c->wait_map_full, "of", "wait");
 }
 
 void distributions_put(const struct events *events, const struct counters *c, struct exposition *e)
