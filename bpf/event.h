@@ -344,6 +344,14 @@ enum close_rest {
 	RESTS,
 };
 
+/* With which call this side's application began to end it. */
+enum close_call {
+	CALL_NONE, /* neither, or that was not seen */
+	CALL_CLOSE, /* the last descriptor has gone: by close(), or as its process ended */
+	CALL_SHUTDOWN,
+	CALLS,
+};
+
 #define ROLE_UNKNOWN ROLES /* the handshake was not seen */
 
 struct event_close {
@@ -364,7 +372,8 @@ struct event_close {
 	__u8 first; /* enum close_first */
 	__u8 how; /* enum close_how */
 	__u8 rest; /* enum close_rest */
-	__u8 pad[4];
+	__u8 call; /* enum close_call */
+	__u8 pad[3];
 };
 
 _Static_assert(sizeof(struct event_close) == 144, "event_close");

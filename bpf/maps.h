@@ -4,6 +4,7 @@
 #define TCPSHAKE_MAPS_H
 
 #include "event.h"
+#include "latency.h"
 
 /* What the ring's reader does. */
 struct ring_reader {
@@ -48,15 +49,35 @@ struct lifetime {
 	__u32 uid;
 	char comm[COMM_LEN];
 	__u32 client_isn;
-	__u8 role;
+	struct latency_key port; /* whose port it belongs to; `role`: ROLE_UNKNOWN, too */
 	__u8 first;
 	__u8 state; /* that it is in, by the last event of it */
 	__u8 crossed; /* the peer's SYN crossed ours */
+	__u8 call; /* enum close_call */
+	__u32 slot; /* of `close_ports`, in which it is counted in that state; NO_SLOT: in none */
+	__u32 pad;
 };
+
+#define NO_SLOT (~0U)
 
 /* Histograms of closed connections: how long they lasted, by role and how they ended; how long they were in three states, by role. */
 enum close_time { TIME_CLOSE_WAIT = HOWS, TIME_FIN_WAIT2, TIME_LAST_ACK, CLOSE_TIMES };
 #define CLOSE_TIME_SLOTS (CLOSE_TIMES * (ROLES + 1))
+
+/*
+ * The same by the server's port, with a bucket for each power of two; however they ended. It is in the slot that the port has in
+ * bpf/latency.h, of ports that have none in the slot of the number of the role.
+ */
+enum port_time { PORT_DURATION, PORT_CLOSE_WAIT, PORT_FIN_WAIT2, PORT_LAST_ACK, PORT_TIMES };
+#define PORT_BUCKETS (LATENCY_MAX_BITS - LATENCY_MIN_BITS)
+
+struct close_port {
+	__s64 closing[CLOSE_STATES]; /* connections that are in such a state now */
+	struct port_spread {
+		__u64 sum_ns;
+		__u64 bucket[PORT_BUCKETS];
+	} spread[PORT_TIMES];
+};
 
 /* All listeners of one port of one namespace and family: a child has its listener's, if no more is known of it. */
 struct service_key {

@@ -76,6 +76,16 @@ typedef struct {
 	int counter;
 } atomic_t;
 
+typedef struct {
+	__s64 counter;
+} atomic64_t;
+
+typedef atomic64_t atomic_long_t;
+
+typedef struct {
+	atomic64_t refcnt;
+} file_ref_t;
+
 struct ns_common {
 	unsigned int inum;
 };
@@ -191,6 +201,7 @@ struct inode {
 struct file {
 	struct inode *f_inode;
 	void *private_data;
+	atomic_long_t f_count;
 };
 
 struct socket;

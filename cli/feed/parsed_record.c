@@ -405,6 +405,7 @@ static bool parse_close(const cJSON *json, struct record *r)
 	c->role = role ? name_index(role_names, ROLES, role, strlen(role)) : -1;
 	c->first = get_string(json, "first");
 	c->how = get_string(json, "how");
+	c->call = get_string(json, "call");
 	c->duration_ns = get_ns(json, "duration_ns");
 	for (int state = 0; state < CLOSE_STATES; state++) {
 		snprintf(key, sizeof(key), "%s_ns", close_state_names[state]);

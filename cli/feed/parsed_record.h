@@ -200,6 +200,7 @@ struct record_close {
 	const char *conn; /* as the handshake's; NULL: not known */
 	int role; /* enum role, or -1 */
 	const char *first, *how; /* `first`: NULL, if nobody was, or it is not known */
+	const char *call; /* with which this side began to end it; NULL: none, or it is not known */
 	uint64_t duration_ns; /* or NS_UNKNOWN */
 	uint64_t spent_ns[CLOSE_STATES]; /* or NS_UNKNOWN */
 	bool time_wait;

@@ -216,6 +216,7 @@ static int load_required(struct source *s, const struct filter *filter)
 	if (!s->closes) {
 		bpf_map__set_max_entries(bpf->maps.lifetimes, 1);
 		bpf_map__set_max_entries(bpf->maps.close_times, 1);
+		bpf_map__set_max_entries(bpf->maps.close_ports, 1);
 	}
 	set_constants(s, filter);
 	latencies_prepare(s);

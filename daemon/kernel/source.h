@@ -153,6 +153,14 @@ void source_drops(const struct source *s, unsigned int reason, struct drop_count
  */
 bool source_close_time(const struct source *s, unsigned int which, unsigned int role, struct latency *sum);
 
+/*
+ * The same by port, each once: as source_latencies() has it for established handshakes, and with connections that are in a state on
+ * the way to their end now. Nothing, if nothing of that is kept.
+ */
+void source_close_ports(struct source *s,
+			void (*fn)(void *ctx, const struct latency_series *series, const struct close_port *sum),
+			void *ctx);
+
 /* Are ends of connections seen? */
 bool source_sees_ends(const struct source *s);
 /* From how many local ports connect() chooses, in the daemon's own namespace at its start; 0: without histograms. */

@@ -88,6 +88,13 @@ int source_watch_calls(struct source *s);
 void source_unload_calls(struct source *s);
 
 /* Before and after the programs are loaded, and at the end (NULL-safe): the histograms' maps. */
+/* Structs of 64-bit words, word by word. */
+static inline void add_words(void *sum, const void *more, size_t size)
+{
+	for (size_t i = 0; i < size / sizeof(__u64); i++)
+		((__u64 *)sum)[i] += ((const __u64 *)more)[i];
+}
+
 void latencies_prepare(struct source *s);
 int latencies_begin(struct source *s);
 void latencies_free(struct latencies *l);

@@ -130,12 +130,6 @@ void source_forget_listener(struct source *s, uint64_t socket)
 	bpf_map__delete_elem(s->bpf->maps.listeners, &key, sizeof(key), 0);
 }
 
-static void add_words(void *sum, const void *more, size_t size)
-{
-	for (size_t i = 0; i < size / sizeof(__u64); i++)
-		((__u64 *)sum)[i] += ((const __u64 *)more)[i];
-}
-
 /* All CPUs' copies of an element. */
 static int read_per_cpu(const struct source *s, const struct bpf_map *map, uint32_t key, size_t size)
 {

@@ -14,7 +14,7 @@
 
 struct identity;
 
-#define EXPOSITION_FAMILIES 64
+#define EXPOSITION_FAMILIES 80
 
 struct exposition {
 	struct buf text;

@@ -17,8 +17,8 @@ METRIC = re.compile(r"\b((?:tcpshake|process)_[a-z0-9_]+)\b")
 @pytest.fixture
 def served(daemon, keep, lone):
     """A scrape with a sample of every family: one needs a namespace that is audited, one a dropped
-    segment, one an accept(), one no route, others both sides of a half-close."""
-    from lib.traffic import Agent, connect, start
+    segment, one an accept(), one no route, others both sides of two half-closes."""
+    from lib.traffic import Agent, connect, listener, start
     port = free_port()
     agent = keep(Agent(lone, listen={"port": 7}))
     daemon("--metrics", f"127.0.0.1:{port}", "--listener-interval", "200ms", "--events", "audit,close",
@@ -29,6 +29,14 @@ def served(daemon, keep, lone):
     agent.tell("accept 1")
     ending.shutdown(socket.SHUT_WR)
     agent.tell("drop")
+    listening = keep(listener(lone, 4, 8))
+    ending = keep(connect(lone, 4, ("127.0.0.1", 8))[0])
+    child = keep(listening.accept()[0])
+    child.shutdown(socket.SHUT_WR)
+    assert ending.recv(1) == b""
+    ending.close()
+    assert child.recv(1) == b""
+    child.close()
     lone.nft("tcp dport 9 drop", hook="output")
     keep(start(lone, 4, ("127.0.0.1", 9)))
     keep(connect(lone, 4, ("198.51.100.1", 9))[0])

@@ -50,6 +50,7 @@ LEFT_OUT = {
     "test_unit.py": "files of systemd",
     "test_install.py": "files",
     "test_doctor.py": "how the CLI shows the probe, which is in test_daemon.py, and sysctls",
+    "test_culprits.py": "nginx, curl and Node under sock_diag: a guest's Python and Node take minutes",
     "test_findings.py": "recordings, and sock_diag and /proc, which were tried by hand on each kernel",
     "test_progress.py": "files and terminals: user space",
     "test_fleet.py": "databases on a fleet of daemons: a guest has neither the memory nor the time",

@@ -14,7 +14,7 @@ from . import env
 
 QUIET = {f"test_{name}.py" for name in ("causes", "connect_errors", "filtered_causes", "given_up")}
 ASIDE = {f"test_{name}.py" for name in (
-    "clickhouse", "completion", "findings", "grammar", "hardening", "incident", "install", "kernel_log", "lab",
+    "clickhouse", "completion", "culprits", "findings", "grammar", "hardening", "incident", "install", "kernel_log", "lab",
     "lab_page", "manual", "packages", "progress", "record", "recorder", "report", "schemas", "states", "unit",
     "unseen")}
 
