@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What the source's files share: source.c loads and attaches what is required, source_optional.c what a kernel may
- * refuse, source_accept.c what sees accept(), source_connect.c what sees connect() fail; source_read.c reads what the maps hold, source_queues.c what is kept of accept queues, source_memory.c how
+ * refuse, source_accept.c what sees accept(), source_connect.c what sees connect() fail; source_read.c reads what the maps hold, source_queues.c what is kept of listeners' queues, source_memory.c how
  * much they take, latencies.c the histograms.
  */
 #ifndef TCPSHAKE_SOURCE_INTERNAL_H
@@ -31,6 +31,7 @@ enum {
 	OPTIONAL_REFUSED_SYN,
 	OPTIONAL_REFUSED_ACK,
 	OPTIONAL_RESET_ANSWER,
+	OPTIONAL_REQUEST,
 	OPTIONAL_CLOSE_CLASSIC,
 	OPTIONAL_CLOSE,
 	OPTIONALS,

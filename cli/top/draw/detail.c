@@ -182,29 +182,51 @@ static void draw_name(struct top_canvas *c, struct top_view *v, const struct top
 	top_put_right(c, row, 0, c->columns - 2, TOP_DIM, " Esc: back ");
 }
 
-/* What connections found before them, and how long they waited. Of the SYN queue only its length at each look is known. */
+/* The next of them; nothing where it is not known. `joined`: who joined a queue; NULL: it is of durations. */
+static void put_spread(struct buf *b, const char *what, const struct spread *s, const char *joined)
+{
+	char text[100];
+
+	if (!s->known)
+		return;
+	top_spread_text(s, !joined, text, sizeof(text));
+	buf_format(b, "%c %s %s", b->len ? ',' : ':', what, text);
+	if (joined)
+		buf_format(b, " of %llu %s", (unsigned long long)s->count, joined);
+}
+
+static void put_note(struct buf *b, const char *note)
+{
+	if (*note)
+		buf_format(b, "; %s", note);
+}
+
+/* What those that came found before them, and how long they waited. */
 static void draw_spreads(struct top_canvas *c, const struct top_view *v, const struct top_line *l, unsigned row)
 {
-	char depth[100], wait[100], at[32], text[400], note[200] = "";
+	const struct evidence *e = top_evidence_of(v->model);
+	struct buf spreads = { 0 };
+	char at[32], head[100], note[200];
 
-	if (!l->depth.known) {
-		top_put(c, row, 0, c->columns, TOP_DIM, "no distribution of this queue is kept, or nobody came");
+	if (!l->depth.known && !l->syn_depth.known) {
+		top_put(c, row, 0, c->columns, TOP_DIM, "no distribution of these queues is kept, or nobody came");
 		return;
 	}
 	if (v->now_ns > l->spread_ns + SPREAD_OLD_NS) {
-		top_put(c, row, 0, c->columns, TOP_DIM, "no record of this queue in the last minute");
+		top_put(c, row, 0, c->columns, TOP_DIM, "no record of these queues in the last minute");
 		return;
 	}
-	top_spread_text(&l->depth, false, depth, sizeof(depth));
-	if (l->wait.known)
-		top_spread_text(&l->wait, true, wait, sizeof(wait));
-	else
-		evidence_of_waits(top_evidence_of(v->model), note, sizeof(note));
-	snprintf(text, sizeof(text), "p50/p99/max of the 30 to 60 s before its last record (%s): accept queue %s of %llu connections%s%s%s%s; "
-		 "the SYN queue's is not kept",
-		 top_clock(v->model, l->spread_ns, false, at, sizeof(at)), depth, (unsigned long long)l->depth.count, l->wait.known ? ", accept wait " : "", l->wait.known ? wait : "",
-		 *note ? "; " : "", note);
-	top_put(c, row, 0, c->columns, TOP_PLAIN, text);
+	put_spread(&spreads, "accept queue", &l->depth, "connections");
+	put_spread(&spreads, "accept wait", &l->wait, NULL);
+	put_spread(&spreads, "SYN queue", &l->syn_depth, "requests");
+	if (!l->wait.known)
+		put_note(&spreads, evidence_of_waits(e, note, sizeof(note)));
+	if (!l->syn_depth.known)
+		put_note(&spreads, evidence_of_requests(e, note, sizeof(note)));
+	snprintf(head, sizeof(head), "p50/p99/max of the 30 to 60 s before its last record (%s)",
+		 top_clock(v->model, l->spread_ns, false, at, sizeof(at)));
+	top_put_parts(c, row, 0, c->columns, TOP_PLAIN, head, buf_text(&spreads));
+	buf_free(&spreads);
 }
 
 void top_draw_detail(struct top_canvas *c, struct top_view *v, const struct top_span *span,
