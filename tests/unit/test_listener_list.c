@@ -270,7 +270,7 @@ static void test_distributions(void **state)
 		"LISTEN     PROCESS ACCEPT-QUEUE     LEN/MAX PEAK SYN-QUEUE DROPS OVERFLOWS-SYN/ACK OLDEST DEPTH-P50/P99/MAX"
 		"   WAIT-P50/P99/MAX SYN-DEPTH-P50/P99/MAX\n"
 		"0.0.0.0:80 -       ................    0/16    0      1/16     -               0/0      -                 -"
-		"                  -                2/5/7\n"
+		"                  -                 2/5/7\n"
 		"0.0.0.0:81 -       ................    0/16    0      1/16     -               0/0      -                 -"
 		" 52.7us/2.99s/2.99s                     -\n");
 	buf_clear(&b);
