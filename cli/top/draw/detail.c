@@ -190,7 +190,7 @@ static void put_spread(struct buf *b, const char *what, const struct spread *s, 
 	if (!s->known)
 		return;
 	top_spread_text(s, !joined, text, sizeof(text));
-	buf_format(b, "%c %s %s", b->len ? ',' : ':', what, text);
+	buf_format(b, "%s%s %s", b->len ? ", " : "", what, text);
 	if (joined)
 		buf_format(b, " of %llu %s", (unsigned long long)s->count, joined);
 }
@@ -205,8 +205,8 @@ static void put_note(struct buf *b, const char *note)
 static void draw_spreads(struct top_canvas *c, const struct top_view *v, const struct top_line *l, unsigned row)
 {
 	const struct evidence *e = top_evidence_of(v->model);
-	struct buf spreads = { 0 };
-	char at[32], head[100], note[200];
+	struct buf text = { 0 };
+	char at[32], note[200];
 
 	if (!l->depth.known && !l->syn_depth.known) {
 		top_put(c, row, 0, c->columns, TOP_DIM, "no distribution of these queues is kept, or nobody came");
@@ -216,17 +216,17 @@ static void draw_spreads(struct top_canvas *c, const struct top_view *v, const s
 		top_put(c, row, 0, c->columns, TOP_DIM, "no record of these queues in the last minute");
 		return;
 	}
-	put_spread(&spreads, "accept queue", &l->depth, "connections");
-	put_spread(&spreads, "accept wait", &l->wait, NULL);
-	put_spread(&spreads, "SYN queue", &l->syn_depth, "requests");
+	put_spread(&text, "accept queue", &l->depth, "connections");
+	put_spread(&text, "accept wait", &l->wait, NULL);
+	put_spread(&text, "SYN queue", &l->syn_depth, "requests");
+	buf_format(&text, ": p50/p99/max of the 30 to 60 s before its last record (%s)",
+		   top_clock(v->model, l->spread_ns, false, at, sizeof(at)));
 	if (!l->wait.known)
-		put_note(&spreads, evidence_of_waits(e, note, sizeof(note)));
+		put_note(&text, evidence_of_waits(e, note, sizeof(note)));
 	if (!l->syn_depth.known)
-		put_note(&spreads, evidence_of_requests(e, note, sizeof(note)));
-	snprintf(head, sizeof(head), "p50/p99/max of the 30 to 60 s before its last record (%s)",
-		 top_clock(v->model, l->spread_ns, false, at, sizeof(at)));
-	top_put_parts(c, row, 0, c->columns, TOP_PLAIN, head, buf_text(&spreads));
-	buf_free(&spreads);
+		put_note(&text, evidence_of_requests(e, note, sizeof(note)));
+	top_put(c, row, 0, c->columns, TOP_PLAIN, buf_text(&text));
+	buf_free(&text);
 }
 
 void top_draw_detail(struct top_canvas *c, struct top_view *v, const struct top_span *span,
@@ -244,9 +244,9 @@ void top_draw_detail(struct top_canvas *c, struct top_view *v, const struct top_
 	draw_name(c, v, l, row++);
 	if (l && area.rows >= 10) {
 		top_draw_line(c, v, v->ui->detail_of, span, l, row);
-		if (v->ui->detail_of == TOP_LISTENERS)
-			draw_spreads(c, v, l, row + 1);
 		row += 2;
+		if (v->ui->detail_of == TOP_LISTENERS)
+			draw_spreads(c, v, l, row++);
 	}
 	draw_outcomes(c, row++, &focus);
 	row += draw_causes(c, v, (struct top_area){ row, 0, end - row, c->columns }, &focus);
