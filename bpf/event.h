@@ -176,6 +176,8 @@ struct listener_state {
 	__u64 syn_drops[CODES]; /* SYNs refused, reported one by one */
 	__u32 syn_failed; /* SYNs, and ACKs of cookies, dropped for what no full queue explains; wraps */
 	__u32 accept_peak; /* of the accept queue, since the last look */
+	__u32 syn_peak; /* of the SYN queue, where requests are seen to join it */
+	__u32 pad;
 };
 
 /* How accept(), or a connect() that fails before its socket leaves CLOSE, is seen; CALL_UNSEEN: not at all. */
@@ -417,6 +419,7 @@ enum overflow_stage {
 };
 
 enum overflow_queue { QUEUE_ACCEPT, QUEUE_SYN, QUEUE_NONE, QUEUES };
+#define LISTENER_QUEUES QUEUE_NONE /* the two that a listener has */
 
 /* The one that was full. */
 static inline enum overflow_queue overflow_queue_of(enum overflow_code code)
@@ -466,6 +469,6 @@ struct event_overflow {
 _Static_assert(sizeof(struct event_overflow) == 80, "event_overflow");
 _Static_assert(sizeof(struct event_header) == 8, "event_header");
 _Static_assert(sizeof(struct event_handshake) == 120, "event_handshake");
-_Static_assert(sizeof(struct event_listener) == 200, "event_listener");
+_Static_assert(sizeof(struct event_listener) == 208, "event_listener");
 
 #endif

@@ -86,7 +86,7 @@ struct service_key {
 	__u16 family;
 };
 
-/* Whose accept queue: the listener's address, or, where only its port is known, the number of that. */
+/* Whose queue: the listener's address, or, where only its port is known, the number of that. */
 struct queue_key {
 	__u64 queue;
 };
@@ -187,14 +187,14 @@ struct listener_sample {
 	__u32 port_peak; /* … of any listener of its service_key: by connections of which no more is known */
 	__u32 syn_len;
 	__u32 syn_young; /* of which the SYN-ACK was sent once */
+	__u32 syn_peak; /* since the last sample, where requests are seen to join */
 	__u8 gone;
 	__u8 syncookies; /* tcp_syncookies of the namespace */
 	__u8 deferred; /* TCP_DEFER_ACCEPT */
 	__u8 quiet; /* as the request said that it was: nothing else is filled in but `socket` */
-	__u8 pad[4];
 };
 
-_Static_assert(sizeof(struct listener_sample) == 152, "listener_sample");
+_Static_assert(sizeof(struct listener_sample) == 160, "listener_sample");
 
 /* How many listeners one run of the program looks at. */
 #define LOOK_BATCH 256
@@ -213,18 +213,18 @@ struct look_request {
 _Static_assert(sizeof(struct look_request) == 24, "look_request");
 
 /*
- * In which look's time a connection was last accepted at a port, by a hash of namespace and port, so that a look
- * need not ask about each port's peak. Another port's connection looks like one here; none is overlooked.
+ * In which look's time a connection or a request last joined a queue of a port, by a hash of namespace and port, so that a
+ * look need not ask about each port's peaks. Another port's connection looks like one here; none is overlooked.
  */
-#define ACCEPTED_SLOTS 65536
+#define JOINED_SLOTS 65536
 
-struct accepted_ports {
-	__u8 look[ACCEPTED_SLOTS]; /* struct settings: look */
+struct joined_ports {
+	__u8 look[JOINED_SLOTS]; /* struct settings: look */
 };
 
-static inline __u32 accepted_slot(__u32 netns, __u16 local_port)
+static inline __u32 joined_slot(__u32 netns, __u16 local_port)
 {
-	return (netns * 2654435761U + local_port * 40503U) % ACCEPTED_SLOTS;
+	return (netns * 2654435761U + local_port * 40503U) % JOINED_SLOTS;
 }
 
 #endif

@@ -131,6 +131,7 @@ struct record_listener {
 	struct queue accept;
 	struct queue syn; /* `peak` is 0 */
 	struct spread depth, wait; /* of the accept queue */
+	struct spread syn_depth;
 	uint64_t drops; /* or COUNT_UNKNOWN */
 	uint64_t overflow_syn, overflow_ack, overflow_cookie;
 	bool waiting; /* there is somebody in the accept queue */

@@ -11,6 +11,7 @@
 #define WIDE_COLUMNS 110 /* from here on there are three columns */
 #define GAP 2
 #define JSON_VERSION 1
+#define LATE_NS 500000000 /* as late as that, and a timer of the kernel may have run out that was not to */
 
 void lab_report_begin(struct lab_report *r, const struct lab_statement *s)
 {
@@ -180,6 +181,14 @@ void lab_report_expect(struct lab_report *r, bool held, const char *found, uint6
 	json_string(&r->expect, "found", found);
 	json_number(&r->expect, "waited_ns", waited_ns);
 	buf_lit(&r->expect, "}");
+}
+
+void lab_report_wait(struct lab_report *r, uint64_t asked_ns, uint64_t took_ns)
+{
+	char span[32];
+
+	if (took_ns > asked_ns + LATE_NS)
+		buf_format(&r->columns[LAB_COLUMN_CALL], "waited %s: this machine is busy\n", duration_format(took_ns, span, sizeof(span)));
 }
 
 void lab_report_failure(struct lab_report *r, const char *why)

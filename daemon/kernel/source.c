@@ -147,7 +147,7 @@ static void size_tables(struct handshake_bpf *bpf, bool preallocate)
 		       { "requests", 16384, 16384 },  { "namespaces", 16384, 1024 }, { "embryonics", 65536, 1024 },
 		       { "connect_calls", 65536, 4096 },
 		       { "connect_errors", CONNECT_ERRORS_MAX, CONNECT_ERRORS_MAX },
-		       { "accept_depths", 4096, 1024 }, { "accept_waits", 1024, 256 },
+		       { "accept_depths", 4096, 1024 }, { "syn_depths", 4096, 1024 }, { "accept_waits", 1024, 256 },
 		       { "lifetimes", 65536, 16384 } };
 	uint32_t host = entries_of_host();
 
@@ -209,6 +209,8 @@ static int load_required(struct source *s, const struct filter *filter)
 	else if (filter->stream.unwanted & (1U << EVENT_ACCEPT)) /* it takes all of its memory at once */
 		bpf_map__set_max_entries(bpf->maps.waiting, WAITING_UNRECORDED);
 	size_tables(bpf, s->enums.preallocates);
+	if (capability_refused(s->capabilities[CAP_REQUEST_FUNCTION].name) || programs_hooks_refused())
+		bpf_map__set_max_entries(bpf->maps.syn_depths, 1); /* nothing will be in it */
 	if (s->calls[CALL_CONNECT].how == OBSERVE_OFF) {
 		bpf_map__set_max_entries(bpf->maps.connect_calls, 1);
 		bpf_map__set_max_entries(bpf->maps.connect_errors, 1);

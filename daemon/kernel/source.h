@@ -118,9 +118,9 @@ void source_forget_listener(struct source *s, uint64_t socket);
 void source_forget_service(struct source *s, uint32_t netns, uint16_t port);
 
 /*
- * How deep connections found the accept queue of a listener that they joined, and how long they waited in it: all since it
- * began to listen, or since the daemon did. `alone`: no other listens at its port, so that those of which only the port is
- * known are its own.
+ * How deep connections found the accept queue of a listener that they joined, and requests the SYN queue, and how long
+ * connections waited for accept(): all since it began to listen, or since the daemon did. `alone`: no other listens at its
+ * port, so that those of which only the port is known are its own.
  */
 struct queue_place {
 	uint64_t socket;
@@ -129,10 +129,12 @@ struct queue_place {
 };
 
 /* False: nothing is kept of it, and `sum` is empty. */
-bool source_depth(const struct source *s, const struct queue_place *place, struct depth *sum);
+bool source_depth(const struct source *s, enum overflow_queue which, const struct queue_place *place, struct depth *sum);
 bool source_wait(const struct source *s, const struct queue_place *place, struct latency *sum);
 /* Does the kernel side see accept()? */
 bool source_sees_accept(const struct source *s);
+/* … and who joins a queue of that kind? */
+bool source_sees_queue(const struct source *s, enum overflow_queue which);
 /* A listener was closed: has another one its address by now, so that what is kept is of that? */
 bool source_listens_again(const struct source *s, uint64_t socket);
 /* Take what is kept of it out of these tables. */

@@ -2,7 +2,7 @@
 /*
  * What the source's files share: source.c loads and attaches what is required, source_optional.c what a kernel may
  * refuse, source_calls.c what sees accept() and a connect() that fails; source_read.c reads what the maps hold,
- * source_queues.c what is kept of accept queues, source_memory.c how much they take, latencies.c the histograms.
+ * source_queues.c what is kept of listeners' queues, source_memory.c how much they take, latencies.c the histograms.
  */
 #ifndef TCPSHAKE_SOURCE_INTERNAL_H
 #define TCPSHAKE_SOURCE_INTERNAL_H
@@ -31,6 +31,7 @@ enum {
 	OPTIONAL_REFUSED_SYN,
 	OPTIONAL_REFUSED_ACK,
 	OPTIONAL_RESET_ANSWER,
+	OPTIONAL_REQUEST,
 	OPTIONAL_CLOSE_CLASSIC,
 	OPTIONAL_CLOSE,
 	OPTIONALS,

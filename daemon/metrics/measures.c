@@ -148,7 +148,7 @@ static void mark_ordinal(void *ctx, struct listener *p)
 /* Does its series say more than nought? */
 static bool is_busy(const struct listener *p)
 {
-	return p->sample.accept_len || listener_peak(p) || p->refused.syn || p->refused.ack;
+	return p->sample.accept_len || listener_peak(p, QUEUE_ACCEPT) || p->refused.syn || p->refused.ack;
 }
 
 static void find_idle(void *ctx, struct listener *p)
@@ -207,7 +207,7 @@ static void put_listener(void *ctx, struct listener *p)
 	const uint64_t value[MEASURES] = {
 		[MEASURE_LENGTH] = s->accept_len,
 		[MEASURE_LIMIT] = s->accept_max,
-		[MEASURE_PEAK] = listener_peak(p),
+		[MEASURE_PEAK] = listener_peak(p, QUEUE_ACCEPT),
 		[MEASURE_SYN_LENGTH] = s->syn_len,
 		[MEASURE_OLDEST] = s->accept_len && s->oldest_ns && s->oldest_ns <= s->mono_ns ?
 					   s->mono_ns - s->oldest_ns :

@@ -193,21 +193,24 @@ static void test_spreads(void **state)
 	const char *text;
 
 	(void)state;
+	r.listener.syn_depth = (struct spread){ true, 320, 7, 84, 91 };
 	r.listener.depth = (struct spread){ true, 300, 12, 295, 296 };
 	r.listener.wait = (struct spread){ true, 299, 2000000, 2986000000, 3100000000 };
 	put(s->m, r);
 	r.listener.socket = "b";
-	r.listener.depth = (struct spread){ true, 5, 0, 3, 3 };
+	r.listener.depth = r.listener.syn_depth = (struct spread){ true, 5, 0, 3, 3 };
 	put(s->m, r);
 	text = draw(s);
 	has(text, "12/295/296");
 	has(text, "2.00ms/2.99s/3.10s");
+	has(text, "7/84/91");
 	keys(s, "\n");
-	has(draw(s), "accept queue 12/295/296 of 300 connections, accept wait 2.00ms/2.99s/3.10s; the SYN queue's is not kept");
-	has(draw(s), "p50/p99/max of the 30 to 60 s before its last record (");
+	has(draw(s), "accept queue 12/295/296 of 300 connections, accept wait 2.00ms/2.99s/3.10s, SYN queue 7/84/91 of 320 requests: p50/p99/max "
+		     "of the 30 to 60 s before its last record (");
+	has(draw(s), "0/511"); /* the row itself is above */
 	s->v.now_ns = 251 * SECOND;
 	text = draw(s);
-	has(text, "no record of this queue in the last minute");
+	has(text, "no record of these queues in the last minute");
 	assert_null(strstr(text, "of 300 connections"));
 	s->v.now_ns = NOW;
 	assert_int_equal(top_canvas_resize(&s->c, 30, 120), 0);

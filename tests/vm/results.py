@@ -96,7 +96,7 @@ LEFT_OUT = {
 # What is refused, by the names of `tcpshaked --probe`.
 Mode = collections.namedtuple("Mode", "name refuse")
 AS_OFFERED = Mode("as offered", "")
-HOOKS_REFUSED = Mode("hooks refused", "function_hooks,ack_hooks,reset_hooks,accept_function")
+HOOKS_REFUSED = Mode("hooks refused", "function_hooks,ack_hooks,reset_hooks,request_function,accept_function")
 ALL_REFUSED = Mode("all refused", "all")
 
 # Where it matters whether functions can be hooked: what runs once more with the hooks refused. Of

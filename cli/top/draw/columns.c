@@ -185,16 +185,26 @@ void top_spread_text(const struct spread *s, bool durations, char *out, size_t s
 	snprintf(out, size, "%s/%s/%s", text[0], text[1], text[2]);
 }
 
-static void put_depth(const struct top_cell *at, const struct top_line *l)
+static void put_lengths(const struct top_cell *at, const struct top_line *l, const struct spread *s)
 {
 	char text[100];
 
-	if (!l->depth.known) {
+	if (!s->known) {
 		put_unknown(at);
 		return;
 	}
-	top_spread_text(&l->depth, false, text, sizeof(text));
-	put_text(at, fill_paint(l, l->depth.p99), text);
+	top_spread_text(s, false, text, sizeof(text));
+	put_text(at, fill_paint(l, s->p99), text); /* both queues have one limit */
+}
+
+static void put_depth(const struct top_cell *at, const struct top_line *l)
+{
+	put_lengths(at, l, &l->depth);
+}
+
+static void put_syn_depth(const struct top_cell *at, const struct top_line *l)
+{
+	put_lengths(at, l, &l->syn_depth);
 }
 
 static void put_wait(const struct top_cell *at, const struct top_line *l)
@@ -339,6 +349,7 @@ BY(by_drops, l->drops)
 BY(by_oldest, l->oldest_wait_ns == NS_UNKNOWN ? 0 : l->oldest_wait_ns)
 BY(by_depth, l->depth.p99)
 BY(by_wait, l->wait.p99)
+BY(by_syn_depth, l->syn_depth.p99)
 BY(by_handshakes, top_line_count(l, SLOT_HANDSHAKES))
 BY(by_last, l->newest.code ? l->newest.mono_ns : 0)
 BY(by_netns, l->key ? l->key->netns : 0)
@@ -346,6 +357,7 @@ BY(by_netns, l->key ? l->key->netns : 0)
 BY(by_harm, top_line_count(l, SLOT_FAILED) + refused(l))
 
 #define WIDE 205
+#define WIDER 223
 #define NAME .flexible = true, .ascending = true
 #define NUM .right = true
 #define COUNT(counted, painted) NUM, .slot = counted, .paint = painted
@@ -367,6 +379,7 @@ const struct top_pane top_panes[TOP_TABLES] = {
 		{ "OLDEST", 6, 0, NUM, .put = put_oldest, .value = by_oldest },
 		{ "DEPTH-50/99/MAX", 17, WIDE, NUM, .put = put_depth, .value = by_depth },
 		{ "WAIT-50/99/MAX", 22, WIDE, NUM, .put = put_wait, .value = by_wait },
+		{ "SYN-50/99/MAX", 17, WIDER, NUM, .put = put_syn_depth, .value = by_syn_depth },
 		{ "CONNS", 8, 90, NUM, .put = put_passive, .value = by_handshakes },
 		{ "P99", 7, 100, LATENCY(p99) } } },
 	[TOP_DESTINATIONS] = { "Destinations", 4, {

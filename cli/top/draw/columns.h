@@ -37,7 +37,7 @@ struct top_column {
 	uint64_t (*value)(const struct top_line *l);
 };
 
-#define TOP_PANE_COLUMNS 16
+#define TOP_PANE_COLUMNS 17
 
 struct top_pane {
 	const char *title;

@@ -30,6 +30,7 @@ struct top_socket {
 	uint64_t backlog, drops; /* or COUNT_UNKNOWN */
 	struct queue accept, syn;
 	struct spread depth, wait; /* of the accept queue */
+	struct spread syn_depth;
 	bool waiting;
 	uint64_t oldest_wait_ns; /* or NS_UNKNOWN */
 	uint64_t at_ns;

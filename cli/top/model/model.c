@@ -163,6 +163,7 @@ static void fill_socket(struct top_socket *s, const struct record_listener *l)
 	s->accept = l->accept;
 	s->syn = l->syn;
 	s->depth = l->depth;
+	s->syn_depth = l->syn_depth;
 	s->wait = l->wait;
 	s->waiting = l->waiting;
 	s->oldest_wait_ns = l->oldest_wait_ns;

@@ -230,6 +230,8 @@ static void add_socket(struct top_line *l, const struct top_socket *s)
 		l->syn_len = s->syn.len;
 		l->syn_max = s->syn.max;
 	}
+	if (add_spread(&l->syn_depth, &s->syn_depth))
+		l->spread_ns = s->at_ns;
 	if (add_spread(&l->depth, &s->depth))
 		l->spread_ns = s->at_ns;
 	add_spread(&l->wait, &s->wait);

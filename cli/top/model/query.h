@@ -89,7 +89,8 @@ struct top_line {
 	bool v6only, has_queue, has_syn, has_drops, waiting;
 	uint64_t len, max, syn_len, syn_max, drops;
 	uint64_t oldest_wait_ns; /* or NS_UNKNOWN */
-	struct spread depth, wait; /* of its accept queues that with the largest p99; as its last record has it … */
+	struct spread depth, wait; /* of its accept queues those with the largest p99; as its last record has it … */
+	struct spread syn_depth; /* the same of its SYN queues */
 	uint64_t spread_ns; /* … which is of that time */
 };
 
