@@ -8,12 +8,13 @@
 static void put_listener(struct sections *s, const struct queue_line *q)
 {
 	put_place(s, &q->key);
-	if (!q->has_owner)
-		return;
-	buf_lit(s->b, " ");
-	html_name(s->b, q->comm);
-	buf_lit(s->b, "/");
-	buf_u64(s->b, q->pid);
+	if (q->has_owner) {
+		buf_lit(s->b, " ");
+		html_name(s->b, q->comm);
+		buf_lit(s->b, "/");
+		buf_u64(s->b, q->pid);
+	}
+	put_container(s, q->container);
 }
 
 /* What one look saw, in percent of the picture; a limit holds until another is reported. */

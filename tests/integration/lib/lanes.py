@@ -7,7 +7,7 @@ other, in one process. The others read files, or ask for what is in a namespace 
 from xdist.scheduler import LoadScopeScheduling
 
 ASIDE = {f"test_{name}.py" for name in (
-    "clickhouse", "completion", "findings", "grammar", "hardening", "incident", "install", "kernel_log", "lab",
+    "clickhouse", "completion", "container_views", "findings", "grammar", "hardening", "incident", "install", "kernel_log", "lab",
     "lab_page", "manual", "packages", "progress", "record", "recorder", "report", "schemas", "states", "unit",
     "unseen")}
 
