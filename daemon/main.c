@@ -317,6 +317,7 @@ int main(int argc, char **argv)
 		if (start(&d)) {
 			d.exit_code = 1;
 		} else {
+			resources_return_memory();
 			event_base_dispatch(d.base);
 			loop_finish(&d);
 		}
