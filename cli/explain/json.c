@@ -25,6 +25,24 @@ static void put_refused(struct buf *b, const struct explain_refused *r)
 	buf_lit(b, "}");
 }
 
+static void put_known(struct buf *b, const char *name, const char *value)
+{
+	if (value)
+		json_string(b, name, value);
+}
+
+static void put_container(struct buf *b, const struct record_container *c)
+{
+	if (!c->id)
+		return;
+	buf_lit(b, ",\"container\":{\"id\":");
+	buf_json_str(b, c->id, SIZE_MAX);
+	put_known(b, "name", c->name);
+	put_known(b, "pod", c->pod);
+	put_known(b, "namespace", c->namespace);
+	buf_lit(b, "}");
+}
+
 static void put_process(struct buf *b, const struct explain_process *p)
 {
 	if (!p->known) {
@@ -37,6 +55,7 @@ static void put_process(struct buf *b, const struct explain_process *p)
 	if (p->uid != COUNT_UNKNOWN)
 		json_number(b, "uid", p->uid);
 	buf_lit(b, "}");
+	put_container(b, &p->container);
 }
 
 static void put_end(struct buf *b, const char *key, const char *addr, uint16_t port)

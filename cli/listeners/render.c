@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "cli/listeners/render.h"
+#include "cli/feed/containers.h"
 #include "cli/feed/group.h"
 #include "cli/tail/render.h"
 #include "cli/text/table.h"
@@ -361,7 +362,7 @@ static void put_row(struct table *t, const struct style *style, const struct evi
 		    const struct listener_entry *entry, unsigned shows)
 {
 	const struct record_listener *l = &entry->record.listener;
-	char container[RENDER_CONTAINER];
+	char container[CONTAINER_TEXT];
 
 	put_local(t, l);
 	if (shows & SHOWS_HOST)
@@ -369,8 +370,9 @@ static void put_row(struct table *t, const struct style *style, const struct evi
 	if (shows & SHOWS_NETNS)
 		table_number(t, PAINT_DIM, l->netns);
 	put_owner(t, style, l);
+	container_text(&l->container, container, sizeof(container));
 	if (shows & SHOWS_CONTAINER)
-		table_cell(t, PAINT_NONE, render_container(&l->container, container, sizeof(container)) ? container : "", NULL);
+		table_cell(t, PAINT_NONE, container, NULL);
 	put_bar(t, style, &l->accept);
 	put_length(t, style, &l->accept);
 	if (shows & SHOWS_ASKED)

@@ -62,6 +62,15 @@ void put_place(struct sections *s, const struct tally_key *key)
 	put_host(s, key);
 }
 
+void put_container(struct sections *s, uint32_t container)
+{
+	const struct record_container known = containers_at(&s->model->containers, container);
+	char text[CONTAINER_TEXT];
+
+	if (container_text(&known, text, sizeof(text)))
+		html_put(s->b, " <span class=\"small\">in " HTML_NAME "</span>", text);
+}
+
 void put_in_feed(struct sections *s)
 {
 	buf_str(s->b, s->page->source->recorded ? " in this recording" : " in this feed");

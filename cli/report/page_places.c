@@ -11,6 +11,7 @@ static void put_name(struct sections *s, const struct tally_line *l)
 		put_place(s, l->key);
 	} else {
 		html_name(s->b, *l->key->name ? l->key->name : "?");
+		put_container(s, l->key->container);
 		put_host(s, l->key);
 	}
 }

@@ -10,6 +10,7 @@ static void put_listener(struct sections *s, const struct queue_line *q)
 	put_place(s, &q->key);
 	if (q->has_owner)
 		html_put(s->b, " " HTML_NAME "/%ju", q->comm, (uintmax_t)q->pid);
+	put_container(s, q->container);
 }
 
 /* What one look saw, in percent of the picture; a limit holds until another is reported. */

@@ -77,6 +77,8 @@ static void set_owner(struct queue_line *line, const struct owner *owner)
 {
 	if (!owner->known)
 		return;
+	if (line->pid != owner->pid) /* that of another is not known yet */
+		line->container = 0;
 	line->has_owner = true;
 	line->pid = owner->pid;
 	snprintf(line->comm, sizeof(line->comm), "%s", owner->comm);
@@ -105,7 +107,7 @@ static void take_look(struct queues *q, struct grid *g, struct queue_line *line,
 	cell->syn = more_of(cell->syn, syn->len);
 }
 
-static void add_listener(struct queues *q, struct grid *g, const struct record *r, unsigned column)
+static void add_listener(struct queues *q, struct grid *g, struct containers *c, const struct record *r, unsigned column)
 {
 	const struct record_listener *l = &r->listener;
 	struct queue_line *line = line_of(q, r, l->netns, &l->local);
@@ -113,6 +115,8 @@ static void add_listener(struct queues *q, struct grid *g, const struct record *
 	if (!line)
 		return;
 	set_owner(line, &l->owner);
+	if (l->container.id)
+		line->container = containers_put(c, &l->container);
 	if (l->accept.known)
 		take_look(q, g, line, column, &l->accept, &l->syn);
 	if (l->waiting && l->oldest_wait_ns != NS_UNKNOWN)
@@ -146,10 +150,10 @@ static void add_overflow(struct queues *q, struct grid *g, const struct record *
 		cell->refused += o->count;
 }
 
-void queues_add(struct queues *q, struct grid *g, const struct record *r, unsigned column)
+void queues_add(struct queues *q, struct grid *g, struct containers *c, const struct record *r, unsigned column)
 {
 	if (r->type == RECORD_LISTENER)
-		add_listener(q, g, r, column);
+		add_listener(q, g, c, r, column);
 	else if (r->type == RECORD_OVERFLOW)
 		add_overflow(q, g, r, column);
 }

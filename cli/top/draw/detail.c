@@ -51,11 +51,11 @@ static const char *word_of(const struct top_fact *f, char *out, size_t size)
 	return out;
 }
 
-/* What was unusual: its cause, and what was sent again. */
+/* What was unusual: its cause, and what was sent again; and in which container it was. */
 static void put_extras(struct top_canvas *c, const struct top_names *names, unsigned row,
 		       unsigned column, const struct top_fact *f)
 {
-	char text[64], wait[24];
+	char text[64], wait[24], container[CONTAINER_TEXT];
 
 	if (f->code) {
 		column += top_put_parts(c, row, column, c->columns - column, outcome_paint(f),
@@ -66,7 +66,12 @@ static void put_extras(struct top_canvas *c, const struct top_names *names, unsi
 			 f->wait_ns == NS_UNKNOWN ? "" : " wait=",
 			 f->wait_ns == NS_UNKNOWN ? "" : text_duration(f->wait_ns, wait, sizeof(wait)));
 		if (column < c->columns)
-			top_put(c, row, column, c->columns - column, TOP_WARN, text);
+			column += top_put(c, row, column, c->columns - column, TOP_WARN, text) + 1;
+	}
+	if (column < c->columns && top_paths_container(&names->cgroups, f->cgroup, container, sizeof(container))) {
+		column += top_put(c, row, column, c->columns - column, TOP_DIM, "container=");
+		if (column < c->columns)
+			top_put(c, row, column, c->columns - column, TOP_PLAIN, container);
 	}
 }
 
@@ -162,6 +167,21 @@ static const struct top_line *line_of(struct top_view *v, const struct top_span 
 	return NULL;
 }
 
+/* Who listens there, and in which container; of a process and of who connects, the container. */
+static void draw_owner(struct top_canvas *c, const struct top_view *v, const struct top_line *l, unsigned row, unsigned column)
+{
+	char container[CONTAINER_TEXT], text[CONTAINER_TEXT + 64] = "";
+	bool contained = top_line_container(v->model, l, container, sizeof(container));
+
+	if (v->ui->detail_of == TOP_LISTENERS && l->pid)
+		snprintf(text, sizeof(text), " of %s/%u%s", l->comm, l->pid, l->several ? "+" : "");
+	if (contained)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), " %s %s",
+			 v->ui->detail_of == TOP_DESTINATIONS ? "from" : "in", container);
+	if (*text && column < c->columns)
+		top_put_parts(c, row, column, c->columns - column, TOP_ACCENT, text, contained && l->containers ? "+ " : " ");
+}
+
 static void draw_name(struct top_canvas *c, struct top_view *v, const struct top_line *l,
 		      unsigned row)
 {
@@ -175,10 +195,8 @@ static void draw_name(struct top_canvas *c, struct top_view *v, const struct top
 	used = top_put(c, row, 0, c->columns, TOP_ACTIVE, text);
 	for (unsigned i = used; i < c->columns; i++)
 		top_put_char(c, row, i, TOP_DIM, c->utf8 ? 0x2500 : '-');
-	if (l && v->ui->detail_of == TOP_LISTENERS && l->pid) {
-		snprintf(text, sizeof(text), " of %s/%u%s ", l->comm, l->pid, l->several ? "+" : "");
-		top_put(c, row, used + 1, c->columns - used - 1, TOP_ACCENT, text);
-	}
+	if (l && v->ui->detail_of != TOP_CAUSES)
+		draw_owner(c, v, l, row, used + 1);
 	top_put_right(c, row, 0, c->columns - 2, TOP_DIM, " Esc: back ");
 }
 

@@ -17,6 +17,8 @@ struct top_row {
 	uint64_t last_second;
 	uint32_t pid; /* the newest; 0: none */
 	bool several; /* pids */
+	uint16_t cgroup; /* for top_paths_container(): of the newest process that is in one */
+	bool containers; /* not all of them are in the same */
 	char comm[TOP_COMM]; /* of the newest */
 	bool v6only; /* a listener that takes no IPv4 */
 	uint32_t sockets; /* listeners open there */

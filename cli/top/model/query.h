@@ -38,6 +38,7 @@ struct top_info {
 	uint64_t more_sockets; /* listeners for which there was no room */
 	bool failed; /* memory ran out */
 	bool mixed; /* several network namespaces */
+	bool contained; /* a process is in a container that is known */
 };
 
 struct top_info top_info_of(const struct top_model *m);
@@ -82,6 +83,8 @@ struct top_line {
 	char comm[TOP_COMM];
 	uint32_t pid;
 	bool several; /* further processes */
+	uint16_t cgroup; /* for top_paths_container(): the newest container of such a process */
+	bool containers; /* not all of them are in the same */
 	/* The newest that had a cause; `code` 0: none. */
 	struct top_fact newest;
 	/* Of listeners, the fullest of its sockets; the rest summed up. */

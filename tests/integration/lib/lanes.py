@@ -14,9 +14,9 @@ from . import env
 
 QUIET = {f"test_{name}.py" for name in ("causes", "connect_errors", "filtered_causes", "given_up")}
 ASIDE = {f"test_{name}.py" for name in (
-    "clickhouse", "completion", "culprits", "findings", "grammar", "hardening", "incident", "install", "kernel_log", "lab",
-    "lab_page", "manual", "packages", "progress", "record", "recorder", "report", "schemas", "states", "unit",
-    "unseen")}
+    "clickhouse", "completion", "container_views", "culprits", "findings", "grammar", "hardening", "incident", "install",
+    "kernel_log", "lab", "lab_page", "manual", "packages", "progress", "record", "recorder", "report", "schemas",
+    "states", "unit", "unseen")}
 
 
 def module_of(nodeid):
