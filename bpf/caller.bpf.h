@@ -43,13 +43,18 @@ static __always_inline void store_name(char *comm)
 	bpf_core_read(comm, COMM_LEN, &leader->comm);
 }
 
-/* `comm` has COMM_LEN bytes. The kernel is process 2, of which all of its threads are children. */
+/* The kernel is process 2, of which all of its threads are children. `comm` has COMM_LEN bytes. */
+static __always_inline void store_kernel(__u32 *pid, __u32 *uid, char *comm)
+{
+	*pid = KERNEL_PID;
+	*uid = 0;
+	__builtin_memcpy(comm, "kthreadd\0\0\0\0\0\0\0", COMM_LEN);
+}
+
 static __always_inline void store_caller(__u32 *pid, __u32 *uid, char *comm)
 {
 	if (is_kernel()) {
-		*pid = 2;
-		*uid = 0;
-		__builtin_memcpy(comm, "kthreadd\0\0\0\0\0\0\0", COMM_LEN);
+		store_kernel(pid, uid, comm);
 		return;
 	}
 	*pid = bpf_get_current_pid_tgid() >> 32;

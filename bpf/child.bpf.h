@@ -11,6 +11,8 @@ struct child {
 	__u64 begun; /* the address of the one that entered SYN_RECV last */
 	__u64 listener; /* its listener's */
 	__u64 ended; /* the address of the one that left it last: takeover.bpf.h asks right behind */
+	__be16 ended_port; /* and its peer's: a mark that is not removed is not that of a later child at this address */
+	__u16 pad[3];
 };
 
 /*
@@ -74,15 +76,17 @@ static __always_inline void child_ends(struct sock *sk)
 {
 	struct child *child = child_slot(sk);
 
-	if (child)
-		child->ended = (__u64)sk;
+	if (!child)
+		return;
+	child->ended = (__u64)sk;
+	child->ended_port = sk->__sk_common.skc_dport;
 }
 
 static __always_inline bool child_ended(struct sock *sk, bool forget)
 {
 	struct child *child = child_slot(sk);
 
-	if (!child || child->ended != (__u64)sk)
+	if (!child || child->ended != (__u64)sk || child->ended_port != sk->__sk_common.skc_dport)
 		return false;
 	if (forget)
 		child->ended = 0;

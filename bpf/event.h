@@ -37,6 +37,8 @@ enum event_kind {
 	EVENT_KINDS,
 };
 
+#define KERNEL_PID 2 /* kthreadd: the owner of the kernel's own sockets */
+
 enum role {
 	ROLE_ACTIVE, /* this host sent the SYN */
 	ROLE_PASSIVE, /* this host sent the SYN-ACK */

@@ -14,6 +14,17 @@
 #include "listener.bpf.h"
 #include "passive.bpf.h"
 
+/* A listener without a file is the kernel's own (NFS's), although a process made the kernel open it. */
+static __always_inline void store_who(struct event_listener *e)
+{
+	if (e->event == LISTENER_OPENED && !e->inode) {
+		store_kernel(&e->pid, &e->uid, e->comm);
+		return;
+	}
+	store_caller(&e->pid, &e->uid, e->comm);
+	store_origin(e, (struct task_struct *)bpf_get_current_task());
+}
+
 static __noinline void listener_changed(struct sock *sk, enum listener_event event)
 {
 	struct counters *c = this_cpu_counters();
@@ -23,8 +34,7 @@ static __noinline void listener_changed(struct sock *sk, enum listener_event eve
 		return;
 	store_listener(&e, sk);
 	e.event = event;
-	store_caller(&e.pid, &e.uid, e.comm);
-	store_origin(&e, (struct task_struct *)bpf_get_current_task());
+	store_who(&e);
 	if (event == LISTENER_OPENED)
 		store_asked(&e, sk);
 	if (event == LISTENER_OPENED)

@@ -28,6 +28,7 @@ const char *const netstat_names[NETSTAT_COUNTERS] = {
 	[NETSTAT_TIMEOUTS] = "TCPTimeouts",
 	[NETSTAT_RETRANS_SEGS] = "RetransSegs",
 	[NETSTAT_RETRANS_FAIL] = "TCPRetransFail",
+	[NETSTAT_STILL_QUEUED] = "TCPSpuriousRtxHostQueues",
 	[NETSTAT_ABORT_ON_TIMEOUT] = "TCPAbortOnTimeout",
 	[NETSTAT_DEFER_ACCEPT_DROP] = "TCPDeferAcceptDrop",
 	[NETSTAT_NO_ROUTES] = "OutNoRoutes",

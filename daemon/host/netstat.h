@@ -23,6 +23,7 @@ enum netstat_counter {
 	NETSTAT_AUDITED, /* the number of those above, which the audit compares */
 	NETSTAT_RETRANS_SEGS = NETSTAT_AUDITED,
 	NETSTAT_RETRANS_FAIL,
+	NETSTAT_STILL_QUEUED,
 	NETSTAT_ABORT_ON_TIMEOUT,
 	NETSTAT_DEFER_ACCEPT_DROP,
 	NETSTAT_NO_ROUTES, /* IPv4's */

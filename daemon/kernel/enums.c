@@ -168,6 +168,8 @@ static void take_tracepoint(struct kernel_enums *enums, const struct btf_index *
 	take_target(enums, name, id);
 	if (same(name, "btf_trace_tcp_send_reset"))
 		enums->send_reset_has_reason = arguments(btf, type) >= 3;
+	else if (same(name, "btf_trace_kfree_skb"))
+		enums->drop_has_socket = arguments(btf, type) >= 4;
 	else if (same(name, "btf_trace_tcp_retransmit_skb"))
 		enums->retransmit_has_error = arguments(btf, type) >= 3;
 }

@@ -52,6 +52,7 @@ struct kernel_enums {
 	uint32_t target[KERNEL_TARGETS]; /* BTF types; 0: not there */
 	bool preallocates; /* hash maps of programs of the type RAW_TRACEPOINT have to be (before 6.1) */
 	bool send_reset_has_reason; /* tcp_send_reset has a reason, and fires without a full socket (6.10) */
+	bool drop_has_socket; /* kfree_skb has the receiving socket (6.11) */
 	bool retransmit_has_error; /* tcp_retransmit_skb has an error (6.17) */
 	uint8_t drop_reasons[KERNEL_REASONS_MAX]; /* by number of enum skb_drop_reason: that of common/drop_reason.h, or 0 */
 	char **reset_reason; /* of enum sk_rst_reason, by number, with gaps; lower case, no prefix */

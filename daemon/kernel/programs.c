@@ -74,6 +74,8 @@ static int keep(struct programs *p, const struct bpf_object *object)
 	{
 		struct program *one = &p->program[p->count];
 
+		if (!bpf_program__autoload(program))
+			continue;
 		if (p->count == PROGRAMS_MAX)
 			return -E2BIG;
 		one->fd = fcntl(bpf_program__fd(program), F_DUPFD_CLOEXEC, 3);
@@ -88,7 +90,7 @@ static int keep(struct programs *p, const struct bpf_object *object)
 }
 
 int programs_load(struct programs *p, programs_elf *elf, const struct bpf_object *shared, const char *core,
-		  int (*opened)(const struct bpf_object *object, void *ctx), void *ctx)
+		  const char *without, int (*opened)(const struct bpf_object *object, void *ctx), void *ctx)
 {
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = core);
 	size_t size;
@@ -98,6 +100,8 @@ int programs_load(struct programs *p, programs_elf *elf, const struct bpf_object
 
 	if (!object)
 		return -errno;
+	if (without)
+		bpf_program__set_autoload(bpf_object__find_program_by_name(object, without), false);
 	err = share(object, shared);
 	err = err ? err : bpf_object__load(object);
 	err = err ? err : keep(p, object);
@@ -167,11 +171,11 @@ int programs_attach(struct programs *p)
 	return first;
 }
 
-int programs_attach_each(struct programs *p)
+int programs_attach_from(struct programs *p, size_t first)
 {
 	int err = 0;
 
-	for (size_t i = 0; i < p->count && !err; i++)
+	for (size_t i = first; i < p->count && !err; i++)
 		err = attach(&p->program[i]);
 	if (err)
 		programs_detach(p);

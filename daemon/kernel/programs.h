@@ -38,11 +38,11 @@ void programs_know(const struct kernel_enums *enums);
 
 /*
  * Load an object with the maps and the constants of `shared`, which is loaded, relocated by the BTF in the
- * file `core` (NULL: the kernel's). `opened` is called before the object is closed and may take more of it, or
- * be NULL. 0 or a negative errno; then nothing is left of it.
+ * file `core` (NULL: the kernel's). Its program `without` is left out (NULL: none is). `opened` is called before the
+ * object is closed and may take more of it, or be NULL. 0 or a negative errno; then nothing is left of it.
  */
 int programs_load(struct programs *p, programs_elf *elf, const struct bpf_object *shared, const char *core,
-		  int (*opened)(const struct bpf_object *object, void *ctx), void *ctx);
+		  const char *without, int (*opened)(const struct bpf_object *object, void *ctx), void *ctx);
 
 /* Are there any? */
 bool programs_loaded(const struct programs *p);
@@ -52,8 +52,8 @@ bool programs_loaded(const struct programs *p);
  * first one, in whose stead another may be attached that sees less.
  */
 int programs_attach(struct programs *p);
-/* Attach every one of them, or none: 0 or a negative errno. */
-int programs_attach_each(struct programs *p);
+/* Attach every one of them from the `first` on, counted from 0, or none: 0 or a negative errno. */
+int programs_attach_from(struct programs *p, size_t first);
 /* Is one of them attached? */
 bool programs_attached(const struct programs *p);
 

@@ -64,6 +64,7 @@ void source_free(struct source *s)
 	ring_buffer__free(s->ring);
 	mapped_close(s->reader, sizeof(*s->reader));
 	look_close(&s->look);
+	programs_free(&s->required);
 	for (int which = 0; which < OPTIONALS; which++)
 		programs_free(&s->optional[which]);
 	handshake_bpf__destroy(s->bpf);
@@ -189,20 +190,25 @@ static void set_constants(struct source *s, const struct filter *filter)
 /* How many connections may wait for accept() with a beginning that is known, where no record is made of each. */
 #define WAITING_UNRECORDED 16384
 
-/* Load what the daemon does not run without, and the maps of all. */
-static int load_required(struct source *s, const struct filter *filter)
+static bool uses_slots(const struct source *s)
 {
-	bool slots = !s->capabilities[CAP_ATOMICS].error;
+	return !s->capabilities[CAP_ATOMICS].error;
+}
+
+/* Make the maps of all programs: then two threads can load these. */
+static int make_maps(struct source *s, const struct filter *filter)
+{
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = s->core);
 	struct handshake_bpf *bpf = handshake_bpf__open_opts(&opts);
+	struct bpf_program *program;
 	int err;
 
 	if (!bpf)
 		return -errno;
 	s->bpf = bpf;
-	bpf_program__set_autoload(bpf->progs.state_slots, slots);
-	bpf_program__set_autoload(bpf->progs.state_hash, !slots);
-	if (!slots)
+	bpf_object__for_each_program(program, bpf->obj)
+		bpf_program__set_autoload(program, false);
+	if (!uses_slots(s))
 		bpf_map__set_max_entries(bpf->maps.attempt_slots, 1);
 	if (s->calls[CALL_ACCEPT].how == OBSERVE_OFF)
 		bpf_map__set_max_entries(bpf->maps.waiting, 1);
@@ -228,6 +234,12 @@ static int load_required(struct source *s, const struct filter *filter)
 	s->settings.cgroup_id = filter->stream.cgroup_id;
 	err = handshake_bpf__load(bpf);
 	return err ? err : source_write_settings(s);
+}
+
+int required_load(struct source *s)
+{
+	return programs_load(&s->required, handshake_bpf__elf_bytes, s->bpf->obj, s->core,
+			     uses_slots(s) ? "state_hash" : "state_slots", NULL, NULL);
 }
 
 /* What this kernel never reports, by its BTF: everything, if that cannot be read. */
@@ -288,17 +300,19 @@ static int load_all(struct source *s, const struct filter *filter)
 {
 	int err = refused_required(s);
 
-	err = err ? err : load_required(s, filter);
-	set_required(s, err);
+	err = err ? err : make_maps(s, filter);
 	if (!err && filter->stream.by_remote)
 		err = load_remote(s, filter);
-	if (err)
+	if (err) {
+		set_required(s, err);
 		return err;
+	}
 	s->unreported = ask_unreported(s);
 	s->capabilities[CAP_REASON].error = capability_refused("overflow_reason") ? -EPERM :
 					    s->unreported & UNREPORTED_REQUEST_RESET	  ? -ENOENT :
 										    0;
-	err = optionals_load(s);
+	err = objects_load(s);
+	set_required(s, err);
 	if (err)
 		return err;
 	err = source_watch_calls(s);
@@ -335,19 +349,8 @@ int source_load(struct source *s, const struct filter *filter)
 /* State changes by the classic tracepoint where it is needed and there, else by the other. */
 static int attach_required(struct source *s)
 {
-	bool slots = !s->capabilities[CAP_ATOMICS].error;
-	struct bpf_program *const programs[REQUIRED_LINKS] = {
-		slots ? s->bpf->progs.state_slots : s->bpf->progs.state_hash,
-		s->bpf->progs.retransmit_synack,
-	};
-
 	optional_attach(s, OPTIONAL_CLASSIC);
-	for (int i = optional_loaded(s, OPTIONAL_CLASSIC); i < REQUIRED_LINKS; i++) {
-		s->links[i] = programs_attach_one(programs[i]);
-		if (!s->links[i])
-			return -errno;
-	}
-	return 0;
+	return programs_attach_from(&s->required, optional_loaded(s, OPTIONAL_CLASSIC));
 }
 
 int source_attach(struct source *s)
@@ -374,10 +377,7 @@ void source_set_cgroup(struct source *s, uint64_t cgroup_id)
 void source_detach(struct source *s)
 {
 	s->attached = false;
-	for (int i = 0; i < REQUIRED_LINKS; i++) {
-		bpf_link__destroy(s->links[i]);
-		s->links[i] = NULL;
-	}
+	programs_detach(&s->required);
 	for (int which = 0; which < OPTIONALS; which++)
 		programs_detach(&s->optional[which]);
 	source_unload_calls(s);

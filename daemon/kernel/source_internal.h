@@ -37,7 +37,6 @@ enum {
 	OPTIONALS,
 };
 
-#define REQUIRED_LINKS 2
 #define CALL_LINKS 5
 
 /* What sees a call. */
@@ -49,8 +48,8 @@ struct observed {
 
 struct source {
 	struct source_handler handler;
-	struct handshake_bpf *bpf;
-	struct bpf_link *links[REQUIRED_LINKS];
+	struct handshake_bpf *bpf; /* the maps of all programs */
+	struct programs required; /* first that of state changes */
 	struct programs optional[OPTIONALS];
 	struct look look;
 	struct settings settings;
@@ -76,10 +75,16 @@ struct source {
 /* Hand s->settings on to the programs. 0 or a negative errno. */
 int source_write_settings(const struct source *s);
 
+/* Load what the daemon does not run without. 0 or a negative errno. */
+int required_load(struct source *s);
+
 /* Is any program of that object loaded? */
 bool optional_loaded(const struct source *s, int which);
-/* Load those that the kernel takes, and attach what has to be before any event is counted. 0 or a negative errno. */
-int optionals_load(struct source *s);
+/*
+ * Load what is required and, of the others, those that the kernel takes; attach what has to be before any event is counted.
+ * 0 or a negative errno.
+ */
+int objects_load(struct source *s);
 void optional_attach(struct source *s, int which);
 /* What is not reported, for what could not be attached: enum unreported. */
 uint32_t optionals_unreported(const struct source *s);

@@ -129,11 +129,17 @@ static int begin_optional(struct source *s, int which)
 	struct programs *p = &s->optional[which];
 
 	if (optionals[which].attached == ATTACH_NOW)
-		return programs_attach_each(p);
+		return programs_attach_from(p, 0);
 	if (which != OPTIONAL_LOOK)
 		return 0;
 	s->look.program = p->program[0].fd;
 	return look_try(&s->look);
+}
+
+/* Of two programs for one tracepoint, that which the other makes needless; NULL if the kernel may refuse to attach the other. */
+static const char *left_out(const struct source *s, int which)
+{
+	return which == OPTIONAL_DROP && s->enums.drop_has_socket ? "skb_dropped_reason" : NULL;
 }
 
 static void load_optional(struct source *s, int which)
@@ -145,7 +151,8 @@ static void load_optional(struct source *s, int which)
 	if (!err && !asked_for(s, which))
 		return;
 	if (!err && needed(s, which)) {
-		err = programs_load(p, o->elf, s->bpf->obj, s->core, which == OPTIONAL_LOOK ? open_look : NULL, s);
+		err = programs_load(p, o->elf, s->bpf->obj, s->core, left_out(s, which),
+				    which == OPTIONAL_LOOK ? open_look : NULL, s);
 		err = err ? err : begin_optional(s, which);
 	}
 	if (err)
@@ -156,10 +163,21 @@ static void load_optional(struct source *s, int which)
 		  err ? strerror(-err) : optional_loaded(s, which) ? "loaded" : "not needed");
 }
 
-/* Half of the work. Nothing else depends on them, nor they on anything else. */
+/*
+ * Half of the work: the other half is what is required, in its stead the classic tracepoint, and what shows drops or
+ * refusals, of which one is needed if another is refused. Nothing else depends on another.
+ */
 static bool loads_apart(int which)
 {
-	return optionals[which].capability == CAP_TAKEOVER || which == OPTIONAL_FILES || which == OPTIONAL_LOOK;
+	switch (which) {
+	case OPTIONAL_CLASSIC:
+	case OPTIONAL_DROP:
+	case OPTIONAL_REFUSED_SYN:
+	case OPTIONAL_REFUSED_ACK:
+	case OPTIONAL_RESET_ANSWER:
+		return false;
+	}
+	return true;
 }
 
 static void load_some(struct source *s, bool apart)
@@ -179,16 +197,20 @@ static void *load_apart(void *ctx)
  * libbpf and the verifier need most of the time of a start: two threads share it. What the hooks see the tracepoints
  * must not report again.
  */
-int optionals_load(struct source *s)
+int objects_load(struct source *s)
 {
 	pthread_t thread;
-	int err = pthread_create(&thread, NULL, load_apart, s);
+	bool alone = pthread_create(&thread, NULL, load_apart, s) != 0;
+	int err = required_load(s);
 
-	if (err)
+	if (!err && alone)
 		load_some(s, true);
-	load_some(s, false);
 	if (!err)
+		load_some(s, false);
+	if (!alone)
 		pthread_join(thread, NULL);
+	if (err)
+		return err;
 	s->settings.acks_by_function = optional_loaded(s, OPTIONAL_REFUSED_ACK);
 	s->settings.resets_by_function = optional_loaded(s, OPTIONAL_RESET_ANSWER);
 	if (optional_loaded(s, OPTIONAL_RESET_ANSWER))
@@ -206,7 +228,7 @@ void source_probe_ends(struct source *s)
 
 	if (*error != CAPABILITY_UNTRIED)
 		return;
-	*error = programs_load(&tried, close_bpf__elf_bytes, s->bpf->obj, s->core, NULL, s);
+	*error = programs_load(&tried, close_bpf__elf_bytes, s->bpf->obj, s->core, NULL, NULL, s);
 	programs_free(&tried);
 }
 

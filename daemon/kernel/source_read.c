@@ -228,15 +228,20 @@ static void each_program_of(const struct bpf_object *object,
 		cost_of(bpf_program__fd(program), bpf_program__name(program), fn, ctx);
 }
 
+static void each_kept(const struct programs *p, void (*fn)(void *ctx, const struct program_cost *cost), void *ctx)
+{
+	for (size_t i = 0; i < p->count; i++)
+		cost_of(p->program[i].fd, p->program[i].name, fn, ctx);
+}
+
 static void each_program(const struct source *s,
 			 void (*fn)(void *ctx, const struct program_cost *cost), void *ctx)
 {
-	each_program_of(s->bpf->obj, fn, ctx);
+	each_kept(&s->required, fn, ctx);
 	for (int call = 0; call < CALLS; call++)
 		each_program_of(s->calls[call].object, fn, ctx);
 	for (int which = 0; which < OPTIONALS; which++)
-		for (size_t i = 0; i < s->optional[which].count; i++)
-			cost_of(s->optional[which].program[i].fd, s->optional[which].program[i].name, fn, ctx);
+		each_kept(&s->optional[which], fn, ctx);
 }
 
 /* By the beginning of a program's name. What is not here misses nothing that is looked for. */

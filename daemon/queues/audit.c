@@ -62,14 +62,14 @@ static bool send_failed(int64_t difference, const struct audit_books *books)
 
 /*
  * TCPTimeouts also counts the timers of established connections, each of which retransmits or
- * gives up, and of requests that are dropped or deferred; a SYN-ACK sent again in answer to a
- * repeated SYN has no timer.
+ * gives up, or sends nothing because the segment has not left this host yet; and of requests that are
+ * dropped or deferred. A SYN-ACK sent again in answer to a repeated SYN has no timer.
  */
 static bool other_timers(int64_t difference, const struct audit_books *books)
 {
 	const uint64_t *kernel = books->kernel;
 	uint64_t others = kernel[NETSTAT_RETRANS_SEGS] - kernel[NETSTAT_SYN_RETRANS] +
-			  kernel[NETSTAT_RETRANS_FAIL] + kernel[NETSTAT_ABORT_ON_TIMEOUT] +
+			  kernel[NETSTAT_RETRANS_FAIL] + kernel[NETSTAT_STILL_QUEUED] + kernel[NETSTAT_ABORT_ON_TIMEOUT] +
 			  8 * kernel[NETSTAT_DEFER_ACCEPT_DROP] + books->synacks;
 
 	return difference >= -(int64_t)books->synacks && difference <= (int64_t)others;

@@ -311,6 +311,12 @@ void listener_distribute(struct listener *p, const struct distributions *d)
 		distribution_take(&p->wait, &wait_scale, d->wait->bucket, begins);
 }
 
+/* A scan finds files, and the kernel's own listener has none. */
+static bool is_kernels(const struct listener *p)
+{
+	return !p->inode && p->owner_count && p->owner[0].pid == KERNEL_PID;
+}
+
 void listeners_scan_begin(struct listeners *l)
 {
 	for (size_t i = 0; i < l->count; i++)
@@ -320,7 +326,7 @@ void listeners_scan_begin(struct listeners *l)
 void listeners_scan_end(struct listeners *l)
 {
 	for (size_t i = 0; i < l->count; i++) {
-		if (!l->all[i]->seen)
+		if (!l->all[i]->seen && !is_kernels(l->all[i]))
 			owners_clear(l->all[i]);
 		l->all[i]->seen = true;
 	}
@@ -429,7 +435,7 @@ bool listeners_orphaned(struct listeners *l, bool (*alive)(uint32_t pid))
 
 		for (; p; p = p->link[LISTENER_BY_SOCKET].next) {
 			looked++;
-			if (p->owner_count && is_gone(&asked, p->owner[0].pid, alive))
+			if (p->owner_count && !is_kernels(p) && is_gone(&asked, p->owner[0].pid, alive))
 				return true;
 		}
 		l->orphans_next = (l->orphans_next + 1) % BUCKETS;

@@ -132,7 +132,7 @@ uint32_t listener_peak(const struct listener *listener, enum overflow_queue whic
 
 /*
  * Around a scan: what no LISTENER_FOUND mentions between the two has no owner that is known,
- * unless it opened meanwhile.
+ * unless it opened meanwhile, or is the kernel's own.
  */
 void listeners_scan_begin(struct listeners *l);
 void listeners_scan_end(struct listeners *l);

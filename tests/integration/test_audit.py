@@ -192,6 +192,22 @@ def test_dead_next_hop(pair, ip, audited):
     assert books.sum(pair.client, "TCPTimeouts", "observed") == books.sum(pair.client, "TCPTimeouts") > counted
 
 
+def test_next_hop_that_answers_late(pair, ip, keep, audited):
+    """A timer runs out while the SYN waits in this host, and then it is answered: before 6.17 only the kernel counts that."""
+    pair.client.sysctl(f"net.ipv{ip}.neigh.c0.mcast_solicit", 400)
+    books = audited(pair.client)
+    keep(listener(pair.server, ip, port=80))
+    late = {4: "10.9.0.77", 6: "fd09::77"}[ip]
+    before = pair.client.counters()["TCPTimeouts"]
+    sock = start(pair.client, ip, (late, 80))
+    env.poll_until(lambda: pair.client.counters()["TCPTimeouts"] > before, 10, "a timer that ran out")
+    pair.server.ip(f"addr add {late}/{32 if ip == 4 else 128} dev s0 nodad")
+    assert finish(sock, 20) == 0
+    sock.close()
+    books.check()
+    assert books.sum(pair.client, "TCPTimeouts") >= 1
+
+
 @pytest.mark.parametrize("abort", [0, 1], ids=["drop", "abort"])
 def test_overflow_at_both_stages(pair, ip, keep, audited, abort):
     pair.server.sysctl("net.ipv4.tcp_abort_on_overflow", abort)

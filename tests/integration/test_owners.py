@@ -240,3 +240,42 @@ def test_number_that_another_process_has(pair, keep, daemon):
     parent.process.wait()
     assert successor.process.stdout.readline() == "ready\n"
     until_owned_by_its_taker(d, pair, 8080, "heir")
+
+
+# NFS's server, of version 4, which needs no other program; the file system has the switches of this namespace.
+NFSD = """
+import os, subprocess, sys
+subprocess.run(["mount", "-t", "nfsd", "nfsd", "/proc/fs/nfsd"], check=True)
+def write(name, text):
+    with open("/proc/fs/nfsd/" + name, "w") as file:
+        file.write(text)
+write("versions", "-3 +4\\n")
+write("portlist", "tcp 2049")
+write("threads", "1")
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_listener_of_the_kernel(pair, keep, tmp_path, daemon):
+    """A process makes the kernel listen, and no process holds the socket: it is the kernel's, also after a scan."""
+    if subprocess.run(["modprobe", "nfsd"], capture_output=True, check=False).returncode:
+        pytest.skip("this kernel has no NFS server")
+    d = watch(daemon, pair)
+    keep(server(pair.server, NFSD, first=("unshare", "--mount"), stdin=subprocess.PIPE))
+    kernel = {"pid": 2, "comm": "kthreadd", "uid": 0}
+
+    def connect():
+        with client(pair.client, 4) as sock:
+            sock.connect(pair.address(4, 2049))
+            mine = sock.getsockname()[1]
+        record = d.handshake(role="passive", netns=pair.server.inode, remote={"port": mine})
+        assert record["process"] == kernel
+    connect()
+    service = tmp_path / "service"
+    service.symlink_to(env.PYTHON)
+    keep(server(pair.server, OPENER + OPENERS["manager_keeps_it"], 8080, service, SERVICE))
+    until_owned_by_its_taker(d, pair, 8080, "service")  # which a scan finds
+    connect()
+    assert {r["process"]["pid"] for r in d.feed.records("listener", netns=pair.server.inode,
+                                                        local=lambda end: end["port"] == 2049)} == {2}

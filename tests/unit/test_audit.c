@@ -190,6 +190,7 @@ static void test_other_timers(void **state)
 					  .observed[NETSTAT_SYN_RETRANS] = 2 },
 				 given_up = { .kernel[NETSTAT_ABORT_ON_TIMEOUT] = 2 },
 				 failed = { .kernel[NETSTAT_RETRANS_FAIL] = 2 },
+				 queued = { .kernel[NETSTAT_STILL_QUEUED] = 2 },
 				 deferred = { .kernel[NETSTAT_DEFER_ACCEPT_DROP] = 1 },
 				 synacks = { .synacks = 3 };
 
@@ -199,6 +200,8 @@ static void test_other_timers(void **state)
 	      { NETSTAT_TIMEOUTS, 3, 0, given_up, NULL },
 	      { NETSTAT_TIMEOUTS, 2, 0, failed, "other_timers" },
 	      { NETSTAT_TIMEOUTS, 3, 0, failed, NULL },
+	      { NETSTAT_TIMEOUTS, 2, 0, queued, "other_timers" },
+	      { NETSTAT_TIMEOUTS, 3, 0, queued, NULL },
 	      { NETSTAT_TIMEOUTS, 8, 0, deferred, "other_timers" },
 	      { NETSTAT_TIMEOUTS, 9, 0, deferred, NULL },
 	      { NETSTAT_TIMEOUTS, 6, 3, synacks, "other_timers" }, /* each expired */

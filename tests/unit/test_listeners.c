@@ -336,6 +336,26 @@ static void test_orphans(void **state)
 	listeners_free(l);
 }
 
+static bool nobody_lives(uint32_t pid)
+{
+	(void)pid;
+	return false;
+}
+
+/* NFS: no scan finds its socket, for it has no file. */
+static void test_listener_of_the_kernel(void **state)
+{
+	struct listeners *l = listeners_new();
+
+	(void)state;
+	apply(l, event(LISTENER_OPENED, 1, "::", 2049, KERNEL_PID));
+	listeners_scan_begin(l);
+	listeners_scan_end(l);
+	assert_int_equal(owner(l, 7, "::1", 2049), KERNEL_PID);
+	assert_false(listeners_orphaned(l, nobody_lives));
+	listeners_free(l);
+}
+
 static struct listener_sample at(uint64_t socket, uint64_t seconds, uint32_t peak)
 {
 	return (struct listener_sample){ .socket = socket, .mono_ns = seconds * 1000000000ULL,
@@ -499,6 +519,7 @@ int main(void)
 		cmocka_unit_test(test_member),
 		cmocka_unit_test(test_member_without_address),
 		cmocka_unit_test(test_scan),
+		cmocka_unit_test(test_listener_of_the_kernel),
 		cmocka_unit_test(test_socket_activation),
 		cmocka_unit_test(test_keepers),
 		cmocka_unit_test(test_owner_that_changes),
