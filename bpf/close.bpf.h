@@ -153,14 +153,14 @@ static __always_inline enum close_call call_of(struct sock *sk)
 	struct file *file = BPF_CORE_READ(sk, sk_socket, file);
 
 	if (!file || is_subflow(sk))
-		return CALL_NONE;
-	return file_is_closing(file) ? CALL_CLOSE : CALL_SHUTDOWN;
+		return CLOSE_CALL_NONE;
+	return file_is_closing(file) ? CLOSE_CALL_CLOSE : CLOSE_CALL_SHUTDOWN;
 }
 
 /* shutdown() before the ACK of a Fast Open child takes effect as that comes, in a softirq, whose current process is any. */
 static __always_inline void note_closer(struct lifetime *life, struct sock *sk)
 {
-	if (life->call == CALL_NONE)
+	if (life->call == CLOSE_CALL_NONE)
 		life->call = call_of(sk);
 	if (sk->sk_lock.owned && !is_kernel())
 		store_caller(&life->pid, &life->uid, life->comm);
@@ -417,8 +417,8 @@ static __noinline int connection_ends(struct sock *sk, struct tcp_sock *tp, int 
 	if (is_left(&e, sk, oldstate)) {
 		store_caller(&e.pid, &e.uid, e.comm);
 		/* Else it was connect(AF_UNSPEC), for which there is a descriptor. */
-		if (e.call == CALL_NONE && call_of(sk) == CALL_CLOSE)
-			e.call = CALL_CLOSE;
+		if (e.call == CLOSE_CALL_NONE && call_of(sk) == CLOSE_CALL_CLOSE)
+			e.call = CLOSE_CALL_CLOSE;
 	}
 	e.header.kind = EVENT_CLOSE;
 	e.header.len = sizeof(e);

@@ -350,10 +350,10 @@ enum close_rest {
 
 /* With which call this side's application began to end it. */
 enum close_call {
-	CALL_NONE, /* neither, or that was not seen */
-	CALL_CLOSE, /* the last descriptor has gone: by close(), or as its process ended */
-	CALL_SHUTDOWN,
-	CALLS,
+	CLOSE_CALL_NONE, /* neither, or that was not seen */
+	CLOSE_CALL_CLOSE, /* the last descriptor has gone: by close(), or as its process ended */
+	CLOSE_CALL_SHUTDOWN,
+	CLOSE_CALLS,
 };
 
 #define ROLE_UNKNOWN ROLES /* the handshake was not seen */

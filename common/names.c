@@ -112,9 +112,9 @@ const char *const close_how_names[HOWS] = {
 	[HOW_TIMEOUT] = "timeout",
 };
 
-const char *const close_call_names[CALLS] = {
-	[CALL_CLOSE] = "close",
-	[CALL_SHUTDOWN] = "shutdown",
+const char *const close_call_names[CLOSE_CALLS] = {
+	[CLOSE_CALL_CLOSE] = "close",
+	[CLOSE_CALL_SHUTDOWN] = "shutdown",
 };
 
 const char *const close_state_names[CLOSE_STATES] = {

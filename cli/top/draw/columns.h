@@ -38,7 +38,7 @@ struct top_column {
 	uint64_t (*value)(const struct top_line *l);
 };
 
-#define TOP_PANE_COLUMNS 17
+#define TOP_PANE_COLUMNS 18
 
 struct top_pane {
 	const char *title;
