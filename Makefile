@@ -74,7 +74,7 @@ tab := $() $()
 .SECONDARY:
 DEMO_SECONDS ?= 120
 
-.PHONY: all helpers build-tests run demo fleet test check unit integration causes-matrix refused sanitize bench soak fuzz vm lint fmt deb rpm image packages arm64 deb-arm64 vm-arm64 deps install uninstall clean help
+.PHONY: all helpers build-tests run demo fleet test check unit integration causes-matrix refused sanitize bench soak fuzz vm lint fmt deb rpm image images packages arm64 deb-arm64 vm-arm64 deps install uninstall clean help
 
 all: $(BUILD)/tcpshaked $(BUILD)/tcpshake ## build the daemon and the CLI
 
@@ -165,6 +165,10 @@ rpm: ## the RPM package, into $(O)/rpm
 image: deb ## an OCI image of that package, into $(O)/image (needs root, and Debian's archive)
 	$(Q)tools/install-deps image
 	$(Q)tools/image $(O)/deb/tcpshake_*.deb $(O)/image
+
+images: deb deb-arm64 ## one OCI image for amd64 and arm64, into $(O)/images (needs root, and Debian's archive)
+	$(Q)tools/install-deps image
+	$(Q)tools/image $(O)/deb/tcpshake_*.deb $(ARM64)/deb/tcpshake_*.deb $(O)/images
 
 packages: image rpm ## all three, and tests of them: a fresh root, a container, the same bytes twice (needs root, and Debian's archive)
 	$(Q)TCPSHAKE_BUILD=$(abspath $(O)) $(PYTHON) -m pytest -q -rsfE $(PYTEST_FLAGS) tests/packages

@@ -67,7 +67,7 @@ static __noinline int take_wait(struct sock *sk, struct counters *c, struct even
 	return 0;
 }
 
-static __noinline int accepted(struct sock *sk, enum accept_evidence evidence)
+static __noinline int accepted(struct sock *sk, enum call_evidence evidence)
 {
 	struct counters *c = this_cpu_counters();
 	struct inet_sock *inet = (struct inet_sock *)sk;
@@ -109,7 +109,7 @@ int accept_function(__u64 *ctx)
 		asm volatile("%0 = *(u64 *)(%1 + 16)" : "=r"(taken) : "r"(ctx));
 	else
 		asm volatile("%0 = *(u64 *)(%1 + 32)" : "=r"(taken) : "r"(ctx));
-	return accepted((struct sock *)taken, ACCEPT_FUNCTION);
+	return accepted((struct sock *)taken, CALL_BY_FUNCTION);
 }
 
 static __always_inline int accept_exit(long fd)
@@ -123,7 +123,7 @@ static __always_inline int accept_exit(long fd)
 		return 0;
 	bpf_probe_read_kernel(&file, sizeof(file), files + fd);
 	socket = BPF_CORE_READ(file, private_data);
-	return accepted(BPF_CORE_READ(socket, sk), ACCEPT_SYSCALL);
+	return accepted(BPF_CORE_READ(socket, sk), CALL_BY_SYSCALL);
 }
 
 /* struct trace_event_raw_sys_exit: the common part, the call's number, what it returns. */

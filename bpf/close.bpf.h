@@ -18,8 +18,9 @@
 
 static const struct lifetime unseen = {
 	.spent_ns = { NS_UNKNOWN, NS_UNKNOWN, NS_UNKNOWN, NS_UNKNOWN, NS_UNKNOWN },
-	.role = ROLE_UNKNOWN,
+	.port = { .role = ROLE_UNKNOWN },
 	.first = FIRST_UNKNOWN,
+	.slot = NO_SLOT,
 };
 
 static __always_inline struct lifetime *life_of(struct sock *sk)
@@ -61,20 +62,51 @@ static __always_inline __u32 spent_in(int state)
 	return CLOSE_STATES;
 }
 
-/* How many are in each state, by what is kept of them. */
-static __noinline int move_closing(int oldstate, int newstate)
+/* Where a port's connections are counted, or those of all ports that have no slot of their own. */
+static __always_inline __u32 close_slot(const struct latency_key *port)
 {
-	__u64 from = spent_in(oldstate), to = spent_in(newstate);
-	struct counters *c = this_cpu_counters();
+	__u32 *slot;
 
-	barrier_var(from);
-	barrier_var(to);
-	if (!c)
+	if (!latency_shards || port->role >= ROLES)
+		return NO_SLOT;
+	slot = bpf_map_lookup_elem(&latency_slots, port);
+	return slot ? *slot : port->role;
+}
+
+/* How many are in each state. */
+static __always_inline void count_closing(__u64 state, __u32 slot, __s64 change)
+{
+	struct counters *c = this_cpu_counters();
+	struct close_port *port = bpf_map_lookup_elem(&close_ports, &slot);
+
+	barrier_var(state);
+	if (!c || state >= CLOSE_STATES)
+		return;
+	__sync_fetch_and_add(&c->closing[state], change);
+	if (port)
+		__sync_fetch_and_add(&port->closing[state], change);
+}
+
+/* The state that is kept of a connection, and where that is counted. */
+static __noinline int enter_state(struct lifetime *life, int state)
+{
+	__u64 counted = spent_in(state);
+
+	life->state = state;
+	if (counted == CLOSE_STATES)
 		return 0;
-	if (from < CLOSE_STATES)
-		__sync_fetch_and_add(&c->closing[from], -1);
-	if (to < CLOSE_STATES)
-		count(c->closing[to]);
+	life->slot = close_slot(&life->port);
+	count_closing(counted, life->slot, 1);
+	return 0;
+}
+
+static __noinline int leave_state(struct lifetime *life)
+{
+	__u64 counted = spent_in(life->state);
+
+	life->state = TCP_CLOSE;
+	if (counted != CLOSE_STATES)
+		count_closing(counted, life->slot, -1);
 	return 0;
 }
 
@@ -85,8 +117,8 @@ static __noinline int connection_asked(struct sock *sk)
 	struct lifetime fresh = unseen, *known = life_of(sk);
 
 	if (known) /* whose end was missed */
-		move_closing(known->state, TCP_CLOSE);
-	fresh.role = ROLE_ACTIVE;
+		leave_state(known);
+	fresh.port.role = ROLE_ACTIVE;
 	fresh.state = TCP_SYN_SENT;
 	store_caller(&fresh.pid, &fresh.uid, fresh.comm);
 	connection_keep(sk, &fresh);
@@ -102,29 +134,66 @@ static __always_inline __u32 isn_of(struct tcp_sock *tp, __u8 role, bool crossed
 	return crossed ? own ^ peers : role == ROLE_ACTIVE ? own : peers;
 }
 
+/* The key of its port's slot, as latency_slot() has it. */
+static __always_inline void store_port(struct latency_key *port, struct tcp_sock *tp)
+{
+	bool active = port->role == ROLE_ACTIVE;
+
+	port->netns = active ? 0 : socket_netns(tp);
+	port->port = bpf_ntohs(active ? tp->inet_conn.icsk_inet.sk.__sk_common.skc_dport : tp->inet_conn.icsk_inet.inet_sport);
+}
+
+/*
+ * By its file: __fput() closes a socket that nothing refers to any more. Its own fields do not show it: shutdown() of both directions
+ * sets the same sk_shutdown, and tcp_close() makes it an orphan only behind this change of state. A subflow's file is that of
+ * its MPTCP connection, which may go on without it.
+ */
+static __always_inline enum close_call call_of(struct sock *sk)
+{
+	struct file *file = BPF_CORE_READ(sk, sk_socket, file);
+
+	if (!file || is_subflow(sk))
+		return CLOSE_CALL_NONE;
+	return file_is_closing(file) ? CLOSE_CALL_CLOSE : CLOSE_CALL_SHUTDOWN;
+}
+
+/* shutdown() before the ACK of a Fast Open child takes effect as that comes, in a softirq, whose current process is any. */
+static __always_inline void note_closer(struct lifetime *life, struct sock *sk)
+{
+	if (life->call == CLOSE_CALL_NONE)
+		life->call = call_of(sk);
+	if (sk->sk_lock.owned && !is_kernel())
+		store_caller(&life->pid, &life->uid, life->comm);
+}
+
 /* Into ESTABLISHED; or a child of Fast Open before its ACK came: into FIN_WAIT1 by close(), or, as tcp_fin() has it, CLOSE_WAIT. */
 static __noinline int connection_begins(struct sock *sk, struct tcp_sock *tp, int oldstate, int newstate)
 {
 	struct lifetime fresh = unseen, *known = life_of(sk);
-	int before = known ? known->state : TCP_CLOSE;
 	struct counters *c = this_cpu_counters();
 	__u64 now = bpf_ktime_get_ns();
 
 	/* Another's may have had this address. */
-	if (known && known->role == ROLE_ACTIVE && known->state == oldstate)
+	if (known && known->port.role == ROLE_ACTIVE && known->state == oldstate)
 		fresh = *known;
 	else
-		fresh.role = oldstate == TCP_SYN_SENT ? ROLE_ACTIVE : ROLE_PASSIVE;
+		fresh.port.role = oldstate == TCP_SYN_SENT ? ROLE_ACTIVE : ROLE_PASSIVE;
+	if (known)
+		leave_state(known);
+	store_port(&fresh.port, tp);
 	if (newstate == TCP_ESTABLISHED)
 		fresh.begin_ns = now;
 	else
 		fresh.first = newstate == TCP_FIN_WAIT1 ? FIRST_LOCAL : FIRST_REMOTE;
+	if (newstate == TCP_FIN_WAIT1)
+		note_closer(&fresh, sk);
 	fresh.entered_ns = now;
-	fresh.state = newstate;
-	fresh.client_isn = isn_of(tp, fresh.role, fresh.crossed);
+	fresh.client_isn = isn_of(tp, fresh.port.role, fresh.crossed);
+	enter_state(&fresh, newstate);
 	if (connection_keep(sk, &fresh))
-		move_closing(before, newstate);
-	else if (c)
+		return 0;
+	leave_state(&fresh);
+	if (c)
 		count(c->lifetime_map_full);
 	return 0;
 }
@@ -150,8 +219,8 @@ static __always_inline void state_left(struct lifetime *life, int oldstate, int 
 	if (spent < CLOSE_STATES && life->state == oldstate && life->entered_ns &&
 	    now >= life->entered_ns)
 		life->spent_ns[spent] = now - life->entered_ns;
-	move_closing(life->state, newstate);
-	life->state = newstate;
+	leave_state(life);
+	enter_state(life, newstate);
 	life->entered_ns = now;
 }
 
@@ -167,12 +236,6 @@ static __always_inline void note_first(struct lifetime *life, struct tcp_sock *t
 		life->first = newstate == TCP_FIN_WAIT1 ? FIRST_LOCAL : FIRST_REMOTE;
 	else if (newstate == TCP_CLOSING && life->first == FIRST_LOCAL)
 		life->first = is_sent(tp) ? FIRST_BOTH : FIRST_REMOTE;
-}
-
-static __always_inline void note_closer(struct lifetime *life)
-{
-	if (!is_kernel())
-		store_caller(&life->pid, &life->uid, life->comm);
 }
 
 /* By close() or shutdown(), or by a segment that came. */
@@ -191,7 +254,7 @@ static __noinline int connection_closes(struct sock *sk, struct tcp_sock *tp, in
 	note_first(life, tp, oldstate, newstate);
 	state_left(life, oldstate, newstate, bpf_ktime_get_ns());
 	if (newstate == TCP_FIN_WAIT1 || newstate == TCP_LAST_ACK)
-		note_closer(life);
+		note_closer(life, sk);
 	return 0;
 }
 
@@ -260,30 +323,38 @@ static __always_inline bool is_left(const struct event_close *e, struct sock *sk
 	return e->how == HOW_RESET && !is_reset_by_peer(sk->sk_err, oldstate) && sk->sk_lock.owned && !is_kernel();
 }
 
-static __noinline int close_time_add(__u64 which, __u64 role, __u64 ns)
+/* `time`: enum close_time, or enum close_how; the same of a port is `port_time`. What is in no such state is in no histogram of it. */
+static __noinline int close_time_add(__u64 time, __u64 role, __u64 port_time, __u32 slot, __u64 ns)
 {
-	__u32 index = which * (ROLES + 1) + role;
+	__u32 index = time * (ROLES + 1) + role;
 	struct latency *l = bpf_map_lookup_elem(&close_times, &index);
+	struct close_port *port = bpf_map_lookup_elem(&close_ports, &slot);
 	__u64 bucket;
 
-	if (!l)
+	if (!l || ns == NS_UNKNOWN)
 		return 0;
-	if (ns == NS_UNKNOWN) {
-		count(l->unknown);
-		return 0;
-	}
 	bucket = latency_bucket(ns);
 	barrier_var(bucket);
 	if (bucket >= LATENCY_BUCKETS)
 		return 0;
 	count(l->bucket[bucket]);
 	__sync_fetch_and_add(&l->sum_ns, ns);
+	if (!port || port_time >= PORT_TIMES)
+		return 0;
+	bucket >>= LATENCY_SUB_BITS;
+	barrier_var(bucket);
+	if (bucket >= PORT_BUCKETS)
+		return 0;
+	count(port->spread[port_time].bucket[bucket]);
+	__sync_fetch_and_add(&port->spread[port_time].sum_ns, ns);
 	return 0;
 }
 
-/* Whatever becomes of the record. What is in no such state is in no histogram of it. */
-static __always_inline void count_close(struct counters *c, const struct event_close *e)
+/* Whatever becomes of the record. */
+static __always_inline void count_close(struct counters *c, const struct event_close *e, const struct latency_key *port)
 {
+	__u32 slot;
+
 	if (e->role <= ROLE_UNKNOWN && e->first < FIRSTS && e->how < HOWS)
 		count(c->closes[e->role][e->first][e->how]);
 	count(c->events[EVENT_CLOSE]);
@@ -291,13 +362,11 @@ static __always_inline void count_close(struct counters *c, const struct event_c
 		count(c->time_waits[e->role]);
 	if (!latency_shards)
 		return;
-	close_time_add(e->how, e->role, e->duration_ns);
-	if (e->spent_ns[SPENT_CLOSE_WAIT] != NS_UNKNOWN)
-		close_time_add(TIME_CLOSE_WAIT, e->role, e->spent_ns[SPENT_CLOSE_WAIT]);
-	if (e->spent_ns[SPENT_FIN_WAIT2] != NS_UNKNOWN)
-		close_time_add(TIME_FIN_WAIT2, e->role, e->spent_ns[SPENT_FIN_WAIT2]);
-	if (e->spent_ns[SPENT_LAST_ACK] != NS_UNKNOWN)
-		close_time_add(TIME_LAST_ACK, e->role, e->spent_ns[SPENT_LAST_ACK]);
+	slot = close_slot(port);
+	close_time_add(e->how, e->role, PORT_DURATION, slot, e->duration_ns);
+	close_time_add(TIME_CLOSE_WAIT, e->role, PORT_CLOSE_WAIT, slot, e->spent_ns[SPENT_CLOSE_WAIT]);
+	close_time_add(TIME_FIN_WAIT2, e->role, PORT_FIN_WAIT2, slot, e->spent_ns[SPENT_FIN_WAIT2]);
+	close_time_add(TIME_LAST_ACK, e->role, PORT_LAST_ACK, slot, e->spent_ns[SPENT_LAST_ACK]);
 }
 
 static __always_inline void store_life(struct event_close *e, const struct lifetime *life)
@@ -308,8 +377,9 @@ static __always_inline void store_life(struct event_close *e, const struct lifet
 	e->pid = life->pid;
 	e->uid = life->uid;
 	__builtin_memcpy(e->comm, life->comm, sizeof(e->comm));
-	e->role = life->role;
+	e->role = life->port.role;
 	e->first = life->first;
+	e->call = life->call;
 }
 
 static __always_inline bool close_wanted(struct counters *c, const struct event_close *e, struct sock *sk)
@@ -322,6 +392,7 @@ static __always_inline bool close_wanted(struct counters *c, const struct event_
 static __noinline int connection_ends(struct sock *sk, struct tcp_sock *tp, int oldstate)
 {
 	struct lifetime *life = life_of(sk);
+	struct latency_key port = life ? life->port : unseen.port;
 	struct counters *c = this_cpu_counters();
 	struct event_close e = { .mono_ns = bpf_ktime_get_ns() };
 
@@ -335,7 +406,7 @@ static __noinline int connection_ends(struct sock *sk, struct tcp_sock *tp, int 
 	if (BPF_CORE_READ_BITFIELD(tp, repair))
 		return 0; /* it goes on elsewhere */
 	note_end(&e, sk, tp, oldstate);
-	count_close(c, &e);
+	count_close(c, &e, &port);
 	e.header.netns = socket_netns(tp);
 	store_addresses(sk, e.local_addr, e.remote_addr);
 	e.local_port = bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport);
@@ -343,8 +414,12 @@ static __noinline int connection_ends(struct sock *sk, struct tcp_sock *tp, int 
 	if (!close_wanted(c, &e, sk))
 		return 0;
 	e.cgroup_id = tcp_cgroup_id(tp);
-	if (is_left(&e, sk, oldstate))
+	if (is_left(&e, sk, oldstate)) {
 		store_caller(&e.pid, &e.uid, e.comm);
+		/* Else it was connect(AF_UNSPEC), for which there is a descriptor. */
+		if (e.call == CLOSE_CALL_NONE && call_of(sk) == CLOSE_CALL_CLOSE)
+			e.call = CLOSE_CALL_CLOSE;
+	}
 	e.header.kind = EVENT_CLOSE;
 	e.header.len = sizeof(e);
 	deliver(c, &e, sizeof(e), EVENT_CLOSE);

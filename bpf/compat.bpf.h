@@ -70,6 +70,21 @@ static __always_inline __u64 tcp_cgroup_id(struct tcp_sock *tp)
 	return tp->inet_conn.icsk_inet.sk.sk_cgrp_data.cgroup->kn->id;
 }
 
+/* 6.13 (90ee6ed776c0 "fs: port files to file_ref"): of 64 bits, and below 0 once nobody refers to it. */
+struct file___ref {
+	file_ref_t f_ref;
+} __attribute__((preserve_access_index));
+
+/* Does nothing refer to it any more, so that the kernel is closing it? */
+static __always_inline bool file_is_closing(struct file *file)
+{
+	struct file___ref *newer = (struct file___ref *)file;
+
+	if (bpf_core_field_exists(newer->f_ref))
+		return BPF_CORE_READ(newer, f_ref.refcnt.counter) < 0;
+	return BPF_CORE_READ(file, f_count.counter) == 0;
+}
+
 /* 6.2 (a35b9af4ec2c "bpf: Add a kfunc for generic type cast"); for tp/ programs since 6.12. */
 extern void *bpf_rdonly_cast(const void *obj, __u32 type) __ksym __weak;
 

@@ -14,8 +14,6 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
-const volatile __u8 tcp6_seen = 1; /* connect_v6 is loaded */
-
 #define ENDS_AT 24 /* of struct sockaddr_in6, which may end there (RFC 2133) */
 
 /* As connect() gets it: of IPv4 the first 16 bytes. */
@@ -181,7 +179,7 @@ int connect_security(__u64 *ctx)
 {
 	int result = (int)ctx[3];
 
-	if (result >= 0 || connect_by() != CONNECT_FUNCTION || at_once_outcome(-result) == OUTCOMES)
+	if (result >= 0 || connect_by() != CALL_BY_FUNCTION || at_once_outcome(-result) == OUTCOMES)
 		return 0;
 	return is_unconnected((struct socket *)ctx[0]) ?
 		       report_kernels((struct socket *)ctx[0], ctx[1], result, REFUSED_BY_SECURITY) : 0;
@@ -191,7 +189,7 @@ int connect_security(__u64 *ctx)
 SEC("fentry/inet_stream_connect")
 int connect_enter(__u64 *ctx)
 {
-	if (connect_by() != CONNECT_FUNCTION || !is_unconnected((struct socket *)ctx[0]))
+	if (connect_by() != CALL_BY_FUNCTION || !is_unconnected((struct socket *)ctx[0]))
 		return 0;
 	return begin_call(ctx[1], ctx[0]);
 }
@@ -229,7 +227,7 @@ int connect_exit(__u64 *ctx)
 	struct connect_call call;
 	int result = (int)ctx[4];
 
-	if (connect_by() != CONNECT_FUNCTION || !end_call(result, &call))
+	if (connect_by() != CALL_BY_FUNCTION || !end_call(result, &call))
 		return 0;
 	return report_kernels((struct socket *)call.file, call.address, result,
 			      call.routed ? REFUSED_BY_ROUTING : REFUSED_BY_CGROUP);
@@ -258,7 +256,7 @@ static __always_inline int call_enters(__u32 fd, __u64 address)
 {
 	struct socket *socket;
 
-	if (connect_by() != CONNECT_SYSCALL)
+	if (connect_by() != CALL_BY_SYSCALL)
 		return 0;
 	socket = socket_at(fd);
 	return socket && is_unconnected(socket) ? begin_call(address, fd) : 0;
@@ -272,7 +270,7 @@ static __always_inline int call_exits(long result)
 	struct sock *sk;
 	struct counters *c;
 
-	if (connect_by() != CONNECT_SYSCALL || !end_call(result, &call))
+	if (connect_by() != CALL_BY_SYSCALL || !end_call(result, &call))
 		return 0;
 	socket = socket_at((__u32)call.file);
 	sk = socket ? BPF_CORE_READ(socket, sk) : NULL;

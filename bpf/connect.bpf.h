@@ -36,6 +36,7 @@ struct {
 } connect_errors SEC(".maps") __weak;
 
 const volatile __u8 connects_watched __weak = 0;
+const volatile __u8 tcp6_seen __weak = 0; /* connect_v6 is loaded */
 
 static __always_inline struct connect_call *connect_current(void)
 {

@@ -26,8 +26,8 @@ struct counters {
 	__u64 attempt_map_full; /* active attempts whose beginning could not be kept */
 	__u64 request_map_full; /* SYN-ACK retransmits that could not be kept */
 	__u64 listener_map_full; /* listeners whose queues are not watched */
-	__u64 depth_map_full; /* connections that are in no distribution of depths */
-	__u64 wait_map_full; /* … and in none of waits */
+	__u64 depth_map_full[LISTENER_QUEUES]; /* connections and requests that are in no distribution of depths */
+	__u64 wait_map_full; /* connections that are in none of waits */
 	__u64 connects_limited; /* calls of connect() that failed at once, of which too many did: no cause rests on one */
 	__u64 connect_map_full; /* calls of connect() that could not be kept, and may have failed */
 	__u64 unproving; /* of `limited`: what a cause may rest on */

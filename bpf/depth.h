@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * How deep each connection found the accept queue that it joined: a histogram for each listener, of lengths. Pure; the BPF
- * programs and the daemon share it.
+ * How deep each connection found the accept queue that it joined, and each request the SYN queue: a histogram of lengths for
+ * each listener and queue. Pure; the BPF programs and the daemon share it.
  *
  * Lengths below 32 have a bucket each. Above, each power of two has 16 equal ones, so that the middle of a bucket is wrong
  * by 1/32 at most: 3.1 %. The last bucket also holds what is above it.
@@ -22,7 +22,7 @@
 
 struct depth {
 	__u64 sum;
-	__u64 crowded; /* of these connections, those that depth_is_crowded() says of */
+	__u64 crowded; /* of those that joined, the ones that depth_is_crowded() says of */
 	__u32 limit; /* as the last one found it */
 	__u32 pad;
 	__u64 bucket[DEPTH_BUCKETS];

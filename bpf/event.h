@@ -178,13 +178,12 @@ struct listener_state {
 	__u64 syn_drops[CODES]; /* SYNs refused, reported one by one */
 	__u32 syn_failed; /* SYNs, and ACKs of cookies, dropped for what no full queue explains; wraps */
 	__u32 accept_peak; /* of the accept queue, since the last look */
+	__u32 syn_peak; /* of the SYN queue, where requests are seen to join it */
+	__u32 pad;
 };
 
-/* How a connect() is seen that fails before its socket leaves CLOSE; CONNECT_OFF: not at all. */
-enum connect_evidence { CONNECT_OFF, CONNECT_FUNCTION, CONNECT_SYSCALL };
-
-/* How accept() is seen; ACCEPT_OFF: not at all. */
-enum accept_evidence { ACCEPT_OFF, ACCEPT_FUNCTION, ACCEPT_SYSCALL };
+/* How accept(), or a connect() that fails before its socket leaves CLOSE, is seen; CALL_UNSEEN: not at all. */
+enum call_evidence { CALL_UNSEEN, CALL_BY_FUNCTION, CALL_BY_SYSCALL };
 
 struct event_accept {
 	struct event_header header;
@@ -199,7 +198,7 @@ struct event_accept {
 	__u32 pid; /* of the process that called accept() */
 	__u32 uid;
 	char comm[COMM_LEN];
-	__u8 evidence; /* enum accept_evidence */
+	__u8 evidence; /* enum call_evidence */
 	__u8 pad[7];
 };
 
@@ -349,6 +348,14 @@ enum close_rest {
 	RESTS,
 };
 
+/* With which call this side's application began to end it. */
+enum close_call {
+	CLOSE_CALL_NONE, /* neither, or that was not seen */
+	CLOSE_CALL_CLOSE, /* the last descriptor has gone: by close(), or as its process ended */
+	CLOSE_CALL_SHUTDOWN,
+	CLOSE_CALLS,
+};
+
 #define ROLE_UNKNOWN ROLES /* the handshake was not seen */
 
 struct event_close {
@@ -369,7 +376,8 @@ struct event_close {
 	__u8 first; /* enum close_first */
 	__u8 how; /* enum close_how */
 	__u8 rest; /* enum close_rest */
-	__u8 pad[4];
+	__u8 call; /* enum close_call */
+	__u8 pad[3];
 };
 
 _Static_assert(sizeof(struct event_close) == 144, "event_close");
@@ -413,6 +421,7 @@ enum overflow_stage {
 };
 
 enum overflow_queue { QUEUE_ACCEPT, QUEUE_SYN, QUEUE_NONE, QUEUES };
+#define LISTENER_QUEUES QUEUE_NONE /* the two that a listener has */
 
 /* The one that was full. */
 static inline enum overflow_queue overflow_queue_of(enum overflow_code code)
@@ -462,6 +471,6 @@ struct event_overflow {
 _Static_assert(sizeof(struct event_overflow) == 80, "event_overflow");
 _Static_assert(sizeof(struct event_header) == 8, "event_header");
 _Static_assert(sizeof(struct event_handshake) == 120, "event_handshake");
-_Static_assert(sizeof(struct event_listener) == 200, "event_listener");
+_Static_assert(sizeof(struct event_listener) == 208, "event_listener");
 
 #endif

@@ -50,16 +50,17 @@ struct latency {
 	__u64 bucket[LATENCY_BUCKETS];
 };
 
-/* The number of the highest bit that is set; 0 for 0. */
+/* The number of the highest bit that is set; 0 for 0. Without a branch: the verifier would follow each both ways. */
 static inline __u32 latency_log2(__u64 value)
 {
 	__u32 bits = 0;
 
-	for (__u32 step = 32; step; step >>= 1) {
-		if (value >> step) {
-			value >>= step;
-			bits += step;
-		}
+	for (__u32 step = 5; step < 6; step--) {
+		__u64 upper = value >> (1 << step);
+		__u32 shift = (__u32)((upper | -upper) >> 63) << step; /* unless it is 0 */
+
+		value >>= shift;
+		bits += shift;
 	}
 	return bits;
 }

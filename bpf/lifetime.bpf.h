@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What is kept of connections until they end: only if records of that are asked for, else both maps have one entry. */
+/* What is kept of connections until they end: only if records of that are asked for, else each map has one entry. */
 #ifndef TCPSHAKE_LIFETIME_BPF_H
 #define TCPSHAKE_LIFETIME_BPF_H
 
@@ -21,5 +21,12 @@ struct {
 	__type(key, __u32);
 	__type(value, struct latency);
 } close_times SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, LATENCY_SLOTS);
+	__type(key, __u32);
+	__type(value, struct close_port);
+} close_ports SEC(".maps") __weak;
 
 #endif

@@ -34,8 +34,8 @@ struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct accepted_ports);
-} accepted_ports SEC(".maps") __weak;
+	__type(value, struct joined_ports);
+} joined_ports SEC(".maps") __weak;
 
 static __always_inline struct service_key service_of(__u32 netns, __u16 local_port,
 						      __u16 family)
@@ -119,27 +119,33 @@ static __always_inline void listener_forget(struct event_listener *e)
 	bpf_map_delete_elem(&listeners, &key);
 }
 
-static __always_inline void mark_accepted(__u32 netns, __u16 local_port)
+static __always_inline void mark_joined(__u32 netns, __u16 local_port)
 {
 	const struct settings *now = settings_now();
-	struct accepted_ports *ports;
+	struct joined_ports *ports;
 	__u32 zero = 0;
 
-	ports = bpf_map_lookup_elem(&accepted_ports, &zero);
+	ports = bpf_map_lookup_elem(&joined_ports, &zero);
 	if (ports && now)
-		ports->look[accepted_slot(netns, local_port)] = now->look;
+		ports->look[joined_slot(netns, local_port)] = now->look;
 }
 
-/* The same where the listener is not known: whose queue it was is for the daemon to say, which knows all of the port. */
+/* One more joins a queue, in which `len` wait already. */
+static __always_inline void queue_joined(__u32 *peak, enum overflow_queue which, __u64 queue, __u32 len, __u32 limit)
+{
+	if (*peak <= len)
+		*peak = len + 1;
+	depth_add(which, queue, len, limit);
+}
+
+/* The same of an accept queue where the listener is not known: whose queue it was is for the daemon to say, which knows all of the port. */
 static __always_inline bool service_accepted(struct service_key key, __u32 len, __u32 limit)
 {
 	struct service *s = bpf_map_lookup_elem(&services, &key);
 
 	if (!s)
 		return false;
-	if (s->accept_peak <= len)
-		s->accept_peak = len + 1;
-	depth_add(service_queue(key), len, limit);
+	queue_joined(&s->accept_peak, QUEUE_ACCEPT, service_queue(key), len, limit);
 	return s->deferred;
 }
 
@@ -152,16 +158,26 @@ static __always_inline bool listener_accepted(__u64 socket, struct service_key k
 	struct listener_key listener = { socket };
 	struct listener_state *state;
 
-	mark_accepted(key.netns, key.local_port);
+	mark_joined(key.netns, key.local_port);
 	if (!socket)
 		return service_accepted(key, len, limit);
 	state = bpf_map_lookup_elem(&listeners, &listener);
 	if (!state)
 		return false;
-	if (state->accept_peak <= len)
-		state->accept_peak = len + 1;
-	depth_add(socket, len, limit);
+	queue_joined(&state->accept_peak, QUEUE_ACCEPT, socket, len, limit);
 	return state->deferred;
+}
+
+/* A request has joined the SYN queue of this listener, in which `len` waited before it. */
+static __always_inline void listener_requested(__u64 socket, __u32 len, __u32 limit)
+{
+	struct listener_key listener = { socket };
+	struct listener_state *state = bpf_map_lookup_elem(&listeners, &listener);
+
+	if (!state)
+		return;
+	mark_joined(state->netns, state->local_port);
+	queue_joined(&state->syn_peak, QUEUE_SYN, socket, len, limit);
 }
 
 #endif

@@ -56,6 +56,8 @@ static __always_inline void look_at_kept(struct listener_sample *sample, struct 
 	if (state->accept_peak > sample->accept_len)
 		sample->accept_peak = state->accept_peak;
 	state->accept_peak = sample->accept_len;
+	sample->syn_peak = state->syn_peak > sample->syn_len ? state->syn_peak : sample->syn_len;
+	state->syn_peak = sample->syn_len;
 	state->deferred = sample->deferred;
 	sample->port_peak = 0;
 	if (!s)
@@ -90,18 +92,18 @@ static __always_inline void look_at_queues(struct listener_sample *sample, struc
 	look_at_kept(sample, state);
 }
 
-/* Was a connection accepted at this port since the look before? */
-static __always_inline bool accepted_lately(__u32 netns, __u16 local_port)
+/* Did anybody join a queue of this port since the look before? */
+static __always_inline bool joined_lately(__u32 netns, __u16 local_port)
 {
 	const struct settings *now = settings_now();
-	struct accepted_ports *ports;
+	struct joined_ports *ports;
 	__u32 zero = 0;
 	__u8 look;
 
-	ports = bpf_map_lookup_elem(&accepted_ports, &zero);
+	ports = bpf_map_lookup_elem(&joined_ports, &zero);
 	if (!ports || !now)
 		return true;
-	look = ports->look[accepted_slot(netns, local_port)];
+	look = ports->look[joined_slot(netns, local_port)];
 	return look == now->look || look == (__u8)(now->look - 1);
 }
 
@@ -118,7 +120,7 @@ static __always_inline bool is_quiet(const struct look_request *r)
 	       BPF_CORE_READ(sk, sk_max_ack_backlog) == r->accept_max &&
 	       !BPF_CORE_READ(icsk, icsk_accept_queue.qlen.counter) &&
 	       (__u32)BPF_CORE_READ(sk, sk_drops.counter) == r->drops &&
-	       !accepted_lately(r->netns, r->local_port);
+	       !joined_lately(r->netns, r->local_port);
 }
 
 /* One listener: a function of its own, which the verifier takes once and not in each turn of the loop. */

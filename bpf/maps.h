@@ -4,6 +4,7 @@
 #define TCPSHAKE_MAPS_H
 
 #include "event.h"
+#include "latency.h"
 
 /* What the ring's reader does. */
 struct ring_reader {
@@ -48,15 +49,35 @@ struct lifetime {
 	__u32 uid;
 	char comm[COMM_LEN];
 	__u32 client_isn;
-	__u8 role;
+	struct latency_key port; /* whose port it belongs to; `role`: ROLE_UNKNOWN, too */
 	__u8 first;
 	__u8 state; /* that it is in, by the last event of it */
 	__u8 crossed; /* the peer's SYN crossed ours */
+	__u8 call; /* enum close_call */
+	__u32 slot; /* of `close_ports`, in which it is counted in that state; NO_SLOT: in none */
+	__u32 pad;
 };
+
+#define NO_SLOT (~0U)
 
 /* Histograms of closed connections: how long they lasted, by role and how they ended; how long they were in three states, by role. */
 enum close_time { TIME_CLOSE_WAIT = HOWS, TIME_FIN_WAIT2, TIME_LAST_ACK, CLOSE_TIMES };
 #define CLOSE_TIME_SLOTS (CLOSE_TIMES * (ROLES + 1))
+
+/*
+ * The same by the server's port, with a bucket for each power of two; however they ended. It is in the slot that the port has in
+ * bpf/latency.h, of ports that have none in the slot of the number of the role.
+ */
+enum port_time { PORT_DURATION, PORT_CLOSE_WAIT, PORT_FIN_WAIT2, PORT_LAST_ACK, PORT_TIMES };
+#define PORT_BUCKETS (LATENCY_MAX_BITS - LATENCY_MIN_BITS)
+
+struct close_port {
+	__s64 closing[CLOSE_STATES]; /* connections that are in such a state now */
+	struct port_spread {
+		__u64 sum_ns;
+		__u64 bucket[PORT_BUCKETS];
+	} spread[PORT_TIMES];
+};
 
 /* All listeners of one port of one namespace and family: a child has its listener's, if no more is known of it. */
 struct service_key {
@@ -65,7 +86,7 @@ struct service_key {
 	__u16 family;
 };
 
-/* Whose accept queue: the listener's address, or, where only its port is known, the number of that. */
+/* Whose queue: the listener's address, or, where only its port is known, the number of that. */
 struct queue_key {
 	__u64 queue;
 };
@@ -166,14 +187,14 @@ struct listener_sample {
 	__u32 port_peak; /* … of any listener of its service_key: by connections of which no more is known */
 	__u32 syn_len;
 	__u32 syn_young; /* of which the SYN-ACK was sent once */
+	__u32 syn_peak; /* since the last sample, where requests are seen to join */
 	__u8 gone;
 	__u8 syncookies; /* tcp_syncookies of the namespace */
 	__u8 deferred; /* TCP_DEFER_ACCEPT */
 	__u8 quiet; /* as the request said that it was: nothing else is filled in but `socket` */
-	__u8 pad[4];
 };
 
-_Static_assert(sizeof(struct listener_sample) == 152, "listener_sample");
+_Static_assert(sizeof(struct listener_sample) == 160, "listener_sample");
 
 /* How many listeners one run of the program looks at. */
 #define LOOK_BATCH 256
@@ -192,18 +213,18 @@ struct look_request {
 _Static_assert(sizeof(struct look_request) == 24, "look_request");
 
 /*
- * In which look's time a connection was last accepted at a port, by a hash of namespace and port, so that a look
- * need not ask about each port's peak. Another port's connection looks like one here; none is overlooked.
+ * In which look's time a connection or a request last joined a queue of a port, by a hash of namespace and port, so that a
+ * look need not ask about each port's peaks. Another port's connection looks like one here; none is overlooked.
  */
-#define ACCEPTED_SLOTS 65536
+#define JOINED_SLOTS 65536
 
-struct accepted_ports {
-	__u8 look[ACCEPTED_SLOTS]; /* struct settings: look */
+struct joined_ports {
+	__u8 look[JOINED_SLOTS]; /* struct settings: look */
 };
 
-static inline __u32 accepted_slot(__u32 netns, __u16 local_port)
+static inline __u32 joined_slot(__u32 netns, __u16 local_port)
 {
-	return (netns * 2654435761U + local_port * 40503U) % ACCEPTED_SLOTS;
+	return (netns * 2654435761U + local_port * 40503U) % JOINED_SLOTS;
 }
 
 #endif

@@ -40,14 +40,14 @@ static __always_inline __u8 accept_by(void)
 {
 	const struct settings *s = settings_now();
 
-	return s ? s->accept_by : ACCEPT_OFF;
+	return s ? s->accept_by : CALL_UNSEEN;
 }
 
 static __always_inline __u8 connect_by(void)
 {
 	const struct settings *s = settings_now();
 
-	return s ? s->connect_by : CONNECT_OFF;
+	return s ? s->connect_by : CALL_UNSEEN;
 }
 
 static __always_inline bool resets_by_function(void)

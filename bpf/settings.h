@@ -29,8 +29,8 @@ struct settings {
 	__u8 resets_by_function; /* reset_answer.bpf.c: … and RSTs without a full socket */
 	__u8 acks_by_drop; /* the reason of its drop reports a refused final ACK */
 	__u8 look; /* the number of the running look, or of the last one */
-	__u8 accept_by; /* the enum accept_evidence that is reported; ACCEPT_OFF: nothing sees accept(), or is only tried */
-	__u8 connect_by; /* the same of connect(): enum connect_evidence */
+	__u8 accept_by; /* the enum call_evidence that is reported; CALL_UNSEEN: nothing sees accept(), or is only tried */
+	__u8 connect_by; /* the same of a connect() that fails at once */
 	__u8 pad[2];
 };
 

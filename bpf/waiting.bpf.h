@@ -16,7 +16,7 @@ struct {
 	__type(value, struct waiter);
 } waiting SEC(".maps") __weak;
 
-const volatile __u8 accept_evidence __weak = ACCEPT_OFF;
+const volatile __u8 accepts_watched __weak = 0;
 
 /* A child of Fast Open may have been accepted already. */
 static __always_inline void waiting_begin(struct sock *sk, __u64 now, __u64 queue)
@@ -24,7 +24,7 @@ static __always_inline void waiting_begin(struct sock *sk, __u64 now, __u64 queu
 	struct waiter waiter = { now, queue };
 	__u64 socket = (__u64)sk;
 
-	if (accept_evidence != ACCEPT_OFF && !sk->sk_socket && accept_by() != ACCEPT_OFF)
+	if (accepts_watched && !sk->sk_socket && accept_by() != CALL_UNSEEN)
 		bpf_map_update_elem(&waiting, &socket, &waiter, BPF_ANY);
 }
 
@@ -36,7 +36,7 @@ static __always_inline void waiting_end(struct sock *sk)
 {
 	__u64 socket = (__u64)sk;
 
-	if (accept_evidence == ACCEPT_OFF || !bpf_map_lookup_elem(&waiting, &socket))
+	if (!accepts_watched || !bpf_map_lookup_elem(&waiting, &socket))
 		return;
 	if (BPF_CORE_READ(sk, sk_socket) || !sk->sk_err ||
 	    sk->__sk_common.skc_flags & (1UL << SOCK_DEAD))

@@ -112,6 +112,11 @@ const char *const close_how_names[HOWS] = {
 	[HOW_TIMEOUT] = "timeout",
 };
 
+const char *const close_call_names[CLOSE_CALLS] = {
+	[CLOSE_CALL_CLOSE] = "close",
+	[CLOSE_CALL_SHUTDOWN] = "shutdown",
+};
+
 const char *const close_state_names[CLOSE_STATES] = {
 	[SPENT_FIN_WAIT1] = "fin_wait1",   [SPENT_FIN_WAIT2] = "fin_wait2", [SPENT_CLOSING] = "closing",
 	[SPENT_CLOSE_WAIT] = "close_wait", [SPENT_LAST_ACK] = "last_ack",

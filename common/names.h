@@ -75,6 +75,7 @@ extern const char *const action_names[ACTIONS];
 extern const char *const reset_cause_names[RESET_CAUSES];
 extern const char *const drop_segment_names[DROP_SEGMENTS];
 extern const char *const close_first_names[FIRSTS]; /* NULL: it has no word */
+extern const char *const close_call_names[CLOSE_CALLS]; /* the same */
 extern const char *const close_how_names[HOWS];
 extern const char *const close_state_names[CLOSE_STATES];
 extern const char *const drop_direction_names[DROP_DIRECTIONS];

@@ -139,18 +139,11 @@ static int set_listener_interval(struct options *o, const char *value)
 		       0;
 }
 
-static const char *const accept_wait_words[] = {
-	[ACCEPT_WAIT_AUTO] = "auto",
-	[ACCEPT_WAIT_FUNCTION] = "function",
-	[ACCEPT_WAIT_SYSCALL] = "syscall",
-	[ACCEPT_WAIT_OFF] = "off",
-};
-
-static const char *const connect_errors_words[] = {
-	[CONNECT_ERRORS_OFF] = "off",
-	[CONNECT_ERRORS_AUTO] = "auto",
-	[CONNECT_ERRORS_FUNCTION] = "function",
-	[CONNECT_ERRORS_SYSCALL] = "syscall",
+static const char *const observe_words[] = {
+	[OBSERVE_AUTO] = "auto",
+	[OBSERVE_FUNCTION] = "function",
+	[OBSERVE_SYSCALL] = "syscall",
+	[OBSERVE_OFF] = "off",
 };
 
 static int set_events(struct options *o, const char *value)
@@ -219,11 +212,11 @@ static const struct option_row rows[] = {
 	{ OPTION_WORD, 0, "accept-wait", "HOW",
 	  "see accept(): by its function, by its system calls (slows\nevery system call a little), "
 	  "or off; auto (the default):\nby the function, where the kernel lets it be hooked",
-	  AT(accept_wait), OPTION_TAKES(accept_wait_words) },
+	  AT(observe[CALL_ACCEPT]), OPTION_TAKES(observe_words) },
 	{ OPTION_WORD, 0, "connect-errors", "HOW",
 	  "report each connect() that fails before a SYN, for want of a route\nor of permission: by the functions it comes to, "
 	  "by its\nsystem call (slows every system call a little), auto (the\nfirst of the two that works), or off (the default)",
-	  AT(connect_errors), OPTION_TAKES(connect_errors_words) },
+	  AT(observe[CALL_CONNECT]), OPTION_TAKES(observe_words) },
 	{ OPTION_VALUE, 'i', "listener-interval", "DURATION",
 	  "look at the listeners' queues so often (default 1s, or less\noften where that takes more than 1 % of a CPU)",
 	  .set = set_listener_interval,
@@ -312,6 +305,7 @@ enum parsed options_parse(struct options *o, int argc, char **argv)
 	const struct option_row *row;
 
 	*o = (struct options){ .output = "-", .socket = DEFAULT_SOCKET, .socket_gid = GROUP_UNCHANGED,
+			       .observe = { [CALL_ACCEPT] = OBSERVE_AUTO, [CALL_CONNECT] = OBSERVE_OFF },
 			       .listener_interval_ns = NSEC_PER_SEC, .events = STREAM_RECORDS & ~OPTIONAL_RECORDS };
 	memcpy(o->filter.stream.most, default_limits, sizeof(default_limits));
 	record_types_help(events_help, sizeof(events_help), "stream only these records");
@@ -334,7 +328,7 @@ enum parsed options_parse(struct options *o, int argc, char **argv)
 	}
 	/* To ask how accept() is seen is to want its records, unless others are chosen. */
 	if (!o->events_given &&
-	    (o->accept_wait == ACCEPT_WAIT_FUNCTION || o->accept_wait == ACCEPT_WAIT_SYSCALL))
+	    (o->observe[CALL_ACCEPT] == OBSERVE_FUNCTION || o->observe[CALL_ACCEPT] == OBSERVE_SYSCALL))
 		o->events |= 1U << RECORD_ACCEPT;
 	if (!o->output && !o->socket && !o->metrics.port && !o->probe) {
 		log_error("-o none and -s none leave nobody to write to: give one of them, or --metrics");

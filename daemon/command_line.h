@@ -24,8 +24,7 @@ struct options {
 	uint64_t duration_ns; /* 0: until it is asked to stop */
 	uint64_t listener_interval_ns;
 	bool listener_interval_given; /* then it is kept, whatever it costs */
-	enum accept_wait accept_wait;
-	enum connect_errors connect_errors;
+	enum observe observe[CALLS]; /* --accept-wait, --connect-errors */
 	bool events_given;
 	uint32_t events; /* 1 << enum record_type: those of the stream */
 	struct filter filter;

@@ -47,27 +47,28 @@ static int check_host(void)
 
 static int start_source(struct daemon *d)
 {
+	static const struct {
+		const char *what, *option;
+	} calls[CALLS] = {
+		[CALL_ACCEPT] = { "accept()", "--accept-wait" },
+		[CALL_CONNECT] = { "a connect() that fails at once", "--connect-errors" },
+	};
 	struct source *source = d->events.source;
 	int err;
 
 	if (d->options.metrics.port)
 		source_want_latencies(source);
-	source_want_connect_errors(source, d->options.connect_errors);
-	err = source_load(source, &d->options.filter, d->options.accept_wait);
+	for (int call = 0; call < CALLS; call++)
+		source_observe(source, call, d->options.observe[call]);
+	err = source_load(source, &d->options.filter);
 	if (!err)
 		err = source_attach(source);
-	if (!err && source_accept_error(source)) {
-		err = source_accept_error(source);
-		log_error("the kernel does not let accept() be seen this way: %s; choose another "
-			  "--accept-wait; tcpshaked --probe says what works here",
-			  strerror(-err));
-		return err;
-	}
-	if (!err && source_connect_error(source)) {
-		err = source_connect_error(source);
-		log_error("the kernel does not let a connect() that fails at once be seen this way: %s; choose another "
-			  "--connect-errors; tcpshaked --probe says what works here",
-			  strerror(-err));
+	for (int call = 0; !err && call < CALLS; call++) {
+		err = source_call_error(source, call);
+		if (!err)
+			continue;
+		log_error("the kernel does not let %s be seen this way: %s; choose another %s; "
+			  "tcpshaked --probe says what works here", calls[call].what, strerror(-err), calls[call].option);
 		return err;
 	}
 	if (err)
@@ -258,9 +259,8 @@ static int print_probe(struct daemon *d)
 	if (init_events(d))
 		return 1;
 	source = d->events.source;
-	if (source_load(source, &d->options.filter, ACCEPT_WAIT_OFF) == 0 && source_attach(source) == 0) {
-		source_probe_accept(source);
-		source_probe_connect(source);
+	if (source_load(source, &d->options.filter) == 0 && source_attach(source) == 0) {
+		source_probe_calls(source);
 	}
 	record_begin(probe, RECORD_PROBE, clock_mono_ns(), d->events.emit.offset_ns);
 	report_probe(&probe->body, source);
@@ -317,6 +317,7 @@ int main(int argc, char **argv)
 		if (start(&d)) {
 			d.exit_code = 1;
 		} else {
+			resources_return_memory();
 			event_base_dispatch(d.base);
 			loop_finish(&d);
 		}

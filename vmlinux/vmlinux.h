@@ -76,6 +76,16 @@ typedef struct {
 	int counter;
 } atomic_t;
 
+typedef struct {
+	__s64 counter;
+} atomic64_t;
+
+typedef atomic64_t atomic_long_t;
+
+typedef struct {
+	atomic64_t refcnt;
+} file_ref_t;
+
 struct ns_common {
 	unsigned int inum;
 };
@@ -163,6 +173,7 @@ struct sock_common {
 	struct hlist_nulls_node skc_nulls_node;
 	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
+	refcount_t skc_refcnt;
 };
 
 struct kernfs_node {
@@ -191,6 +202,7 @@ struct inode {
 struct file {
 	struct inode *f_inode;
 	void *private_data;
+	atomic_long_t f_count;
 };
 
 struct socket;

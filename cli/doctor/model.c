@@ -42,6 +42,7 @@ static const struct {
 			    "CONFIG_FUNCTION_TRACER and CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS" },
 	{ "ack_hooks", "as function_hooks" },
 	{ "reset_hooks", "as function_hooks" },
+	{ "request_function", "as function_hooks" },
 	{ "accept_function", "as function_hooks" },
 	{ "accept_syscall", "x86-64 or arm64; elsewhere tracefs (see mounts) and a kernel with "
 			    "CONFIG_FTRACE_SYSCALLS" },

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "cli/doctor/model.h"
 #include "cli/text/line.h"
-#include "cli/text/text.h"
 
 #include <stdio.h>
 
+#include "common/json.h"
 #include "common/record_type.h"
 
 #define INDENT 9
@@ -133,7 +133,7 @@ void doctor_json(const struct doctor *d, struct buf *b)
 		json_string(b, "verdict", doctor_verdict_names[f->verdict]);
 		json_string(b, "value", *f->value ? f->value : NULL);
 		if (f->about == DOCTOR_KERNEL || f->about == DOCTOR_PRIVILEGE || f->about == DOCTOR_MOUNT)
-			buf_str(b, f->required ? ",\"required\":true" : ",\"required\":false");
+			json_bool(b, "required", f->required);
 		if (f->netns)
 			json_number(b, "netns", f->netns);
 		json_string(b, "detail", *f->detail ? f->detail : NULL);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/array.h"
 #include "common/clock.h"
 
 /* Of an overflow without one: it was counted at a look. */
@@ -33,24 +34,6 @@ void across_free(struct across *a)
 	free(a->segments);
 	free(a);
 }
-
-/* Room for one more of `size` bytes, zeroed; NULL if memory is out. */
-static void *append(void **items, size_t *count, size_t *room, size_t size)
-{
-	if (*count == *room) {
-		size_t more = *room ? 2 * *room : 64;
-		void *grown = realloc(*items, more * size);
-
-		if (!grown)
-			return NULL;
-		*items = grown;
-		*room = more;
-	}
-	return memset((char *)*items + (*count)++ * size, 0, size);
-}
-
-#define APPEND(a, item) \
-	append((void **)&(a)->item##s, &(a)->item##_count, &(a)->item##_room, sizeof(*(a)->item##s))
 
 static void copy_addr(char *to, const char *addr)
 {
@@ -83,15 +66,9 @@ static bool own(struct across *a, const struct endpoint *end, uint32_t host)
 	number = keyset_put(&a->addresses, key, &added);
 	if (number == KEYSET_NONE)
 		return false;
-	if (a->addresses.room > a->owner_room) {
-		uint32_t *grown = reallocarray(a->owners, a->addresses.room, sizeof(*grown));
-
-		if (!grown) {
-			keyset_remove(&a->addresses, number);
-			return false;
-		}
-		a->owners = grown;
-		a->owner_room = a->addresses.room;
+	if (!ARRAY_ROOM(a->owners, number, a->owner_room)) {
+		keyset_remove(&a->addresses, number);
+		return false;
 	}
 	if (added)
 		a->owners[number] = host;
@@ -114,7 +91,7 @@ static bool add_overflow(struct across *a, const struct record *r)
 
 	if (record_is_cookie(o) || record_is_ack(o) || !o->has_listener || !o->cause.code || !r->wall_ns)
 		return true;
-	f = APPEND(a, refusal);
+	f = ARRAY_ADD(a->refusals, a->refusal_count, a->refusal_room);
 	if (!f)
 		return false;
 	*f = (struct refusal){ .host = r->host_number, .port = o->listener.port, .netns = o->netns, .count = o->count,
@@ -143,7 +120,7 @@ static bool add_listener(struct across *a, const struct record *r)
 		return false;
 	if (!l->accept.known || l->accept.len <= l->accept.max || !r->wall_ns)
 		return true;
-	f = APPEND(a, refusal);
+	f = ARRAY_ADD(a->refusals, a->refusal_count, a->refusal_room);
 	if (!f)
 		return false;
 	*f = (struct refusal){ .host = r->host_number, .port = l->local.port, .netns = l->netns, .state = true,
@@ -155,7 +132,7 @@ static bool add_listener(struct across *a, const struct record *r)
 
 static struct segment *add_segment(struct across *a, const struct record *r, uint64_t conn, const struct endpoint *end)
 {
-	struct segment *s = conn ? APPEND(a, segment) : NULL;
+	struct segment *s = conn ? ARRAY_ADD(a->segments, a->segment_count, a->segment_room) : NULL;
 
 	if (!s)
 		return NULL;
@@ -241,7 +218,7 @@ bool across_attempt(struct across *a, const struct record *r, uint32_t *number)
 	*number = UINT32_MAX;
 	if (h->role != ROLE_ACTIVE || !r->wall_ns || a->attempt_count == UINT32_MAX)
 		return true;
-	t = APPEND(a, attempt);
+	t = ARRAY_ADD(a->attempts, a->attempt_count, a->attempt_room);
 	if (!t)
 		return false;
 	*t = (struct attempt){ .host = r->host_number, .local_port = h->local.port, .remote_port = h->remote.port,

@@ -71,7 +71,7 @@ static void explain_better(struct explain *e, struct harm *h, const struct acros
 	if (newest || !c->evidence)
 		explain_set_evidence(e, c, f->detail);
 	if (process.known)
-		c->process = process;
+		explain_take_process(&c->process, process);
 	h->cause = (uint32_t)(c - (struct explain_cause *)e->causes.items);
 	h->weight = (int8_t)row->weight;
 	h->proven = f->proven;

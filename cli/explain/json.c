@@ -3,13 +3,12 @@
 #include "cli/explain/render.h"
 #include "cli/explain/unseen.h"
 #include "cli/text/progress.h"
-#include "cli/text/text.h"
 
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "common/clock.h"
+#include "common/json.h"
 #include "common/names.h"
 #include "common/record_type.h"
 
@@ -17,8 +16,8 @@ static void put_refused(struct buf *b, const struct explain_refused *r)
 {
 	if (!(r->syn | r->ack | r->cookie))
 		return;
-	buf_lit(b, ",\"refused\":{\"syn\":");
-	buf_u64(b, r->syn);
+	json_object(b, "refused");
+	json_number(b, "syn", r->syn);
 	json_number(b, "ack", r->ack);
 	json_number(b, "cookie", r->cookie);
 	json_number(b, "proven", r->proven);
@@ -26,17 +25,44 @@ static void put_refused(struct buf *b, const struct explain_refused *r)
 	buf_lit(b, "}");
 }
 
+static void put_known(struct buf *b, const char *name, const char *value)
+{
+	if (value)
+		json_string(b, name, value);
+}
+
+static void put_container(struct buf *b, const struct record_container *c)
+{
+	if (!c->id)
+		return;
+	buf_lit(b, ",\"container\":{\"id\":");
+	buf_json_str(b, c->id, SIZE_MAX);
+	put_known(b, "name", c->name);
+	put_known(b, "pod", c->pod);
+	put_known(b, "namespace", c->namespace);
+	buf_lit(b, "}");
+}
+
 static void put_process(struct buf *b, const struct explain_process *p)
 {
 	if (!p->known) {
-		buf_lit(b, ",\"process\":null");
+		json_null(b, "process");
 		return;
 	}
-	buf_lit(b, ",\"process\":{\"pid\":");
-	buf_u64(b, p->pid);
+	json_object(b, "process");
+	json_number(b, "pid", p->pid);
 	json_string(b, "comm", p->comm);
 	if (p->uid != COUNT_UNKNOWN)
 		json_number(b, "uid", p->uid);
+	buf_lit(b, "}");
+	put_container(b, &p->container);
+}
+
+static void put_end(struct buf *b, const char *key, const char *addr, uint16_t port)
+{
+	json_object(b, key);
+	json_string(b, "addr", addr);
+	json_number(b, "port", port);
 	buf_lit(b, "}");
 }
 
@@ -46,57 +72,35 @@ static void put_whose(struct buf *b, const struct explain_cause *c)
 	json_number(b, "netns", c->netns);
 	if (c->host)
 		json_string(b, "host", c->host);
-	if (c->has_at) {
-		buf_lit(b, ",\"at\":{\"addr\":");
-		buf_json_str(b, c->addr, SIZE_MAX);
-		json_number(b, "port", c->port);
-		buf_lit(b, "}");
-	} else if (c->by != CAUSE_BY_SOURCE) {
-		buf_lit(b, ",\"at\":null");
-	}
+	if (c->has_at)
+		put_end(b, "at", c->addr, c->port);
+	else if (c->by != CAUSE_BY_SOURCE)
+		json_null(b, "at");
 	if (c->others)
-		buf_lit(b, ",\"others\":true");
+		json_bool(b, "others", true);
 	put_process(b, &c->process);
-}
-
-static void put_end(struct buf *b, const char *name, const struct explain_end *end)
-{
-	buf_lit(b, ",");
-	buf_json_str(b, name, SIZE_MAX);
-	buf_lit(b, ":{\"addr\":");
-	buf_json_str(b, end->addr, SIZE_MAX);
-	json_number(b, "port", end->port);
-	buf_lit(b, "}");
 }
 
 static void put_led(struct buf *b, const struct explain_led *led)
 {
 	if (!led->handshakes)
 		return;
-	buf_lit(b, ",\"nat\":{\"handshakes\":");
-	buf_u64(b, led->handshakes);
+	json_object(b, "nat");
+	json_number(b, "handshakes", led->handshakes);
 	json_number(b, "others", led->others);
-	put_end(b, "from", &led->from);
-	put_end(b, "to", &led->to);
-	buf_str(b, led->home ? ",\"own_host\":true" : ",\"own_host\":false");
+	put_end(b, "from", led->from.addr, led->from.port);
+	put_end(b, "to", led->to.addr, led->to.port);
+	json_bool(b, "own_host", led->home);
 	put_process(b, &led->process);
 	buf_lit(b, "}");
 }
 
 static void put_outcomes(struct buf *b, const struct explain_cause *c)
 {
-	bool first = true;
-
-	buf_lit(b, ",\"outcomes\":{");
-	for (int i = 0; i <= OUTCOMES; i++) {
-		if (!c->outcomes[i])
-			continue;
-		buf_str(b, first ? "\"" : ",\"");
-		buf_str(b, i < OUTCOMES ? outcome_names[i] : "other");
-		buf_lit(b, "\":");
-		buf_u64(b, c->outcomes[i]);
-		first = false;
-	}
+	json_object(b, "outcomes");
+	for (int i = 0; i <= OUTCOMES; i++)
+		if (c->outcomes[i])
+			json_number(b, i < OUTCOMES ? outcome_names[i] : "other", c->outcomes[i]);
 	buf_lit(b, "}");
 }
 
@@ -104,10 +108,10 @@ static void put_looks(struct buf *b, const struct explain_cause *c, const struct
 {
 	struct explain_fact fact;
 
-	buf_lit(b, ",\"look_at\":[");
+	json_array(b, "look_at");
 	for (size_t i = 0; explain_fact(c, host, i, &fact); i++) {
-		buf_str(b, i ? ",{\"name\":" : "{\"name\":");
-		buf_json_str(b, fact.name, SIZE_MAX);
+		json_object(b, NULL);
+		json_string(b, "name", fact.name);
 		json_string(b, "value", fact.has_value ? fact.value : NULL);
 		json_string(b, "why", fact.why);
 		buf_lit(b, "}");
@@ -123,8 +127,8 @@ static void put_cause(struct buf *b, const struct explain_cause *c, size_t rank,
 	record_type_open(b, RECORD_EXPLAIN);
 	json_number(b, "rank", rank);
 	json_string(b, "code", c->code);
-	buf_lit(b, ",\"certainty\":{\"proven\":");
-	buf_u64(b, c->proven);
+	json_object(b, "certainty");
+	json_number(b, "proven", c->proven);
 	json_number(b, "probable", c->probable);
 	buf_lit(b, "}");
 	json_number(b, "handshakes", c->handshakes);
@@ -152,20 +156,18 @@ static void put_cause(struct buf *b, const struct explain_cause *c, size_t rank,
 /* Of each host but the first; null: nothing compares it. */
 static void put_clocks(struct buf *b, const struct input_report *report)
 {
-	buf_lit(b, ",\"clocks\":[");
+	json_array(b, "clocks");
 	for (uint32_t i = 1; i < report->host_count && i < CLOCK_HOSTS; i++) {
 		const struct clock_reading *c = &report->hosts[i].clock;
 
-		buf_str(b, i > 1 ? ",{\"host\":" : "{\"host\":");
-		buf_json_str(b, report->hosts[i].name, SIZE_MAX);
+		json_object(b, NULL);
+		json_string(b, "host", report->hosts[i].name);
 		json_string(b, "than", report->hosts[0].name);
-		if (c->known) {
-			buf_str(b, c->ahead_ns < 0 ? ",\"ahead_ns\":-" : ",\"ahead_ns\":");
-			buf_u64(b, (uint64_t)(c->ahead_ns < 0 ? -c->ahead_ns : c->ahead_ns));
-			json_number(b, "bound_ns", c->bound_ns);
-		} else {
-			buf_lit(b, ",\"ahead_ns\":null,\"bound_ns\":null");
-		}
+		if (c->known)
+			json_signed(b, "ahead_ns", c->ahead_ns);
+		else
+			json_null(b, "ahead_ns");
+		json_known(b, "bound_ns", c->known, c->bound_ns);
 		json_number(b, "connections", c->connections);
 		buf_lit(b, "}");
 	}
@@ -177,8 +179,8 @@ static void put_finding(struct buf *b, const struct explain *e, const struct fin
 	const char *host = explain_host_name(e, f->host_number);
 	char text[SENTENCE_SIZE];
 
-	buf_lit(b, "{\"code\":");
-	buf_json_str(b, finding_names[f->code], SIZE_MAX);
+	json_object(b, NULL);
+	json_string(b, "code", finding_names[f->code]);
 	json_string(b, "detail", finding_text(f, text));
 	json_string(b, "advice", finding_advice(f));
 	if (host)
@@ -190,28 +192,20 @@ static void put_finding(struct buf *b, const struct explain *e, const struct fin
 		put_process(b, &f->process);
 		json_number(b, "longest_ns", f->oldest_ns);
 	} else {
-		struct explain_end to = { .port = f->remote_port };
-
-		memcpy(to.addr, f->remote, sizeof(to.addr));
 		json_string(b, "local_addr", f->local);
-		put_end(b, "remote", &to);
+		put_end(b, "remote", f->remote, f->remote_port);
 		json_number(b, "usable", f->ports.usable);
 		json_number(b, "left", f->ports.left);
-		if (f->ports.runs_out_ms == UINT64_MAX)
-			buf_lit(b, ",\"out_ns\":null");
-		else
-			json_number(b, "out_ns", f->ports.runs_out_ms * NSEC_PER_MSEC);
+		json_known(b, "out_ns", f->ports.runs_out_ms != UINT64_MAX, f->ports.runs_out_ms * NSEC_PER_MSEC);
 	}
 	buf_lit(b, "}");
 }
 
 static void put_findings(struct buf *b, const struct explain *e, const struct findings *f)
 {
-	buf_lit(b, ",\"findings\":[");
-	for (size_t i = 0; f && i < findings_count(f); i++) {
-		buf_str(b, i ? "," : "");
+	json_array(b, "findings");
+	for (size_t i = 0; f && i < findings_count(f); i++)
 		put_finding(b, e, findings_at(f, i));
-	}
 	buf_lit(b, "]");
 }
 
@@ -235,12 +229,9 @@ void explain_json(const struct explain *e, const struct explain_source *from, co
 	if (t->forgotten)
 		json_number(b, "forgotten", t->forgotten);
 	if (report->interrupted) {
-		buf_lit(b, ",\"interrupted\":{\"line\":");
-		buf_u64(b, report->whole);
-		if (report->share == SHARE_UNKNOWN)
-			buf_lit(b, ",\"percent\":null");
-		else
-			json_number(b, "percent", report->share);
+		json_object(b, "interrupted");
+		json_number(b, "line", report->whole);
+		json_known(b, "percent", report->share != SHARE_UNKNOWN, report->share);
 		buf_lit(b, "}");
 	}
 	put_findings(b, e, from->findings);

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/array.h"
+
 struct explain *explain_new(void)
 {
 	struct explain *e = calloc(1, sizeof(*e));
@@ -47,6 +49,7 @@ void explain_free(struct explain *e)
 	free(e->listeners.items);
 	free(e->connections.items);
 	free(e->harms.items);
+	containers_free(&e->containers);
 	keyset_free(&e->older_keys);
 	keyset_free(&e->folded_keys);
 	free(e->older.items);
@@ -60,18 +63,10 @@ void explain_free(struct explain *e)
 
 void *explain_append(struct explain *e, struct array *a, size_t size)
 {
-	if (a->count == a->room) {
-		size_t room = a->room ? 2 * a->room : 16;
-		void *grown = reallocarray(a->items, room, size);
+	void *item = array_add(&a->items, &a->count, &a->room, size);
 
-		if (!grown) {
-			e->failed = true;
-			return NULL;
-		}
-		a->items = grown;
-		a->room = room;
-	}
-	return memset((char *)a->items + a->count++ * size, 0, size);
+	e->failed = e->failed || !item;
+	return item;
 }
 
 /* The item that belongs to a key, zeroed if `*added`; NULL and `failed` if memory is out. */
@@ -101,13 +96,30 @@ void explain_set_place(struct place_key *key, const struct record *r, const stru
 	snprintf(key->addr, sizeof(key->addr), "%s", end->addr);
 }
 
-static struct explain_process process_of(bool known, uint64_t pid, uint64_t uid, const char *comm)
+/* `container`: or NULL. */
+static struct explain_process process_of(struct explain *e, const struct owner *owner, const struct record_container *container)
 {
-	struct explain_process p = { .known = known, .pid = pid, .uid = uid };
+	struct explain_process p = { .known = owner->known, .pid = owner->pid, .uid = owner->uid };
 
-	if (known)
-		snprintf(p.comm, sizeof(p.comm), "%s", comm);
+	if (!owner->known)
+		return p;
+	snprintf(p.comm, sizeof(p.comm), "%s", owner->comm);
+	if (container)
+		p.container_number = containers_put(&e->containers, container);
+	e->failed = e->failed || e->containers.failed;
 	return p;
+}
+
+void explain_lend_container(struct explain_process *to, const struct explain_process *from)
+{
+	if (!to->container_number && to->known && from->known && to->pid == from->pid && strcmp(to->comm, from->comm) == 0)
+		to->container_number = from->container_number;
+}
+
+void explain_take_process(struct explain_process *into, struct explain_process newer)
+{
+	explain_lend_container(&newer, into);
+	*into = newer;
 }
 
 /* RFC 3339 in UTC with nanoseconds: as text in the order of time. */
@@ -159,7 +171,7 @@ static void add_listener(struct explain *e, const struct record *r)
 	if (l->event != CHANGE_CLOSED) /* the last of them that has the limit stays */
 		facts->backlog = l->backlog;
 	if (l->owner.known)
-		facts->owner = process_of(true, l->owner.pid, l->owner.uid, l->owner.comm);
+		explain_take_process(&facts->owner, process_of(e, &l->owner, &l->container));
 	if (!l->waiting || l->oldest_wait_ns == NS_UNKNOWN)
 		return;
 	if (facts->oldest_wait_ns == NS_UNKNOWN || l->oldest_wait_ns > facts->oldest_wait_ns)
@@ -185,7 +197,7 @@ static struct cause_key kept_apart(struct explain *e, const struct cause_key *ke
 static void set_process(struct explain_cause *c, struct explain_process process)
 {
 	if (!c->others)
-		c->process = process;
+		explain_take_process(&c->process, process);
 }
 
 struct explain_cause *explain_cause_of(struct explain *e, const struct cause_key *wanted)
@@ -257,7 +269,7 @@ static void add_overflow(struct explain *e, const struct record *r)
 	if (!c)
 		return;
 	if (o->owner.known)
-		set_process(c, process_of(true, o->owner.pid, o->owner.uid, o->owner.comm));
+		set_process(c, process_of(e, &o->owner, NULL));
 	if (record_is_cookie(o))
 		c->refused.cookie += o->count;
 	else if (record_is_ack(o))
@@ -306,7 +318,7 @@ static uint32_t take_cause(struct explain *e, const struct record *r, bool passi
 		return NO_CAUSE;
 	/* A client does not own the listener that it did not reach. */
 	if (h->has_process && (passive || key.by != CAUSE_BY_LISTENER))
-		set_process(c, process_of(true, h->pid, h->uid, h->comm));
+		set_process(c, process_of(e, &(struct owner){ true, h->pid, h->uid, h->comm }, &h->container));
 	return (uint32_t)(c - (struct explain_cause *)e->causes.items);
 }
 

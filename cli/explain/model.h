@@ -49,6 +49,8 @@ struct explain_process {
 	bool known;
 	uint64_t pid, uid; /* uid: or COUNT_UNKNOWN */
 	char comm[COMM_SIZE];
+	uint32_t container_number; /* the model's own */
+	struct record_container container; /* after explain_finish(), as far as records say */
 };
 
 struct explain_end {

@@ -5,6 +5,7 @@
 
 #include "cli/explain/across.h"
 #include "cli/explain/model.h"
+#include "cli/feed/containers.h"
 #include "common/keyset.h"
 
 #define NO_CAUSE UINT32_MAX
@@ -106,6 +107,7 @@ struct explain {
 	struct array connections; /* struct connection */
 	struct array isns; /* struct isn_side */
 	struct array harms; /* struct harm */
+	struct containers containers;
 	struct keyset older_keys, folded_keys;
 	struct array older; /* struct connection: those before CONNECTIONS_MAX others */
 	struct array folded; /* struct harms, by number of its key, which is a struct harm */
@@ -141,6 +143,10 @@ const struct endpoint *explain_server_end(const struct record_handshake *h, enum
 void explain_set_place(struct place_key *key, const struct record *r, const struct endpoint *end);
 /* Who owns the listener that takes what comes there, as far as the feed says. */
 struct explain_process explain_owner_at(const struct explain *e, const struct place_key *place);
+/* A newer one takes the place of `into`. Where it is the same, it stays in the container that only older records name. */
+void explain_take_process(struct explain_process *into, struct explain_process newer);
+/* If it is the same process, and its own container is not known. */
+void explain_lend_container(struct explain_process *to, const struct explain_process *from);
 /* Replace its sentence. */
 void explain_set_evidence(struct explain *e, struct explain_cause *c, const char *detail);
 

@@ -114,7 +114,9 @@ static void merge(struct explain_cause *into, struct explain_cause *from)
 		from->evidence = NULL;
 	}
 	if (from->process.known && (newer || !into->process.known))
-		into->process = from->process;
+		explain_take_process(&into->process, from->process);
+	else
+		explain_lend_container(&into->process, &from->process);
 	if (*from->first && (!*into->first || strcmp(from->first, into->first) < 0))
 		memcpy(into->first, from->first, sizeof(into->first));
 	if (newer)
@@ -140,6 +142,7 @@ static void set_facts(const struct explain *e, struct explain_cause *c, const st
 	c->oldest_wait_ns = facts->oldest_wait_ns;
 	if (!c->process.known)
 		c->process = facts->owner;
+	explain_lend_container(&c->process, &facts->owner);
 }
 
 /* Replace the causes by those of settled places; `numbers` says which became which. */
@@ -307,12 +310,15 @@ const char *explain_host_name(const struct explain *e, uint32_t number)
 	return e->hosts.count > 1 && number < e->hosts.count ? hosts[number].name : NULL;
 }
 
-static void name_hosts(struct explain *e)
+/* Now that all names are known. */
+static void set_names(struct explain *e)
 {
 	for (size_t i = 0; i < e->causes.count; i++) {
 		struct explain_cause *c = causes_of(e) + i;
 
 		c->host = explain_host_name(e, c->host_number);
+		c->process.container = containers_at(&e->containers, c->process.container_number);
+		c->led.process.container = containers_at(&e->containers, c->led.process.container_number);
 	}
 }
 
@@ -339,7 +345,7 @@ int explain_finish(struct explain *e, const struct input_report *report)
 	if (e->failed)
 		return -1;
 	drop_empty(e);
-	name_hosts(e);
+	set_names(e);
 	if (e->causes.count)
 		qsort(e->causes.items, e->causes.count, sizeof(struct explain_cause),
 		      compare_causes);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "cli/explain/sentences.h"
 #include "cli/explain/unseen.h"
+#include "cli/feed/containers.h"
 #include "cli/text/progress.h"
 #include "cli/text/text.h"
 
@@ -20,7 +21,7 @@ bool explain_has_places(const struct explain *e)
 
 const char *explain_whose(const struct explain_cause *c, bool places, char *out)
 {
-	char ns[40 + ADDR_SIZE] = "", at[ADDR_SIZE + TEXT_PORT];
+	char ns[40 + ADDR_SIZE] = "", at[ADDR_SIZE + TEXT_PORT], container[CONTAINER_TEXT];
 	int used = 0;
 
 	*out = '\0';
@@ -37,8 +38,9 @@ const char *explain_whose(const struct explain_cause *c, bool places, char *out)
 		used = snprintf(out, SENTENCE_SIZE, "not known, in netns %llu%s%s", (unsigned long long)c->netns,
 				c->host ? " of " : "", c->host ? c->host : "");
 	if (c->process.known)
-		snprintf(out + used, SENTENCE_SIZE - (size_t)used, "%s%s/%llu%s", used ? ", " : "",
-			 c->process.comm, (unsigned long long)c->process.pid, used ? "" : ns);
+		snprintf(out + used, SENTENCE_SIZE - (size_t)used, "%s%s/%llu%s%s", used ? ", " : "", c->process.comm,
+			 (unsigned long long)c->process.pid,
+			 container_words(&c->process.container, container, sizeof(container)), used ? "" : ns);
 	else if (!used)
 		snprintf(out, SENTENCE_SIZE, "a process that is not known%s", ns);
 	return out;
@@ -105,7 +107,8 @@ const char *explain_outcomes(const struct explain_cause *c, char *out)
 
 const char *explain_led_text(const struct explain_led *led, char *out)
 {
-	char from[ADDR_SIZE + TEXT_PORT], to[ADDR_SIZE + TEXT_PORT], who[COMM_SIZE + 32] = "", others[64] = "", count[32];
+	char from[ADDR_SIZE + TEXT_PORT], to[ADDR_SIZE + TEXT_PORT], who[COMM_SIZE + 32 + CONTAINER_TEXT] = "";
+	char container[CONTAINER_TEXT], others[64] = "", count[32];
 
 	*out = '\0';
 	if (!led->handshakes)
@@ -113,7 +116,8 @@ const char *explain_led_text(const struct explain_led *led, char *out)
 	text_endpoint(from, sizeof(from), led->from.addr, led->from.port);
 	text_endpoint(to, sizeof(to), led->to.addr, led->to.port);
 	if (led->process.known)
-		snprintf(who, sizeof(who), ", %s/%llu", led->process.comm, (unsigned long long)led->process.pid);
+		snprintf(who, sizeof(who), ", %s/%llu%s", led->process.comm, (unsigned long long)led->process.pid,
+			 container_words(&led->process.container, container, sizeof(container)));
 	if (led->others)
 		snprintf(others, sizeof(others), "; it led %s elsewhere", text_plural(count, sizeof(count), led->others, "other"));
 	snprintf(out, SENTENCE_SIZE, "led %llu of these from %s to %s%s%s: latency and outcome are from there, not from %s%s",

@@ -6,7 +6,7 @@
 #include "cli/explain/advice.h"
 #include "cli/explain/model.h"
 
-#define SENTENCE_SIZE 512
+#define SENTENCE_SIZE 1024
 
 struct findings;
 

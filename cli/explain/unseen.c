@@ -4,6 +4,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "common/json.h"
+
 static bool is_among(const char *code, const char *const codes[SIGHT_CODES])
 {
 	for (size_t i = 0; i < SIGHT_CODES && codes[i]; i++)
@@ -103,16 +105,11 @@ bool explain_unseen(const struct explain *e, enum sight sight, struct buf *b)
 
 /* ---- the same as JSON ---- */
 
-static void put_codes(struct buf *b, const char *key, const char *const codes[SIGHT_CODES])
+static void put_codes(struct buf *b, const char *key, const char *const *codes, size_t count)
 {
-	buf_lit(b, ",\"");
-	buf_str(b, key);
-	buf_lit(b, "\":[");
-	for (size_t i = 0; i < count_of(codes); i++) {
-		buf_str(b, i ? ",\"" : "\"");
-		buf_str(b, codes[i]);
-		buf_lit(b, "\"");
-	}
+	json_array(b, key);
+	for (size_t i = 0; i < count; i++)
+		json_string(b, NULL, codes[i]);
 	buf_lit(b, "]");
 }
 
@@ -120,45 +117,32 @@ static void put_codes(struct buf *b, const char *key, const char *const codes[SI
 static void put_refused(struct buf *b, const struct evidence *e, enum sight sight)
 {
 	uint32_t missing = e->refused & sight_rows[sight].needs;
-	bool first = true;
 
-	buf_lit(b, ",\"refused\":{");
-	for (int i = 0; i < CAPABILITIES; i++) {
-		if (!(missing & 1U << i))
-			continue;
-		buf_str(b, first ? "\"" : ",\"");
-		buf_str(b, capability_name((enum capability)i));
-		buf_lit(b, "\":");
-		if (*e->reasons[i])
-			buf_json_str(b, e->reasons[i], SIZE_MAX);
-		else
-			buf_lit(b, "null");
-		first = false;
-	}
+	json_object(b, "refused");
+	for (int i = 0; i < CAPABILITIES; i++)
+		if (missing & 1U << i)
+			json_string(b, capability_name((enum capability)i), *e->reasons[i] ? e->reasons[i] : NULL);
 	buf_lit(b, "}");
 }
 
 void explain_unseen_json(const struct explain *e, struct buf *b)
 {
 	const struct evidence *seen = &explain_totals(e)->evidence;
-	bool first = true;
 
-	buf_lit(b, ",\"unseen\":");
 	if (!seen->known) {
-		buf_lit(b, "null");
+		json_null(b, "unseen");
 		return;
 	}
-	buf_lit(b, "[");
+	json_array(b, "unseen");
 	for (int i = 0; i < SIGHTS; i++) {
 		if (!evidence_lacks(seen, (enum sight)i))
 			continue;
-		buf_str(b, first ? "{\"what\":" : ",{\"what\":");
-		buf_json_str(b, sight_rows[i].shows, SIZE_MAX);
+		json_object(b, NULL);
+		json_string(b, "what", sight_rows[i].shows);
 		put_refused(b, seen, (enum sight)i);
-		put_codes(b, "causes", sight_rows[i].causes);
-		put_codes(b, "behind", sight_rows[i].behind);
+		put_codes(b, "causes", sight_rows[i].causes, count_of(sight_rows[i].causes));
+		put_codes(b, "behind", sight_rows[i].behind, count_of(sight_rows[i].behind));
 		buf_lit(b, "}");
-		first = false;
 	}
 	buf_lit(b, "]");
 }
@@ -180,11 +164,6 @@ void explain_may_hide_json(const struct explain_cause *c, const struct evidence 
 				codes[count++] = causes[n];
 		}
 	}
-	for (size_t i = 0; i < count; i++) {
-		buf_str(b, i ? ",\"" : ",\"may_hide\":[\"");
-		buf_str(b, codes[i]);
-		buf_lit(b, "\"");
-	}
 	if (count)
-		buf_lit(b, "]");
+		put_codes(b, "may_hide", codes, count);
 }

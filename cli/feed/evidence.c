@@ -23,6 +23,7 @@ static const struct {
 	[CAPABILITY_FUNCTIONS] = { "function_hooks", NULL },
 	[CAPABILITY_ACK_HOOKS] = { "ack_hooks", "function_hooks" },
 	[CAPABILITY_ACCEPT] = { "accept_function", NULL },
+	[CAPABILITY_REQUEST] = { "request_function", NULL },
 };
 
 const struct sight_row sight_rows[SIGHTS] = {
@@ -212,6 +213,16 @@ const char *evidence_of_waits(const struct evidence *e, char *out, size_t size)
 	if (evidence_refuses(e, CAPABILITY_ACCEPT))
 		snprintf(out, size, "waits for accept() not shown: %s; the daemon's --accept-wait=syscall may show them",
 			 evidence_reason(e, CAPABILITY_ACCEPT, why, sizeof(why)));
+	return out;
+}
+
+const char *evidence_of_requests(const struct evidence *e, char *out, size_t size)
+{
+	char why[96];
+
+	*out = '\0';
+	if (evidence_refuses(e, CAPABILITY_REQUEST))
+		snprintf(out, size, "depths of SYN queues not shown: %s", evidence_reason(e, CAPABILITY_REQUEST, why, sizeof(why)));
 	return out;
 }
 

@@ -25,6 +25,7 @@ enum capability {
 	CAPABILITY_FUNCTIONS, /* function_hooks */
 	CAPABILITY_ACK_HOOKS, /* ack_hooks; older daemons say function_hooks of all of them */
 	CAPABILITY_ACCEPT, /* accept_function */
+	CAPABILITY_REQUEST, /* request_function */
 	CAPABILITIES,
 };
 
@@ -102,6 +103,8 @@ const char *evidence_reasons(const struct evidence *e, enum sight sight, char *o
 const char *evidence_of_queues(const struct evidence *e, char *out, size_t size);
 /* The same of how long connections wait for accept(), where no listener has that. */
 const char *evidence_of_waits(const struct evidence *e, char *out, size_t size);
+/* … and of how many requests a new one finds in a SYN queue. */
+const char *evidence_of_requests(const struct evidence *e, char *out, size_t size);
 /* What a table of listeners without any says. */
 const char *evidence_no_listeners(const struct evidence *e, char *out, size_t size);
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/array.h"
 #include "common/clock.h"
 #include "common/duration.h"
 #include "common/keyset.h"
@@ -120,14 +121,8 @@ static struct feed_count *count_of(struct hosts *h, const struct record *r, uint
 	number = keyset_put(&h->feeds, &key, &added);
 	if (number == KEYSET_NONE)
 		return NULL;
-	if (h->feeds.room > h->room) {
-		struct feed_count *grown = reallocarray(h->counts, h->feeds.room, sizeof(*grown));
-
-		if (!grown)
-			return NULL;
-		h->counts = grown;
-		h->room = h->feeds.room;
-	}
+	if (!ARRAY_ROOM(h->counts, number, h->room))
+		return NULL;
 	if (added)
 		h->counts[number] = (struct feed_count){ 0 };
 	h->feed = key;

@@ -5,7 +5,7 @@
 #include "cli/feed/reader.h"
 
 #include <errno.h>
-#include <stdio.h>
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -21,20 +21,20 @@ struct live {
 	void *view;
 	struct style style;
 	struct output out;
+	struct signals signals;
+	struct ask *ask; /* NULL: the view looks itself */
 	bool redrawn; /* in place, again and again */
 	size_t lines; /* of what stands on the terminal now */
 	uint64_t drawn_at;
+	uint64_t pause_ns; /* between two looks */
 };
 
 size_t live_replace(struct buf *b, const struct buf *text, size_t before)
 {
-	char up[32];
 	size_t lines = 0;
 
-	if (before) {
-		snprintf(up, sizeof(up), "\033[%zuA\r", before);
-		buf_str(b, up);
-	}
+	if (before)
+		buf_format(b, "\033[%zuA\r", before);
 	for (size_t i = 0, end; i < text->len; i = end + 1, lines++) {
 		const char *newline = memchr(text->data + i, '\n', text->len - i);
 
@@ -129,9 +129,9 @@ static enum exit_status run_recording(struct live *v)
 }
 
 /* 0 to go on; -EINTR at a good end; another negative errno after one line on stderr. */
-static int flush(struct live *v, struct signals *signals)
+static int flush(struct live *v)
 {
-	int err = output_flush(&v->out, signals);
+	int err = output_flush(&v->out, &v->signals);
 
 	if (v->out.closed)
 		return -EINTR;
@@ -140,28 +140,53 @@ static int flush(struct live *v, struct signals *signals)
 	return err;
 }
 
-static int ask_and_draw(struct live *v, struct ask *a, struct signals *signals)
+static int look_and_draw(struct live *v)
 {
 	int err;
 
-	v->ops->clear(v->view);
-	err = ask_question(a, v->ops->question, take_answer, v);
+	if (v->ask) {
+		v->ops->clear(v->view);
+		err = ask_question(v->ask, v->ops->question, take_answer, v);
+	} else {
+		err = v->ops->look(v->view, &v->pause_ns);
+	}
 	if (err)
 		return err;
 	draw(v);
-	return flush(v, signals);
+	return flush(v);
 }
 
-static int wait_for(struct live *v, struct ask *a, struct signals *signals, uint64_t until_ns)
+/* As ask_wait(), where nobody is asked. */
+static int wait_alone(struct live *v, uint64_t until_ns)
+{
+	struct pollfd fds[] = {
+		{ .fd = v->signals.fd, .events = POLLIN },
+		{ .fd = STDOUT_FILENO }, /* for an end of its reader */
+	};
+	uint64_t now;
+
+	while (!v->signals.resized && (now = clock_mono_ns()) < until_ns) {
+		uint64_t ms = (until_ns - now) / NSEC_PER_MSEC + 1;
+
+		if (poll(fds, 2, ms > 60000 ? 60000 : (int)ms) < 0 && errno != EINTR)
+			return -errno;
+		signals_read(&v->signals);
+		if (v->signals.stops || fds[1].revents & (POLLERR | POLLHUP))
+			return -EINTR;
+	}
+	return v->signals.resized;
+}
+
+static int wait_for(struct live *v, uint64_t until_ns)
 {
 	int ready;
 
-	while ((ready = ask_wait(a, until_ns)) > 0) {
-		signals->resized = false;
+	while ((ready = v->ask ? ask_wait(v->ask, until_ns) : wait_alone(v, until_ns)) > 0) {
+		v->signals.resized = false;
 		start_over(v);
 		if (v->redrawn && v->lines == 0 && v->drawn_at)
 			draw(v);
-		ready = flush(v, signals);
+		ready = flush(v);
 		if (ready)
 			return ready;
 	}
@@ -173,7 +198,7 @@ static uint64_t min_u64(uint64_t a, uint64_t b)
 	return a < b ? a : b;
 }
 
-static int run_live(struct live *v, struct ask *a, struct signals *signals)
+static int run_live(struct live *v)
 {
 	uint64_t now = clock_mono_ns(), duration = v->options->duration_ns;
 	uint64_t stop_at = duration && duration < NEVER - now ? now + duration : NEVER;
@@ -181,47 +206,46 @@ static int run_live(struct live *v, struct ask *a, struct signals *signals)
 
 	/* Once: after having watched for as long as was asked, or as it takes. */
 	if (!v->redrawn && duration)
-		err = wait_for(v, a, signals, stop_at);
-	else if (!v->redrawn && input_state(ask_input(a))->private)
-		err = wait_for(v, a, signals, now + v->ops->settle_ms * 1000000ULL);
+		err = wait_for(v, stop_at);
+	else if (!v->redrawn && v->ask && input_state(ask_input(v->ask))->private)
+		err = wait_for(v, now + v->ops->settle_ms * NSEC_PER_MSEC);
 	if (!err && v->ops->first && !v->options->json)
-		err = ask_question(a, v->ops->first, take_answer, v);
-	for (uint64_t next = clock_mono_ns(); !err; next += INTERVAL_NS) {
-		err = ask_and_draw(v, a, signals);
+		err = ask_question(v->ask, v->ops->first, take_answer, v);
+	while (!err) {
+		now = clock_mono_ns();
+		err = look_and_draw(v);
 		if (err || !v->redrawn || clock_mono_ns() >= stop_at)
 			break;
-		err = wait_for(v, a, signals, min_u64(next + INTERVAL_NS, stop_at));
+		err = wait_for(v, min_u64(now + v->pause_ns, stop_at));
 	}
 	return err;
 }
 
-static enum exit_status run_asking(struct live *v)
+static enum exit_status run_now(struct live *v)
 {
-	struct signals signals = { 0 };
 	enum exit_status status = STATUS_FAILED;
-	struct ask *a;
-	int err = signals_init(&signals);
+	int err = signals_init(&v->signals);
 
 	if (err) {
 		log_error("cannot take signals: %s", strerror(-err));
 		return STATUS_FAILED;
 	}
-	a = ask_open(v->options, &signals);
-	if (a) {
-		err = run_live(v, a, &signals);
+	v->ask = v->ops->question ? ask_open(v->options, &v->signals) : NULL;
+	if (v->ask || !v->ops->question) {
+		err = run_live(v);
 		if (err == 0 || err == -EINTR)
 			status = STATUS_OK;
-	} else if (signals.stops) {
+	} else if (v->signals.stops) {
 		status = STATUS_OK;
 	}
-	ask_close(a);
-	close(signals.fd);
+	ask_close(v->ask);
+	close(v->signals.fd);
 	return status;
 }
 
 enum exit_status live_run(const struct options *o, const struct live_ops *ops, void *view)
 {
-	struct live v = { .options = o, .ops = ops, .view = view };
+	struct live v = { .options = o, .ops = ops, .view = view, .pause_ns = INTERVAL_NS };
 	enum exit_status status;
 
 	terminal_detect(&v.style, o->color);
@@ -229,7 +253,7 @@ enum exit_status live_run(const struct options *o, const struct live_ops *ops, v
 	/* What is printed once is for reading or for a file: plain, unless colour was asked for. */
 	if (!v.redrawn && o->color != COLOR_ALWAYS)
 		v.style.color = false;
-	status = o->from ? run_recording(&v) : run_asking(&v);
+	status = o->from ? run_recording(&v) : run_now(&v);
 	buf_free(&v.out.buf);
 	return status;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Views that show what is now: once, or redrawn in place each second on a terminal. They ask a
- * daemon, or take the state at the end of a recording. Nothing of the terminal is changed, so
- * nothing has to be restored.
+ * daemon, look themselves, or take the state at the end of a recording. Nothing of the terminal is
+ * changed, so nothing has to be restored.
  */
 #ifndef TCPSHAKE_LIVE_H
 #define TCPSHAKE_LIVE_H
@@ -14,7 +14,9 @@
 
 struct live_ops {
 	const char *first; /* an `op` that is asked once, before all others; or NULL */
-	const char *question; /* the `op` */
+	const char *question; /* the `op`; NULL: the view looks itself */
+	/* See what is now, and how long not to look again. 0, or a negative errno after one line on stderr. */
+	int (*look)(void *view, uint64_t *pause_ns);
 	unsigned settle_ms; /* what a daemon just started needs to have something to say */
 	void (*clear)(void *view); /* an answer follows */
 	void (*record)(void *view, const struct record *r, const char *line, size_t len);

@@ -254,6 +254,7 @@ static struct backlog get_backlog(const cJSON *json)
 
 static bool parse_listener(const cJSON *json, struct record *r)
 {
+	static const struct spread_keys lengths = { "p50", "p99", "max" };
 	struct record_listener *l = &r->listener;
 	const cJSON *overflows = member(json, "overflows");
 
@@ -270,7 +271,8 @@ static bool parse_listener(const cJSON *json, struct record *r)
 	l->backlog = get_backlog(json);
 	l->accept = get_queue(json, "accept_queue");
 	l->syn = get_queue(json, "syn_queue");
-	l->depth = get_spread(json, "accept_depth", &(struct spread_keys){ "p50", "p99", "max" });
+	l->depth = get_spread(json, "accept_depth", &lengths);
+	l->syn_depth = get_spread(json, "syn_depth", &lengths);
 	l->wait = get_spread(json, "accept_wait", &(struct spread_keys){ "p50_ns", "p99_ns", "max_ns" });
 	l->drops = get_count_or_unknown(json, "drops");
 	l->overflow_syn = record_count_of(overflows, "syn");
@@ -405,6 +407,7 @@ static bool parse_close(const cJSON *json, struct record *r)
 	c->role = role ? name_index(role_names, ROLES, role, strlen(role)) : -1;
 	c->first = get_string(json, "first");
 	c->how = get_string(json, "how");
+	c->call = get_string(json, "call");
 	c->duration_ns = get_ns(json, "duration_ns");
 	for (int state = 0; state < CLOSE_STATES; state++) {
 		snprintf(key, sizeof(key), "%s_ns", close_state_names[state]);

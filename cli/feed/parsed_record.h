@@ -131,6 +131,7 @@ struct record_listener {
 	struct queue accept;
 	struct queue syn; /* `peak` is 0 */
 	struct spread depth, wait; /* of the accept queue */
+	struct spread syn_depth;
 	uint64_t drops; /* or COUNT_UNKNOWN */
 	uint64_t overflow_syn, overflow_ack, overflow_cookie;
 	bool waiting; /* there is somebody in the accept queue */
@@ -200,6 +201,7 @@ struct record_close {
 	const char *conn; /* as the handshake's; NULL: not known */
 	int role; /* enum role, or -1 */
 	const char *first, *how; /* `first`: NULL, if nobody was, or it is not known */
+	const char *call; /* with which this side began to end it; NULL: none, or it is not known */
 	uint64_t duration_ns; /* or NS_UNKNOWN */
 	uint64_t spent_ns[CLOSE_STATES]; /* or NS_UNKNOWN */
 	bool time_wait;

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "common/duration.h"
+#include "common/names.h"
 
 /* ---- sockets ---- */
 
@@ -16,7 +17,7 @@ static bool is_so(const struct lab_socket *s, const char *word)
 {
 	if (strcmp(word, "BLOCKED") == 0)
 		return s->last.running;
-	if (lab_word_find(lab_states, LAB_STATES, word) >= 0)
+	if (name_index(lab_states, LAB_STATES, word, strlen(word)) >= 0)
 		return strcmp(lab_states[s->view.state], word) == 0;
 	if (!s->last.any || s->last.running)
 		return false;

@@ -7,21 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Room for one more in an array that grows. */
-static bool grow(void **array, size_t count, size_t *room, size_t size)
-{
-	size_t more = *room ? 2 * *room : 128;
-	void *bigger;
-
-	if (count < *room)
-		return true;
-	bigger = reallocarray(*array, more, size);
-	if (!bigger)
-		return false;
-	*array = bigger;
-	*room = more;
-	return true;
-}
+#include "common/array.h"
+#include "common/names.h"
 
 /* ---- sockets ---- */
 
@@ -51,9 +38,8 @@ static void add_row(struct lab_look *look, const char *line)
 
 	if (sscanf(line, " %*u: %39[0-9A-F]:%x %39[0-9A-F]:%x %x", local, &local_port, remote, &remote_port,
 		   &state) != 5 ||
-	    !grow((void **)&look->rows, look->row_count, &look->row_room, sizeof(*look->rows)))
+	    !(row = ARRAY_ADD(look->rows, look->row_count, look->row_room)))
 		return;
-	row = &look->rows[look->row_count++];
 	parse_addr(local, row->local.addr);
 	parse_addr(remote, row->remote.addr);
 	row->local.port = (uint16_t)local_port;
@@ -83,12 +69,10 @@ static void add_counters(struct lab_look *look, char *names, char *values)
 	if (!name || !value || strcmp(name, value) != 0 || !is_counted(name))
 		return;
 	while ((name = strtok_r(NULL, " \n", &next_name)) && (value = strtok_r(NULL, " \n", &next_value))) {
-		struct lab_counter *c;
+		struct lab_counter *c = ARRAY_ADD(look->counters, look->counter_count, look->counter_room);
 
-		if (!grow((void **)&look->counters, look->counter_count, &look->counter_room,
-			  sizeof(*look->counters)))
+		if (!c)
 			return;
-		c = &look->counters[look->counter_count++];
 		snprintf(c->name, sizeof(c->name), "%s", name);
 		c->value = c->shown = strtoull(value, NULL, 10);
 	}
@@ -182,5 +166,5 @@ bool lab_counter_is_plain(const char *name)
 		"InDestUnreachs", "OutDestUnreachs", "OutRateLimitHost",
 	};
 
-	return lab_word_find(names, sizeof(names) / sizeof(*names), name) >= 0;
+	return name_index(names, sizeof(names) / sizeof(*names), name, strlen(name)) >= 0;
 }

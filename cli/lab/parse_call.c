@@ -10,6 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/array.h"
+#include "common/names.h"
+
 #ifndef IPPROTO_MPTCP
 #define IPPROTO_MPTCP 262
 #endif
@@ -113,7 +116,7 @@ static bool take_made(struct lab_cursor *c, struct lab_call *call)
 	char word[256];
 
 	if (!lab_peek_word(&ahead, word, sizeof(word)) ||
-	    lab_word_find(lab_calls, LAB_CALLS, word) >= 0)
+	    name_index(lab_calls, LAB_CALLS, word, strlen(word)) >= 0)
 		return true;
 	lab_take_word(&ahead, word, sizeof(word), "");
 	if (!lab_take_if(&ahead, "="))
@@ -164,16 +167,9 @@ static bool add(struct lab_cursor *c, struct lab_known *known, const char *name,
 		snprintf(found, sizeof(found), "%s", name);
 		return lab_fail(c, found, "a name that no open socket has");
 	}
-	if (!s && known->count == known->room) {
-		size_t room = known->room ? 2 * known->room : 64;
-		void *more = reallocarray(known->sockets, room, sizeof(*known->sockets));
-
-		if (!more)
-			return lab_fail(c, "out of memory", "less");
-		known->sockets = more;
-		known->room = room;
-	}
-	s = s ? s : &known->sockets[known->count++];
+	s = s ? s : ARRAY_ADD(known->sockets, known->count, known->room);
+	if (!s)
+		return lab_fail(c, "out of memory", "less");
 	*s = (struct lab_known_socket){ .place = place, .open = true };
 	snprintf(s->name, sizeof(s->name), "%s", name);
 	return true;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/names.h"
 #include "common/record_type.h"
 
 #define A_STATE "a state such as ESTABLISHED, an error such as ECONNREFUSED, ok, BLOCKED, accept_queue, " \
@@ -13,7 +14,7 @@
 
 static bool is_outcome(const char *word)
 {
-	return lab_word_find(lab_states, LAB_STATES, word) >= 0 || lab_errno_find(word) ||
+	return name_index(lab_states, LAB_STATES, word, strlen(word)) >= 0 || lab_errno_find(word) ||
 	       strcmp(word, "ok") == 0 || strcmp(word, "BLOCKED") == 0;
 }
 
@@ -48,7 +49,7 @@ static bool take_of_sockets(struct lab_cursor *c, struct lab_expect *e)
 	ahead = *c;
 	if (!lab_take_word(&ahead, word, sizeof(word), A_STATE))
 		return false;
-	subject = lab_word_find(lab_subjects, LAB_SUBJECTS_OF_SOCKETS, word);
+	subject = name_index(lab_subjects, LAB_SUBJECTS_OF_SOCKETS, word, strlen(word));
 	if (subject < 0) {
 		e->subject = LAB_STATE;
 		return take_words(c, e);
@@ -128,7 +129,7 @@ static bool take_subject(struct lab_cursor *c, struct lab_statement *s)
 		return lab_take_this(c, "record") && take_record(c, e);
 	}
 	lab_peek_word(c, first, sizeof(first));
-	if (lab_word_find(lab_places, LAB_PLACES, first) >= 0 && lab_take_place(&ahead, &s->place) &&
+	if (name_index(lab_places, LAB_PLACES, first, strlen(first)) >= 0 && lab_take_place(&ahead, &s->place) &&
 	    lab_take_if(&ahead, "counter")) {
 		*c = ahead;
 		return take_counter(c, e);

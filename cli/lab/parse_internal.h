@@ -26,7 +26,7 @@ bool lab_take_range(struct lab_cursor *c, struct lab_range *r);
 bool lab_take_integer(struct lab_cursor *c, int min, int max, int *out, const char *expected);
 bool lab_take_duration(struct lab_cursor *c, uint64_t *ns);
 bool lab_take_address(struct lab_cursor *c, struct lab_address *a);
-bool lab_take_choice(struct lab_cursor *c, const char *const *table, size_t count, int *out,
+bool lab_take_choice(struct lab_cursor *c, const char *const *table, int count, int *out,
 		     const char *expected);
 
 /* How a number of an expectation is written: 3, or 3/4 of a queue, or 100ms. */

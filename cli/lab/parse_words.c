@@ -13,6 +13,7 @@
 #include <sys/un.h>
 
 #include "common/duration.h"
+#include "common/names.h"
 
 #define BLANKS " \t\r"
 
@@ -80,14 +81,14 @@ bool lab_take_end(struct lab_cursor *c)
 	return !lab_peek_word(c, word, sizeof(word)) || lab_fail(c, word, "the end of the line");
 }
 
-bool lab_take_choice(struct lab_cursor *c, const char *const *table, size_t count, int *out,
+bool lab_take_choice(struct lab_cursor *c, const char *const *table, int count, int *out,
 		     const char *expected)
 {
 	char word[LAB_WORD_SIZE];
 
 	if (!lab_take_word(c, word, sizeof(word), expected))
 		return false;
-	*out = lab_word_find(table, count, word);
+	*out = name_index(table, count, word, strlen(word));
 	return *out >= 0 || lab_fail(c, word, expected);
 }
 

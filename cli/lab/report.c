@@ -1,36 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "cli/lab/report.h"
-#include "cli/text/text.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "common/duration.h"
+#include "common/json.h"
 
 #define WIDE_COLUMNS 110 /* from here on there are three columns */
 #define GAP 2
 #define JSON_VERSION 1
-
-static void begin_item(struct buf *items)
-{
-	if (items->len)
-		buf_lit(items, ",");
-	buf_lit(items, "{");
-}
-
-/* The first key of an object has no comma before it. */
-static void first_string(struct buf *b, const char *key, const char *value)
-{
-	buf_format(b, "\"%s\":", key);
-	buf_json_str(b, value, SIZE_MAX);
-}
-
-/* ,"key":text, or null. */
-static void json_plain(struct buf *b, const char *key, const char *text)
-{
-	buf_format(b, ",\"%s\":%s", key, text ? text : "null");
-}
+#define LATE_NS 500000000 /* as late as that, and a timer of the kernel may have run out that was not to */
 
 void lab_report_begin(struct lab_report *r, const struct lab_statement *s)
 {
@@ -85,23 +66,29 @@ static void put_result(struct buf *b, const struct lab_call *call, const struct 
 	buf_format(b, ", %s", duration_format(o->took_ns, span, sizeof(span)));
 }
 
+static void put_signed(struct buf *b, const char *key, bool known, int64_t value)
+{
+	if (known)
+		json_signed(b, key, value);
+	else
+		json_null(b, key);
+}
+
 static void json_call(struct buf *b, const char *text, const struct lab_call *call,
 		      const struct lab_socket *target)
 {
 	const struct lab_outcome *o = &target->last;
-	char name[16], number[32];
+	bool has_value = call->code == LAB_GETSOCKOPT && !o->running && o->result == 0;
+	char name[16];
 
-	begin_item(b);
-	first_string(b, "call", lab_calls[call->code]);
+	json_object(b, NULL);
+	json_string(b, "call", lab_calls[call->code]);
 	json_string(b, "socket", target->name);
 	json_string(b, "text", text);
-	snprintf(number, sizeof(number), "%ld", o->result);
-	json_plain(b, "result", o->running ? NULL : number);
+	put_signed(b, "result", !o->running, o->result);
 	json_string(b, "errno", o->running || !o->error ? NULL : lab_errno_name(o->error, name, sizeof(name)));
-	snprintf(number, sizeof(number), "%d", o->value);
-	json_plain(b, "value", call->code == LAB_GETSOCKOPT && !o->running && o->result == 0 ? number : NULL);
-	snprintf(number, sizeof(number), "%" PRIu64, o->took_ns);
-	json_plain(b, "blocked_ns", o->running ? NULL : number);
+	put_signed(b, "value", has_value, o->value);
+	json_known(b, "blocked_ns", !o->running, o->took_ns);
 	buf_lit(b, "}");
 }
 
@@ -135,35 +122,27 @@ void lab_report_view(const struct lab_socket *s, struct buf *b)
 		buf_format(b, ", SYN queue %u", s->view.syn);
 }
 
-static void json_end(struct buf *b, const char *key, uint16_t port)
-{
-	char text[8];
-
-	snprintf(text, sizeof(text), "%u", port);
-	json_plain(b, key, port ? text : NULL);
-}
-
 void lab_report_socket(struct lab_report *r, const struct lab_socket *s)
 {
 	struct buf *j = &r->sockets;
 
 	lab_report_view(s, &r->columns[LAB_COLUMN_KERNEL]);
 	buf_lit(&r->columns[LAB_COLUMN_KERNEL], "\n");
-	begin_item(j);
-	first_string(j, "socket", s->name);
+	json_object(j, NULL);
+	json_string(j, "socket", s->name);
 	json_string(j, "netns", lab_places[s->place]);
 	json_string(j, "state", lab_states[s->view.state]);
-	json_end(j, "local_port", s->local.port);
-	json_end(j, "peer_port", s->remote.port);
-	if (s->view.accept.known)
-		buf_format(j, ",\"accept_queue\":{\"len\":%" PRIu64 ",\"max\":%" PRIu64 "}", s->view.accept.len,
-			   s->view.accept.max);
-	else
-		json_plain(j, "accept_queue", NULL);
-	if (s->view.syn_known)
-		json_number(j, "syn_queue", s->view.syn);
-	else
-		json_plain(j, "syn_queue", NULL);
+	json_known(j, "local_port", s->local.port, s->local.port);
+	json_known(j, "peer_port", s->remote.port, s->remote.port);
+	if (s->view.accept.known) {
+		json_object(j, "accept_queue");
+		json_number(j, "len", s->view.accept.len);
+		json_number(j, "max", s->view.accept.max);
+		buf_lit(j, "}");
+	} else {
+		json_null(j, "accept_queue");
+	}
+	json_known(j, "syn_queue", s->view.syn_known, s->view.syn);
 	buf_lit(j, "}");
 }
 
@@ -172,8 +151,8 @@ void lab_report_counter(struct lab_report *r, enum lab_place place, const char *
 	struct buf *j = &r->counters;
 
 	buf_format(&r->columns[LAB_COLUMN_KERNEL], "%s: %s +%" PRIu64 "\n", lab_places[place], name, moved);
-	begin_item(j);
-	first_string(j, "netns", lab_places[place]);
+	json_object(j, NULL);
+	json_string(j, "netns", lab_places[place]);
 	json_string(j, "name", name);
 	json_number(j, "moved", moved);
 	buf_lit(j, "}");
@@ -184,8 +163,7 @@ void lab_report_record(struct lab_report *r, const struct lab_record *record)
 	struct buf *b = &r->columns[LAB_COLUMN_RECORDS];
 
 	lab_report_words(record, b);
-	if (r->records.len)
-		buf_lit(&r->records, ",");
+	json_key(&r->records, NULL);
 	buf_mem(&r->records, record->line, record->len);
 }
 
@@ -198,10 +176,19 @@ void lab_report_expect(struct lab_report *r, bool held, const char *found, uint6
 	r->verdict = held ? PAINT_GOOD : PAINT_BAD;
 	buf_format(&r->columns[LAB_COLUMN_CALL], "%s after %s: %s\n", held ? "held" : "DID NOT HOLD",
 		   duration_format(waited_ns, span, sizeof(span)), found);
-	buf_str(&r->expect, held ? "{\"held\":true" : "{\"held\":false");
+	buf_lit(&r->expect, "{");
+	json_bool(&r->expect, "held", held);
 	json_string(&r->expect, "found", found);
 	json_number(&r->expect, "waited_ns", waited_ns);
 	buf_lit(&r->expect, "}");
+}
+
+void lab_report_wait(struct lab_report *r, uint64_t asked_ns, uint64_t took_ns)
+{
+	char span[32];
+
+	if (took_ns > asked_ns + LATE_NS)
+		buf_format(&r->columns[LAB_COLUMN_CALL], "waited %s: this machine is busy\n", duration_format(took_ns, span, sizeof(span)));
 }
 
 void lab_report_failure(struct lab_report *r, const char *why)
@@ -215,14 +202,15 @@ void lab_report_failure(struct lab_report *r, const char *why)
 
 static void put_array(struct buf *out, const char *key, const struct buf *items)
 {
-	buf_format(out, ",\"%s\":[", key);
+	json_array(out, key);
 	buf_mem(out, items->data, items->len);
 	buf_lit(out, "]");
 }
 
 static void put_json(struct lab_report *r, struct buf *out)
 {
-	buf_format(out, "{\"v\":%d", JSON_VERSION);
+	buf_lit(out, "{");
+	json_number(out, "v", JSON_VERSION);
 	json_string(out, "type", "lab");
 	json_string(out, "scenario", r->scenario);
 	json_number(out, "line", r->statement->line);
@@ -231,11 +219,8 @@ static void put_json(struct lab_report *r, struct buf *out)
 	put_array(out, "sockets", &r->sockets);
 	put_array(out, "counters", &r->counters);
 	put_array(out, "records", &r->records);
-	buf_lit(out, ",\"expect\":");
-	if (r->expect.len)
-		buf_mem(out, r->expect.data, r->expect.len);
-	else
-		buf_lit(out, "null");
+	json_key(out, "expect");
+	buf_str(out, r->expect.len ? buf_text(&r->expect) : "null");
 	json_string(out, "error", r->failure.len ? buf_text(&r->failure) : NULL);
 	buf_lit(out, "}\n");
 }

@@ -120,7 +120,10 @@ static void do_set(struct lab_scene *s, const struct lab_statement *st)
 
 static void do_wait(struct lab_scene *s, const struct lab_statement *st)
 {
-	lab_scene_pass(s, clock_mono_ns() + st->duration_ns, NULL);
+	uint64_t began = clock_mono_ns();
+
+	lab_scene_pass(s, began + st->duration_ns, NULL);
+	lab_report_wait(&s->report, st->duration_ns, clock_mono_ns() - began);
 }
 
 /* Its first line says which it is. */

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/array.h"
+
 struct lab_socket *lab_socket_find(const struct lab_sockets *s, const char *name)
 {
 	for (size_t i = 0; i < s->count; i++)
@@ -22,16 +24,7 @@ struct lab_socket *lab_socket_add(struct lab_sockets *s, const char *name, enum 
 {
 	struct lab_socket *found = lab_socket_find(s, name);
 
-	if (!found && s->count == s->room) {
-		size_t room = s->room ? 2 * s->room : 32;
-		void *more = reallocarray(s->list, room, sizeof(*s->list));
-
-		if (!more)
-			return NULL;
-		s->list = more;
-		s->room = room;
-	}
-	if (!found && (found = malloc(sizeof(*found))))
+	if (!found && ARRAY_ROOM(s->list, s->count, s->room) && (found = malloc(sizeof(*found))))
 		s->list[s->count++] = found;
 	if (!found)
 		return NULL;

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/array.h"
 #include "common/clock.h"
 #include "common/lines.h"
 #include "common/log.h"
@@ -50,14 +51,7 @@ static void keep(struct lab_watch *w, struct record *r, const char *line, size_t
 	enum lab_place place = r->netns == w->space->inodes[LAB_A] ? LAB_A : LAB_B;
 	char *copy = malloc(len);
 
-	if (copy && w->count == w->room) {
-		size_t room = w->room ? 2 * w->room : 64;
-		void *more = reallocarray(w->records, room, sizeof(*w->records));
-
-		w->records = more ? more : w->records;
-		w->room = more ? room : w->room;
-	}
-	if (!copy || w->count == w->room) {
+	if (!copy || !ARRAY_ROOM(w->records, w->count, w->room)) {
 		log_error("out of memory; a record is missing");
 		free(copy);
 		record_free(r);

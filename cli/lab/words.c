@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "cli/lab/words.h"
 
-#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "common/names.h"
 
 /* Newer than some C libraries. */
 #ifndef TCP_FASTOPEN_CONNECT
 #define TCP_FASTOPEN_CONNECT 30
 #endif
 
+#define ERRNO_MAX 4095 /* of any call: what is above is a result */
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 const char *const lab_states[LAB_STATES] = {
@@ -60,18 +62,6 @@ static const struct lab_option options[] = {
 	OPTION(IPPROTO_TCP, TCP_USER_TIMEOUT),
 };
 
-#define ERROR(name) { #name, name }
-
-static const struct lab_word errors[] = {
-	ERROR(EACCES),	     ERROR(EADDRINUSE),	  ERROR(EADDRNOTAVAIL), ERROR(EAFNOSUPPORT),
-	ERROR(EAGAIN),	     ERROR(EALREADY),	  ERROR(EBADF),		ERROR(ECONNABORTED),
-	ERROR(ECONNREFUSED), ERROR(ECONNRESET),	  ERROR(EHOSTUNREACH),	ERROR(EINPROGRESS),
-	ERROR(EINTR),	     ERROR(EINVAL),	  ERROR(EISCONN),	ERROR(EMFILE),
-	ERROR(ENETUNREACH),  ERROR(ENOENT),	  ERROR(ENOPROTOOPT),	ERROR(ENOTCONN),
-	ERROR(EOPNOTSUPP),   ERROR(EPERM),	  ERROR(EPIPE),		ERROR(EPROTONOSUPPORT),
-	ERROR(ETIMEDOUT),
-};
-
 const struct lab_option *lab_option_find(const char *name)
 {
 	for (size_t i = 0; i < COUNT(options); i++)
@@ -82,25 +72,18 @@ const struct lab_option *lab_option_find(const char *name)
 
 const char *lab_errno_name(int error, char *out, size_t size)
 {
-	for (size_t i = 0; i < COUNT(errors); i++)
-		if (errors[i].value == error)
-			return errors[i].name;
+	const char *name = errno_name(error);
+
+	if (name)
+		return name;
 	snprintf(out, size, "E%d", error);
 	return out;
 }
 
 int lab_errno_find(const char *name)
 {
-	for (size_t i = 0; i < COUNT(errors); i++)
-		if (strcmp(errors[i].name, name) == 0)
-			return errors[i].value;
+	for (int error = 1; error <= ERRNO_MAX; error++)
+		if (errno_name(error) && strcmp(errno_name(error), name) == 0)
+			return error;
 	return 0;
-}
-
-int lab_word_find(const char *const *table, size_t count, const char *word)
-{
-	for (size_t i = 0; i < count; i++)
-		if (table[i] && strcmp(table[i], word) == 0)
-			return (int)i;
-	return -1;
 }

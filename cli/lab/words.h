@@ -31,11 +31,6 @@ struct lab_option {
 	bool linger; /* its value is a struct linger */
 };
 
-struct lab_word {
-	const char *name;
-	int value;
-};
-
 extern const char *const lab_states[LAB_STATES];
 extern const char *const lab_places[LAB_PLACES];
 extern const char *const lab_calls[LAB_CALLS];
@@ -43,11 +38,9 @@ extern const char *const lab_subjects[LAB_SUBJECTS_OF_SOCKETS]; /* NULL: LAB_STA
 
 /* NULL if there is no such option. */
 const struct lab_option *lab_option_find(const char *name);
-/* "ECONNREFUSED" of its number; "E" and the number if it is not in the table. */
+/* "ECONNREFUSED" of its number; "E" and the number if Linux defines no such. */
 const char *lab_errno_name(int error, char *out, size_t size);
 /* Its number, or 0. */
 int lab_errno_find(const char *name);
-/* Where `word` stands in a table, or -1. */
-int lab_word_find(const char *const *table, size_t count, const char *word);
 
 #endif

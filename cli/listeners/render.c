@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "cli/listeners/render.h"
+#include "cli/feed/containers.h"
 #include "cli/feed/group.h"
 #include "cli/tail/render.h"
 #include "cli/text/table.h"
@@ -167,9 +168,9 @@ static void put_oldest(struct table *t, const struct style *style, const struct 
 			      PAINT_WARN : PAINT_NONE, text, NULL);
 }
 
-static void put_depth(struct table *t, const struct style *style, const struct record_listener *l)
+/* Both queues have one limit. */
+static void put_depth(struct table *t, const struct style *style, const struct record_listener *l, const struct spread *s)
 {
-	const struct spread *s = &l->depth;
 	char text[80];
 
 	if (!s->known || !s->count) {
@@ -196,12 +197,13 @@ static void put_wait(struct table *t, const struct style *style, const struct re
 	table_cell(t, l->wait.p99 >= 1000000000 ? PAINT_WARN : PAINT_NONE, all, NULL);
 }
 
-enum { LOPSIDED_TRIES = 16, COLUMNS_MAX = 15, SPREAD_COLUMNS = 144 };
+enum { LOPSIDED_TRIES = 16, COLUMNS_MAX = 16, SPREAD_COLUMNS = 144, ALL_SPREADS_COLUMNS = 167 };
 
 /* Columns that not each table has: what distinguishes listeners with the same address, and what is known of any of them. */
-enum shows { SHOWS_NETNS = 1, SHOWS_HOST = 2, SHOWS_DEPTH = 4, SHOWS_WAIT = 8, SHOWS_ASKED = 16, SHOWS_CONTAINER = 32 };
+enum shows { SHOWS_NETNS = 1, SHOWS_HOST = 2, SHOWS_DEPTH = 4, SHOWS_WAIT = 8, SHOWS_ASKED = 16, SHOWS_CONTAINER = 32,
+	     SHOWS_SYN_DEPTH = 64 };
 
-static bool shows_spreads(const struct style *style)
+static bool has_room(const struct style *style)
 {
 	return !style->terminal || style->columns >= SPREAD_COLUMNS;
 }
@@ -221,9 +223,50 @@ static unsigned known_spreads(const struct listener_list *list)
 	for (size_t i = 0; i < listener_list_count(list); i++) {
 		const struct record_listener *l = &listener_list_at(list, i)->record.listener;
 
-		shows |= (l->depth.known ? SHOWS_DEPTH : 0) | (l->wait.known ? SHOWS_WAIT : 0);
+		shows |= (l->depth.known ? SHOWS_DEPTH : 0) | (l->wait.known ? SHOWS_WAIT : 0) |
+			 (l->syn_depth.known ? SHOWS_SYN_DEPTH : 0);
 	}
 	return shows;
+}
+
+static unsigned shown_spreads(const struct listener_list *list, const struct style *style)
+{
+	unsigned known = known_spreads(list);
+
+	if (!has_room(style))
+		return 0;
+	return style->terminal && style->columns < ALL_SPREADS_COLUMNS ? known & ~(unsigned)SHOWS_SYN_DEPTH : known;
+}
+
+/* A sentence, on a terminal in as many lines as it takes; how many. */
+static size_t put_note(struct buf *b, const struct style *style, const char *text)
+{
+	struct line l = { .out = b, .style = style };
+	size_t start = b->len, lines = 0;
+
+	if (!*text)
+		return 0;
+	line_wrap(&l, PAINT_DIM, text, 0, style->terminal ? style->columns : SIZE_MAX);
+	line_end(&l);
+	for (size_t i = start; i < b->len; i++)
+		lines += b->data[i] == '\n';
+	return lines;
+}
+
+/* Why one of them is not there, where another is. */
+static size_t put_spread_notes(struct buf *b, const struct style *style, const struct listener_list *list)
+{
+	const struct evidence *e = listener_list_evidence(list);
+	char text[320];
+	size_t lines = 0;
+
+	if (!(shown_spreads(list, style) & SHOWS_DEPTH))
+		return 0;
+	if (!(known_spreads(list) & SHOWS_WAIT))
+		lines += put_note(b, style, evidence_of_waits(e, text, sizeof(text)));
+	if (!(known_spreads(list) & SHOWS_SYN_DEPTH))
+		lines += put_note(b, style, evidence_of_requests(e, text, sizeof(text)));
+	return lines;
 }
 
 /* The first that asked for more than it got, and how many more of them there are; "" if none did. */
@@ -310,6 +353,8 @@ static size_t choose_columns(struct table_column *columns, bool wide, unsigned s
 		columns[n++] = (struct table_column){ "DEPTH-P50/P99/MAX", true, 0 };
 	if (shows & SHOWS_WAIT)
 		columns[n++] = (struct table_column){ "WAIT-P50/P99/MAX", true, 0 };
+	if (shows & SHOWS_SYN_DEPTH)
+		columns[n++] = (struct table_column){ "SYN-DEPTH-P50/P99/MAX", true, 0 };
 	return n;
 }
 
@@ -317,7 +362,7 @@ static void put_row(struct table *t, const struct style *style, const struct evi
 		    const struct listener_entry *entry, unsigned shows)
 {
 	const struct record_listener *l = &entry->record.listener;
-	char container[RENDER_CONTAINER];
+	char container[CONTAINER_TEXT];
 
 	put_local(t, l);
 	if (shows & SHOWS_HOST)
@@ -325,8 +370,9 @@ static void put_row(struct table *t, const struct style *style, const struct evi
 	if (shows & SHOWS_NETNS)
 		table_number(t, PAINT_DIM, l->netns);
 	put_owner(t, style, l);
+	container_text(&l->container, container, sizeof(container));
 	if (shows & SHOWS_CONTAINER)
-		table_cell(t, PAINT_NONE, render_container(&l->container, container, sizeof(container)) ? container : "", NULL);
+		table_cell(t, PAINT_NONE, container, NULL);
 	put_bar(t, style, &l->accept);
 	put_length(t, style, &l->accept);
 	if (shows & SHOWS_ASKED)
@@ -338,24 +384,11 @@ static void put_row(struct table *t, const struct style *style, const struct evi
 	put_overflows(t, style, e, l);
 	put_oldest(t, style, l);
 	if (shows & SHOWS_DEPTH)
-		put_depth(t, style, l);
+		put_depth(t, style, l, &l->depth);
 	if (shows & SHOWS_WAIT)
 		put_wait(t, style, l);
-}
-
-/* A sentence, on a terminal in as many lines as it takes; how many. */
-static size_t put_note(struct buf *b, const struct style *style, const char *text)
-{
-	struct line l = { .out = b, .style = style };
-	size_t start = b->len, lines = 0;
-
-	if (!*text)
-		return 0;
-	line_wrap(&l, PAINT_DIM, text, 0, style->terminal ? style->columns : SIZE_MAX);
-	line_end(&l);
-	for (size_t i = start; i < b->len; i++)
-		lines += b->data[i] == '\n';
-	return lines;
+	if (shows & SHOWS_SYN_DEPTH)
+		put_depth(t, style, l, &l->syn_depth);
 }
 
 static void put_table(struct buf *b, const struct style *style, const struct listener_list *list,
@@ -365,7 +398,7 @@ static void put_table(struct buf *b, const struct style *style, const struct lis
 	char text[320];
 	unsigned shows = (listener_list_is_mixed(list) ? SHOWS_NETNS : 0) |
 			 (listener_list_has_hosts(list) ? SHOWS_HOST : 0) |
-			 (shows_spreads(style) ? known_spreads(list) | known_containers(list) : 0) |
+			 shown_spreads(list, style) | (has_room(style) ? known_containers(list) : 0) |
 			 (*clamped(list, text, sizeof(text)) ? SHOWS_ASKED : 0);
 	struct table_column columns[COLUMNS_MAX];
 	struct table *t = table_new(columns, choose_columns(columns, render_is_wide(style), shows),
@@ -390,8 +423,7 @@ void listener_render(struct buf *b, const struct style *style, const struct list
 		return;
 	}
 	lines = put_note(&note, style, evidence_of_queues(e, text, sizeof(text)));
-	if (shows_spreads(style) && known_spreads(list) == SHOWS_DEPTH)
-		lines += put_note(&note, style, evidence_of_waits(e, text, sizeof(text)));
+	lines += put_spread_notes(&note, style, list);
 	lines += put_note(&note, style, clamped(list, text, sizeof(text)));
 	lines += put_note(&note, style, lopsided(list, text, sizeof(text)));
 	rows = rows > lines ? rows - lines : 0;

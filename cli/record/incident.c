@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/array.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/moment.h"
@@ -77,14 +78,8 @@ static void remember(struct incidents *i, const struct ring_span *span, const st
 	while (old < i->count && i->frames[old].span.to_ns + i->plan.before_ns + GRACE_NS < span->to_ns)
 		old++;
 	forget_first(i, old);
-	if (i->count == i->room) {
-		struct kept_frame *grown = reallocarray(i->frames, i->room + 64, sizeof(*grown));
-
-		if (!grown)
-			return;
-		i->frames = grown;
-		i->room += 64;
-	}
+	if (!ARRAY_ROOM(i->frames, i->count, i->room))
+		return;
 	frame.hello = hello->len ? strndup(hello->data, hello->len) : NULL;
 	i->frames[i->count++] = frame;
 }

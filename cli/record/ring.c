@@ -10,6 +10,7 @@
 
 #include "common/buf.h"
 #include "common/clock.h"
+#include "common/json.h"
 #include "common/log.h"
 
 /* Behind a full disk; as much as the daemon keeps for a slow reader. */
@@ -68,10 +69,8 @@ static void take_hello(struct ring *r, const struct record *record, const char *
 	buf_lit(&r->hello, "}\n");
 	buf_clear(&r->source);
 	if (record->feed && record->hello.host) {
-		buf_lit(&r->source, ",\"host\":");
-		buf_json_str(&r->source, record->hello.host, SIZE_MAX);
-		buf_lit(&r->source, ",\"feed\":");
-		buf_json_str(&r->source, record->feed, SIZE_MAX);
+		json_string(&r->source, "host", record->hello.host);
+		json_string(&r->source, "feed", record->feed);
 	}
 	if (!record->hello.repeated)
 		r->pending.feed++;
@@ -90,20 +89,10 @@ static void put_file(struct buf *b, const char *key, const struct ring_part *par
 {
 	const struct ring_span *span = &part->span;
 
-	buf_lit(b, ",\"");
-	buf_str(b, key);
-	buf_lit(b, "\":{\"file\":");
-	buf_json_str(b, part->segment.name, SIZE_MAX);
-	buf_lit(b, ",\"first_seq\":");
-	if (span->first_seq)
-		buf_u64(b, span->first_seq);
-	else
-		buf_lit(b, "null");
-	buf_lit(b, ",\"last_seq\":");
-	if (span->last_seq)
-		buf_u64(b, span->last_seq);
-	else
-		buf_lit(b, "null");
+	json_object(b, key);
+	json_string(b, "file", part->segment.name);
+	json_known(b, "first_seq", span->first_seq, span->first_seq);
+	json_known(b, "last_seq", span->last_seq, span->last_seq);
 	buf_lit(b, "}");
 }
 
@@ -113,11 +102,14 @@ static void put_rotation(struct ring *r, const struct ring_part *ended, const st
 	struct buf *b = &r->lines;
 
 	record_type_open(b, RECORD_ROTATION);
+	if (r->source.len)
+		json_key(b, NULL);
 	buf_mem(b, r->source.data, r->source.len);
-	buf_lit(b, ",\"ts\":\"");
+	json_key(b, "ts");
+	buf_lit(b, "\"");
 	clock_format(&r->cache, b, (int64_t)r->wall_ns);
-	buf_lit(b, "\",\"mono_ns\":");
-	buf_u64(b, r->mono_ns);
+	buf_lit(b, "\"");
+	json_number(b, "mono_ns", r->mono_ns);
 	put_file(b, "ended", ended);
 	if (removed)
 		put_file(b, "removed", removed);

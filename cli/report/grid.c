@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/array.h"
+
 void grid_free(struct grid *g)
 {
 	for (size_t i = 0; i < g->row_count; i++)
@@ -17,19 +19,10 @@ size_t grid_add_row(struct grid *g, const struct grid_kind *kind)
 {
 	unsigned char *cells = calloc(GRID_COLUMNS, kind->size);
 
-	if (cells && g->row_count == g->room) {
-		size_t room = g->room ? 2 * g->room : 16;
-		struct grid_row *grown = reallocarray(g->rows, room, sizeof(*grown));
-
-		if (!grown) {
-			free(cells);
-			return GRID_NONE;
-		}
-		g->rows = grown;
-		g->room = room;
-	}
-	if (!cells)
+	if (!cells || !ARRAY_ROOM(g->rows, g->row_count, g->room)) {
+		free(cells);
 		return GRID_NONE;
+	}
 	g->rows[g->row_count] = (struct grid_row){ .kind = kind, .cells = cells };
 	return g->row_count++;
 }

@@ -2,6 +2,7 @@
 #include "cli/report/html.h"
 
 #include <linux/types.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 
@@ -56,18 +57,7 @@ void html_text(struct buf *b, const char *s)
 
 void html_name(struct buf *b, const char *s)
 {
-	buf_lit(b, "<bdi>");
-	html_text(b, s);
-	buf_lit(b, "</bdi>");
-}
-
-void html_attribute(struct buf *b, const char *name, const char *value)
-{
-	buf_lit(b, " ");
-	buf_str(b, name);
-	buf_lit(b, "=\"");
-	escape(b, value, true);
-	buf_lit(b, "\"");
+	html_put(b, HTML_NAME, s);
 }
 
 void html_count(struct buf *b, uint64_t n)
@@ -82,33 +72,20 @@ void html_count(struct buf *b, uint64_t n)
 	}
 }
 
-static void open_data(struct buf *b, const char *field, uint64_t n)
-{
-	buf_lit(b, "<data");
-	html_attribute(b, "class", field);
-	buf_lit(b, " value=\"");
-	buf_u64(b, n);
-	buf_lit(b, "\">");
-}
-
 void html_number(struct buf *b, const char *field, uint64_t n)
 {
-	open_data(b, field, n);
-	html_count(b, n);
-	buf_lit(b, "</data>");
+	html_put(b, "<data class=\"%s\" value=\"%ju\">%'ju</data>", field, n, n);
 }
 
 void html_duration(struct buf *b, const char *field, uint64_t ns)
 {
 	char text[32];
 
-	if (ns == NS_UNKNOWN) {
+	if (ns == NS_UNKNOWN)
 		buf_lit(b, "\u2013");
-		return;
-	}
-	open_data(b, field, ns);
-	buf_str(b, duration_format(ns, text, sizeof(text)));
-	buf_lit(b, "</data>");
+	else
+		html_put(b, "<data class=\"%s\" value=\"%ju\">%s</data>", field, ns,
+			 duration_format(ns, text, sizeof(text)));
 }
 
 void html_decimal(struct buf *b, double value)
@@ -121,4 +98,45 @@ void html_decimal(struct buf *b, double value)
 	if (len && text[len - 1] == '.')
 		len--;
 	buf_mem(b, text, len);
+}
+
+/* The number of a conversion that ends in 'u'. */
+static uint64_t take_number(char size, va_list *args)
+{
+	return size == 'j' ? va_arg(*args, uintmax_t) : size == 'z' ? va_arg(*args, size_t) : va_arg(*args, unsigned);
+}
+
+/* What stands for the conversion behind a '%'; its last character. */
+static const char *put_value(struct buf *b, const char *conversion, bool in_tag, va_list *args)
+{
+	bool grouped = *conversion == '\'';
+	const char *end = conversion + strcspn(conversion, "sfu%");
+
+	if (*end == 's')
+		escape(b, va_arg(*args, const char *), in_tag);
+	else if (*end == 'f')
+		html_decimal(b, va_arg(*args, double));
+	else if (*end == '%')
+		buf_lit(b, "%");
+	else if (grouped)
+		html_count(b, take_number(end[-1], args));
+	else
+		buf_u64(b, take_number(end[-1], args));
+	return end;
+}
+
+void html_put(struct buf *b, const char *format, ...)
+{
+	bool in_tag = false;
+	va_list args;
+
+	va_start(args, format);
+	for (const char *p = format; *p; p++) {
+		in_tag = *p == '<' || (in_tag && *p != '>');
+		if (*p == '%')
+			p = put_value(b, p + 1, in_tag, &args);
+		else
+			buf_mem(b, p, 1);
+	}
+	va_end(args);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * HTML. A feed comes from anywhere, and its names hold any byte: each goes through html_text() where it is content, and
- * through html_attribute() where it is a value, and through nothing else. Pure.
+ * HTML. A feed comes from anywhere, and its names hold any byte: each goes through html_put() or html_text(), and through
+ * nothing else. Pure.
  */
 #ifndef TCPSHAKE_REPORT_HTML_H
 #define TCPSHAKE_REPORT_HTML_H
@@ -19,8 +19,12 @@
 void html_text(struct buf *b, const char *s);
 /* The same, isolated: what is written from right to left moves nothing around it. */
 void html_name(struct buf *b, const char *s);
-/* A space, the name, which is ours, and the value in quotes. */
-void html_attribute(struct buf *b, const char *name, const char *value);
+/*
+ * Markup, which is ours, with values as printf(3) has them: %s is escaped as html_text() does, within a tag for quotes, too;
+ * %u, %zu and %ju are numbers, with ' as "1,234,567"; %f is a coordinate, as html_decimal() has it.
+ */
+void html_put(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
+#define HTML_NAME "<bdi>%s</bdi>" /* as html_name() */
 
 /* 1234567 as "1,234,567" */
 void html_count(struct buf *b, uint64_t n);

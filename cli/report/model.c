@@ -51,6 +51,7 @@ void report_model_free(struct report_model *m)
 	tally_free(&m->processes);
 	queues_free(&m->queues);
 	audits_free(&m->audits);
+	containers_free(&m->containers);
 	free(m);
 }
 
@@ -91,7 +92,7 @@ static void add_handshake(struct report_model *m, const struct record *r, unsign
 		tally_add(&m->destinations, &key, h, latency);
 	}
 	if (h->has_process) {
-		key = (struct tally_key){ .host = r->host_number };
+		key = (struct tally_key){ .host = r->host_number, .container = containers_put(&m->containers, &h->container) };
 		snprintf(key.name, sizeof(key.name), "%s", h->comm);
 		tally_add(&m->processes, &key, h, latency);
 	}
@@ -110,12 +111,12 @@ static void add_overflow(struct report_model *m, const struct record *r, unsigne
 		if (column != GRID_COLUMNS)
 			count_overflow(grid_cell(&m->grid, m->cells, column), &r->overflow);
 	}
-	queues_add(&m->queues, &m->grid, r, column);
+	queues_add(&m->queues, &m->grid, &m->containers, r, column);
 }
 
 static void add_listener(struct report_model *m, const struct record *r, unsigned column)
 {
-	queues_add(&m->queues, &m->grid, r, column);
+	queues_add(&m->queues, &m->grid, &m->containers, r, column);
 }
 
 static void add_audit(struct report_model *m, const struct record *r, unsigned column)
@@ -197,6 +198,6 @@ int report_model_finish(struct report_model *m, const struct input_report *repor
 {
 	queues_sort(&m->queues);
 	m->failed = explain_finish(m->explain, report) < 0 || m->queues.failed || m->destinations.failed ||
-		    m->processes.failed || m->failed;
+		    m->processes.failed || m->containers.failed || m->failed;
 	return m->failed ? -1 : 0;
 }

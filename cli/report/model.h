@@ -29,6 +29,7 @@ struct report_model {
 	struct tally destinations, processes;
 	struct queues queues;
 	struct audits audits;
+	struct containers containers; /* of processes and listeners */
 	uint64_t records, timeless; /* the latter have no time, and are in no column */
 	char host[ADDR_SIZE], kernel[ADDR_SIZE], version[ADDR_SIZE]; /* of the newest hello; "" if there is none */
 	char daemon_only[160]; /* the filters of all daemons and feeds, "" for none */

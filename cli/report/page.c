@@ -18,8 +18,7 @@ static void open_page(struct sections *s)
 		      "base-uri 'none'; form-action 'none'\">\n"
 		      "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
 		      "<meta name=\"referrer\" content=\"no-referrer\">\n<title>TCP handshakes of ");
-	html_text(s->b, *s->model->host ? s->model->host : "a host");
-	buf_lit(s->b, "</title>\n<style>\n");
+	html_put(s->b, "%s</title>\n<style>\n", *s->model->host ? s->model->host : "a host");
 	buf_str(s->b, report_style);
 	buf_lit(s->b, "</style></head><body>\n");
 }
@@ -35,13 +34,8 @@ static void put_navigation(struct buf *b)
 	};
 
 	buf_lit(b, "<nav aria-label=\"Sections\">");
-	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++) {
-		buf_lit(b, "<a href=\"#");
-		buf_str(b, links[i].id);
-		buf_lit(b, "\">");
-		buf_str(b, links[i].name);
-		buf_lit(b, "</a> ");
-	}
+	for (size_t i = 0; i < sizeof(links) / sizeof(links[0]); i++)
+		html_put(b, "<a href=\"#%s\">%s</a> ", links[i].id, links[i].name);
 	buf_lit(b, "</nav>\n");
 }
 

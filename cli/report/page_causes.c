@@ -3,9 +3,7 @@
 
 static void put_term(struct buf *b, const char *term)
 {
-	buf_lit(b, "<dt>");
-	html_text(b, term);
-	buf_lit(b, "</dt><dd>");
+	html_put(b, "<dt>%s</dt><dd>", term);
 }
 
 static void put_numbers(struct buf *b, const struct explain_cause *c)
@@ -35,16 +33,11 @@ static void put_numbers(struct buf *b, const struct explain_cause *c)
 			buf_lit(b, " not timed)");
 		}
 	}
-	if (*explain_refused_text(&c->refused, text)) {
-		buf_lit(b, "; ");
-		html_text(b, text);
-	}
+	if (*explain_refused_text(&c->refused, text))
+		html_put(b, "; %s", text);
 	buf_lit(b, "</dd>");
-	if (*explain_outcomes(c, text)) {
-		put_term(b, "outcomes");
-		html_text(b, text);
-		buf_lit(b, "</dd>");
-	}
+	if (*explain_outcomes(c, text))
+		html_put(b, "<dt>outcomes</dt><dd>%s</dd>", text);
 }
 
 static void put_when(struct buf *b, const struct explain_cause *c)
@@ -65,14 +58,10 @@ static void put_looks(struct buf *b, const struct explain_cause *c, const struct
 	for (size_t i = 0; explain_fact(c, host, i, &fact); i++) {
 		if (!i)
 			put_term(b, "look at");
-		buf_str(b, i ? "<br><code>" : "<code>");
-		html_text(b, fact.name);
-		if (fact.has_value) {
-			buf_lit(b, " = ");
-			html_text(b, fact.value);
-		}
-		buf_lit(b, "</code>: ");
-		html_text(b, fact.why);
+		html_put(b, i ? "<br><code>%s" : "<code>%s", fact.name);
+		if (fact.has_value)
+			html_put(b, " = %s", fact.value);
+		html_put(b, "</code>: %s", fact.why);
 	}
 	buf_str(b, explain_fact(c, host, 0, &fact) ? "</dd>" : "");
 }
@@ -83,35 +72,18 @@ static void put_cause(struct sections *s, size_t rank)
 	char text[SENTENCE_SIZE];
 	struct buf *b = s->b;
 
-	buf_lit(b, "<article class=\"card cause ");
-	buf_str(b, severity(c->failed, c->handshakes));
-	buf_lit(b, "\" id=\"cause-");
-	buf_u64(b, rank);
-	buf_lit(b, "\">\n<h3>");
-	buf_u64(b, rank);
-	buf_lit(b, ". <code>");
-	html_name(b, c->code);
-	buf_lit(b, "</code>");
-	if (c->row) {
-		buf_lit(b, ": ");
-		html_text(b, c->row->meaning);
-	}
-	buf_lit(b, "</h3>\n<dl>");
-	put_term(b, cause_by_names[c->by]);
-	html_name(b, explain_whose(c, s->places, text));
-	buf_lit(b, "</dd>");
+	html_put(b, "<article class=\"card cause %s\" id=\"cause-%zu\">\n<h3>%zu. <code>" HTML_NAME "</code>",
+		 severity(c->failed, c->handshakes), rank, rank, c->code);
+	if (c->row)
+		html_put(b, ": %s", c->row->meaning);
+	html_put(b, "</h3>\n<dl><dt>%s</dt><dd>" HTML_NAME "</dd>", cause_by_names[c->by],
+		 explain_whose(c, s->places, text));
 	put_numbers(b, c);
 	put_when(b, c);
-	if (c->evidence) {
-		put_term(b, "evidence");
-		html_name(b, c->evidence);
-		buf_lit(b, "</dd>");
-	}
-	if (*explain_led_text(&c->led, text)) {
-		put_term(b, "NAT");
-		html_name(b, text);
-		buf_lit(b, "</dd>");
-	}
+	if (c->evidence)
+		html_put(b, "<dt>evidence</dt><dd>" HTML_NAME "</dd>", c->evidence);
+	if (*explain_led_text(&c->led, text))
+		html_put(b, "<dt>NAT</dt><dd>" HTML_NAME "</dd>", text);
 	put_looks(b, c, &s->page->source->host);
 	put_term(b, "advice");
 	buf_lit(b, "<span class=\"advice\">");
@@ -143,11 +115,9 @@ void section_causes(struct sections *s)
 	size_t count = explain_count(s->explain), shown = count < CAUSES_SHOWN ? count : CAUSES_SHOWN;
 	char text[SENTENCE_SIZE];
 
-	buf_lit(s->b, "<section id=\"causes\"><h2>Causes, the worst first</h2>\n<p id=\"verdict\">");
-	html_text(s->b, explain_verdict(explain_totals(s->explain), text));
-	buf_lit(s->b, ". ");
-	html_text(s->b, explain_origin(s->explain, s->page->source, text));
-	buf_lit(s->b, "</p>\n");
+	html_put(s->b, "<section id=\"causes\"><h2>Causes, the worst first</h2>\n<p id=\"verdict\">%s. ",
+		 explain_verdict(explain_totals(s->explain), text));
+	html_put(s->b, "%s</p>\n", explain_origin(s->explain, s->page->source, text));
 	for (size_t i = 0; i < shown; i++)
 		put_cause(s, i + 1);
 	if (shown < count)

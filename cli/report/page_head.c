@@ -11,34 +11,20 @@ static const char *meaning_of(const struct explain_cause *c)
 	return c->row ? c->row->meaning : c->code;
 }
 
-static void put_plural(struct buf *b, uint64_t n, const char *what)
-{
-	html_count(b, n);
-	buf_lit(b, " ");
-	buf_str(b, what);
-	buf_str(b, n == 1 ? "" : "s");
-}
-
 /* "20 of 143 handshakes failed", and of how many of them the worst cause is. */
 static void put_harmed(struct buf *b, const struct explain_totals *t, const struct explain_cause *worst)
 {
 	uint64_t all = t->failed ? t->failed : t->harmed, mine = 0;
 
-	html_count(b, all);
-	buf_lit(b, " of ");
-	put_plural(b, t->handshakes, "handshake");
-	buf_str(b, t->failed ? " failed" : all == 1 ? " was retransmitted or slow" : " were retransmitted or slow");
+	html_put(b, "%'ju of %'ju handshake%s %s", all, t->handshakes, t->handshakes == 1 ? "" : "s",
+		 t->failed ? "failed" : all == 1 ? "was retransmitted or slow" : "were retransmitted or slow");
 	if (worst)
 		mine = t->failed ? worst->failed : worst->handshakes;
 	if (!mine)
 		return;
-	if (mine != all) {
-		buf_lit(b, ", ");
-		html_count(b, mine);
-		buf_lit(b, " of them for one cause");
-	}
-	buf_lit(b, ": ");
-	html_text(b, meaning_of(worst));
+	if (mine != all)
+		html_put(b, ", %'ju of them for one cause", mine);
+	html_put(b, ": %s", meaning_of(worst));
 }
 
 /* No handshake was harmed, as far as was seen; a queue may have refused segments all the same. */
@@ -51,9 +37,7 @@ static void put_unharmed(struct buf *b, const struct explain_totals *t, const st
 		return;
 	}
 	if (worst) {
-		html_text(b, explain_refused_text(&worst->refused, text));
-		buf_lit(b, ": ");
-		html_text(b, meaning_of(worst));
+		html_put(b, "%s: %s", explain_refused_text(&worst->refused, text), meaning_of(worst));
 		return;
 	}
 	explain_verdict(t, text);
@@ -73,11 +57,7 @@ static void put_title(struct buf *b, const struct explain_totals *t, const struc
 
 static void put_term(struct buf *b, const char *id, const char *term)
 {
-	buf_lit(b, "<dt>");
-	buf_str(b, term);
-	buf_lit(b, "</dt><dd");
-	html_attribute(b, "id", id);
-	buf_lit(b, ">");
+	html_put(b, "<dt>%s</dt><dd id=\"%s\">", term, id);
 }
 
 /* What who is called to the incident wants to know first. */
@@ -88,12 +68,8 @@ static void put_lead(struct sections *s, const struct explain_cause *worst)
 
 	buf_lit(b, "<dl>");
 	put_term(b, "what", "What");
-	html_text(b, meaning_of(worst));
-	buf_lit(b, " (<code>");
-	html_name(b, worst->code);
-	buf_lit(b, "</code>); ");
-	html_text(b, worst->handshakes ? explain_harm(worst, text) : explain_refused_text(&worst->refused, text));
-	buf_lit(b, "</dd>");
+	html_put(b, "%s (<code>" HTML_NAME "</code>); %s</dd>", meaning_of(worst), worst->code,
+		 worst->handshakes ? explain_harm(worst, text) : explain_refused_text(&worst->refused, text));
 	put_term(b, "since", "Since");
 	put_time(b, worst->first);
 	if (strcmp(worst->first, worst->last) != 0) {
@@ -102,10 +78,7 @@ static void put_lead(struct sections *s, const struct explain_cause *worst)
 	}
 	buf_lit(b, "</dd>");
 	put_term(b, "whose", "Whose");
-	buf_str(b, cause_by_names[worst->by]);
-	buf_lit(b, " ");
-	html_name(b, explain_whose(worst, s->places, text));
-	buf_lit(b, "</dd>");
+	html_put(b, "%s " HTML_NAME "</dd>", cause_by_names[worst->by], explain_whose(worst, s->places, text));
 	put_term(b, "first", "Do first");
 	put_advice(s, worst);
 	buf_lit(b, "</dd></dl>\n");
@@ -115,18 +88,14 @@ static void put_tile(struct buf *b, bool bad, const char *field, uint64_t n, con
 {
 	buf_str(b, bad && n ? "<li class=\"bad\"><b>" : "<li><b>");
 	html_number(b, field, n);
-	buf_lit(b, "</b><span>");
-	buf_str(b, what);
-	buf_lit(b, "</span></li>");
+	html_put(b, "</b><span>%s</span></li>", what);
 }
 
 static void put_time_tile(struct buf *b, const char *field, uint64_t ns, const char *what)
 {
 	buf_lit(b, "<li><b>");
 	html_duration(b, field, ns);
-	buf_lit(b, "</b><span>");
-	buf_str(b, what);
-	buf_lit(b, "</span></li>");
+	html_put(b, "</b><span>%s</span></li>", what);
 }
 
 /* Where nobody could count them, that there is no record of one says nothing. */
@@ -198,18 +167,11 @@ static void put_left_out(struct sections *s)
 		buf_lit(b, "; only");
 	put_bound(b, " from ", page->since_ns);
 	put_bound(b, " to ", page->until_ns);
-	for (int i = 0; i < FILTER_KEYS; i++) {
-		if (!page->filter->text[i])
-			continue;
-		buf_lit(b, "; only --");
-		buf_str(b, filter_keys[i]);
-		buf_lit(b, " ");
-		html_name(b, page->filter->text[i]);
-	}
-	if (*s->model->daemon_only) {
-		buf_lit(b, "; a daemon reports only ");
-		html_name(b, s->model->daemon_only);
-	}
+	for (int i = 0; i < FILTER_KEYS; i++)
+		if (page->filter->text[i])
+			html_put(b, "; only --%s " HTML_NAME, filter_keys[i], page->filter->text[i]);
+	if (*s->model->daemon_only)
+		html_put(b, "; a daemon reports only " HTML_NAME, s->model->daemon_only);
 }
 
 /* Whose feed it is, from when to when, and what was left out of it on purpose. */
@@ -224,10 +186,8 @@ static void put_origin(struct sections *s, const struct explain_totals *t)
 		html_name(b, s->model->host);
 	else
 		buf_lit(b, "a host that the feed does not name");
-	if (*s->model->kernel && s->page->input->host_count < 2) {
-		buf_lit(b, ", Linux ");
-		html_name(b, s->model->kernel);
-	}
+	if (*s->model->kernel && s->page->input->host_count < 2)
+		html_put(b, ", Linux " HTML_NAME, s->model->kernel);
 	if (*t->from) {
 		buf_lit(b, "; ");
 		put_time(b, t->from);
@@ -246,9 +206,7 @@ void section_head(struct sections *s)
 
 	buf_lit(s->b, "<header>\n");
 	put_origin(s, t);
-	buf_lit(s->b, "<div class=\"card lead ");
-	buf_str(s->b, *class ? class : t->handshakes ? "well" : "nothing");
-	buf_lit(s->b, "\">\n");
+	html_put(s->b, "<div class=\"card lead %s\">\n", *class ? class : t->handshakes ? "well" : "nothing");
 	put_title(s->b, t, worst);
 	if (worst)
 		put_lead(s, worst);

@@ -51,6 +51,8 @@ const char *column_rate(const struct grid *g, uint64_t count, char *out, size_t 
 void put_place(struct sections *s, const struct tally_key *key);
 /* " of alpha" where there are several hosts. */
 void put_host(struct sections *s, const struct tally_key *key);
+/* " in shop/cart-0/web": its container, if it is known. */
+void put_container(struct sections *s, uint32_t container);
 /* " in this recording", or " in this feed" of a live one. */
 void put_in_feed(struct sections *s);
 void put_advice(struct sections *s, const struct explain_cause *c);

@@ -88,30 +88,19 @@ static void put_floors(struct buf *b, const struct map *map)
 	unsigned every = map->bands > 12 ? 2 : 1;
 	char text[32];
 
-	for (unsigned i = 0; i < map->bands; i += every) {
-		buf_lit(b, "<text class=\"floor\" x=\"4\" dy=\"-3\" y=\"");
-		html_decimal(b, 100 - 100.0 * i / map->bands);
-		buf_lit(b, "%\">");
-		buf_str(b, duration_format(map->floors[i], text, sizeof(text)));
-		buf_lit(b, "</text>");
-	}
+	for (unsigned i = 0; i < map->bands; i += every)
+		html_put(b, "<text class=\"floor\" x=\"4\" dy=\"-3\" y=\"%f%%\">%s</text>", 100 - 100.0 * i / map->bands,
+			 duration_format(map->floors[i], text, sizeof(text)));
 }
 
 static void put_legend(struct buf *b, uint64_t most)
 {
 	buf_lit(b, "<p class=\"legend\"><span><svg class=\"scale\" viewBox=\"0 0 96 12\" aria-hidden=\"true\">");
-	for (unsigned level = 1; level <= MAP_LEVELS; level++) {
-		buf_lit(b, "<path class=\"h");
-		buf_u64(b, level);
-		buf_lit(b, "\" d=\"M");
-		buf_u64(b, (level - 1) * 96 / MAP_LEVELS);
-		buf_lit(b, " 0h16v12h-16z\"/>");
-	}
-	buf_lit(b, "</svg>1 to ");
-	html_count(b, most);
-	buf_lit(b, " in a field</span><span><svg viewBox=\"0 0 34 12\" aria-hidden=\"true\"><path class=\"p50\" d=\"M6 6h22\"/></svg>"
-		   "p50 of a column</span><span><svg viewBox=\"0 0 34 12\" aria-hidden=\"true\"><path class=\"p99\" d=\"M6 6h22\"/>"
-		   "</svg>p99 of a column</span></p>\n");
+	for (unsigned level = 1; level <= MAP_LEVELS; level++)
+		html_put(b, "<path class=\"h%u\" d=\"M%u 0h16v12h-16z\"/>", level, (level - 1) * 96 / MAP_LEVELS);
+	html_put(b, "</svg>1 to %'ju in a field</span><span><svg viewBox=\"0 0 34 12\" aria-hidden=\"true\"><path class=\"p50\" "
+		 "d=\"M6 6h22\"/></svg>p50 of a column</span><span><svg viewBox=\"0 0 34 12\" aria-hidden=\"true\"><path "
+		 "class=\"p99\" d=\"M6 6h22\"/></svg>p99 of a column</span></p>\n", most);
 }
 
 static void put_figures(struct buf *b, const struct histogram *h, const char *id)
@@ -121,15 +110,11 @@ static void put_figures(struct buf *b, const struct histogram *h, const char *id
 		double q;
 	} figures[] = { { "p50", "p50", 0.5 }, { "p90", "p90", 0.9 }, { "p99", "p99", 0.99 }, { "max", "max", 1 } };
 
-	buf_lit(b, "<p");
-	html_attribute(b, "id", id);
-	buf_lit(b, ">");
+	html_put(b, "<p id=\"%s\">", id);
 	html_number(b, "count", h->count);
 	buf_lit(b, " timed");
 	for (size_t i = 0; i < sizeof(figures) / sizeof(figures[0]); i++) {
-		buf_lit(b, "; ");
-		buf_str(b, figures[i].name);
-		buf_lit(b, " <b>");
+		html_put(b, "; %s <b>", figures[i].name);
 		html_duration(b, figures[i].field, histogram_quantile(h, figures[i].q));
 		buf_lit(b, "</b>");
 	}
@@ -153,9 +138,7 @@ static void put_map(struct sections *s, int role)
 	snprintf(what, sizeof(what), "Map of latencies over time. %s: %llu handshakes, p50 %s, p99 %s", words[role].title,
 		 (unsigned long long)h->count, duration_format(histogram_quantile(h, 0.5), p50, sizeof(p50)),
 		 duration_format(histogram_quantile(h, 0.99), p99, sizeof(p99)));
-	buf_lit(b, "<figure class=\"card\"><h3>");
-	buf_str(b, words[role].title);
-	buf_lit(b, "</h3>\n");
+	html_put(b, "<figure class=\"card\"><h3>%s</h3>\n", words[role].title);
 	put_figures(b, h, words[role].id);
 	plot_open(b, "map", what, &s->marks);
 	put_cells(s, &map);

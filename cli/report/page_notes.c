@@ -5,33 +5,18 @@
 
 /* ---- the audit ---- */
 
-/* An integer, as JSON has them. */
-static void put_integer(struct buf *b, double value)
-{
-	char text[40];
-
-	snprintf(text, sizeof(text), "%.0f", value);
-	buf_str(b, text);
-}
-
 static void put_sum(struct buf *b, const struct audit_sum *sum)
 {
-	buf_lit(b, "<tr><td>");
-	html_name(b, sum->name);
-	buf_lit(b, "</td><td>");
-	put_integer(b, sum->kernel);
-	buf_lit(b, "</td><td>");
-	put_integer(b, sum->observed);
-	buf_str(b, sum->unexplained ? "</td><td class=\"bad\">" : "</td><td>");
-	put_integer(b, sum->difference);
-	buf_lit(b, "</td><td class=\"text\">");
-	if (sum->unexplained) {
-		html_count(b, sum->unexplained);
-		buf_str(b, sum->unexplained == 1 ? " audit differs, and no rule explains it" :
-						   " audits differ, and no rule explains them");
-	} else if (*sum->rule) {
+	html_put(b, "<tr><td>" HTML_NAME, sum->name);
+	/* Integers, as JSON has them. */
+	buf_format(b, "</td><td>%.0f</td><td>%.0f</td><td%s>%.0f</td><td class=\"text\">", sum->kernel, sum->observed,
+		   sum->unexplained ? " class=\"bad\"" : "", sum->difference);
+	if (sum->unexplained == 1)
+		buf_lit(b, "1 audit differs, and no rule explains it");
+	else if (sum->unexplained)
+		html_put(b, "%'ju audits differ, and no rule explains them", (uintmax_t)sum->unexplained);
+	else if (*sum->rule)
 		html_name(b, sum->rule);
-	}
 	buf_lit(b, "</td></tr>\n");
 }
 
@@ -49,10 +34,8 @@ void section_audit(struct sections *s)
 	}
 	buf_lit(b, "<p>");
 	html_number(b, "audits", a->count);
-	buf_str(b, a->count == 1 ? " audit of " : " audits of ");
-	html_count(b, a->namespaces.count);
-	buf_str(b, a->namespaces.count == AUDITS_NAMESPACES ? " network namespaces or more: " :
-		   a->namespaces.count == 1 ? " network namespace: " : " network namespaces: ");
+	html_put(b, " audit%s of %'zu network namespace%s: ", a->count == 1 ? "" : "s", a->namespaces.count,
+		 a->namespaces.count == AUDITS_NAMESPACES ? "s or more" : a->namespaces.count == 1 ? "" : "s");
 	if (a->unbalanced) {
 		buf_lit(b, "<strong class=\"bad-text\">");
 		html_number(b, "unbalanced", a->unbalanced);
@@ -77,9 +60,7 @@ static void put_note(void *ctx, const char *sentence)
 {
 	struct buf *b = ctx;
 
-	buf_lit(b, "<li>");
-	html_text(b, sentence);
-	buf_lit(b, "</li>\n");
+	html_put(b, "<li>%s</li>\n", sentence);
 }
 
 void section_unseen(struct sections *s)

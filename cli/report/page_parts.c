@@ -20,11 +20,7 @@ void put_time(struct buf *b, const char *ts)
 		snprintf(text, sizeof(text), "%.10s %.12s UTC", ts, ts + 11);
 	else
 		snprintf(text, sizeof(text), "%s", ts);
-	buf_lit(b, "<time");
-	html_attribute(b, "datetime", ts);
-	buf_lit(b, ">");
-	html_text(b, text);
-	buf_lit(b, "</time>");
+	html_put(b, "<time datetime=\"%s\">%s</time>", ts, text);
 }
 
 const char *column_clock(const struct grid *g, unsigned column, char *out, size_t size)
@@ -51,11 +47,8 @@ void put_host(struct sections *s, const struct tally_key *key)
 {
 	const char *host = explain_host_name(s->explain, key->host);
 
-	if (!host)
-		return;
-	buf_lit(s->b, " <span class=\"small\">of ");
-	html_name(s->b, host);
-	buf_lit(s->b, "</span>");
+	if (host)
+		html_put(s->b, " <span class=\"small\">of " HTML_NAME "</span>", host);
 }
 
 void put_place(struct sections *s, const struct tally_key *key)
@@ -64,12 +57,18 @@ void put_place(struct sections *s, const struct tally_key *key)
 	char text[TALLY_NAME + TEXT_PORT];
 
 	html_name(b, text_endpoint(text, sizeof(text), key->name, key->port));
-	if (s->places && key->netns) {
-		buf_lit(b, " <span class=\"small\">netns ");
-		buf_u64(b, key->netns);
-		buf_lit(b, "</span>");
-	}
+	if (s->places && key->netns)
+		html_put(b, " <span class=\"small\">netns %ju</span>", (uintmax_t)key->netns);
 	put_host(s, key);
+}
+
+void put_container(struct sections *s, uint32_t container)
+{
+	const struct record_container known = containers_at(&s->model->containers, container);
+	char text[CONTAINER_TEXT];
+
+	if (container_text(&known, text, sizeof(text)))
+		html_put(s->b, " <span class=\"small\">in " HTML_NAME "</span>", text);
 }
 
 void put_in_feed(struct sections *s)
@@ -82,11 +81,8 @@ void put_advice(struct sections *s, const struct explain_cause *c)
 	struct buf text = { 0 };
 
 	explain_advice(c, &s->page->source->host, &text);
-	buf_mem(&text, "", 1);
-	if (text.failed)
-		s->b->failed = true;
-	else
-		html_text(s->b, text.data);
+	html_text(s->b, buf_text(&text));
+	s->b->failed = s->b->failed || text.failed;
 	buf_free(&text);
 }
 

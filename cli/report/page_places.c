@@ -11,6 +11,7 @@ static void put_name(struct sections *s, const struct tally_line *l)
 		put_place(s, l->key);
 	} else {
 		html_name(s->b, *l->key->name ? l->key->name : "?");
+		put_container(s, l->key->container);
 		put_host(s, l->key);
 	}
 }
@@ -45,13 +46,8 @@ static void put_folded(struct buf *b, const struct tally_line *lines, size_t cou
 		handshakes += lines[i].handshakes;
 		failed += lines[i].failed;
 	}
-	buf_lit(b, "<p class=\"note\">");
-	html_count(b, count - shown);
-	buf_lit(b, " more are left out here: ");
-	html_count(b, handshakes);
-	buf_lit(b, " handshakes, ");
-	html_count(b, failed);
-	buf_lit(b, " failed.</p>\n");
+	html_put(b, "<p class=\"note\">%'zu more are left out here: %'ju handshakes, %'ju failed.</p>\n", count - shown,
+		 handshakes, failed);
 }
 
 static void put_tally(struct sections *s, const struct tally *t, const char *id, const char *title, const char *first)
@@ -62,16 +58,11 @@ static void put_tally(struct sections *s, const struct tally *t, const char *id,
 
 	b->failed = b->failed || !lines;
 	shown = count < PLACES_SHOWN ? count : PLACES_SHOWN;
-	buf_lit(b, "<div class=\"card\"><h3>");
-	buf_str(b, title);
-	buf_lit(b, "</h3>\n");
+	html_put(b, "<div class=\"card\"><h3>%s</h3>\n", title);
 	if (count) {
-		buf_lit(b, "<div class=\"scroll\"><table");
-		html_attribute(b, "id", id);
-		buf_lit(b, "><thead><tr><th scope=\"col\">");
-		buf_str(b, first);
-		buf_lit(b, "</th><th scope=\"col\">handshakes</th><th scope=\"col\">failed</th><th scope=\"col\">retransmitted</th>"
-			   "<th scope=\"col\">p50</th><th scope=\"col\">p99</th></tr></thead><tbody>\n");
+		html_put(b, "<div class=\"scroll\"><table id=\"%s\"><thead><tr><th scope=\"col\">%s</th><th scope=\"col\">handshakes"
+			 "</th><th scope=\"col\">failed</th><th scope=\"col\">retransmitted</th><th scope=\"col\">p50</th>"
+			 "<th scope=\"col\">p99</th></tr></thead><tbody>\n", id, first);
 		for (size_t i = 0; i < shown; i++)
 			put_line(s, t, &lines[i]);
 		buf_lit(b, "</tbody></table></div>\n");

@@ -8,12 +8,9 @@
 static void put_listener(struct sections *s, const struct queue_line *q)
 {
 	put_place(s, &q->key);
-	if (!q->has_owner)
-		return;
-	buf_lit(s->b, " ");
-	html_name(s->b, q->comm);
-	buf_lit(s->b, "/");
-	buf_u64(s->b, q->pid);
+	if (q->has_owner)
+		html_put(s->b, " " HTML_NAME "/%ju", q->comm, (uintmax_t)q->pid);
+	put_container(s, q->container);
 }
 
 /* What one look saw, in percent of the picture; a limit holds until another is reported. */
@@ -47,19 +44,12 @@ static void fill_series(const struct sections *s, const struct queue_line *q, st
 
 static void put_words(struct sections *s, const struct queue_line *q)
 {
-	struct buf *b = s->b;
 	char wait[32];
 
-	if (q->limit != COUNT_UNKNOWN) {
-		buf_lit(b, "at most ");
-		html_count(b, q->peak);
-		buf_lit(b, " waited, limit ");
-		html_count(b, q->limit);
-	}
-	if (q->longest_wait_ns != NS_UNKNOWN) {
-		buf_lit(b, ", the longest for ");
-		buf_str(b, duration_format(q->longest_wait_ns, wait, sizeof(wait)));
-	}
+	if (q->limit != COUNT_UNKNOWN)
+		html_put(s->b, "at most %'ju waited, limit %'ju", q->peak, q->limit);
+	if (q->longest_wait_ns != NS_UNKNOWN)
+		html_put(s->b, ", the longest for %s", duration_format(q->longest_wait_ns, wait, sizeof(wait)));
 }
 
 static void put_small(struct sections *s, const char *name, const char *class, const double *values, double most,
@@ -68,11 +58,7 @@ static void put_small(struct sections *s, const char *name, const char *class, c
 	char what[160];
 
 	snprintf(what, sizeof(what), "%s over time: %llu", name, (unsigned long long)all);
-	buf_lit(s->b, "<p><span>");
-	buf_str(s->b, name);
-	buf_lit(s->b, ": ");
-	html_count(s->b, all);
-	buf_lit(s->b, "</span></p>");
+	html_put(s->b, "<p><span>%s: %'ju</span></p>", name, all);
 	plot_open(s->b, "row", what, &s->marks);
 	plot_bars(s->b, class, values, s->model->grid.count, most);
 	plot_end_columns(s->b);
@@ -112,12 +98,12 @@ static void put_queue(struct sections *s, const struct queue_line *q)
 	buf_lit(b, "</div>\n");
 }
 
-static void put_limit(struct buf *b, uint64_t value)
+static void put_known(struct buf *b, bool known, uint64_t value)
 {
-	if (value == COUNT_UNKNOWN)
-		buf_lit(b, "\u2013");
-	else
+	if (known)
 		html_count(b, value);
+	else
+		buf_lit(b, "\u2013");
 }
 
 static void put_row(struct sections *s, const struct queue_line *q)
@@ -132,12 +118,9 @@ static void put_row(struct sections *s, const struct queue_line *q)
 	else
 		buf_lit(b, "\u2013");
 	buf_str(b, q->full ? " full</td><td>" : "</td><td>");
-	put_limit(b, q->limit);
+	put_known(b, q->limit != COUNT_UNKNOWN, q->limit);
 	buf_lit(b, "</td><td>");
-	if (q->syn_limit != COUNT_UNKNOWN)
-		html_count(b, q->syn_peak);
-	else
-		buf_lit(b, "\u2013");
+	put_known(b, q->syn_limit != COUNT_UNKNOWN, q->syn_peak);
 	buf_lit(b, "</td><td>");
 	html_number(b, "refused_syn", q->refused_syn);
 	buf_lit(b, "</td><td>");
@@ -161,16 +144,10 @@ static void put_table(struct sections *s)
 	buf_lit(b, "</tbody></table></div>\n");
 	if (shown == q->keys.count && !q->more)
 		return;
-	buf_lit(b, "<p class=\"note\">These are the first ");
-	html_count(b, shown);
-	buf_lit(b, " of ");
-	html_count(b, q->keys.count);
-	buf_lit(b, " listeners, those that refused most and the fullest.");
-	if (q->more) {
-		buf_lit(b, " There are more; ");
-		html_count(b, q->more);
-		buf_lit(b, " records of these are not counted here.");
-	}
+	html_put(b, "<p class=\"note\">These are the first %'zu of %'zu listeners, those that refused most and the fullest.",
+		 shown, q->keys.count);
+	if (q->more)
+		html_put(b, " There are more; %'ju records of these are not counted here.", (uintmax_t)q->more);
 	buf_lit(b, "</p>\n");
 }
 
@@ -180,11 +157,8 @@ static void put_not_looked(struct sections *s)
 	const struct evidence *e = &explain_totals(s->explain)->evidence;
 	char text[400];
 
-	if (!*evidence_of_queues(e, text, sizeof(text)))
-		return;
-	buf_lit(s->b, "<p class=\"note\" id=\"queues-not-seen\">Not seen on this host: ");
-	html_text(s->b, text);
-	buf_lit(s->b, ".</p>\n");
+	if (*evidence_of_queues(e, text, sizeof(text)))
+		html_put(s->b, "<p class=\"note\" id=\"queues-not-seen\">Not seen on this host: %s.</p>\n", text);
 }
 
 void section_queues(struct sections *s)
@@ -211,8 +185,7 @@ void section_queues(struct sections *s)
 	if (q->keys.count) {
 		put_table(s);
 	} else {
-		buf_lit(s->b, "<p>");
-		html_text(s->b, evidence_no_listeners(e, text, sizeof(text)));
+		html_put(s->b, "<p>%s", evidence_no_listeners(e, text, sizeof(text)));
 		put_in_feed(s);
 		buf_lit(s->b, ".</p>\n");
 	}

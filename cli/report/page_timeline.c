@@ -58,17 +58,9 @@ static void put_track(struct sections *s, size_t track)
 	column_rate(g, most, rate, sizeof(rate));
 	snprintf(what, sizeof(what), "%s over time: %llu in all, at most %s, at %s", tracks[track].name,
 		 (unsigned long long)sum, rate, when);
-	buf_lit(b, "<div class=\"track\"><p><b>");
-	buf_str(b, tracks[track].name);
-	buf_lit(b, "</b> <span>");
-	html_count(b, sum);
-	buf_lit(b, " in all");
-	if (most) {
-		buf_lit(b, ", at most ");
-		buf_str(b, rate);
-		buf_lit(b, ", at ");
-		buf_str(b, when);
-	}
+	html_put(b, "<div class=\"track\"><p><b>%s</b> <span>%'ju in all", tracks[track].name, sum);
+	if (most)
+		html_put(b, ", at most %s, at %s", rate, when);
 	buf_lit(b, "</span></p>");
 	plot_open(b, "row", what, &s->marks);
 	plot_bars(b, tracks[track].class, values, g->count, (double)most);
@@ -82,16 +74,10 @@ static void put_row(struct sections *s, unsigned column)
 	const struct report_cell *c = report_cell_at(s->model, column);
 	char when[40];
 
-	buf_lit(s->b, "<tr><td>");
-	buf_str(s->b, column_clock(&s->model->grid, column, when, sizeof(when)));
-	buf_lit(s->b, "</td>");
-	for (size_t i = 0; i < TRACKS; i++) {
-		if (!count_of(&s->model->sums, i))
-			continue;
-		buf_lit(s->b, "<td>");
-		html_count(s->b, count_of(c, i));
-		buf_lit(s->b, "</td>");
-	}
+	html_put(s->b, "<tr><td>%s</td>", column_clock(&s->model->grid, column, when, sizeof(when)));
+	for (size_t i = 0; i < TRACKS; i++)
+		if (count_of(&s->model->sums, i))
+			html_put(s->b, "<td>%'ju</td>", count_of(c, i));
 	buf_lit(s->b, "</tr>\n");
 }
 
@@ -110,13 +96,9 @@ static void put_table(struct sections *s)
 
 	buf_lit(b, "<details><summary>The same as a table</summary><div class=\"scroll\"><table id=\"columns\"><thead><tr>"
 		   "<th scope=\"col\">from</th>");
-	for (size_t i = 0; i < TRACKS; i++) {
-		if (!count_of(&s->model->sums, i))
-			continue;
-		buf_lit(b, "<th scope=\"col\">");
-		buf_str(b, tracks[i].name);
-		buf_lit(b, "</th>");
-	}
+	for (size_t i = 0; i < TRACKS; i++)
+		if (count_of(&s->model->sums, i))
+			html_put(b, "<th scope=\"col\">%s</th>", tracks[i].name);
 	buf_lit(b, "</tr></thead><tbody>\n");
 	for (unsigned i = 0; i < s->model->grid.count; i++)
 		if (!is_empty(report_cell_at(s->model, i)))
@@ -139,10 +121,9 @@ void section_timeline(struct sections *s)
 		if (count_of(&s->model->sums, i))
 			put_track(s, i);
 	plot_axis(b, &s->marks);
-	buf_lit(b, "<p class=\"note\">Records of handshakes, one for each side that was seen: a connection with both ends on this "
-		   "host has two. Each row has a scale of its own. A column is ");
-	buf_str(b, duration_format(g->step_ns, step, sizeof(step)));
-	buf_lit(b, ".");
+	html_put(b, "<p class=\"note\">Records of handshakes, one for each side that was seen: a connection with both ends on this "
+		 "host has two. Each row has a scale of its own. A column is %s.",
+		 duration_format(g->step_ns, step, sizeof(step)));
 	if (s->marks.since >= 0)
 		buf_lit(b, " The dashed vertical line, here and below, is when the worst cause was first seen.");
 	buf_lit(b, "</p>\n");

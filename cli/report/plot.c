@@ -59,26 +59,16 @@ void plot_marks_of(struct plot_marks *marks, const struct grid *g, uint64_t sinc
 
 static void put_vertical(struct buf *b, const char *class, double at)
 {
-	buf_lit(b, "<line");
-	html_attribute(b, "class", class);
-	buf_lit(b, " x1=\"");
-	html_decimal(b, at);
-	buf_lit(b, "%\" x2=\"");
-	html_decimal(b, at);
-	buf_lit(b, "%\" y1=\"0\" y2=\"100%\"/>");
+	html_put(b, "<line class=\"%s\" x1=\"%f%%\" x2=\"%f%%\" y1=\"0\" y2=\"100%%\"/>", class, at, at);
 }
 
 void plot_open(struct buf *b, const char *class, const char *what, const struct plot_marks *marks)
 {
-	buf_lit(b, "<svg role=\"img\"");
-	html_attribute(b, "class", class);
-	html_attribute(b, "aria-label", what);
-	buf_lit(b, ">");
+	html_put(b, "<svg role=\"img\" class=\"%s\" aria-label=\"%s\">", class, what);
 	for (unsigned i = 0; i < marks->tick_count; i++)
 		put_vertical(b, "tick", marks->ticks[i].at);
-	buf_lit(b, "<svg viewBox=\"0 0 ");
-	buf_u64(b, marks->grid->count);
-	buf_lit(b, " 100\" preserveAspectRatio=\"none\" width=\"100%\" height=\"100%\">");
+	html_put(b, "<svg viewBox=\"0 0 %u 100\" preserveAspectRatio=\"none\" width=\"100%%\" height=\"100%%\">",
+		 marks->grid->count);
 }
 
 void plot_end_columns(struct buf *b)
@@ -99,20 +89,16 @@ void plot_axis(struct buf *b, const struct plot_marks *marks)
 	for (unsigned i = 0; i < marks->tick_count; i++) {
 		double at = marks->ticks[i].at;
 
-		buf_lit(b, "<text y=\"14\" x=\"");
-		html_decimal(b, at);
-		buf_str(b, at < 5 ? "%\">" : at > 93 ? "%\" text-anchor=\"end\">" : "%\" text-anchor=\"middle\">");
-		html_text(b, marks->ticks[i].text);
-		buf_lit(b, "</text>");
+		html_put(b, "<text y=\"14\" x=\"%f%%\"", at);
+		buf_str(b, at < 5 ? ">" : at > 93 ? " text-anchor=\"end\">" : " text-anchor=\"middle\">");
+		html_put(b, "%s</text>", marks->ticks[i].text);
 	}
 	buf_lit(b, "</svg>\n");
 }
 
 static void open_path(struct buf *b, const char *class)
 {
-	buf_lit(b, "<path");
-	html_attribute(b, "class", class);
-	buf_lit(b, " d=\"");
+	html_put(b, "<path class=\"%s\" d=\"", class);
 }
 
 void plot_bars(struct buf *b, const char *class, const double *values, unsigned count, double most)
@@ -122,13 +108,8 @@ void plot_bars(struct buf *b, const char *class, const double *values, unsigned 
 		/* One that is there can be seen. */
 		double height = values[i] > 0 && most > 0 ? 3 + 97 * values[i] / most : 0;
 
-		if (height <= 0)
-			continue;
-		buf_lit(b, "M");
-		buf_u64(b, i);
-		buf_lit(b, " 100v-");
-		html_decimal(b, height);
-		buf_lit(b, "h1V100");
+		if (height > 0)
+			html_put(b, "M%u 100v-%fh1V100", i, height);
 	}
 	buf_lit(b, "\"/>");
 }
@@ -136,15 +117,9 @@ void plot_bars(struct buf *b, const char *class, const double *values, unsigned 
 void plot_marks(struct buf *b, const char *class, const double *values, unsigned count)
 {
 	open_path(b, class);
-	for (unsigned i = 0; i < count; i++) {
-		if (values[i] < 0)
-			continue;
-		buf_lit(b, "M");
-		buf_u64(b, i);
-		buf_lit(b, " ");
-		html_decimal(b, 100 - values[i]);
-		buf_lit(b, "h1");
-	}
+	for (unsigned i = 0; i < count; i++)
+		if (values[i] >= 0)
+			html_put(b, "M%u %fh1", i, 100 - values[i]);
 	buf_lit(b, "\"/>");
 }
 
@@ -160,17 +135,7 @@ void plot_band(struct buf *b, const char *class, const bool *in, unsigned count,
 		if (!any)
 			open_path(b, class);
 		any = true;
-		buf_lit(b, "M");
-		buf_u64(b, i);
-		buf_lit(b, " ");
-		html_decimal(b, 100 - high);
-		buf_lit(b, "H");
-		buf_u64(b, end);
-		buf_lit(b, "V");
-		html_decimal(b, 100 - low);
-		buf_lit(b, "H");
-		buf_u64(b, i);
-		buf_lit(b, "z");
+		html_put(b, "M%u %fH%uV%fH%uz", i, 100 - high, end, 100 - low, i);
 	}
 	if (any)
 		buf_lit(b, "\"/>");

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/array.h"
+
 void queues_free(struct queues *q)
 {
 	keyset_free(&q->keys);
@@ -33,22 +35,6 @@ static void merge_cells(void *into, const void *from)
 
 static const struct grid_kind kind = { .size = sizeof(struct queue_cell), .merge = merge_cells };
 
-/* Room for one more. False if memory is out. */
-static bool grow(struct queues *q)
-{
-	size_t room = q->room ? 2 * q->room : 64;
-	struct queue_line *grown;
-
-	if (q->keys.count < q->room)
-		return true;
-	grown = reallocarray(q->lines, room, sizeof(*grown));
-	if (!grown)
-		return false;
-	q->lines = grown;
-	q->room = room;
-	return true;
-}
-
 static struct queue_line *line_of(struct queues *q, const struct record *r, uint64_t netns, const struct endpoint *at)
 {
 	struct tally_key key = { .netns = netns, .host = r->host_number, .port = at->port };
@@ -65,7 +51,7 @@ static struct queue_line *line_of(struct queues *q, const struct record *r, uint
 		q->more++;
 		return NULL;
 	}
-	number = grow(q) ? keyset_put(&q->keys, &key, &added) : KEYSET_NONE;
+	number = ARRAY_ROOM(q->lines, q->keys.count, q->room) ? keyset_put(&q->keys, &key, &added) : KEYSET_NONE;
 	if (number == KEYSET_NONE) {
 		q->failed = true;
 		return NULL;
@@ -91,6 +77,8 @@ static void set_owner(struct queue_line *line, const struct owner *owner)
 {
 	if (!owner->known)
 		return;
+	if (line->pid != owner->pid) /* that of another is not known yet */
+		line->container = 0;
 	line->has_owner = true;
 	line->pid = owner->pid;
 	snprintf(line->comm, sizeof(line->comm), "%s", owner->comm);
@@ -119,7 +107,7 @@ static void take_look(struct queues *q, struct grid *g, struct queue_line *line,
 	cell->syn = more_of(cell->syn, syn->len);
 }
 
-static void add_listener(struct queues *q, struct grid *g, const struct record *r, unsigned column)
+static void add_listener(struct queues *q, struct grid *g, struct containers *c, const struct record *r, unsigned column)
 {
 	const struct record_listener *l = &r->listener;
 	struct queue_line *line = line_of(q, r, l->netns, &l->local);
@@ -127,6 +115,8 @@ static void add_listener(struct queues *q, struct grid *g, const struct record *
 	if (!line)
 		return;
 	set_owner(line, &l->owner);
+	if (l->container.id)
+		line->container = containers_put(c, &l->container);
 	if (l->accept.known)
 		take_look(q, g, line, column, &l->accept, &l->syn);
 	if (l->waiting && l->oldest_wait_ns != NS_UNKNOWN)
@@ -160,10 +150,10 @@ static void add_overflow(struct queues *q, struct grid *g, const struct record *
 		cell->refused += o->count;
 }
 
-void queues_add(struct queues *q, struct grid *g, const struct record *r, unsigned column)
+void queues_add(struct queues *q, struct grid *g, struct containers *c, const struct record *r, unsigned column)
 {
 	if (r->type == RECORD_LISTENER)
-		add_listener(q, g, r, column);
+		add_listener(q, g, c, r, column);
 	else if (r->type == RECORD_OVERFLOW)
 		add_overflow(q, g, r, column);
 }

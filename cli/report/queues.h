@@ -3,7 +3,7 @@
 #ifndef TCPSHAKE_REPORT_QUEUES_H
 #define TCPSHAKE_REPORT_QUEUES_H
 
-#include "cli/feed/parsed_record.h"
+#include "cli/feed/containers.h"
 #include "cli/report/grid.h"
 #include "cli/report/tally.h"
 
@@ -20,6 +20,7 @@ struct queue_line {
 	bool has_owner;
 	uint64_t pid;
 	char comm[TALLY_NAME];
+	uint32_t container; /* its number; 0: none */
 	size_t row; /* of the grid; GRID_NONE: it was never seen in use */
 	uint64_t looks, peak, limit, syn_peak, syn_limit; /* limit and syn_limit: or COUNT_UNKNOWN */
 	uint64_t refused_syn, refused_ack, cookies;
@@ -36,8 +37,8 @@ struct queues {
 };
 
 void queues_free(struct queues *q);
-/* A listener or overflow record at a column of the grid; GRID_COLUMNS: it has no time. */
-void queues_add(struct queues *q, struct grid *g, const struct record *r, unsigned column);
+/* A listener or overflow record at a column of the grid; GRID_COLUMNS: it has no time. Its container is put into `c`. */
+void queues_add(struct queues *q, struct grid *g, struct containers *c, const struct record *r, unsigned column);
 /* Those that refused most first, then the fullest. Not to be added to any more. */
 void queues_sort(struct queues *q);
 

@@ -20,6 +20,8 @@ struct tally_key {
 	uint64_t netns; /* 0: whatever */
 	uint32_t host; /* as struct record numbers them */
 	uint32_t port; /* 0: it has none */
+	uint32_t container; /* its number, of a process; 0: none */
+	uint32_t unused;
 	char name[TALLY_NAME];
 };
 

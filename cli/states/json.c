@@ -1,48 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "cli/states/render.h"
-#include "cli/text/text.h"
 
 #include "common/addr.h"
 #include "common/clock.h"
+#include "common/json.h"
 #include "common/names.h"
 #include "common/record_type.h"
 
-static void put_null(struct buf *b, const char *key)
-{
-	json_string(b, key, NULL);
-}
-
-/* Begin an object of its own: its first member has no comma before it. */
-static void open_object(struct buf *b, const char *key)
-{
-	buf_lit(b, ",\"");
-	buf_str(b, key);
-	buf_lit(b, "\":{");
-}
-
-static void put_first(struct buf *b, const char *key, uint64_t value)
-{
-	buf_lit(b, "\"");
-	buf_str(b, key);
-	buf_lit(b, "\":");
-	buf_u64(b, value);
-}
-
 static void put_address(struct buf *b, const char *key, const uint8_t *addr)
 {
-	buf_lit(b, ",\"");
-	buf_str(b, key);
-	buf_lit(b, "\":\"");
+	json_key(b, key);
+	buf_lit(b, "\"");
 	addr_format(b, addr);
 	buf_lit(b, "\"");
 }
 
 static void put_end(struct buf *b, const char *key, const uint8_t *addr, uint16_t port)
 {
-	open_object(b, key);
-	buf_lit(b, "\"addr\":\"");
-	addr_format(b, addr);
-	buf_lit(b, "\"");
+	json_object(b, key);
+	put_address(b, "addr", addr);
 	json_number(b, "port", port);
 	buf_lit(b, "}");
 }
@@ -50,11 +26,11 @@ static void put_end(struct buf *b, const char *key, const uint8_t *addr, uint16_
 static void put_process(struct buf *b, const struct states_group *g)
 {
 	if (!g->owned) {
-		put_null(b, "process");
+		json_null(b, "process");
 		return;
 	}
-	open_object(b, "process");
-	put_first(b, "pid", g->owner.pid);
+	json_object(b, "process");
+	json_number(b, "pid", g->owner.pid);
 	json_string(b, "comm", g->owner.state.comm);
 	buf_lit(b, "}");
 }
@@ -62,26 +38,23 @@ static void put_process(struct buf *b, const struct states_group *g)
 static void put_files(struct buf *b, const struct states_group *g)
 {
 	if (!g->owned || g->owner.files == FILES_UNKNOWN) {
-		put_null(b, "open_files");
+		json_null(b, "open_files");
 		return;
 	}
-	open_object(b, "open_files");
-	put_first(b, "used", g->owner.files);
-	if (g->owner.files_limit == FILES_UNKNOWN)
-		put_null(b, "limit");
-	else
-		json_number(b, "limit", g->owner.files_limit);
+	json_object(b, "open_files");
+	json_number(b, "used", g->owner.files);
+	json_known(b, "limit", g->owner.files_limit != FILES_UNKNOWN, g->owner.files_limit);
 	buf_lit(b, "}");
 }
 
 static void put_ports(struct buf *b, const struct ports_left *p)
 {
 	if (!p->known) {
-		put_null(b, "ports");
+		json_null(b, "ports");
 		return;
 	}
-	open_object(b, "ports");
-	put_first(b, "low", p->low);
+	json_object(b, "ports");
+	json_number(b, "low", p->low);
 	json_number(b, "high", p->high);
 	json_number(b, "reserved", p->reserved);
 	json_number(b, "listening", p->listening);
@@ -104,11 +77,11 @@ static void put_listener_key(struct buf *b, const struct states_group *g)
 	put_end(b, "local", g->key.local, g->key.local_port);
 	put_process(b, g);
 	if (!g->limit) {
-		put_null(b, "accept_queue");
+		json_null(b, "accept_queue");
 		return;
 	}
-	open_object(b, "accept_queue");
-	put_first(b, "len", g->queue);
+	json_object(b, "accept_queue");
+	json_number(b, "len", g->queue);
 	json_number(b, "room", g->limit);
 	buf_lit(b, "}");
 }
@@ -118,12 +91,9 @@ static void put_forecast(struct buf *b, const struct ports_left *p)
 {
 	if (!p->known)
 		return;
-	open_object(b, "forecast");
-	put_first(b, "time_wait_per_min", (uint64_t)(p->new_per_s * 60 + 0.5));
-	if (p->runs_out_ms == UINT64_MAX)
-		put_null(b, "out_ns");
-	else
-		json_number(b, "out_ns", p->runs_out_ms * NSEC_PER_MSEC);
+	json_object(b, "forecast");
+	json_number(b, "time_wait_per_min", (uint64_t)(p->new_per_s * 60 + 0.5));
+	json_known(b, "out_ns", p->runs_out_ms != UINT64_MAX, p->runs_out_ms * NSEC_PER_MSEC);
 	buf_lit(b, "}");
 }
 
@@ -144,41 +114,20 @@ static void (*const put_key[STATES_BYS])(struct buf *b, const struct states_grou
 /* Of each state that there is a socket in: how long the oldest has been in it, at least. */
 static void put_oldest(struct buf *b, const struct states_group *g)
 {
-	size_t start;
-
-	open_object(b, "oldest_ns");
-	start = b->len;
-	for (int i = 0; i < TCP_STATES; i++) {
-		if (!state_names[i] || !g->count[i])
-			continue;
-		if (b->len > start)
-			buf_lit(b, ",");
-		buf_lit(b, "\"");
-		buf_str(b, state_names[i]);
-		buf_lit(b, "\":");
-		if (g->oldest_ms[i] == UINT64_MAX)
-			buf_lit(b, "null");
-		else
-			buf_u64(b, g->oldest_ms[i] * NSEC_PER_MSEC);
-	}
+	json_object(b, "oldest_ns");
+	for (int i = 0; i < TCP_STATES; i++)
+		if (state_names[i] && g->count[i])
+			json_known(b, state_names[i], g->oldest_ms[i] != UINT64_MAX, g->oldest_ms[i] * NSEC_PER_MSEC);
 	buf_lit(b, "}");
 }
 
 static void put_counts(struct buf *b, const struct states_group *g)
 {
-	bool first = true;
-
 	json_number(b, "sockets", g->sockets);
-	open_object(b, "states");
-	for (int i = 0; i < TCP_STATES; i++) {
-		if (!state_names[i])
-			continue;
-		if (first)
-			put_first(b, state_names[i], g->count[i]);
-		else
+	json_object(b, "states");
+	for (int i = 0; i < TCP_STATES; i++)
+		if (state_names[i])
 			json_number(b, state_names[i], g->count[i]);
-		first = false;
-	}
 	buf_lit(b, "}");
 	put_oldest(b, g);
 	json_number(b, "stuck", g->stuck);
@@ -187,8 +136,8 @@ static void put_counts(struct buf *b, const struct states_group *g)
 	if (g->key.by == BY_OWNER || g->key.by == BY_NETNS)
 		json_number(b, "unfound", g->unfound);
 	if (g->count[TCP_TIME_WAIT]) {
-		open_object(b, "time_wait_ends_ns");
-		put_first(b, "first", g->first_end_ms * NSEC_PER_MSEC);
+		json_object(b, "time_wait_ends_ns");
+		json_number(b, "first", g->first_end_ms * NSEC_PER_MSEC);
 		json_number(b, "last", g->last_end_ms * NSEC_PER_MSEC);
 		buf_lit(b, "}");
 	}
@@ -202,10 +151,7 @@ static void put_group(struct buf *b, const struct states_group *g)
 	if (put_key[g->key.by])
 		put_key[g->key.by](b, g);
 	put_counts(b, g);
-	if (g->share >= 0)
-		json_number(b, "taken_percent", (uint64_t)(g->share * 100));
-	else
-		put_null(b, "taken_percent");
+	json_known(b, "taken_percent", g->share >= 0, (uint64_t)(g->share * 100));
 	buf_lit(b, "}\n");
 }
 
@@ -223,7 +169,7 @@ void states_json(struct buf *b, const struct states_shown *shown)
 		json_string(b, "netns_error", errno_name(-look->namespaces.error));
 	json_number(b, "netns_hidden_processes", look->namespaces.hidden);
 	json_number(b, "files_hidden_processes", look->processes_hidden);
-	buf_str(b, look->owners_error ? ",\"files_complete\":false" : ",\"files_complete\":true");
+	json_bool(b, "files_complete", !look->owners_error);
 	json_number(b, "cost_ns", look->cost_ns);
 	buf_lit(b, "}\n");
 	b->failed = b->failed || states_failed(shown->states);

@@ -4,6 +4,7 @@
 #include "cli/text/table.h"
 #include "cli/text/text.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -275,12 +276,20 @@ static void put_table(struct buf *b, const struct style *style, const struct sta
 	table_end(t, b, rows);
 }
 
-static void put_line(struct buf *b, const struct style *style, enum paint paint, const char *text)
+static void __attribute__((format(printf, 4, 5))) put_line(struct buf *b, const struct style *style, enum paint paint,
+							   const char *format, ...)
 {
 	struct line l = { .out = b, .style = style };
+	struct buf text = { 0 };
+	va_list args;
 
-	line_wrap(&l, paint, text, 0, style->terminal ? style->columns : SIZE_MAX);
+	va_start(args, format);
+	buf_format_list(&text, format, args);
+	va_end(args);
+	line_wrap(&l, paint, buf_text(&text), 0, style->terminal ? style->columns : SIZE_MAX);
 	line_end(&l);
+	b->failed = b->failed || text.failed;
+	buf_free(&text);
 }
 
 /* "412 sockets in 3 network namespaces: 12 established, ..." */
@@ -288,7 +297,6 @@ static void put_head(struct buf *b, const struct style *style, const struct stat
 {
 	uint64_t sockets = 0, orphans = 0, counts[TCP_STATES] = { 0 };
 	struct buf text = { 0 };
-	char number[64];
 
 	for (size_t i = 0; i < states_count(shown->states); i++) {
 		const struct states_group *g = states_at(shown->states, i);
@@ -300,22 +308,18 @@ static void put_head(struct buf *b, const struct style *style, const struct stat
 		for (int state = 0; state < TCP_STATES; state++)
 			counts[state] += g->count[state];
 	}
-	snprintf(number, sizeof(number), "%llu socket%s%s in %zu network namespace%s", (unsigned long long)sockets,
-		 sockets == 1 ? "" : "s", shown->filtered ? " of those asked for" : "", shown->look->namespaces.seen,
-		 shown->look->namespaces.seen == 1 ? "" : "s");
-	buf_str(&text, number);
+	buf_format(&text, "%llu socket%s%s in %zu network namespace%s", (unsigned long long)sockets, sockets == 1 ? "" : "s",
+		   shown->filtered ? " of those asked for" : "", shown->look->namespaces.seen,
+		   shown->look->namespaces.seen == 1 ? "" : "s");
 	for (int state = 0, first = 1; state < TCP_STATES; state++) {
 		if (!counts[state])
 			continue;
-		snprintf(number, sizeof(number), "%s%llu %s", first ? ": " : ", ", (unsigned long long)counts[state],
-			 state_names[state]);
-		buf_str(&text, number);
+		buf_format(&text, "%s%llu %s", first ? ": " : ", ", (unsigned long long)counts[state], state_names[state]);
 		first = 0;
 	}
-	snprintf(number, sizeof(number), "; %llu orphans", (unsigned long long)orphans);
 	if (orphans)
-		buf_str(&text, number);
-	put_line(b, style, PAINT_BOLD, buf_text(&text));
+		buf_format(&text, "; %llu orphans", (unsigned long long)orphans);
+	put_line(b, style, PAINT_BOLD, "%s", buf_text(&text));
 	b->failed = b->failed || text.failed;
 	buf_free(&text);
 }
@@ -339,19 +343,18 @@ static void put_warning(struct buf *b, const struct style *style, const struct s
 {
 	const struct ports_left *p = &g->ports;
 	struct buf text = { 0 };
-	char rest[160], out[32], rate[32];
+	char out[32], rate[32];
 
 	buf_str(&text, p->left ? "ports " : "no port is left ");
 	put_way(&text, &g->key);
 	if (p->left)
-		snprintf(rest, sizeof(rest), " run out in %s: %llu of %llu are taken, and each second %s more enter TIME_WAIT",
-			 text_duration(p->runs_out_ms * NSEC_PER_MSEC, out, sizeof(out)), (unsigned long long)p->used,
-			 (unsigned long long)p->usable, ports_rate_text(p, rate, sizeof(rate)));
+		buf_format(&text, " run out in %s: %llu of %llu are taken, and each second %s more enter TIME_WAIT",
+			   text_duration(p->runs_out_ms * NSEC_PER_MSEC, out, sizeof(out)), (unsigned long long)p->used,
+			   (unsigned long long)p->usable, ports_rate_text(p, rate, sizeof(rate)));
 	else
-		snprintf(rest, sizeof(rest), ": %llu of %llu are taken, %llu of them in TIME_WAIT",
-			 (unsigned long long)p->used, (unsigned long long)p->usable, (unsigned long long)p->time_wait);
-	buf_str(&text, rest);
-	put_line(b, style, PAINT_BAD, buf_text(&text));
+		buf_format(&text, ": %llu of %llu are taken, %llu of them in TIME_WAIT", (unsigned long long)p->used,
+			   (unsigned long long)p->usable, (unsigned long long)p->time_wait);
+	put_line(b, style, PAINT_BAD, "%s", buf_text(&text));
 	b->failed = b->failed || text.failed;
 	buf_free(&text);
 }
@@ -371,31 +374,24 @@ static void put_warnings(struct buf *b, const struct style *style, const struct 
 static void put_notes(struct buf *b, const struct style *style, const struct states_shown *shown)
 {
 	const struct states_look *look = shown->look;
-	char text[320], cost[32], pause[32];
+	char cost[32], pause[32];
 	const char *error = errno_name(-look->namespaces.error);
 
-	if (look->namespaces.unseen) {
-		snprintf(text, sizeof(text), "%zu network namespace%s could not be looked at (%s)", look->namespaces.unseen,
+	if (look->namespaces.unseen)
+		put_line(b, style, PAINT_DIM, "%zu network namespace%s could not be looked at (%s)", look->namespaces.unseen,
 			 look->namespaces.unseen == 1 ? "" : "s", error ? error : "?");
-		put_line(b, style, PAINT_DIM, text);
-	}
-	if (look->namespaces.hidden) {
-		snprintf(text, sizeof(text), "the network namespace of %zu process%s cannot be seen: there may be more of them",
+	if (look->namespaces.hidden)
+		put_line(b, style, PAINT_DIM, "the network namespace of %zu process%s cannot be seen: there may be more of them",
 			 look->namespaces.hidden, look->namespaces.hidden == 1 ? "" : "es");
-		put_line(b, style, PAINT_DIM, text);
-	}
-	if (look->processes_hidden || look->owners_error) {
-		snprintf(text, sizeof(text), "the open files of %zu process%s could not be read%s: sockets of theirs have no owner here",
+	if (look->processes_hidden || look->owners_error)
+		put_line(b, style, PAINT_DIM,
+			 "the open files of %zu process%s could not be read%s: sockets of theirs have no owner here",
 			 look->processes_hidden, look->processes_hidden == 1 ? "" : "es",
 			 look->owners_error ? ", and not all of the others" : "");
-		put_line(b, style, PAINT_DIM, text);
-	}
-	if (shown->pause_ns > NSEC_PER_SEC) {
-		snprintf(text, sizeof(text), "a look takes %s of a CPU, so the next one is in %s",
+	if (shown->pause_ns > NSEC_PER_SEC)
+		put_line(b, style, PAINT_DIM, "a look takes %s of a CPU, so the next one is in %s",
 			 text_duration(look->cost_ns, cost, sizeof(cost)),
 			 text_duration(shown->pause_ns, pause, sizeof(pause)));
-		put_line(b, style, PAINT_DIM, text);
-	}
 }
 
 static size_t count_lines(const struct buf *b)
@@ -417,7 +413,6 @@ static void put_tables(struct buf *b, const struct style *style, const struct st
 {
 	size_t first = 0, counts[STATES_BYS], firsts[STATES_BYS], tables = 0;
 	bool mixed = count_groups(shown->states, BY_NETNS, &first) > 1;
-	char text[64];
 
 	for (int by = 0; by < STATES_BYS; by++) {
 		counts[by] = is_table(shown, by, mixed) ? count_groups(shown->states, by, &firsts[by]) : 0;
@@ -436,10 +431,8 @@ static void put_tables(struct buf *b, const struct style *style, const struct st
 			continue;
 		buf_lit(b, "\n");
 		put_table(b, style, shown->states, firsts[by], shown_rows, mixed);
-		if (shown_rows < counts[by]) {
-			snprintf(text, sizeof(text), "and %zu more; --once shows all", counts[by] - shown_rows);
-			put_line(b, style, PAINT_DIM, text);
-		}
+		if (shown_rows < counts[by])
+			put_line(b, style, PAINT_DIM, "and %zu more; --once shows all", counts[by] - shown_rows);
 		rows -= shown_rows + 2 + (shown_rows < counts[by]);
 	}
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "cli/tail/render.h"
 #include "cli/feed/causes.h"
+#include "cli/feed/containers.h"
 #include "cli/feed/led.h"
 #include "cli/text/line.h"
 #include "cli/text/text.h"
@@ -156,25 +157,11 @@ static void put_nat(struct line *l, const struct record_handshake *h)
 	render_endpoint(l, &h->nat);
 }
 
-bool render_container(const struct record_container *c, char *text, size_t size)
-{
-	const char *name = c->name ? c->name : c->id;
-	int id_digits = c->name ? RENDER_CONTAINER : 12;
-
-	if (!name)
-		return false;
-	if (c->pod && c->namespace)
-		snprintf(text, size, "%.63s/%.253s/%.*s", c->namespace, c->pod, id_digits, name);
-	else
-		snprintf(text, size, "%.*s", id_digits, name);
-	return true;
-}
-
 /* What an ordinary handshake does not have. */
 static void put_extras(struct line *l, const struct record_handshake *h)
 {
 	const char *implied = h->outcome >= 0 ? outcome_looks[h->outcome].implied : NULL;
-	char text[RENDER_CONTAINER];
+	char text[CONTAINER_TEXT];
 
 	put_nat(l, h);
 	put_cause(l, &h->cause);
@@ -190,7 +177,7 @@ static void put_extras(struct line *l, const struct record_handshake *h)
 	put_flags(l, h->flags);
 	if (h->inferred)
 		render_extra(l, PAINT_NONE, NULL, "inferred");
-	if (render_container(&h->container, text, sizeof(text)))
+	if (container_text(&h->container, text, sizeof(text)))
 		render_extra(l, PAINT_NONE, "container", text);
 }
 

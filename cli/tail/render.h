@@ -25,8 +25,4 @@ void render_host(struct buf *b, const struct style *style, const char *host);
 /* One record with its newline; nothing for those that only matter to a terminal, elsewhere. */
 void render_record(struct buf *b, const struct style *style, const struct record *r);
 
-#define RENDER_CONTAINER 512 /* bytes for a container */
-/* NAMESPACE/POD/NAME, NAME, or what is known of it: the beginning of its ID. False: there is none. */
-bool render_container(const struct record_container *c, char *text, size_t size);
-
 #endif

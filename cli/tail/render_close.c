@@ -39,6 +39,8 @@ void render_close(struct line *l, const struct record *r)
 	render_endpoints(l, &c->local, c->role < 0 ? ROLE_ACTIVE : c->role, &c->remote);
 	if (c->first)
 		render_extra(&e, PAINT_NONE, "first", c->first);
+	if (c->call)
+		render_extra(&e, PAINT_NONE, "call", c->call);
 	for (int state = 0; state < CLOSE_STATES; state++)
 		if (c->spent_ns[state] != NS_UNKNOWN)
 			render_extra(&e, PAINT_NONE, close_state_names[state],

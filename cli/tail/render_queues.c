@@ -2,6 +2,7 @@
 /* Listeners, overflows, audits and accepts as lines. Words that do not fit go on the next line. */
 #include "cli/tail/render.h"
 #include "cli/tail/render_parts.h"
+#include "cli/feed/containers.h"
 #include "cli/text/text.h"
 
 #include <linux/types.h>
@@ -84,7 +85,7 @@ void render_listener(struct line *l, const struct record *r)
 {
 	const struct record_listener *s = &r->listener;
 	bool quiet = s->event == CHANGE_SAMPLE;
-	char container[RENDER_CONTAINER];
+	char container[CONTAINER_TEXT];
 
 	render_time(l, r);
 	line_put(l, quiet ? PAINT_DIM : PAINT_BOLD, "listener");
@@ -108,7 +109,7 @@ void render_listener(struct line *l, const struct record *r)
 			   (unsigned long long)s->overflow_ack);
 	if (s->overflow_cookie)
 		put_number(l, PAINT_BAD, "cookies-refused", s->overflow_cookie);
-	if (render_container(&s->container, container, sizeof(container)))
+	if (container_text(&s->container, container, sizeof(container)))
 		put_word(l, PAINT_NONE, "container", container);
 	line_end(l);
 }

@@ -57,22 +57,3 @@ unsigned text_bar(uint64_t value, uint64_t max, unsigned columns)
 		return columns;
 	return share < 1 ? 1 : share < columns - 1 ? (unsigned)share : columns - 1;
 }
-
-void json_number(struct buf *b, const char *key, uint64_t value)
-{
-	buf_lit(b, ",\"");
-	buf_str(b, key);
-	buf_lit(b, "\":");
-	buf_u64(b, value);
-}
-
-void json_string(struct buf *b, const char *key, const char *value)
-{
-	buf_lit(b, ",\"");
-	buf_str(b, key);
-	buf_lit(b, "\":");
-	if (value)
-		buf_json_str(b, value, SIZE_MAX);
-	else
-		buf_lit(b, "null");
-}

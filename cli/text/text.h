@@ -35,8 +35,4 @@ size_t text_append(struct buf *b, const char *s, bool utf8);
  */
 unsigned text_bar(uint64_t value, uint64_t max, unsigned columns);
 
-/* ,"key":value of an object that we make ourselves; NULL is null. */
-void json_number(struct buf *b, const char *key, uint64_t value);
-void json_string(struct buf *b, const char *key, const char *value);
-
 #endif

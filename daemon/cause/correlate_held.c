@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#include "common/array.h"
+
 #define HOLD_NS (100 * 1000000ULL)
 #define HOLD_MAX_NS (1500 * 1000000ULL) /* for a far server's end */
 #define HELD_MAX 8192
@@ -13,17 +15,9 @@ bool correlate_hold(struct correlate *c, const struct event_handshake *e)
 	bool waits = e->role == ROLE_ACTIVE &&
 		     (e->outcome == OUTCOME_ESTABLISHED || e->outcome == OUTCOME_TIMEOUT ||
 		      e->outcome == OUTCOME_CANCELLED);
-	struct held *more;
 
-	if (c->held_count == HELD_MAX)
+	if (c->held_count == HELD_MAX || !ARRAY_ROOM(c->held, c->held_count, c->held_room))
 		return false;
-	if (c->held_count == c->held_room) {
-		more = realloc(c->held, (c->held_room * 2 + 64) * sizeof(*more));
-		if (!more)
-			return false;
-		c->held = more;
-		c->held_room = c->held_room * 2 + 64;
-	}
 	c->held[c->held_count++] = (struct held){ *e, e->end_ns + (waits ? HOLD_NS : 0) };
 	return true;
 }

@@ -24,8 +24,7 @@ static void on_probe(void *ctx, struct record *r)
 {
 	struct answers *a = ctx;
 
-	source_probe_accept(a->source);
-	source_probe_connect(a->source);
+	source_probe_calls(a->source);
 	source_probe_ends(a->source);
 	record_begin(r, RECORD_PROBE, clock_mono_ns(), a->emit->offset_ns);
 	report_probe(&r->body, a->source);

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/array.h"
 #include "common/lines.h"
 #include "daemon/host/netns.h"
 #include "daemon/host/process.h"
@@ -43,19 +44,6 @@ struct process {
 	bool init;
 };
 
-/* The array with room for one more, or NULL: it stays as it was. */
-static void *reserve(void *array, size_t count, size_t *room, size_t size)
-{
-	size_t wanted = *room * 2 + 64;
-
-	if (count < *room)
-		return array;
-	array = reallocarray(array, wanted, size);
-	if (array)
-		*room = wanted;
-	return array;
-}
-
 /* The one process, or all: they ascend by number. */
 static int each_process(struct scan *s, int (*fn)(void *ctx, uint32_t pid))
 {
@@ -66,25 +54,19 @@ static int add_place(void *ctx, uint32_t pid)
 {
 	struct scan *s = ctx;
 	uint32_t netns = netns_of(dirfd(s->root), pid);
-	struct place *more;
 
 	if (!netns) /* if it may not be read, nor may its open files: they are counted */
 		return resources_lack(-errno) ? -errno : 0;
-	more = reserve(s->place, s->places, &s->place_room, sizeof(*more));
-	if (!more)
+	if (!ARRAY_ROOM(s->place, s->places, s->place_room))
 		return -ENOMEM;
-	s->place = more;
 	s->place[s->places++] = (struct place){ netns, pid };
 	return 0;
 }
 
 static int add_listener(struct scan *s, const struct holder *h)
 {
-	struct holder *more = reserve(s->listener, s->listeners, &s->listener_room, sizeof(*more));
-
-	if (!more)
+	if (!ARRAY_ROOM(s->listener, s->listeners, s->listener_room))
 		return -ENOMEM;
-	s->listener = more;
 	s->listener[s->listeners++] = *h;
 	return 0;
 }

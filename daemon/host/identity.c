@@ -10,6 +10,7 @@
 
 #include "common/cgroup.h"
 #include "common/clock.h"
+#include "common/json.h"
 #include "common/log.h"
 #include "daemon/host/container_lookup.h"
 #include "daemon/host/resources.h"
@@ -99,18 +100,14 @@ static int cgroup_path(const struct identity *identity, uint64_t id, char *path,
 
 static void append_member(struct buf *b, const char *key, const char *value)
 {
-	if (!value || !*value)
-		return;
-	buf_lit(b, ",\"");
-	buf_str(b, key);
-	buf_lit(b, "\":");
-	buf_json_str(b, value, SIZE_MAX);
+	if (value && *value)
+		json_string(b, key, value);
 }
 
 static void append_container(struct buf *b, const struct container *c, const struct container_names *names)
 {
-	buf_lit(b, ",\"container\":{\"id\":");
-	buf_json_str(b, c->id, sizeof(c->id));
+	json_object(b, "container");
+	json_string(b, "id", c->id);
 	append_member(b, "runtime", c->runtime);
 	append_member(b, "pod_uid", c->pod_uid);
 	if (names) {
@@ -149,13 +146,9 @@ static void describe(struct cached *c, const struct identity *identity, uint64_t
 	buf_clear(b);
 	free(c->path);
 	c->path = known ? strdup(path) : NULL;
-	buf_lit(b, "\"cgroup\":{\"id\":");
-	buf_u64(b, id);
-	buf_lit(b, ",\"path\":");
-	if (known)
-		buf_json_str(b, path, sizeof(path));
-	else
-		buf_lit(b, "null");
+	json_object(b, "cgroup");
+	json_number(b, "id", id);
+	json_string(b, "path", known ? path : NULL);
 	buf_lit(b, "}");
 	c->json_len = b->len;
 	c->contained = c->path && container_of_path(c->path, &container);

@@ -10,21 +10,14 @@
 #include <unistd.h>
 
 #include "common/addr.h"
+#include "common/array.h"
 
 #define TEXT_MAX (4 * 1024 * 1024) /* a host with a million routes is not looked through */
 
 static void add(struct locals *l, const struct local *one)
 {
-	struct local *more;
-
-	if (l->count == l->room) {
-		more = realloc(l->local, (l->room * 2 + 8) * sizeof(*more));
-		if (!more)
-			return;
-		l->local = more;
-		l->room = l->room * 2 + 8;
-	}
-	l->local[l->count++] = *one;
+	if (ARRAY_ROOM(l->local, l->count, l->room))
+		l->local[l->count++] = *one;
 }
 
 /* A line with an address, "|-- 10.0.0.2", then one for each of its routes, "/32 host LOCAL". */

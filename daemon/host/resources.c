@@ -4,11 +4,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "common/log.h"
+
+#define LARGE (128 * 1024) /* glibc's first threshold, in bytes */
 
 bool resources_lack(int err)
 {
@@ -35,4 +38,10 @@ bool resources_descriptors_scarce(int fd, unsigned int kept)
 		return true;
 	close(lowest);
 	return getrlimit(RLIMIT_NOFILE, &limit) == 0 && (rlim_t)lowest + kept >= limit.rlim_cur;
+}
+
+void resources_return_memory(void)
+{
+	mallopt(M_MMAP_THRESHOLD, LARGE);
+	malloc_trim(0); /* of what the start took */
 }

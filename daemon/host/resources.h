@@ -17,4 +17,10 @@ void resources_raise_descriptors(void);
  */
 bool resources_descriptors_scarce(int fd, unsigned int kept);
 
+/*
+ * From now on large blocks go back to the kernel when they are freed. By itself glibc keeps more and more of them: with
+ * the first large one that is freed, its threshold for mmap() grows to that size (mallopt(3), M_MMAP_THRESHOLD).
+ */
+void resources_return_memory(void);
+
 #endif

@@ -49,6 +49,8 @@ const struct capability all_capabilities[CAPABILITIES] = {
 			    "final ACKs as overflow_reason says; no such RST", false, CAPABILITY_UNTRIED },
 	[CAP_RESET_HOOKS] = { "reset_hooks", "before 6.10: each RST sent without a connection",
 			      "of those RSTs only closed ports', by kfree_skb", false, CAPABILITY_UNTRIED },
+	[CAP_REQUEST_FUNCTION] = { "request_function", "how many requests each new one finds in the SYN queue",
+				   "of SYN queues the length at each look only", false, CAPABILITY_UNTRIED },
 	[CAP_CLOSE] = { "connection_ends", "how connections end, if --events asks for it", "no `close` records", false,
 			CAPABILITY_UNTRIED },
 	[CAP_ACCEPT_FUNCTION] = { "accept_function", "how long connections wait for accept()",

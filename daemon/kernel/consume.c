@@ -16,7 +16,7 @@
 TAKE(handshake, e->role < ROLES && e->outcome < OUTCOMES)
 TAKE(listener, e->event <= LISTENER_FOUND)
 TAKE(overflow, e->stage < STAGES && e->action < ACTIONS && e->evidence < EVIDENCES && e->code < CODES)
-TAKE(accept, e->evidence <= ACCEPT_SYSCALL)
+TAKE(accept, e->evidence <= CALL_BY_SYSCALL)
 TAKE(reset, e->direction < DIRECTIONS && e->phase < PHASES && e->cause < RESET_CAUSES && e->abort < ABORTS)
 TAKE(retransmit, e->segment < SEGMENTS)
 TAKE(drop, e->segment < DROP_SEGMENTS && e->direction < DROP_DIRECTIONS && e->reason < DROP_REASONS_MAX)

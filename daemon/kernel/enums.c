@@ -131,6 +131,7 @@ static const char *const targets[KERNEL_TARGETS] = {
 	[TARGET_V4_SEND_RESET] = "tcp_v4_send_reset",
 	[TARGET_V6_SEND_RESET] = "tcp_v6_send_reset",
 	[TARGET_ACCEPT] = "inet_csk_accept",
+	[TARGET_ADD_REQUEST] = "inet_csk_reqsk_queue_hash_add",
 	[TARGET_SYS_ENTER] = "btf_trace_sys_enter",
 	[TARGET_SECURITY_CONNECT] = "security_socket_connect",
 	[TARGET_STREAM_CONNECT] = "inet_stream_connect",

@@ -15,6 +15,7 @@ struct latencies {
 	uint32_t shards;
 	uint32_t intervals; /* since the last sweep */
 	struct latency retired[ROLES]; /* what ports had counted that lost their slot */
+	struct close_port retired_ends[ROLES]; /* the same of the ends of their connections */
 	struct latency sum, shard; /* the one being read */
 	struct latency_use use[LATENCY_SLOTS];
 	struct leaving {
@@ -91,14 +92,6 @@ int latencies_begin(struct source *s)
 	return err;
 }
 
-static void add(struct latency *sum, const struct latency *one)
-{
-	sum->unknown += one->unknown;
-	sum->sum_ns += one->sum_ns;
-	for (int i = 0; i < LATENCY_BUCKETS; i++)
-		sum->bucket[i] += one->bucket[i];
-}
-
 /* A slot, summed over its shards, is added to `sum`; with `empty` it holds nothing then. */
 static void read_slot(struct source *s, uint32_t slot, struct latency *sum, bool empty)
 {
@@ -111,10 +104,24 @@ static void read_slot(struct source *s, uint32_t slot, struct latency *sum, bool
 
 		if (bpf_map_lookup_elem(fd, &index, &l->shard))
 			continue;
-		add(sum, &l->shard);
+		add_words(sum, &l->shard, sizeof(*sum));
 		if (empty)
 			bpf_map_update_elem(fd, &index, &nothing, BPF_ANY);
 	}
+}
+
+/* The ends of connections that a slot has counted, which has no shards, are added to `sum`; with `empty` it holds nothing then. */
+static void read_ends(struct source *s, uint32_t slot, struct close_port *sum, bool empty)
+{
+	static const struct close_port nothing;
+	int fd = bpf_map__fd(s->bpf->maps.close_ports);
+	struct close_port here;
+
+	if (!s->closes || bpf_map_lookup_elem(fd, &slot, &here))
+		return;
+	add_words(sum, &here, sizeof(here));
+	if (empty)
+		bpf_map_update_elem(fd, &slot, &nothing, BPF_ANY);
 }
 
 /* Call `fn` for each port that has a slot. It may take away the slot it is called with. */
@@ -177,7 +184,7 @@ void source_latencies(struct source *s,
 		memset(&l->sum, 0, sizeof(l->sum));
 		read_slot(s, slot, &l->sum, false);
 		if (series.outcome == OUTCOME_ESTABLISHED) {
-			add(&l->sum, &l->retired[series.role]);
+			add_words(&l->sum, &l->retired[series.role], sizeof(l->sum));
 			add_leaving(s, series.role, &l->sum);
 		}
 		fn(ctx, &series, &l->sum);
@@ -185,11 +192,60 @@ void source_latencies(struct source *s,
 	each_port(s, read_port, &reading);
 }
 
+struct reading_ends {
+	void (*fn)(void *ctx, const struct latency_series *series, const struct close_port *sum);
+	void *ctx;
+};
+
+static void read_port_ends(struct source *s, const struct latency_key *key, uint32_t slot, void *ctx)
+{
+	const struct latency_series series = { key->role, OUTCOME_ESTABLISHED, key->netns, key->port };
+	const struct reading_ends *r = ctx;
+	struct close_port sum = {};
+
+	read_ends(s, slot, &sum, false);
+	r->fn(r->ctx, &series, &sum);
+}
+
+void source_close_ports(struct source *s,
+			void (*fn)(void *ctx, const struct latency_series *series, const struct close_port *sum),
+			void *ctx)
+{
+	struct reading_ends reading = { fn, ctx };
+	struct latencies *l = s->latencies;
+
+	if (!l || !s->closes)
+		return;
+	for (uint32_t role = 0; role < ROLES; role++) {
+		const struct latency_series series = { .role = role, .outcome = OUTCOME_ESTABLISHED };
+		struct close_port sum = l->retired_ends[role];
+
+		read_ends(s, role, &sum, false);
+		for (uint32_t slot = LATENCY_FIXED; slot < LATENCY_SLOTS; slot++)
+			if (l->leaving[slot].is && l->leaving[slot].role == role)
+				read_ends(s, slot, &sum, false);
+		fn(ctx, &series, &sum);
+	}
+	each_port(s, read_port_ends, &reading);
+}
+
 struct sweep {
 	bool (*listens)(void *ctx, uint32_t netns, uint16_t port);
 	void *ctx;
 	uint32_t used[ROLES];
 };
+
+/* Is a connection of that slot on its way to the end? It leaves that state in the slot in which it entered it. */
+static bool ends_are_awaited(struct source *s, uint32_t slot)
+{
+	struct close_port sum = {};
+
+	read_ends(s, slot, &sum, false);
+	for (int state = 0; state < CLOSE_STATES; state++)
+		if (sum.closing[state])
+			return true;
+	return false;
+}
 
 static void count_port(struct source *s, const struct latency_key *key, uint32_t slot, void *ctx)
 {
@@ -203,7 +259,7 @@ static void count_port(struct source *s, const struct latency_key *key, uint32_t
 	count = sum->unknown;
 	for (int i = 0; i < LATENCY_BUCKETS; i++)
 		count += sum->bucket[i];
-	latency_use_update(&s->latencies->use[slot], count);
+	latency_use_update(&s->latencies->use[slot], count, ends_are_awaited(s, slot));
 }
 
 static void end_port(struct source *s, const struct latency_key *key, uint32_t slot, void *ctx)
@@ -220,15 +276,16 @@ static void end_port(struct source *s, const struct latency_key *key, uint32_t s
 	l->leaving[slot] = (struct leaving){ .is = true, .role = key->role };
 }
 
-/* Programs that had found a slot have long ended since the sweep before. */
+/* Programs that had found a slot have long ended since the sweep before; a connection may be on its way to the end yet. */
 static void take_back(struct source *s)
 {
 	struct latencies *l = s->latencies;
 
 	for (uint32_t slot = LATENCY_FIXED; slot < LATENCY_SLOTS; slot++) {
-		if (!l->leaving[slot].is)
+		if (!l->leaving[slot].is || ends_are_awaited(s, slot))
 			continue;
 		read_slot(s, slot, &l->retired[l->leaving[slot].role], true);
+		read_ends(s, slot, &l->retired_ends[l->leaving[slot].role], true);
 		l->use[slot] = (struct latency_use){};
 		l->leaving[slot].is = false;
 		give_back(s, slot);

@@ -44,6 +44,8 @@ struct source *source_new(const struct source_handler *handler)
 		return NULL;
 	libbpf_set_print(libbpf_message);
 	s->handler = *handler;
+	for (int call = 0; call < CALLS; call++)
+		s->calls[call].how = OBSERVE_OFF;
 	memcpy(s->capabilities, all_capabilities, sizeof(s->capabilities));
 	s->cpus = libbpf_num_possible_cpus();
 	s->per_cpu = s->cpus > 0 ? calloc((size_t)s->cpus, sizeof(struct counters)) : NULL;
@@ -146,7 +148,7 @@ static void size_tables(struct handshake_bpf *bpf, bool preallocate)
 		       { "requests", 16384, 16384 },  { "namespaces", 16384, 1024 }, { "embryonics", 65536, 1024 },
 		       { "connect_calls", 65536, 4096 },
 		       { "connect_errors", CONNECT_ERRORS_MAX, CONNECT_ERRORS_MAX },
-		       { "accept_depths", 4096, 1024 }, { "accept_waits", 1024, 256 },
+		       { "accept_depths", 4096, 1024 }, { "syn_depths", 4096, 1024 }, { "accept_waits", 1024, 256 },
 		       { "lifetimes", 65536, 16384 } };
 	uint32_t host = entries_of_host();
 
@@ -168,8 +170,9 @@ static void set_constants(struct source *s, const struct filter *filter)
 	constants->possible_cpus = (__u32)s->cpus;
 	memcpy((void *)&constants->filter, &filter->stream, sizeof(filter->stream));
 	memcpy((void *)constants->filter_ports, filter->ports, sizeof(filter->ports));
-	constants->accept_evidence = s->accept_wait == ACCEPT_WAIT_OFF ? ACCEPT_OFF : ACCEPT_FUNCTION;
-	constants->connects_watched = s->connect_errors != CONNECT_ERRORS_OFF;
+	constants->accepts_watched = s->calls[CALL_ACCEPT].how != OBSERVE_OFF;
+	constants->connects_watched = s->calls[CALL_CONNECT].how != OBSERVE_OFF;
+	constants->tcp6_seen = kernel_attach_target(&s->enums, BPF_TRACE_FEXIT, "tcp_v6_connect") != 0; /* not of a module */
 	constants->tick_ns = clock_tick_ns();
 	constants->sock_type = s->enums.sock;
 	constants->tcp_sock_type = s->enums.tcp_sock;
@@ -207,18 +210,21 @@ static int make_maps(struct source *s, const struct filter *filter)
 		bpf_program__set_autoload(program, false);
 	if (!uses_slots(s))
 		bpf_map__set_max_entries(bpf->maps.attempt_slots, 1);
-	if (s->accept_wait == ACCEPT_WAIT_OFF)
+	if (s->calls[CALL_ACCEPT].how == OBSERVE_OFF)
 		bpf_map__set_max_entries(bpf->maps.waiting, 1);
 	else if (filter->stream.unwanted & (1U << EVENT_ACCEPT)) /* it takes all of its memory at once */
 		bpf_map__set_max_entries(bpf->maps.waiting, WAITING_UNRECORDED);
 	size_tables(bpf, s->enums.preallocates);
-	if (s->connect_errors == CONNECT_ERRORS_OFF) {
+	if (capability_refused(s->capabilities[CAP_REQUEST_FUNCTION].name) || programs_hooks_refused())
+		bpf_map__set_max_entries(bpf->maps.syn_depths, 1); /* nothing will be in it */
+	if (s->calls[CALL_CONNECT].how == OBSERVE_OFF) {
 		bpf_map__set_max_entries(bpf->maps.connect_calls, 1);
 		bpf_map__set_max_entries(bpf->maps.connect_errors, 1);
 	}
 	if (!s->closes) {
 		bpf_map__set_max_entries(bpf->maps.lifetimes, 1);
 		bpf_map__set_max_entries(bpf->maps.close_times, 1);
+		bpf_map__set_max_entries(bpf->maps.close_ports, 1);
 	}
 	set_constants(s, filter);
 	latencies_prepare(s);
@@ -290,17 +296,6 @@ static int refused_required(struct source *s)
 	return 0;
 }
 
-/* By one way only: the other may be tried later, while this one reports. */
-static int watch_accept(struct source *s)
-{
-	bool function = s->accept_wait != ACCEPT_WAIT_SYSCALL;
-
-	if (s->accept_wait == ACCEPT_WAIT_OFF || accept_load(s, function))
-		return 0; /* source_accept_error() says why */
-	s->settings.accept_by = function ? ACCEPT_FUNCTION : ACCEPT_SYSCALL;
-	return source_write_settings(s);
-}
-
 static int load_all(struct source *s, const struct filter *filter)
 {
 	int err = refused_required(s);
@@ -320,27 +315,20 @@ static int load_all(struct source *s, const struct filter *filter)
 	set_required(s, err);
 	if (err)
 		return err;
-	err = watch_accept(s);
-	err = err ? err : source_watch_connects(s);
+	err = source_watch_calls(s);
 	return err ? err : latencies_begin(s);
 }
 
-void source_want_connect_errors(struct source *s, enum connect_errors how)
-{
-	s->connect_errors = how;
-}
-
-int source_load(struct source *s, const struct filter *filter, enum accept_wait accept_wait)
+int source_load(struct source *s, const struct filter *filter)
 {
 	struct kernel_btf kernel;
 	int err;
 
-	if (accept_wait == ACCEPT_WAIT_AUTO &&
+	if (s->calls[CALL_ACCEPT].how == OBSERVE_AUTO &&
 	    (capability_refused(s->capabilities[CAP_ACCEPT_FUNCTION].name) || programs_hooks_refused())) {
 		s->capabilities[CAP_ACCEPT_FUNCTION].error = -EPERM;
-		accept_wait = ACCEPT_WAIT_OFF; /* nobody would read what is kept for it */
+		s->calls[CALL_ACCEPT].how = OBSERVE_OFF; /* nobody would read what is kept for it */
 	}
-	s->accept_wait = accept_wait;
 	s->closes = !(filter->stream.unwanted & (1U << EVENT_CLOSE));
 	err = kernel_fetch_atomics();
 	s->guards = !err;
@@ -392,10 +380,7 @@ void source_detach(struct source *s)
 	programs_detach(&s->required);
 	for (int which = 0; which < OPTIONALS; which++)
 		programs_detach(&s->optional[which]);
-	if (s->accept)
-		accept_unload(s);
-	if (s->connect)
-		connect_unload(s);
+	source_unload_calls(s);
 }
 
 int source_fd(const struct source *s)

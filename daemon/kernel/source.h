@@ -70,30 +70,24 @@ const char *source_reset_reason(const struct source *s, uint32_t reason);
 struct source *source_new(const struct source_handler *handler);
 void source_free(struct source *s);
 
-/* How accept() is to be seen. */
-enum accept_wait {
-	ACCEPT_WAIT_AUTO, /* by the function if it can be hooked, else not */
-	ACCEPT_WAIT_FUNCTION,
-	ACCEPT_WAIT_SYSCALL,
-	ACCEPT_WAIT_OFF,
+/* Calls whose ends may be observed: accept(), and a connect() that fails before its socket leaves CLOSE. */
+enum call { CALL_ACCEPT, CALL_CONNECT, CALLS };
+
+enum observe {
+	OBSERVE_AUTO, /* by functions if they can be hooked; else connect() by its system call, and accept() not */
+	OBSERVE_FUNCTION,
+	OBSERVE_SYSCALL,
+	OBSERVE_OFF,
 };
 
-/* How a connect() is to be seen that fails before its socket leaves CLOSE. */
-enum connect_errors {
-	CONNECT_ERRORS_OFF,
-	CONNECT_ERRORS_AUTO, /* by functions if they can be hooked, else by its system call */
-	CONNECT_ERRORS_FUNCTION,
-	CONNECT_ERRORS_SYSCALL,
-};
-
-/* Before source_load(): how. */
-void source_want_connect_errors(struct source *s, enum connect_errors how);
+/* Before source_load(): how; if it is not said, OBSERVE_OFF. */
+void source_observe(struct source *s, enum call call, enum observe how);
 
 /*
- * Load the programs with the stream filtered as asked. 0 or a negative errno. What sees accept()
- * may be refused all the same: its capability says so.
+ * Load the programs with the stream filtered as asked. 0 or a negative errno. What sees a call may be refused all the
+ * same: source_call_error() says so.
  */
-int source_load(struct source *s, const struct filter *filter, enum accept_wait accept_wait);
+int source_load(struct source *s, const struct filter *filter);
 int source_attach(struct source *s);
 /* The cgroup that the filter asks for is another one now. */
 void source_set_cgroup(struct source *s, uint64_t cgroup_id);
@@ -124,9 +118,9 @@ void source_forget_listener(struct source *s, uint64_t socket);
 void source_forget_service(struct source *s, uint32_t netns, uint16_t port);
 
 /*
- * How deep connections found the accept queue of a listener that they joined, and how long they waited in it: all since it
- * began to listen, or since the daemon did. `alone`: no other listens at its port, so that those of which only the port is
- * known are its own.
+ * How deep connections found the accept queue of a listener that they joined, and requests the SYN queue, and how long
+ * connections waited for accept(): all since it began to listen, or since the daemon did. `alone`: no other listens at its
+ * port, so that those of which only the port is known are its own.
  */
 struct queue_place {
 	uint64_t socket;
@@ -135,10 +129,12 @@ struct queue_place {
 };
 
 /* False: nothing is kept of it, and `sum` is empty. */
-bool source_depth(const struct source *s, const struct queue_place *place, struct depth *sum);
+bool source_depth(const struct source *s, enum overflow_queue which, const struct queue_place *place, struct depth *sum);
 bool source_wait(const struct source *s, const struct queue_place *place, struct latency *sum);
 /* Does the kernel side see accept()? */
 bool source_sees_accept(const struct source *s);
+/* … and who joins a queue of that kind? */
+bool source_sees_queue(const struct source *s, enum overflow_queue which);
 /* A listener was closed: has another one its address by now, so that what is kept is of that? */
 bool source_listens_again(const struct source *s, uint64_t socket);
 /* Take what is kept of it out of these tables. */
@@ -158,6 +154,14 @@ void source_drops(const struct source *s, unsigned int reason, struct drop_count
  * False: nothing of that is kept.
  */
 bool source_close_time(const struct source *s, unsigned int which, unsigned int role, struct latency *sum);
+
+/*
+ * The same by port, each once: as source_latencies() has it for established handshakes, and with connections that are in a state on
+ * the way to their end now. Nothing, if nothing of that is kept.
+ */
+void source_close_ports(struct source *s,
+			void (*fn)(void *ctx, const struct latency_series *series, const struct close_port *sum),
+			void *ctx);
 
 /* Are ends of connections seen? */
 bool source_sees_ends(const struct source *s);
@@ -195,21 +199,16 @@ bool source_request_pending(const struct source *s, const struct event_handshake
 /* The ends of a refused SYN as the kernel saw them that refused it (HANDSHAKE_TRANSLATED). False: they are not known any more. */
 bool source_take_refusal(struct source *s, uint32_t client_isn, struct refusal *refusal);
 
-/* Find out how else accept() could be seen, for the capabilities; after source_load(). */
-void source_probe_accept(struct source *s);
-
-/* The same of connect(). */
-void source_probe_connect(struct source *s);
+/* Find out how else calls could be seen, for the capabilities; after source_load(). */
+void source_probe_calls(struct source *s);
 /* … and whether the kernel takes what shows how connections end, if nobody asked for it. */
 void source_probe_ends(struct source *s);
-int source_connect_error(const struct source *s);
+/* Why a call cannot be seen as asked: 0 or a negative errno. */
+int source_call_error(const struct source *s, enum call call);
 
 /* How often connect() failed at once, by errno (0: of all for which the table has no room) and process. */
 void source_connect_errors(const struct source *s,
 			   void (*fn)(void *ctx, const struct connect_error_key *key, uint64_t count), void *ctx);
-
-/* Why accept() cannot be seen as asked: 0 or a negative errno. */
-int source_accept_error(const struct source *s);
 
 /* The tier: "tracepoints", or "functions" where those can be hooked as well. */
 const char *source_evidence(const struct source *s);

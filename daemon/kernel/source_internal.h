@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What the source's files share: source.c loads and attaches what is required, source_optional.c what a kernel may
- * refuse, source_accept.c what sees accept(), source_connect.c what sees connect() fail; source_read.c reads what the maps hold, source_queues.c what is kept of accept queues, source_memory.c how
- * much they take, latencies.c the histograms.
+ * refuse, source_calls.c what sees accept() and a connect() that fails; source_read.c reads what the maps hold,
+ * source_queues.c what is kept of listeners' queues, source_memory.c how much they take, latencies.c the histograms.
  */
 #ifndef TCPSHAKE_SOURCE_INTERNAL_H
 #define TCPSHAKE_SOURCE_INTERNAL_H
@@ -31,12 +31,20 @@ enum {
 	OPTIONAL_REFUSED_SYN,
 	OPTIONAL_REFUSED_ACK,
 	OPTIONAL_RESET_ANSWER,
+	OPTIONAL_REQUEST,
 	OPTIONAL_CLOSE_CLASSIC,
 	OPTIONAL_CLOSE,
 	OPTIONALS,
 };
 
-#define CONNECT_LINKS 5
+#define CALL_LINKS 5
+
+/* What sees a call. */
+struct observed {
+	enum observe how; /* as it is asked for */
+	struct bpf_object *object; /* NULL: it is not seen */
+	struct bpf_link *links[CALL_LINKS];
+};
 
 struct source {
 	struct source_handler handler;
@@ -45,14 +53,9 @@ struct source {
 	struct programs optional[OPTIONALS];
 	struct look look;
 	struct settings settings;
-	struct accept_bpf *accept; /* NULL unless accept() is seen */
-	struct bpf_link *accept_links[2];
-	struct connect_bpf *connect; /* NULL unless connect() is seen to fail */
-	struct bpf_link *connect_links[CONNECT_LINKS];
+	struct observed calls[CALLS];
 	bool attached;
 	bool garbled; /* the ring held what is no event, and that was said */
-	enum accept_wait accept_wait;
-	enum connect_errors connect_errors;
 	struct ring_buffer *ring;
 	struct ring_reader *reader; /* in memory that the programs read */
 	void *per_cpu; /* room for a copy of counters, or of less, of each CPU */
@@ -86,15 +89,18 @@ void optional_attach(struct source *s, int which);
 /* What is not reported, for what could not be attached: enum unreported. */
 uint32_t optionals_unreported(const struct source *s);
 
-/* See accept() by its function, or by its system calls. 0 or a negative errno, which its capability has then. */
-int accept_load(struct source *s, bool function);
-void accept_unload(struct source *s);
-
-/* See connect() fail at once, if that is asked for. 0 or a negative errno; what the kernel refuses its capability has. */
-int source_watch_connects(struct source *s);
-void connect_unload(struct source *s);
+/* See the calls that were asked for. 0 or a negative errno; what the kernel refuses of them their capabilities have. */
+int source_watch_calls(struct source *s);
+void source_unload_calls(struct source *s);
 
 /* Before and after the programs are loaded, and at the end (NULL-safe): the histograms' maps. */
+/* Structs of 64-bit words, word by word. */
+static inline void add_words(void *sum, const void *more, size_t size)
+{
+	for (size_t i = 0; i < size / sizeof(__u64); i++)
+		((__u64 *)sum)[i] += ((const __u64 *)more)[i];
+}
+
 void latencies_prepare(struct source *s);
 int latencies_begin(struct source *s);
 void latencies_free(struct latencies *l);

@@ -17,6 +17,7 @@
 #include "generated/neighbour.skel.h"
 #include "generated/refused_ack.skel.h"
 #include "generated/refused_syn.skel.h"
+#include "generated/request.skel.h"
 #include "generated/reset_answer.skel.h"
 #include "generated/reset_received.skel.h"
 #include "generated/reset_sent.skel.h"
@@ -50,6 +51,7 @@ static const struct optional {
 	[OPTIONAL_REFUSED_SYN] = { refused_syn_bpf__elf_bytes, CAP_FUNCTIONS, ATTACH_NOW },
 	[OPTIONAL_REFUSED_ACK] = { refused_ack_bpf__elf_bytes, CAP_ACK_HOOKS, ATTACH_NOW },
 	[OPTIONAL_RESET_ANSWER] = { reset_answer_bpf__elf_bytes, CAP_RESET_HOOKS, ATTACH_NOW },
+	[OPTIONAL_REQUEST] = { request_bpf__elf_bytes, CAP_REQUEST_FUNCTION, ATTACH_LATER },
 	[OPTIONAL_CLOSE_CLASSIC] = { close_classic_bpf__elf_bytes, CAP_CLOSE, ATTACH_LATER },
 	[OPTIONAL_CLOSE] = { close_bpf__elf_bytes, CAP_CLOSE, ATTACH_LATER },
 };
@@ -103,6 +105,8 @@ static int foreseen(const struct source *s, int which)
 
 	if (capability_refused(s->capabilities[o->capability].name))
 		return -EPERM;
+	if (which == OPTIONAL_REQUEST)
+		return programs_hooks_refused();
 	if (which == OPTIONAL_DROP && s->core && !s->enums.number[KERNEL_NO_SOCKET].known)
 		return -EINVAL; /* without a reason the tracepoint shows nothing */
 	if (o->capability == CAP_TAKEOVER && needed(s, which))

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* The distributions that the kernel side keeps of each listener's accept queue. */
+/* The distributions that the kernel side keeps of each listener's queues. */
 #include "daemon/kernel/source_internal.h"
 
 #include <bpf/libbpf.h>
@@ -19,15 +19,16 @@ static void add(__u64 *sum, const __u64 *more, size_t count)
 		sum[i] += more[i];
 }
 
-bool source_depth(const struct source *s, const struct queue_place *place, struct depth *sum)
+/* Each request shows its listener: none is counted for a port. */
+bool source_depth(const struct source *s, enum overflow_queue which, const struct queue_place *place, struct depth *sum)
 {
-	const struct bpf_map *map = s->bpf->maps.accept_depths;
+	const struct bpf_map *map = which == QUEUE_SYN ? s->bpf->maps.syn_depths : s->bpf->maps.accept_depths;
 	struct depth port;
 	bool found;
 
 	memset(sum, 0, sizeof(*sum));
 	found = read_queue(map, place->socket, sum, sizeof(*sum));
-	if (!place->alone || !read_queue(map, service_queue(place->service), &port, sizeof(port)))
+	if (which == QUEUE_SYN || !place->alone || !read_queue(map, service_queue(place->service), &port, sizeof(port)))
 		return found;
 	sum->sum += port.sum;
 	sum->crowded += port.crowded;
@@ -53,7 +54,12 @@ bool source_wait(const struct source *s, const struct queue_place *place, struct
 
 bool source_sees_accept(const struct source *s)
 {
-	return s->accept;
+	return s->calls[CALL_ACCEPT].object;
+}
+
+bool source_sees_queue(const struct source *s, enum overflow_queue which)
+{
+	return which == QUEUE_ACCEPT || programs_attached(&s->optional[OPTIONAL_REQUEST]);
 }
 
 /* Its end took it out of the table of listeners: what is there came after. */
@@ -70,6 +76,7 @@ void source_forget_queue(struct source *s, uint64_t queue)
 	struct queue_key key = { queue };
 
 	bpf_map__delete_elem(s->bpf->maps.accept_depths, &key, sizeof(key), 0);
+	bpf_map__delete_elem(s->bpf->maps.syn_depths, &key, sizeof(key), 0);
 	bpf_map__delete_elem(s->bpf->maps.accept_waits, &key, sizeof(key), 0);
 }
 

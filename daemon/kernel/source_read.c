@@ -15,8 +15,6 @@
 #include "common/log.h"
 #include "daemon/host/holders.h"
 #include "daemon/kernel/expire.h"
-#include "generated/accept.skel.h"
-#include "generated/connect.skel.h"
 
 /* Read an iterator's output to its end, and hand on each record of `size` bytes. */
 static int read_records(int link, size_t size,
@@ -132,12 +130,6 @@ void source_forget_listener(struct source *s, uint64_t socket)
 	bpf_map__delete_elem(s->bpf->maps.listeners, &key, sizeof(key), 0);
 }
 
-static void add_words(void *sum, const void *more, size_t size)
-{
-	for (size_t i = 0; i < size / sizeof(__u64); i++)
-		((__u64 *)sum)[i] += ((const __u64 *)more)[i];
-}
-
 /* All CPUs' copies of an element. */
 static int read_per_cpu(const struct source *s, const struct bpf_map *map, uint32_t key, size_t size)
 {
@@ -246,8 +238,8 @@ static void each_program(const struct source *s,
 			 void (*fn)(void *ctx, const struct program_cost *cost), void *ctx)
 {
 	each_kept(&s->required, fn, ctx);
-	each_program_of(s->accept ? s->accept->obj : NULL, fn, ctx);
-	each_program_of(s->connect ? s->connect->obj : NULL, fn, ctx);
+	for (int call = 0; call < CALLS; call++)
+		each_program_of(s->calls[call].object, fn, ctx);
 	for (int which = 0; which < OPTIONALS; which++)
 		each_kept(&s->optional[which], fn, ctx);
 }

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "daemon/metrics/closes.h"
 
+#include <stdio.h>
+
+#include "bpf/maps.h"
 #include "common/names.h"
 #include "daemon/metrics/durations.h"
 
@@ -34,48 +37,68 @@ static void put_ends(const struct counters *c, struct exposition *e)
 	}
 }
 
-/* `how`: NULL for the time in a state. */
-static void put_labels(struct exposition *e, const char *suffix, unsigned int role, const char *how)
+/* NULL, or 0: it has no such label. */
+struct labels {
+	const char *role, *how, *port;
+	uint32_t netns;
+};
+
+static void put_labels(struct exposition *e, const char *suffix, const struct labels *l)
 {
 	exposition_start(e, suffix);
-	exposition_label(e, "role", role_word(role));
-	if (how)
-		exposition_label(e, "how", how);
+	if (l->role)
+		exposition_label(e, "role", l->role);
+	if (l->how)
+		exposition_label(e, "how", l->how);
+	if (l->netns)
+		exposition_label_number(e, "netns", l->netns);
+	if (l->port)
+		exposition_label(e, "port", l->port);
 }
 
-static void put_histogram(struct exposition *e, const struct latency *l, unsigned int role, const char *how)
+/* A bucket for each power of two, which is the sum of `each` of those that are given. */
+static void put_histogram(struct exposition *e, const struct labels *labels, const __u64 *bucket, unsigned int each,
+			  uint64_t sum_ns)
 {
 	uint64_t below = 0;
 
-	for (unsigned int i = 0; i < LATENCY_BUCKETS; i++) {
-		below += l->bucket[i];
-		if ((i + 1) % LATENCY_SUB) /* one for each power of two */
-			continue;
-		put_labels(e, "_bucket", role, how);
-		exposition_label(e, "le", duration_bound(i));
+	for (unsigned int power = 0; power < PORT_BUCKETS; power++) {
+		for (unsigned int i = 0; i < each; i++)
+			below += *bucket++;
+		put_labels(e, "_bucket", labels);
+		exposition_label(e, "le", duration_bound((power + 1) * LATENCY_SUB - 1));
 		exposition_value(e, below);
 	}
-	put_labels(e, "_sum", role, how);
-	exposition_seconds(e, l->sum_ns);
-	put_labels(e, "_count", role, how);
+	put_labels(e, "_sum", labels);
+	exposition_seconds(e, sum_ns);
+	put_labels(e, "_count", labels);
 	exposition_value(e, below);
 }
 
-static bool is_empty(const struct latency *l)
+static bool is_empty(const __u64 *bucket, unsigned int count)
 {
-	for (unsigned int i = 0; i < LATENCY_BUCKETS; i++)
-		if (l->bucket[i])
+	for (unsigned int i = 0; i < count; i++)
+		if (bucket[i])
 			return false;
 	return true;
 }
 
+/* `how`: NULL for the time in a state. */
 static void put_times(const struct source *source, unsigned int which, const char *how, struct exposition *e)
 {
 	struct latency l;
 
 	for (unsigned int role = 0; role <= ROLES; role++)
-		if (source_close_time(source, which, role, &l) && !is_empty(&l))
-			put_histogram(e, &l, role, how);
+		if (source_close_time(source, which, role, &l) && !is_empty(l.bucket, LATENCY_BUCKETS))
+			put_histogram(e, &(struct labels){ .role = role_word(role), .how = how }, l.bucket,
+				      LATENCY_SUB, l.sum_ns);
+}
+
+static void put_state(struct exposition *e, const struct labels *labels, int state, int64_t count)
+{
+	put_labels(e, "", labels);
+	exposition_label(e, "state", close_state_names[state]);
+	exposition_value(e, count > 0 ? count : 0); /* what is read together was not counted at one moment */
 }
 
 static void put_states(const struct counters *c, struct exposition *e)
@@ -83,12 +106,8 @@ static void put_states(const struct counters *c, struct exposition *e)
 	exposition_family(e, "tcpshake_closing_connections", METRIC_GAUGE, NULL,
 			  "Connections in a state on the way to their end now, of those that entered it since the daemon runs. "
 			  "Only sockets: a stub that the kernel keeps of a closed one, in FIN_WAIT2 or TIME_WAIT, is not among them.");
-	for (int state = 0; state < CLOSE_STATES; state++) {
-		exposition_start(e, "");
-		exposition_label(e, "state", close_state_names[state]);
-		/* The CPUs' parts are not read at one moment. */
-		exposition_value(e, (int64_t)c->closing[state] > 0 ? c->closing[state] : 0);
-	}
+	for (int state = 0; state < CLOSE_STATES; state++)
+		put_state(e, &(struct labels){ .role = NULL }, state, (int64_t)c->closing[state]);
 }
 
 /* Each from the beginning on, so that a rate is right from the first one on. */
@@ -98,8 +117,70 @@ static void put_time_waits(const struct counters *c, struct exposition *e)
 			  "Connections that ended and left their ports taken: in TIME_WAIT, or on the way there. Of the active role it is "
 			  "this host's own port.");
 	for (unsigned int role = 0; role <= ROLES; role++) {
-		put_labels(e, "_total", role, NULL);
+		put_labels(e, "_total", &(struct labels){ .role = role_word(role) });
 		exposition_value(e, c->time_waits[role]);
+	}
+}
+
+/* ---- by port ---- */
+
+struct port_family {
+	struct exposition *e;
+	enum role role; /* active: of connections to a remote port; passive: of a listener's */
+	int time; /* enum port_time, or PORT_TIMES for how many are in each state now */
+};
+
+static void put_port(void *ctx, const struct latency_series *series, const struct close_port *sum)
+{
+	const struct port_family *f = ctx;
+	char port[8] = "other";
+	const struct labels labels = { .netns = series->netns, .port = port };
+
+	if (series->role != f->role)
+		return;
+	if (series->port)
+		snprintf(port, sizeof(port), "%u", series->port);
+	if (f->time < PORT_TIMES) {
+		const struct port_spread *spread = &sum->spread[f->time];
+
+		if (!is_empty(spread->bucket, PORT_BUCKETS))
+			put_histogram(f->e, &labels, spread->bucket, 1, spread->sum_ns);
+		return;
+	}
+	for (int state = 0; state < CLOSE_STATES; state++)
+		put_state(f->e, &labels, state, sum->closing[state]);
+}
+
+static void put_ports(struct source *source, struct exposition *e)
+{
+	static const struct {
+		const char *name[ROLES], *help;
+	} families[PORT_TIMES + 1] = {
+		[PORT_DURATION] = { { "tcpshake_remote_port_connection_duration_seconds",
+				      "tcpshake_listener_connection_duration_seconds" },
+				    "From ESTABLISHED to CLOSE, by port." },
+		[PORT_CLOSE_WAIT] = { { "tcpshake_remote_port_close_wait_seconds",
+					"tcpshake_listener_close_wait_seconds" },
+				      "In CLOSE_WAIT, by port; of connections that ended." },
+		[PORT_FIN_WAIT2] = { { "tcpshake_remote_port_fin_wait2_seconds",
+				       "tcpshake_listener_fin_wait2_seconds" },
+				     "In FIN_WAIT2, by port, of sockets that were open yet." },
+		[PORT_LAST_ACK] = { { "tcpshake_remote_port_last_ack_seconds",
+				      "tcpshake_listener_last_ack_seconds" },
+				    "In LAST_ACK, by port." },
+		[PORT_TIMES] = { { "tcpshake_remote_port_closing_connections",
+				   "tcpshake_listener_closing_connections" },
+				 "Connections in a state on the way to their end now, by port." },
+	};
+
+	for (int time = 0; time <= PORT_TIMES; time++) {
+		for (int role = 0; role < ROLES; role++) {
+			bool gauge = time == PORT_TIMES;
+
+			exposition_family(e, families[time].name[role], gauge ? METRIC_GAUGE : METRIC_HISTOGRAM,
+					  gauge ? NULL : "seconds", families[time].help);
+			source_close_ports(source, put_port, &(struct port_family){ e, role, time });
+		}
 	}
 }
 
@@ -109,7 +190,7 @@ static void put_single(struct exposition *e, const char *suffix, uint64_t value)
 	exposition_value(e, value);
 }
 
-void measure_closes(const struct source *source, const struct counters *c, struct exposition *e)
+void measure_closes(struct source *source, const struct counters *c, struct exposition *e)
 {
 	if (!source_sees_ends(source))
 		return;
@@ -132,4 +213,5 @@ void measure_closes(const struct source *source, const struct counters *c, struc
 	exposition_family(e, "tcpshake_last_ack_seconds", METRIC_HISTOGRAM, "seconds",
 			  "In LAST_ACK: from this side's FIN, which came second, to its ACK.");
 	put_times(source, TIME_LAST_ACK, NULL, e);
+	put_ports(source, e);
 }

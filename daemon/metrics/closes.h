@@ -6,6 +6,6 @@
 #include "daemon/kernel/source.h"
 #include "daemon/metrics/exposition.h"
 
-void measure_closes(const struct source *source, const struct counters *c, struct exposition *e);
+void measure_closes(struct source *source, const struct counters *c, struct exposition *e);
 
 #endif

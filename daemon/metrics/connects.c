@@ -11,10 +11,7 @@ static void put_error(void *ctx, const struct connect_error_key *key, uint64_t c
 	char comm[COMM_LEN + 1];
 
 	snprintf(comm, sizeof(comm), "%.*s", COMM_LEN, key->comm);
-	exposition_start(ctx, "_total");
-	exposition_label(ctx, "errno", name ? name : "other");
-	exposition_label(ctx, "comm", comm);
-	exposition_value(ctx, count);
+	exposition_sample(ctx, count, "errno", name ? name : "other", "comm", comm);
 }
 
 void measure_connects(const struct source *source, struct exposition *e)

@@ -8,18 +8,29 @@
 #include "daemon/host/identity.h"
 #include "daemon/metrics/durations.h"
 
-#define DEPTH "tcpshake_listener_accept_queue_depth"
 #define WAIT "tcpshake_listener_accept_wait_seconds"
-#define CROWDED "tcpshake_listener_accept_queue_crowded"
 
-/* Of one port: each has some 1,070 lines, and the daemon waits while they are written. */
+static const struct {
+	const char *depth, *depth_help, *crowded, *crowded_help, *omitted;
+} of_queue[LISTENER_QUEUES] = {
+	[QUEUE_ACCEPT] = { "tcpshake_listener_accept_queue_depth",
+			   "How many waited for accept() before each connection that joined them.",
+			   "tcpshake_listener_accept_queue_crowded",
+			   "Of these, the connections that found more than 80 % of the limit there.", "depth" },
+	[QUEUE_SYN] = { "tcpshake_listener_syn_queue_depth",
+			"How many waited for their final ACK before each request that joined them, where that is observed.",
+			"tcpshake_listener_syn_queue_crowded",
+			"Of these, the requests that found more than 80 % of the limit there.", "syn_depth" },
+};
+
+/* Of one port: each has some 1,280 lines, and the daemon waits while they are written. */
 #define FINE_LISTENERS 16
 
 struct distributing {
 	const struct events *events;
 	unsigned int fine; /* listeners that had all buckets */
-	struct exposition *depth, wait, crowded;
-	struct depth depths; /* of the listener that is read */
+	struct exposition depth[LISTENER_QUEUES], crowded[LISTENER_QUEUES], wait;
+	struct depth depths[LISTENER_QUEUES]; /* of the listener that is read */
 	struct latency waits;
 };
 
@@ -61,7 +72,7 @@ static void put_bucket(struct exposition *e, const struct listener *p, const cha
 /* All buckets are wanted, not one for each power of two. */
 static bool is_fine(const struct distributing *d, const struct listener *p)
 {
-	return p->port && p->port == d->depth->fine_port && d->fine < FINE_LISTENERS;
+	return p->port && p->port == d->wait.fine_port && d->fine < FINE_LISTENERS;
 }
 
 static void put_depth(struct exposition *e, const struct listener *p, const struct depth *d, bool fine)
@@ -105,47 +116,52 @@ static void put_listener(void *ctx, struct listener *p)
 {
 	struct distributing *d = ctx;
 	struct queue_place place = queues_place(d->events->queues, p);
-	bool fine = is_fine(d, p), depth, wait;
+	bool fine = is_fine(d, p), any;
 
 	if (!p->measured)
 		return;
 	place.alone = false; /* what is the port's leaves it as a second listener comes, and a counter must not fall */
-	depth = source_depth(d->events->source, &place, &d->depths);
-	wait = source_wait(d->events->source, &place, &d->waits);
-	d->fine += fine && (depth || wait);
-	if (depth) {
-		put_depth(d->depth, p, &d->depths, fine);
-		listener_series_start(&d->crowded, p, "_total");
-		exposition_value(&d->crowded, d->depths.crowded);
-	}
-	if (wait)
+	any = source_wait(d->events->source, &place, &d->waits);
+	if (any)
 		put_wait(&d->wait, p, &d->waits, fine);
+	for (int which = 0; which < LISTENER_QUEUES; which++) {
+		struct depth *depth = &d->depths[which];
+
+		if (!source_depth(d->events->source, which, &place, depth))
+			continue;
+		any = true;
+		put_depth(&d->depth[which], p, depth, fine);
+		listener_series_start(&d->crowded[which], p, "_total");
+		exposition_value(&d->crowded[which], depth->crowded);
+	}
+	d->fine += fine && any;
 }
 
 static void put_omitted(struct exposition *e, const struct counters *c)
 {
 	exposition_family(e, "tcpshake_listener_distributions_omitted", METRIC_COUNTER, NULL,
-			  "Connections that are in no such distribution, for want of room.");
-	exposition_start(e, "_total");
-	exposition_label(e, "of", "depth");
-	exposition_value(e, c->depth_map_full);
-	exposition_start(e, "_total");
-	exposition_label(e, "of", "wait");
-	exposition_value(e, c->wait_map_full);
+			  "Connections and requests that are in no such distribution, for want of room.");
+	for (int which = 0; which < LISTENER_QUEUES; which++)
+		exposition_sample(e, c->depth_map_full[which], "of", of_queue[which].omitted);
+	exposition_sample(e, c->wait_map_full, "of", "wait");
 }
 
 void distributions_put(const struct events *events, const struct counters *c, struct exposition *e)
 {
 	static struct distributing d; /* large, and only one is made at a time */
 
-	d = (struct distributing){ .events = events, .depth = e, .wait = exposition_aside(e, WAIT),
-				   .crowded = exposition_aside(e, CROWDED) };
-	exposition_family(e, DEPTH, METRIC_HISTOGRAM, NULL,
-			  "How many waited for accept() before each connection that joined them.");
+	d = (struct distributing){ .events = events, .wait = exposition_aside(e, WAIT) };
+	for (int which = 0; which < LISTENER_QUEUES; which++) {
+		d.depth[which] = exposition_aside(e, of_queue[which].depth);
+		d.crowded[which] = exposition_aside(e, of_queue[which].crowded);
+	}
 	listeners_each(events->listeners, put_listener, &d);
-	exposition_family(e, CROWDED, METRIC_COUNTER, NULL,
-			  "Of these, the connections that found more than 80 % of the limit there.");
-	exposition_move(e, &d.crowded);
+	for (int which = 0; which < LISTENER_QUEUES; which++) {
+		exposition_family(e, of_queue[which].depth, METRIC_HISTOGRAM, NULL, of_queue[which].depth_help);
+		exposition_move(e, &d.depth[which]);
+		exposition_family(e, of_queue[which].crowded, METRIC_COUNTER, NULL, of_queue[which].crowded_help);
+		exposition_move(e, &d.crowded[which]);
+	}
 	exposition_family(e, WAIT, METRIC_HISTOGRAM, "seconds",
 			  "From the end of the handshake to the return of accept(), where that is observed.");
 	exposition_move(e, &d.wait);

@@ -16,13 +16,11 @@ void measure_drops(const struct source *source, struct exposition *e)
 		for (int i = 0; i < DROP_SEGMENTS * DROP_DIRECTIONS; i++) {
 			int segment = i / DROP_DIRECTIONS, direction = i % DROP_DIRECTIONS;
 
-			if (!counts.segments[segment][direction])
-				continue;
-			exposition_start(e, "_total");
-			exposition_label(e, "segment", drop_segment_names[segment]);
-			exposition_label(e, "direction", drop_direction_names[direction]);
-			exposition_label(e, "reason", drop_reason_name(reason));
-			exposition_value(e, counts.segments[segment][direction]);
+			if (counts.segments[segment][direction])
+				exposition_sample(e, counts.segments[segment][direction],
+						  "segment", drop_segment_names[segment],
+						  "direction", drop_direction_names[direction],
+						  "reason", drop_reason_name(reason));
 		}
 	}
 }

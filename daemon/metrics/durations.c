@@ -104,11 +104,8 @@ static void put_totals(const struct durations *d, struct exposition *e)
 	exposition_family(e, "tcpshake_handshake_duration_unknown", METRIC_COUNTER, NULL,
 			  "Established handshakes whose latency the kernel cannot vouch for: SYN cookies, "
 			  "beginnings not seen.");
-	for (int role = 0; role < ROLES; role++) {
-		exposition_start(e, "_total");
-		exposition_label(e, "role", role_names[role]);
-		exposition_value(e, d->established[role].unknown);
-	}
+	for (int role = 0; role < ROLES; role++)
+		exposition_sample(e, d->established[role].unknown, "role", role_names[role]);
 }
 
 static void put_taken(const struct durations *d, struct exposition *e)
@@ -117,11 +114,8 @@ static void put_taken(const struct durations *d, struct exposition *e)
 
 	exposition_family(e, "tcpshake_port_histograms", METRIC_GAUGE, NULL,
 			  "Ports with a histogram of their own: of 256 of listeners, 64 remote ones.");
-	for (int role = 0; role < ROLES; role++) {
-		exposition_start(e, "");
-		exposition_label(e, "kind", kinds[role]);
-		exposition_value(e, d->taken[role]);
-	}
+	for (int role = 0; role < ROLES; role++)
+		exposition_sample(e, d->taken[role], "kind", kinds[role]);
 }
 
 void durations_put(struct source *source, struct exposition *e)

@@ -41,6 +41,7 @@ void exposition_family(struct exposition *e, const char *name, enum metric_type 
 
 	remember(e, name);
 	e->family = name;
+	e->counter = type == METRIC_COUNTER;
 	describe(e, "HELP", name, total, help);
 	describe(e, "TYPE", name, total, type_names[type]);
 	if (unit && e->openmetrics)
@@ -112,6 +113,15 @@ void exposition_signed(struct exposition *e, int64_t value)
 		buf_lit(&e->text, "-");
 	buf_u64(&e->text, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
 	buf_lit(&e->text, "\n");
+}
+
+void exposition_sample_of(struct exposition *e, const char *const *labels,
+			  void (*put)(struct exposition *e, uint64_t value), uint64_t value)
+{
+	exposition_start(e, e->counter ? "_total" : "");
+	for (; *labels; labels += 2)
+		exposition_label(e, labels[0], labels[1]);
+	put(e, value);
 }
 
 struct exposition exposition_aside(const struct exposition *e, const char *name)

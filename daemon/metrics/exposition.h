@@ -14,13 +14,14 @@
 
 struct identity;
 
-#define EXPOSITION_FAMILIES 64
+#define EXPOSITION_FAMILIES 80
 
 struct exposition {
 	struct buf text;
 	bool openmetrics;
 	struct identity *containers; /* by which listeners' series have containers as labels; NULL: they have not */
 	uint16_t fine_port; /* whose histograms are wanted with all their buckets; 0: none */
+	bool counter; /* the family being written */
 	bool labelled; /* the sample being written has labels */
 	bool wrong; /* a family came twice, or there are too many */
 	const char *family;
@@ -44,6 +45,17 @@ void exposition_label_number(struct exposition *e, const char *name, uint64_t va
 void exposition_value(struct exposition *e, uint64_t value);
 void exposition_seconds(struct exposition *e, uint64_t ns); /* as seconds */
 void exposition_signed(struct exposition *e, int64_t value);
+
+/*
+ * All of a sample whose labels are words: exposition_sample(e, 3, "role", "active", "outcome", "reset"). Of a counter its
+ * name gets "_total".
+ */
+#define exposition_sample(e, value, ...) \
+	exposition_sample_of(e, (const char *const[]){ __VA_ARGS__ __VA_OPT__(,) NULL }, exposition_value, value)
+#define exposition_sample_seconds(e, ns, ...) \
+	exposition_sample_of(e, (const char *const[]){ __VA_ARGS__ __VA_OPT__(,) NULL }, exposition_seconds, ns)
+void exposition_sample_of(struct exposition *e, const char *const *labels,
+			  void (*put)(struct exposition *e, uint64_t value), uint64_t value);
 
 /*
  * Samples of a family that are written while another one is: begun on an exposition of their own,

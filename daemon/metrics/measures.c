@@ -21,19 +21,11 @@
 #define LISTENERS_MAX 256 /* with series of their own */
 #define NAMESPACES_MAX 64
 
-static void put_total(struct exposition *e, const char *key, const char *value, uint64_t total)
-{
-	exposition_start(e, "_total");
-	exposition_label(e, key, value);
-	exposition_value(e, total);
-}
-
 static void put_number(struct exposition *e, const char *name, enum metric_type type,
 		       const char *help, uint64_t value)
 {
 	exposition_family(e, name, type, NULL, help);
-	exposition_start(e, type == METRIC_COUNTER ? "_total" : "");
-	exposition_value(e, value);
+	exposition_sample(e, value);
 }
 
 /* ---- handshakes ---- */
@@ -46,26 +38,19 @@ static void put_handshakes(const struct events *events, const struct counters *c
 		for (int outcome = 0; outcome < OUTCOMES; outcome++) {
 			uint64_t inferred = role == ROLE_PASSIVE ? events->handshakes.inferred[outcome] : 0;
 
-			exposition_start(e, "_total");
-			exposition_label(e, "role", role_names[role]);
-			exposition_label(e, "outcome", outcome_names[outcome]);
-			exposition_value(e, c->handshakes[role][outcome] + inferred);
+			exposition_sample(e, c->handshakes[role][outcome] + inferred, "role", role_names[role],
+					  "outcome", outcome_names[outcome]);
 		}
 	}
 	exposition_family(e, "tcpshake_handshake_causes", METRIC_COUNTER, NULL,
 			  "Handshakes that failed, were retransmitted or were slow, by cause and "
 			  "certainty; only of those in the stream.");
-	for (int role = 0; role < ROLES; role++) {
-		for (int code = CAUSE_NONE + 1; code < CAUSE_CODES; code++) {
-			for (int proven = 0; proven < 2; proven++) {
-				exposition_start(e, "_total");
-				exposition_label(e, "role", role_names[role]);
-				exposition_label(e, "cause", cause_names[code]);
-				exposition_label(e, "certainty", certainty_names[proven]);
-				exposition_value(e, events->handshakes.causes[role][code][proven]);
-			}
-		}
-	}
+	for (int role = 0; role < ROLES; role++)
+		for (int code = CAUSE_NONE + 1; code < CAUSE_CODES; code++)
+			for (int proven = 0; proven < 2; proven++)
+				exposition_sample(e, events->handshakes.causes[role][code][proven],
+						  "role", role_names[role], "cause", cause_names[code],
+						  "certainty", certainty_names[proven]);
 }
 
 /* ---- segments, queues ---- */
@@ -74,20 +59,18 @@ static void put_segments(const struct counters *c, struct exposition *e)
 {
 	exposition_family(e, "tcpshake_retransmits", METRIC_COUNTER, NULL,
 			  "SYNs and SYN-ACKs sent again.");
-	put_total(e, "segment", "syn", c->retransmits[SEGMENT_SYN]);
-	put_total(e, "segment", "syn_ack", c->retransmits[SEGMENT_SYN_ACK]);
+	exposition_sample(e, c->retransmits[SEGMENT_SYN], "segment", "syn");
+	exposition_sample(e, c->retransmits[SEGMENT_SYN_ACK], "segment", "syn_ack");
 	exposition_family(e, "tcpshake_resets", METRIC_COUNTER, NULL,
 			  "RSTs sent and received, by cause.");
 	for (int direction = 0; direction < DIRECTIONS; direction++) {
 		for (int cause = 0; cause < RESET_CAUSES; cause++) {
 			bool received = cause == RESET_REFUSED || cause == RESET_PEER;
 
-			if (received != (direction == RESET_RECEIVED))
-				continue;
-			exposition_start(e, "_total");
-			exposition_label(e, "direction", direction == RESET_SENT ? "sent" : "received");
-			exposition_label(e, "cause", reset_cause_names[cause]);
-			exposition_value(e, counters_resets(c, direction, cause));
+			if (received == (direction == RESET_RECEIVED))
+				exposition_sample(e, counters_resets(c, direction, cause),
+						  "direction", received ? "received" : "sent",
+						  "cause", reset_cause_names[cause]);
 		}
 	}
 }
@@ -96,19 +79,13 @@ static void put_refusals(const struct events *events, struct exposition *e)
 {
 	exposition_family(e, "tcpshake_overflows", METRIC_COUNTER, NULL,
 			  "SYNs and final ACKs that a queue refused, by stage, queue and action.");
-	for (int stage = 0; stage < STAGES; stage++) {
-		for (int queue = 0; queue < QUEUES; queue++) {
-			for (int action = 0; action < ACTIONS; action++) {
-				if (!overflow_possible(stage, queue, action))
-					continue;
-				exposition_start(e, "_total");
-				exposition_label(e, "stage", stage_names[stage]);
-				exposition_label(e, "queue", queue_names[queue]);
-				exposition_label(e, "action", action_names[action]);
-				exposition_value(e, queues_refused(events->queues, stage, queue, action));
-			}
-		}
-	}
+	for (int stage = 0; stage < STAGES; stage++)
+		for (int queue = 0; queue < QUEUES; queue++)
+			for (int action = 0; action < ACTIONS; action++)
+				if (overflow_possible(stage, queue, action))
+					exposition_sample(e, queues_refused(events->queues, stage, queue, action),
+							  "stage", stage_names[stage], "queue", queue_names[queue],
+							  "action", action_names[action]);
 }
 
 enum listener_measure {
@@ -171,7 +148,7 @@ static void mark_ordinal(void *ctx, struct listener *p)
 /* Does its series say more than nought? */
 static bool is_busy(const struct listener *p)
 {
-	return p->sample.accept_len || listener_peak(p) || p->refused.syn || p->refused.ack;
+	return p->sample.accept_len || listener_peak(p, QUEUE_ACCEPT) || p->refused.syn || p->refused.ack;
 }
 
 static void find_idle(void *ctx, struct listener *p)
@@ -230,7 +207,7 @@ static void put_listener(void *ctx, struct listener *p)
 	const uint64_t value[MEASURES] = {
 		[MEASURE_LENGTH] = s->accept_len,
 		[MEASURE_LIMIT] = s->accept_max,
-		[MEASURE_PEAK] = listener_peak(p),
+		[MEASURE_PEAK] = listener_peak(p, QUEUE_ACCEPT),
 		[MEASURE_SYN_LENGTH] = s->syn_len,
 		[MEASURE_OLDEST] = s->accept_len && s->oldest_ns && s->oldest_ns <= s->mono_ns ?
 					   s->mono_ns - s->oldest_ns :
@@ -274,34 +251,29 @@ static void put_listeners(const struct events *events, struct exposition *e)
 static void put_events(const struct events *events, const struct counters *c, struct exposition *e)
 {
 	uint64_t missed[MISSED_KINDS], sum = 0;
-	static const char *const fates[] = { "delivered", "filtered", "limited", "lost" };
 	struct fate fate;
 
 	exposition_family(e, "tcpshake_events_seen", METRIC_COUNTER, NULL,
 			  "What might become a record, by kind: the sum of what became of it.");
 	for (int type = 0; type < RECORD_TYPES; type++)
 		if (tally_fate(&events->emit.tallies, c, type, &fate))
-			put_total(e, "kind", record_type_names[type], fate.seen);
+			exposition_sample(e, fate.seen, "kind", record_type_names[type]);
 	exposition_family(e, "tcpshake_events", METRIC_COUNTER, NULL, "What became of it.");
 	for (int type = 0; type < RECORD_TYPES; type++) {
+		const char *kind = record_type_names[type];
+
 		if (!tally_fate(&events->emit.tallies, c, type, &fate))
 			continue;
-		for (int i = 0; i < 4; i++) {
-			const uint64_t part[] = { fate.delivered, fate.filtered, fate.limited, fate.lost };
-
-			exposition_start(e, "_total");
-			exposition_label(e, "kind", record_type_names[type]);
-			exposition_label(e, "fate", fates[i]);
-			exposition_value(e, part[i]);
-		}
+		exposition_sample(e, fate.delivered, "kind", kind, "fate", "delivered");
+		exposition_sample(e, fate.filtered, "kind", kind, "fate", "filtered");
+		exposition_sample(e, fate.limited, "kind", kind, "fate", "limited");
+		exposition_sample(e, fate.lost, "kind", kind, "fate", "lost");
 	}
-	exposition_family(e, "tcpshake_missed_events", METRIC_COUNTER, NULL,
-			  "Events that the kernel skipped, for a program was running on that CPU.");
-	exposition_start(e, "_total");
 	source_missed(events->source, missed);
 	for (int kind = 0; kind < MISSED_KINDS; kind++)
 		sum += missed[kind];
-	exposition_value(e, sum);
+	put_number(e, "tcpshake_missed_events", METRIC_COUNTER,
+		   "Events that the kernel skipped, for a program was running on that CPU.", sum);
 }
 
 static void add_feed(void *ctx, struct feed *feed)
@@ -330,20 +302,12 @@ static void put_feeds(const struct events *events, struct exposition *e)
 
 static void put_cost(void *ctx, const struct program_cost *cost)
 {
-	struct exposition *e = ctx;
-
-	exposition_start(e, "_total");
-	exposition_label(e, "program", cost->name);
-	exposition_seconds(e, cost->run_ns);
+	exposition_sample_seconds(ctx, cost->run_ns, "program", cost->name);
 }
 
 static void put_runs(void *ctx, const struct program_cost *cost)
 {
-	struct exposition *e = ctx;
-
-	exposition_start(e, "_total");
-	exposition_label(e, "program", cost->name);
-	exposition_value(e, cost->runs);
+	exposition_sample(ctx, cost->runs, "program", cost->name);
 }
 
 static uint64_t resident_bytes(void)
@@ -360,9 +324,7 @@ static uint64_t resident_bytes(void)
 
 static void put_map_memory(void *ctx, const char *map, uint64_t bytes)
 {
-	exposition_start(ctx, "");
-	exposition_label(ctx, "map", map);
-	exposition_value(ctx, bytes);
+	exposition_sample(ctx, bytes, "map", map);
 }
 
 static void put_daemon(const struct events *events, struct exposition *e)
@@ -372,31 +334,24 @@ static void put_daemon(const struct events *events, struct exposition *e)
 	getrusage(RUSAGE_SELF, &usage);
 	exposition_family(e, "process_cpu_seconds", METRIC_COUNTER, "seconds",
 			  "CPU time of the daemon; BPF programs run on the traffic's account.");
-	exposition_start(e, "_total");
-	exposition_seconds(e, ((uint64_t)usage.ru_utime.tv_sec + (uint64_t)usage.ru_stime.tv_sec) *
-					      NSEC_PER_SEC +
-				      ((uint64_t)usage.ru_utime.tv_usec +
-				       (uint64_t)usage.ru_stime.tv_usec) * 1000);
+	exposition_sample_seconds(e, (uint64_t)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * NSEC_PER_SEC +
+				  (uint64_t)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) * 1000);
 	exposition_family(e, "process_resident_memory_bytes", METRIC_GAUGE, "bytes",
 			  "Resident memory of the daemon.");
-	exposition_start(e, "");
-	exposition_value(e, resident_bytes());
+	exposition_sample(e, resident_bytes());
 	exposition_family(e, "tcpshake_map_memory_bytes", METRIC_GAUGE, "bytes",
 			  "Kernel memory of each BPF map, which is not in the daemon's resident memory.");
 	source_map_memory(events->source, put_map_memory, e);
 	exposition_family(e, "process_start_time_seconds", METRIC_GAUGE, "seconds",
 			  "When the daemon started, in seconds since the epoch.");
-	exposition_start(e, "");
-	exposition_seconds(e, events->answers.start_ns + (uint64_t)events->emit.offset_ns);
+	exposition_sample_seconds(e, events->answers.start_ns + (uint64_t)events->emit.offset_ns);
 	exposition_family(e, "tcpshake_look_interval_seconds", METRIC_GAUGE, "seconds",
 			  "From one look at listeners and audit to the next: as asked, or longer so that it "
 			  "takes 1 % of a CPU at most.");
-	exposition_start(e, "");
-	exposition_seconds(e, events->looks.pace.interval_ns);
+	exposition_sample_seconds(e, events->looks.pace.interval_ns);
 	exposition_family(e, "tcpshake_look_cpu_seconds", METRIC_COUNTER, "seconds",
 			  "CPU time of the daemon for these looks.");
-	exposition_start(e, "_total");
-	exposition_seconds(e, events->looks.cpu_ns);
+	exposition_sample_seconds(e, events->looks.cpu_ns);
 	put_number(e, "tcpshake_looks", METRIC_COUNTER, "Looks at listeners and audit.", events->looks.count);
 	exposition_family(e, "tcpshake_bpf_run_seconds", METRIC_COUNTER, "seconds",
 			  "Time in each BPF program, while kernel.bpf_stats_enabled is set.");
@@ -405,9 +360,7 @@ static void put_daemon(const struct events *events, struct exposition *e)
 			  "Runs of each BPF program, while kernel.bpf_stats_enabled is set.");
 	source_costs(events->source, put_runs, e);
 	exposition_family(e, "tcpshake_build_info", METRIC_GAUGE, NULL, "Always 1.");
-	exposition_start(e, "");
-	exposition_label(e, "version", TCPSHAKE_VERSION);
-	exposition_value(e, 1);
+	exposition_sample(e, 1, "version", TCPSHAKE_VERSION);
 }
 
 struct audit_series {
@@ -415,14 +368,8 @@ struct audit_series {
 	unsigned int room; /* for so many namespaces more */
 };
 
-static void start_audit(struct exposition *e, const struct audit_report *r, int counter, const char *suffix)
-{
-	exposition_start(e, suffix);
-	exposition_label_number(e, "netns", r->netns);
-	exposition_label(e, "counter", r->rows[counter].name);
-}
-
-static void put_difference(void *ctx, const struct audit_report *r)
+/* The differences of an audit that no rule explains: of the last interval, or those of all added up. */
+static void put_audit(void *ctx, const struct audit_report *r)
 {
 	struct audit_series *s = ctx;
 
@@ -430,21 +377,13 @@ static void put_difference(void *ctx, const struct audit_report *r)
 		return;
 	s->room--;
 	for (int i = 0; i < AUDIT_COUNTERS; i++) {
-		start_audit(s->e, r, i, "");
-		exposition_signed(s->e, r->rows[i].rule ? 0 : r->rows[i].difference);
-	}
-}
-
-static void put_unexplained(void *ctx, const struct audit_report *r)
-{
-	struct audit_series *s = ctx;
-
-	if (!s->room)
-		return;
-	s->room--;
-	for (int i = 0; i < AUDIT_COUNTERS; i++) {
-		start_audit(s->e, r, i, "_total");
-		exposition_value(s->e, r->unexplained[i]);
+		exposition_start(s->e, s->e->counter ? "_total" : "");
+		exposition_label_number(s->e, "netns", r->netns);
+		exposition_label(s->e, "counter", r->rows[i].name);
+		if (s->e->counter)
+			exposition_value(s->e, r->unexplained[i]);
+		else
+			exposition_signed(s->e, r->rows[i].rule ? 0 : r->rows[i].difference);
 	}
 }
 
@@ -453,26 +392,21 @@ static void put_audits(const struct events *events, struct exposition *e)
 	exposition_family(e, "tcpshake_audit_difference", METRIC_GAUGE, NULL,
 			  "The kernel's counter less what was seen, in the last interval that was "
 			  "audited, where no rule explains it.");
-	queues_each_audit(events->queues, put_difference, &(struct audit_series){ e, NAMESPACES_MAX });
+	queues_each_audit(events->queues, put_audit, &(struct audit_series){ e, NAMESPACES_MAX });
 	exposition_family(e, "tcpshake_audit_unexplained", METRIC_COUNTER, NULL,
 			  "Such differences of all audits, without their signs, added up.");
-	queues_each_audit(events->queues, put_unexplained, &(struct audit_series){ e, NAMESPACES_MAX });
+	queues_each_audit(events->queues, put_audit, &(struct audit_series){ e, NAMESPACES_MAX });
 	exposition_family(e, "tcpshake_audits", METRIC_COUNTER, NULL,
 			  "Audits of namespaces, by whether all that differs is explained.");
-	put_total(e, "balanced", "true", queues_audits(events->queues, true));
-	put_total(e, "balanced", "false", queues_audits(events->queues, false));
+	exposition_sample(e, queues_audits(events->queues, true), "balanced", "true");
+	exposition_sample(e, queues_audits(events->queues, false), "balanced", "false");
 }
 
 static void put_limits(const struct limits *l, struct exposition *e)
 {
-	for (int limit = 0; limit < LIMITS; limit++) {
-		if (!(l->known & 1U << limit))
-			continue;
-		exposition_start(e, "_total");
-		exposition_label(e, "server", l->server);
-		exposition_label(e, "limit", limit_names[limit]);
-		exposition_value(e, l->reached[limit]);
-	}
+	for (int limit = 0; limit < LIMITS; limit++)
+		if (l->known & 1U << limit)
+			exposition_sample(e, l->reached[limit], "server", l->server, "limit", limit_names[limit]);
 }
 
 void measures_put_limits(const struct limits *const *limits, int count, struct exposition *e)

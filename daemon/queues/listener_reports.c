@@ -31,7 +31,7 @@ static void report_if_worth_it(void *ctx, struct listener *p)
 		return;
 	changed = (p->reported && s->accept_max != p->reported_backlog) ||
 		  (p->changed && (p->reported || p->fresh));
-	busy = s->accept_len || s->syn_len || p->peak || s->drops != p->reported_drops;
+	busy = s->accept_len || s->syn_peak || p->peak || s->drops != p->reported_drops;
 
 	if (!can_report(q, p))
 		return;
@@ -49,8 +49,8 @@ static void report_if_worth_it(void *ctx, struct listener *p)
 
 bool queues_stays_quiet(const struct listener *p)
 {
-	return p->sampled && listener_is_quiet(p) && !p->sample.accept_peak && !p->peak_window && !p->peak_before &&
-	       p->reported && p->sample.drops == p->reported_drops && p->sample.accept_max == p->reported_backlog;
+	return p->sampled && listener_is_quiet(p) && !p->sample.accept_peak && !p->sample.syn_peak &&
+	       !listener_peak(p, QUEUE_ACCEPT) && !listener_peak(p, QUEUE_SYN) && p->reported && p->sample.drops == p->reported_drops && p->sample.accept_max == p->reported_backlog;
 }
 
 void queues_report_worthy(struct queues *q)

@@ -71,7 +71,8 @@ void listeners_remove(struct listeners *l, struct listener *gone)
 	listener_index_remove(l, gone);
 	l->all[gone->place] = l->all[--l->count];
 	l->all[gone->place]->place = gone->place;
-	distribution_free(&gone->depth);
+	for (int which = 0; which < LISTENER_QUEUES; which++)
+		distribution_free(&gone->queue[which].depth);
 	distribution_free(&gone->wait);
 	free(gone);
 }
@@ -234,20 +235,30 @@ struct listener *listeners_put(struct listeners *l, const struct event_listener 
 
 static void window_add(struct listener *p, const struct listener_sample *sample)
 {
+	const uint32_t peak[LISTENER_QUEUES] = { [QUEUE_ACCEPT] = sample->accept_peak, [QUEUE_SYN] = sample->syn_peak };
 	uint64_t age = sample->mono_ns - p->window_ns;
+	bool begins = !p->window_ns || age >= LISTENER_WINDOW_NS;
+	bool follows = p->window_ns && age < 2 * LISTENER_WINDOW_NS;
 
-	if (!p->window_ns || age >= LISTENER_WINDOW_NS) {
-		p->peak_before = p->window_ns && age < 2 * LISTENER_WINDOW_NS ? p->peak_window : 0;
-		p->peak_window = 0;
-		p->window_ns = sample->mono_ns;
+	for (int which = 0; which < LISTENER_QUEUES; which++) {
+		struct listener_queue *q = &p->queue[which];
+
+		if (begins) {
+			q->peak_before = follows ? q->peak_window : 0;
+			q->peak_window = 0;
+		}
+		if (peak[which] > q->peak_window)
+			q->peak_window = peak[which];
 	}
-	if (sample->accept_peak > p->peak_window)
-		p->peak_window = sample->accept_peak;
+	if (begins)
+		p->window_ns = sample->mono_ns;
 }
 
-uint32_t listener_peak(const struct listener *p)
+uint32_t listener_peak(const struct listener *p, enum overflow_queue which)
 {
-	return p->peak_window > p->peak_before ? p->peak_window : p->peak_before;
+	const struct listener_queue *q = &p->queue[which];
+
+	return q->peak_window > q->peak_before ? q->peak_window : q->peak_before;
 }
 
 void listeners_sample(struct listeners *l, struct listener *p, const struct listener_sample *sample)
@@ -272,25 +283,31 @@ void listeners_sample(struct listeners *l, struct listener *p, const struct list
 	window_add(p, &p->sample);
 }
 
-/* A connection that waits makes a peak, too: without a peak nothing joined the queue, and nothing left it. */
+static void distribute_depth(struct listener_queue *q, const struct depth *kept, uint32_t peak, bool begins)
+{
+	q->depth.known = false;
+	if (!kept)
+		return;
+	if (!peak) {
+		distribution_nothing(&q->depth, &depth_scale);
+		return;
+	}
+	distribution_take(&q->depth, &depth_scale, kept->bucket, begins);
+	distribution_bound(&q->depth, &depth_scale, peak - 1); /* a peak counts the one that came */
+	q->depth_limit = kept->limit;
+}
+
+/* Who waits makes a peak, too: without a peak nobody joined the queue, and nobody left it. */
 void listener_distribute(struct listener *p, const struct distributions *d)
 {
 	bool begins = p->window_ns == p->sample.mono_ns;
-	uint32_t peak = listener_peak(p);
 
-	p->depth.known = p->wait.known = false;
-	if (d->depth && !peak)
-		distribution_nothing(&p->depth, &depth_scale);
-	if (d->wait && !peak)
+	for (int which = 0; which < LISTENER_QUEUES; which++)
+		distribute_depth(&p->queue[which], d->depth[which], listener_peak(p, which), begins);
+	p->wait.known = false;
+	if (d->wait && !listener_peak(p, QUEUE_ACCEPT))
 		distribution_nothing(&p->wait, &wait_scale);
-	if (!peak)
-		return;
-	if (d->depth) {
-		distribution_take(&p->depth, &depth_scale, d->depth->bucket, begins);
-		distribution_bound(&p->depth, &depth_scale, peak - 1); /* a peak counts the one that came */
-		p->depth_limit = d->depth->limit;
-	}
-	if (d->wait)
+	else if (d->wait)
 		distribution_take(&p->wait, &wait_scale, d->wait->bucket, begins);
 }
 

@@ -34,6 +34,13 @@ struct refused {
 	uint64_t cookie; /* of which the request was in a SYN cookie */
 };
 
+/* What is kept of one of its queues, from look to look. */
+struct listener_queue {
+	uint32_t peak_window, peak_before; /* the most that waited since window_ns, and in the window before */
+	uint32_t depth_limit; /* the limit, as the last who joined it found it */
+	struct distribution depth; /* how deep they found it */
+};
+
 /* How one is found (listener_index.c). */
 enum listener_links {
 	LISTENER_BY_SOCKET,
@@ -75,10 +82,8 @@ struct listener {
 	struct listener_owner owner[LISTENER_OWNERS]; /* the first is the main one */
 	struct listener_sample sample;
 	uint32_t peak; /* of the accept queue, since the last record */
-	struct distribution depth; /* how deep it was, as connections joined it */
-	uint32_t depth_limit; /* … and its limit, as the last of them did */
-	struct distribution wait; /* how long they waited, ns */
-	uint32_t peak_window, peak_before; /* since window_ns, and in the window before */
+	struct listener_queue queue[LISTENER_QUEUES]; /* by enum overflow_queue */
+	struct distribution wait; /* how long connections waited for accept(), ns */
 	uint64_t window_ns;
 	uint32_t reported_drops;
 	uint32_t drops_accounted; /* of sk_drops: in records, or explained otherwise */
@@ -115,15 +120,15 @@ void listeners_remove(struct listeners *l, struct listener *listener);
 void listeners_sample(struct listeners *l, struct listener *listener,
 		      const struct listener_sample *sample);
 
-/* What is kept of its accept queue, after that look; NULL: it is not. */
+/* What is kept of its queues, after that look; NULL: it is not. */
 struct distributions {
-	const struct depth *depth;
+	const struct depth *depth[LISTENER_QUEUES];
 	const struct latency *wait;
 };
 void listener_distribute(struct listener *listener, const struct distributions *d);
 
-/* The most that waited in its accept queue in the running window and the one before. */
-uint32_t listener_peak(const struct listener *listener);
+/* The most that waited in a queue of it in the running window and the one before. */
+uint32_t listener_peak(const struct listener *listener, enum overflow_queue which);
 
 /*
  * Around a scan: what no LISTENER_FOUND mentions between the two has no owner that is known,

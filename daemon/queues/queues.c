@@ -83,19 +83,31 @@ struct queue_place queues_place(const struct queues *q, const struct listener *p
 				     .alone = !listeners_port_shared(q->listeners, p) };
 }
 
-/* Where nothing waited, there is nothing to read. Who found no room in a table may be of any listener that has no entry. */
+/* Where nobody waited, there is nothing to read. Who found no room in a table may be of any listener that has no entry. */
+static bool read_depth(const struct queues *q, const struct listener *p, enum overflow_queue which,
+		       const struct queue_place *place, struct depth *depth)
+{
+	if (!source_sees_queue(q->source, which))
+		return false;
+	return !listener_peak(p, which) || source_depth(q->source, which, place, depth) || !q->depths_full[which];
+}
+
+static bool read_wait(const struct queues *q, const struct listener *p, const struct queue_place *place, struct latency *wait)
+{
+	if (!source_sees_accept(q->source))
+		return false;
+	return !listener_peak(p, QUEUE_ACCEPT) || source_wait(q->source, place, wait) || !q->waits_full;
+}
+
 static void distribute(struct queues *q, struct listener *p)
 {
-	static struct depth depth; /* too large for a stack */
+	static struct depth depth[LISTENER_QUEUES]; /* too large for a stack */
 	static struct latency wait;
 	const struct queue_place place = queues_place(q, p);
-	struct distributions d = { .depth = &depth, .wait = &wait };
-	bool peak = listener_peak(p);
+	struct distributions d = { .wait = read_wait(q, p, &place, &wait) ? &wait : NULL };
 
-	if (peak && !source_depth(q->source, &place, &depth) && q->depths_full)
-		d.depth = NULL;
-	if (!source_sees_accept(q->source) || (peak && !source_wait(q->source, &place, &wait) && q->waits_full))
-		d.wait = NULL;
+	for (int which = 0; which < LISTENER_QUEUES; which++)
+		d.depth[which] = read_depth(q, p, which, &place, &depth[which]) ? &depth[which] : NULL;
 	listener_distribute(p, &d);
 }
 
@@ -116,10 +128,11 @@ static void last_look(struct queues *q, struct listener *p, const struct event_l
 	last.accept_peak = e->state.accept_peak > e->accept_len ? e->state.accept_peak : e->accept_len;
 	last.port_peak = 0;
 	last.accept_max = e->backlog;
+	last.syn_peak = e->state.syn_peak;
 	p->quiet = false;
 	listeners_sample(q->listeners, p, &last);
 	if (source_listens_again(q->source, p->socket))
-		listener_distribute(p, &(struct distributions){ .depth = NULL });
+		listener_distribute(p, &(struct distributions){ .wait = NULL });
 	else
 		distribute(q, p);
 	if (!listener_is_quiet(p))
@@ -229,7 +242,8 @@ static void ask_room(struct queues *q)
 	struct counters counters;
 	bool unknown = source_counters(q->source, &counters);
 
-	q->depths_full = unknown || counters.depth_map_full;
+	for (int which = 0; which < LISTENER_QUEUES; which++)
+		q->depths_full[which] = unknown || counters.depth_map_full[which];
 	q->waits_full = unknown || counters.wait_map_full;
 }
 

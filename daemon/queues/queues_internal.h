@@ -32,7 +32,7 @@ struct queues {
 	unsigned int idle_intervals; /* after so many, an idle namespace's counters are read */
 	unsigned int skipped; /* intervals since the previous look, in which nothing happened */
 	bool reasons; /* each refused final ACK is reported one by one */
-	bool depths_full, waits_full; /* some connection found no room in the kernel side's distributions */
+	bool depths_full[LISTENER_QUEUES], waits_full; /* somebody found no room in the kernel side's distributions */
 	bool quiet; /* all listeners were, at the last look: nothing is left to say of any */
 	bool blind; /* nobody can look at the queues here */
 	bool partial; /* … at those of listeners from before the daemon */

@@ -37,6 +37,7 @@ void record_close(struct buf *b, const struct event_close *e, uint64_t conn, con
 	if (e->first != FIRST_NOBODY)
 		put_member(b, "first", put_or_null, close_first_names[e->first]);
 	put_word(b, "how", close_how_names[e->how]);
+	put_member(b, "call", put_or_null, close_call_names[e->call]);
 	put_ends_of(b, e);
 	put_member(b, "duration_ns", put_ns, e->duration_ns);
 	put_states(b, e);

@@ -130,18 +130,23 @@ static void put_asked(struct buf *b, const struct listener *p)
 		buf_lit(b, "null");
 }
 
+static void put_depth(struct buf *b, const struct listener_queue *q)
+{
+	if (!q->depth.known) {
+		buf_lit(b, "null");
+		return;
+	}
+	put_spread(b, &q->depth.spread, "");
+	put_of_spread(b, &q->depth.spread, "limit", "", q->depth_limit);
+	buf_lit(b, "}");
+}
+
 static void put_distributions(struct buf *b, const struct listener *p)
 {
-	const struct spread *depth = &p->depth.spread;
-
 	buf_lit(b, ",\"accept_depth\":");
-	if (p->depth.known) {
-		put_spread(b, depth, "");
-		put_of_spread(b, depth, "limit", "", p->depth_limit);
-		buf_lit(b, "}");
-	} else {
-		buf_lit(b, "null");
-	}
+	put_depth(b, &p->queue[QUEUE_ACCEPT]);
+	buf_lit(b, ",\"syn_depth\":");
+	put_depth(b, &p->queue[QUEUE_SYN]);
 	buf_lit(b, ",\"accept_wait\":");
 	if (p->wait.known) {
 		put_spread(b, &p->wait.spread, "_ns");

@@ -2,12 +2,11 @@
 #include "daemon/records/record.h"
 
 #include <stdbool.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "common/addr.h"
 #include "common/clock.h"
 #include "common/connection.h"
+#include "common/json.h"
 #include "common/names.h"
 #include "daemon/cause/sighting.h"
 #include "daemon/records/parts.h"
@@ -127,7 +126,7 @@ void record_accept(struct buf *b, const struct event_accept *e, uint64_t conn)
 	put_member(b, "conn", put_hash, conn);
 	put_ends_of(b, e);
 	put_member(b, "wait_ns", put_ns, e->wait_ns);
-	put_word(b, "evidence", e->evidence == ACCEPT_FUNCTION ? "function" : "syscall");
+	put_word(b, "evidence", e->evidence == CALL_BY_FUNCTION ? "function" : "syscall");
 	put_member(b, "process", put_process, e->pid, e->uid, e->comm);
 	buf_lit(b, "}\n");
 }
@@ -140,38 +139,20 @@ void record_loss(struct buf *b, const char *what, const char *why, uint64_t coun
 	buf_lit(b, "}\n");
 }
 
-static void put_file(struct buf *b, const char *name, uint64_t first, uint64_t last)
+static void put_file(struct buf *b, const char *key, const char *name, uint64_t first, uint64_t last)
 {
-	buf_lit(b, "{\"file\":");
-	buf_json_str(b, name, SIZE_MAX);
-	put_member(b, "first_seq", put_number, first);
-	put_member(b, "last_seq", put_number, last);
+	json_object(b, key);
+	json_string(b, "file", name);
+	json_known(b, "first_seq", first, first);
+	json_known(b, "last_seq", last, last);
 	buf_lit(b, "}");
 }
 
 void record_rotation(struct buf *b, const char *ended, uint64_t ended_first, uint64_t ended_last, const char *removed,
 		     uint64_t removed_first, uint64_t removed_last)
 {
-	put_member(b, "ended", put_file, ended, ended_first, ended_last);
+	put_file(b, "ended", ended, ended_first, ended_last);
 	if (*removed)
-		put_member(b, "removed", put_file, removed, removed_first, removed_last);
+		put_file(b, "removed", removed, removed_first, removed_last);
 	buf_lit(b, "}\n");
-}
-
-void record_members(struct buf *b, const cJSON *members)
-{
-	char *text = cJSON_PrintUnformatted(members);
-
-	if (!text) {
-		b->failed = true;
-		return;
-	}
-	if (members->child) {
-		buf_lit(b, ",");
-		buf_safe(b, text + 1, strlen(text + 1)); /* without its brace */
-	} else {
-		buf_lit(b, "}");
-	}
-	buf_lit(b, "\n");
-	free(text);
 }

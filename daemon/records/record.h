@@ -11,8 +11,6 @@
 
 #include <stdint.h>
 
-#include <cjson/cJSON.h>
-
 #include "bpf/event.h"
 #include "common/buf.h"
 #include "common/record_type.h"
@@ -52,9 +50,6 @@ void record_loss(struct buf *b, const char *what, const char *why, uint64_t coun
 /* A file of the output is full. The `removed` one was the oldest; "": none was. Numbers of records; 0: not known. */
 void record_rotation(struct buf *b, const char *ended, uint64_t ended_first, uint64_t ended_last, const char *removed,
 		     uint64_t removed_first, uint64_t removed_last);
-
-/* End the body with the members of an object; for all records that are not frequent. */
-void record_members(struct buf *b, const cJSON *members);
 
 void record_accept(struct buf *b, const struct event_accept *e, uint64_t conn);
 

@@ -6,17 +6,12 @@
 #include <sys/utsname.h>
 
 #include "bpf/counters.h"
+#include "common/json.h"
 #include "common/names.h"
 
 #define SCHEMA_VERSION "1.7"
 
-static void finish(struct buf *b, cJSON *members)
-{
-	record_members(b, members);
-	cJSON_Delete(members);
-}
-
-static void add_boot_id(cJSON *to)
+static void put_boot_id(struct buf *b)
 {
 	FILE *f = fopen("/proc/sys/kernel/random/boot_id", "re");
 	char id[64] = "";
@@ -25,176 +20,168 @@ static void add_boot_id(cJSON *to)
 		id[strcspn(id, "\n")] = '\0';
 	if (f)
 		fclose(f);
-	if (*id)
-		cJSON_AddStringToObject(to, "boot_id", id);
-	else
-		cJSON_AddNullToObject(to, "boot_id");
+	json_string(b, "boot_id", *id ? id : NULL);
 }
 
-static cJSON *about_host(void)
+static void put_host(struct buf *b)
 {
-	cJSON *members = cJSON_CreateObject();
 	struct utsname host;
 
 	uname(&host);
-	cJSON_AddStringToObject(members, "version", TCPSHAKE_VERSION);
-	cJSON_AddStringToObject(members, "schema", SCHEMA_VERSION);
-	cJSON_AddStringToObject(members, "host", host.nodename);
-	add_boot_id(members);
-	cJSON_AddStringToObject(members, "kernel", host.release);
-	return members;
+	json_string(b, "version", TCPSHAKE_VERSION);
+	json_string(b, "schema", SCHEMA_VERSION);
+	json_string(b, "host", host.nodename);
+	put_boot_id(b);
+	json_string(b, "kernel", host.release);
 }
 
-/* What the kernel did not grant, why, and what that costs. */
-static void add_refused(cJSON *to, const struct capability *c, size_t count)
+/* What the kernel did not grant: why, and what that costs. */
+static void put_refusal(struct buf *b, const struct capability *c)
 {
-	cJSON *refused = cJSON_AddObjectToObject(to, "refused"), *one;
+	json_string(b, "error", capability_error(c));
+	json_string(b, "without", c->without);
+}
 
-	for (size_t i = 0; i < count; i++) {
-		if (!c[i].error)
-			continue;
-		one = cJSON_AddObjectToObject(refused, c[i].name);
-		cJSON_AddStringToObject(one, "error", capability_error(&c[i]));
-		cJSON_AddStringToObject(one, "without", c[i].without);
-	}
+static void put_filter(struct buf *b, const char *key, const struct filter *f)
+{
+	json_object(b, key);
+	for (int i = 0; i < FILTER_KEYS; i++)
+		if (f->text[i])
+			json_string(b, filter_keys[i], f->text[i]);
+	buf_lit(b, "}");
 }
 
 void report_hello(struct buf *b, const struct source *source, const struct filter *filter,
 		  const struct filter *subscription)
 {
-	cJSON *members = about_host(), *granted;
-	const struct capability *c;
 	size_t count;
+	const struct capability *c = source_capabilities(source, &count);
 
-	cJSON_AddStringToObject(members, "evidence", source_evidence(source));
-	granted = cJSON_AddObjectToObject(members, "capabilities");
-	c = source_capabilities(source, &count);
+	put_host(b);
+	json_string(b, "evidence", source_evidence(source));
+	json_object(b, "capabilities");
 	for (size_t i = 0; i < count; i++)
-		cJSON_AddBoolToObject(granted, c[i].name, !c[i].error);
-	add_refused(members, c, count);
-	cJSON_AddItemToObject(members, "filters", filter_to_json(filter));
+		json_bool(b, c[i].name, !c[i].error);
+	buf_lit(b, "}");
+	json_object(b, "refused");
+	for (size_t i = 0; i < count; i++) {
+		if (!c[i].error)
+			continue;
+		json_object(b, c[i].name);
+		put_refusal(b, &c[i]);
+		buf_lit(b, "}");
+	}
+	buf_lit(b, "}");
+	put_filter(b, "filters", filter);
 	if (subscription)
-		cJSON_AddItemToObject(members, "subscription", filter_to_json(subscription));
-	finish(b, members);
+		put_filter(b, "subscription", subscription);
+	buf_lit(b, "}\n");
 }
 
 void report_probe(struct buf *b, const struct source *source)
 {
-	cJSON *members = about_host(), *all, *one;
-	const struct capability *c;
 	bool baseline = true;
 	size_t count;
+	const struct capability *c = source_capabilities(source, &count);
 
-	c = source_capabilities(source, &count);
 	for (size_t i = 0; i < count; i++)
 		baseline = baseline && (!c[i].required || !c[i].error);
-	if (baseline)
-		cJSON_AddStringToObject(members, "evidence", source_evidence(source));
-	else
-		cJSON_AddNullToObject(members, "evidence");
-	all = cJSON_AddObjectToObject(members, "capabilities");
+	put_host(b);
+	json_string(b, "evidence", baseline ? source_evidence(source) : NULL);
+	json_object(b, "capabilities");
 	for (size_t i = 0; i < count; i++) {
-		one = cJSON_AddObjectToObject(all, c[i].name);
-		cJSON_AddBoolToObject(one, "ok", !c[i].error);
-		cJSON_AddBoolToObject(one, "required", c[i].required);
-		cJSON_AddStringToObject(one, "needed_for", c[i].needed_for);
-		if (c[i].error) {
-			cJSON_AddStringToObject(one, "error", capability_error(&c[i]));
-			cJSON_AddStringToObject(one, "without", c[i].without);
-		}
+		json_object(b, c[i].name);
+		json_bool(b, "ok", !c[i].error);
+		json_bool(b, "required", c[i].required);
+		json_string(b, "needed_for", c[i].needed_for);
+		if (c[i].error)
+			put_refusal(b, &c[i]);
+		buf_lit(b, "}");
 	}
-	finish(b, members);
+	buf_lit(b, "}}\n");
 }
 
-static void add_count(cJSON *to, const char *name, uint64_t count)
-{
-	cJSON_AddNumberToObject(to, name, (double)count); /* exact up to 2^53 */
-}
-
-static void add_totals(cJSON *to, const struct totals *totals, enum record_type type)
+static void put_totals(struct buf *b, const struct totals *totals, enum record_type type)
 {
 	struct fate fate;
-	cJSON *part;
 
 	if (!tally_fate(totals->tallies, &totals->counters, type, &fate))
 		return;
-	part = cJSON_AddObjectToObject(to, record_type_names[type]);
-	add_count(part, "seen", fate.seen);
-	add_count(part, "delivered", fate.delivered);
-	add_count(part, "filtered", fate.filtered);
-	add_count(part, "limited", fate.limited);
-	add_count(part, "lost", fate.lost);
+	json_object(b, record_type_names[type]);
+	json_number(b, "seen", fate.seen);
+	json_number(b, "delivered", fate.delivered);
+	json_number(b, "filtered", fate.filtered);
+	json_number(b, "limited", fate.limited);
+	json_number(b, "lost", fate.lost);
+	buf_lit(b, "}");
 }
 
-static void add_counters(cJSON *members, const struct totals *totals)
+static void put_counters(struct buf *b, const struct totals *totals)
 {
 	const struct counters *c = &totals->counters;
-	cJSON *all, *part;
 
-	add_count(members, "uptime_ns", totals->uptime_ns);
-	part = cJSON_AddObjectToObject(members, "listener_interval");
-	add_count(part, "asked_ns", totals->asked_ns);
-	add_count(part, "actual_ns", totals->interval_ns);
-	all = cJSON_AddObjectToObject(members, "totals");
+	json_number(b, "uptime_ns", totals->uptime_ns);
+	json_object(b, "listener_interval");
+	json_number(b, "asked_ns", totals->asked_ns);
+	json_number(b, "actual_ns", totals->interval_ns);
+	buf_lit(b, "}");
+	json_object(b, "totals");
 	for (int type = 0; type < RECORD_TYPES; type++)
-		add_totals(all, totals, type);
-	all = cJSON_AddObjectToObject(members, "outcomes");
+		put_totals(b, totals, type);
+	buf_lit(b, "}");
+	json_object(b, "outcomes");
 	for (int role = 0; role < ROLES; role++) {
-		part = cJSON_AddObjectToObject(all, role_names[role]);
+		json_object(b, role_names[role]);
 		for (int outcome = 0; outcome < OUTCOMES; outcome++)
-			add_count(part, outcome_names[outcome],
-				  c->handshakes[role][outcome] +
-					  (role == ROLE_PASSIVE ? totals->inferred[outcome] : 0));
+			json_number(b, outcome_names[outcome], c->handshakes[role][outcome] +
+				    (role == ROLE_PASSIVE ? totals->inferred[outcome] : 0));
+		buf_lit(b, "}");
 	}
+	buf_lit(b, "}");
 }
 
 /* Of this feed alone; `before` it began, records were delivered to others or to nobody. */
-static void add_feed_types(cJSON *to, const struct feed_totals *feed)
+static void put_feed_types(struct buf *b, const struct feed_totals *feed)
 {
-	cJSON *all = cJSON_AddObjectToObject(to, "types"), *part;
-
+	json_object(b, "types");
 	for (int type = 0; type < RECORD_TYPES; type++) {
 		const struct feed_tally *t = &feed->of[type];
 
 		if (!(STREAM_RECORDS & (1U << type)))
 			continue;
-		part = cJSON_AddObjectToObject(all, record_type_names[type]);
-		add_count(part, "before", t->before);
-		add_count(part, "records", t->records);
-		add_count(part, "filtered", t->filtered);
-		add_count(part, "lost", t->lost);
+		json_object(b, record_type_names[type]);
+		json_number(b, "before", t->before);
+		json_number(b, "records", t->records);
+		json_number(b, "filtered", t->filtered);
+		json_number(b, "lost", t->lost);
+		buf_lit(b, "}");
 	}
+	buf_lit(b, "}");
 }
 
 void report_bye(struct buf *b, const struct totals *totals, const struct feed_totals *feed)
 {
-	cJSON *members = cJSON_CreateObject(), *part;
-
-	cJSON_AddStringToObject(members, "reason", totals->reason);
-	add_counters(members, totals);
-	part = cJSON_AddObjectToObject(members, "feed");
+	json_string(b, "reason", totals->reason);
+	put_counters(b, totals);
+	json_object(b, "feed");
 	if (feed->id)
-		cJSON_AddStringToObject(part, "id", feed->id);
-	add_count(part, "records", feed->records + 1); /* this one is the last */
-	add_count(part, "lost", feed->lost);
-	add_feed_types(part, feed);
-	finish(b, members);
+		json_string(b, "id", feed->id);
+	json_number(b, "records", feed->records + 1); /* this one is the last */
+	json_number(b, "lost", feed->lost);
+	put_feed_types(b, feed);
+	buf_lit(b, "}}\n");
 }
 
 void report_stats(struct buf *b, const struct totals *totals)
 {
-	cJSON *members = cJSON_CreateObject();
-
-	add_counters(members, totals);
-	finish(b, members);
+	put_counters(b, totals);
+	buf_lit(b, "}\n");
 }
 
 void report_end(struct buf *b, const char *error)
 {
-	cJSON *members = cJSON_CreateObject();
-
-	cJSON_AddBoolToObject(members, "ok", !error);
+	json_bool(b, "ok", !error);
 	if (error)
-		cJSON_AddStringToObject(members, "error", error);
-	finish(b, members);
+		json_string(b, "error", error);
+	buf_lit(b, "}\n");
 }

@@ -9,7 +9,7 @@ from _pytest.runner import runtestprotocol
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
-from lib import cgroup, env, evidence, feed, netns  # noqa: E402
+from lib import cgroup, env, evidence, feed, lanes, netns  # noqa: E402
 from lib.audited import Audited  # noqa: E402
 from lib.blind import Blind  # noqa: E402
 from lib.cli import Cli  # noqa: E402
@@ -36,20 +36,25 @@ def pytest_unconfigure(config):
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
-    from lib.lanes import Lanes  # pytest-xdist is not everywhere
+    from xdist.scheduler import LoadScopeScheduling  # pytest-xdist is not everywhere
+
+    class Lanes(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return lanes.scope(nodeid)
     return Lanes(config, log)
 
 
 def pytest_runtest_protocol(item, nextitem):
     """A test that failed while the kernel kept events from BPF programs has shown nothing: once more."""
     blind = item.config.stash[BLIND]
-    before = blind.count()
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
-    reports = runtestprotocol(item, nextitem=nextitem, log=False)
-    kept = blind.count() - before
-    if kept and any(report.failed for report in reports):
+    with lanes.turn(item):
+        before = blind.count()
         reports = runtestprotocol(item, nextitem=nextitem, log=False)
-        reports[0].user_properties = [(AGAIN, f"{item.nodeid}: {kept} events")]
+        kept = blind.count() - before
+        if kept and any(report.failed for report in reports):
+            reports = runtestprotocol(item, nextitem=nextitem, log=False)
+            reports[0].user_properties = [(AGAIN, f"{item.nodeid}: {kept} events")]
     for report in reports:
         item.ihook.pytest_runtest_logreport(report=report)
     item.stash[PROGRAMS] = []  # with their feeds, which may be 100,000 records
@@ -90,6 +95,7 @@ def pytest_runtest_makereport(item, call):
 
 
 def pytest_collection_modifyitems(items):
+    items.sort(key=lanes.order)
     if os.geteuid() != 0:
         for item in items:
             if "test_schemas" not in item.nodeid:

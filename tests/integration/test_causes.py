@@ -14,7 +14,7 @@ import pytest
 
 from lib import env, kernel, netns
 from lib.causes import CASES, REFUSALS, Scene, until
-from lib.queues import Crowd, reset
+from lib.queues import Crowd, flood_gets_no_answer, reset
 from lib.traffic import Agent, client, connect, finish
 
 FAST = ("--listener-interval", "200ms")
@@ -204,19 +204,6 @@ def test_what_comes_later_does_not_matter(pair, ip, keep, daemon, how):
     for record in d.handshakes(2, local=lambda end: True, timeout=10,
                                netns=lambda inode: inode in (pair.client.inode, pair.server.inode)):
         assert record["outcome"] == "established" and "cause" not in record, record
-
-
-def flood_gets_no_answer(pair):
-    """Forged sources: what the server answers gets to nobody."""
-    pair.server.sysctl("net.ipv4.tcp_max_syn_backlog", 4096)
-    pair.server.ip("route add blackhole 198.18.0.0/15")
-    pair.server.sysctl("net.ipv4.conf.all.rp_filter", 0)
-    pair.server.sysctl("net.ipv4.conf.s0.rp_filter", 0)
-    pair.server.ip("route del blackhole 198.18.0.0/15",
-                   "route add 198.18.0.0/15 dev s0")
-    pair.server.ip("neigh add 198.18.0.1 lladdr 02:00:00:00:00:01 dev s0")
-    pair.server.ip("route del 198.18.0.0/15 dev s0", "route add 198.18.0.0/15 via 10.9.0.1 dev s0")
-    pair.client.lose("ip daddr 198.18.0.0/15")
 
 
 def test_forged_flood(pair, daemon, keep):

@@ -11,6 +11,7 @@ import os
 import socket
 import statistics
 import struct
+import subprocess
 import time
 
 import pytest
@@ -137,21 +138,22 @@ def disconnected(a, b):
     b.close()
 
 
-# What each side's record says, and which states it was in; `rest`: time_wait. Of a socket that is closed in FIN_WAIT the
-# kernel keeps a stub, whose end no tracepoint shows.
-REMOTE = ("remote", "fin", False, ("close_wait", "last_ack"))
-ABORTED = ("remote", "reset", False, ())
+# What each side's record says, with which call it began to end, and which states it was in; `rest`: time_wait. Of a socket that is
+# closed in FIN_WAIT the kernel keeps a stub, whose end no tracepoint shows.
+REMOTE = ("remote", "fin", "close", False, ("close_wait", "last_ack"))
+ABORTED = ("remote", "reset", None, False, ())
+CROSSED = ("both", "fin", "shutdown", True, ("fin_wait1", "closing"))
 WAYS = {
-    by_close: (("local", "fin", None, ("fin_wait1",)), REMOTE),
-    by_shutdown: (("local", "fin", True, ("fin_wait1", "fin_wait2")), REMOTE),
-    by_shutdown_of_both_ways: (("local", "fin", True, ("fin_wait1", "fin_wait2")), REMOTE),
-    half_closed: (("local", "fin", True, ("fin_wait1", "fin_wait2")), REMOTE),
-    crossing: (("both", "fin", True, ("fin_wait1", "closing")), ("both", "fin", True, ("fin_wait1", "closing"))),
-    unread: (("local", "reset", False, ()), ABORTED),
-    lingering: (("local", "reset", False, ()), ABORTED),
-    unread_half_closed: (("local", "reset", False, ("fin_wait1", "fin_wait2")),
-                         ("remote", "reset", False, ("close_wait",))),
-    disconnected: (("local", "reset", False, ()), ABORTED),
+    by_close: (("local", "fin", "close", None, ("fin_wait1",)), REMOTE),
+    by_shutdown: (("local", "fin", "shutdown", True, ("fin_wait1", "fin_wait2")), REMOTE),
+    by_shutdown_of_both_ways: (("local", "fin", "shutdown", True, ("fin_wait1", "fin_wait2")), REMOTE),
+    half_closed: (("local", "fin", "shutdown", True, ("fin_wait1", "fin_wait2")), REMOTE),
+    crossing: (CROSSED, CROSSED),
+    unread: (("local", "reset", "close", False, ()), ABORTED),
+    lingering: (("local", "reset", "close", False, ()), ABORTED),
+    unread_half_closed: (("local", "reset", "shutdown", False, ("fin_wait1", "fin_wait2")),
+                         ("remote", "reset", None, False, ("close_wait",))),
+    disconnected: (("local", "reset", None, False, ()), ABORTED),
 }
 
 
@@ -275,10 +277,10 @@ def test_way(delayed, ip, tmp_path, keep, daemon, way, closer):
     wires = stage.wires()
     differences, lags, sending = {}, {}, {}
     for port in stage.ports:
-        for role, (first, how, time_wait, states) in expected.items():
+        for role, (first, how, call, time_wait, states) in expected.items():
             record = stage.record("close", role, port)
             mine, other = wires[port][role], wires[port]["passive" if role == "active" else "active"]
-            assert (record["first"], record["how"], record["time_wait"]) == (first, how, time_wait), record
+            assert (record["first"], record["how"], record["call"], record["time_wait"]) == (first, how, call, time_wait), record
             assert first == first_by(mine, other)
             assert record["role"] == role
             assert record["conn"] == stage.record("handshake", role, port)["conn"]
@@ -306,6 +308,68 @@ def test_who_closed(delayed, keep, daemon, tmp_path):
     active, passive = (stage.record("close", role, stage.ports[0]) for role in ("active", "passive"))
     assert active["process"] == stage.record("handshake", "active", stage.ports[0])["process"]
     assert passive["process"]["pid"] == active["process"]["pid"]  # this one has both sides
+
+
+# A process that has one side, and is killed. It waits for nothing but that.
+HOLDS = """
+import socket, sys, time
+family, address = (socket.AF_INET6 if ":" in sys.argv[2] else socket.AF_INET), (sys.argv[2], int(sys.argv[3]))
+if sys.argv[1] == "active":
+    held = socket.create_connection(address)
+else:
+    held = socket.create_server(address, family=family).accept()[0]
+print(flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("side", ["active", "passive"])
+@pytest.mark.parametrize("shut", [False, True], ids=["held", "shut"])
+def test_process_ends(pair, ip, keep, daemon, side, shut):
+    """Killed is closed: by the last descriptor, of which a child has none here; unless shutdown() was first."""
+    listening = keep(listener(pair.server, ip)) if side == "active" else None
+    port = port_of(listening) if listening else 7070
+    d = daemon(*EVENTS, "--port", str(port))
+    mine, ns = ("active", pair.client) if side == "active" else ("passive", pair.server)
+    code = HOLDS.replace("print(", "held.shutdown(socket.SHUT_WR); print(") if shut else HOLDS
+    process = ns.popen([env.PYTHON, "-c", code, mine, *map(str, pair.address(ip, port))], stdout=subprocess.PIPE)
+    keep(process.stdout)
+    if listening:
+        other = keep(listening.accept()[0])
+    else:
+        env.poll_until(lambda: ns.run("ss", "-Htln").stdout, 10, "a listener")
+        other, error = connect(pair.client, ip, pair.address(ip, port))
+        assert error == 0
+        keep(other)
+    process.stdout.readline()
+    process.kill()
+    process.wait()
+    assert other.recv(1) == b""
+    other.close()
+    record = ended(d, ns)[0]
+    assert (record["role"], record["first"], record["call"]) == (side, "local", "shutdown" if shut else "close")
+    assert record["process"]["pid"] == process.pid
+    assert ended(d, pair.server if side == "active" else pair.client)[0]["call"] == "close"
+
+
+def test_one_of_two_descriptors(pair, ip, keep, daemon):
+    """The first close() ends nothing: the connection ends, closed, with the second. shutdown() needs only one."""
+    listening = keep(listener(pair.server, ip))
+    d = daemon(*EVENTS, "--port", str(port_of(listening)))
+    for call in ("close", "shutdown"):
+        sock, error = connect(pair.client, ip, pair.address(ip, port_of(listening)))
+        assert error == 0
+        child = keep(listening.accept()[0])
+        double = keep(sock.dup())
+        sock.close()
+        child.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            child.recv(1)
+        (double.close if call == "close" else lambda: double.shutdown(socket.SHUT_RDWR))()
+        child.settimeout(5)
+        assert child.recv(1) == b""
+        child.close()
+    assert [r["call"] for r in ended(d, pair.client, 2)] == ["close", "shutdown"]
 
 
 def ended(d, ns, count=1, timeout=10):
@@ -357,9 +421,9 @@ def test_peer_vanished(pair, ip, keep, daemon, way, side):
     assert (record["how"], record["time_wait"], record["role"]) == ("timeout", False, side), record
     assert record["duration_ns"] >= took - env.SECOND
     if way is orphan:
-        assert record["first"] == "local" and took - env.SECOND < record["fin_wait1_ns"] <= took
+        assert record["call"] == "close" and record["first"] == "local" and took - env.SECOND < record["fin_wait1_ns"] <= took
     else:
-        assert "first" not in record and not any(record[f"{state}_ns"] for state in STATES)
+        assert "first" not in record and record["call"] is None and not any(record[f"{state}_ns"] for state in STATES)
 
 
 # ---- what was not seen, and what is none ----
@@ -377,6 +441,7 @@ def test_there_before(pair, ip, keep, daemon):
     assert (active["how"], active["time_wait"], passive["how"]) == ("fin", True, "fin")
     for record in (active, passive):
         assert record["role"] is record["first"] is record["conn"] is record["duration_ns"] is None
+        assert record["call"] is None
         assert all(record[f"{state}_ns"] is None for state in STATES)
     sock.close()
 
@@ -432,7 +497,7 @@ def test_unaccepted(pair, ip, keep, daemon):
     listening.close()
     for ns, first in ((pair.server, "local"), (pair.client, "remote")):
         record = ended(d, ns)[0]
-        assert (record["first"], record["how"]) == (first, "reset")
+        assert (record["first"], record["how"], record["call"]) == (first, "reset", None)
 
 
 def test_no_room_for_time_wait(pair, ip, keep, daemon):
@@ -513,49 +578,11 @@ def test_lines(tmp_path, cli):
                                         "seq": seq}) + "\n" for seq, name in enumerate(names, 1)))
     lines = [line for line in cli("tail", "--from", str(path)).end().splitlines() if " close " in line]
     assert [line.split()[2] for line in lines] == ["fin", "fin", "fin", "reset", "timeout", "fin"]
-    assert "1.83 s" in lines[0] and "first=local" in lines[0] and "fin_wait2=50.1 ms" in lines[0] and "time_wait" in lines[0]
-    assert "close_wait=61.2 s" in lines[1] and "first=both" in lines[2] and "first" not in lines[4]
+    assert "1.83 s" in lines[0] and "first=local" in lines[0] and "call=shutdown" in lines[0] and "fin_wait2=50.1 ms" in lines[0] and "time_wait" in lines[0]
+    assert "close_wait=61.2 s" in lines[1] and "first=both" in lines[2] and "first" not in lines[4] and "call" not in lines[4]
     program = cli("tail", "--from", str(path))
     program.end()
     assert "4 connections that ended by FIN" in program.stderr_text
     assert "1 connections that the kernel gave up" in program.stderr_text
     only = cli("tail", "--no-summary", "--events", "close", "--port", "443", "--remote", "2001:db8::1", "--from", str(path)).end()
     assert len(only.splitlines()) == 1
-
-
-def test_metrics(pair, ip, keep, daemon):
-    """Counters, states and times, whatever becomes of the stream; nothing of them without --events close."""
-    listening = keep(listener(pair.server, ip))
-    port = free_port()
-    d = daemon("--metrics", f"127.0.0.1:{port}", "--events", "close", "--port", "9")  # no record passes the filter
-    metrics = keep(Metrics(port))
-    ends = {kind: dict(role=role, first=first, how="fin") for kind, role, first in
-            (("mine", "active", "local"), ("other", "passive", "remote"))}
-
-    def made():
-        sock, error = connect(pair.client, ip, pair.address(ip, port_of(listening)))
-        assert error == 0
-        return keep(sock), keep(listening.accept()[0])
-    before = metrics.scrape()
-    held = [made() for _ in range(5)]
-    for sock, _ in held:
-        sock.shutdown(socket.SHUT_WR)
-
-    def moved(now, name, **labels):
-        return now.sum(name, **labels) - before.sum(name, **labels)
-    metrics.until(lambda now: moved(now, "tcpshake_closing_connections", state="close_wait") >= 5 and
-                  moved(now, "tcpshake_closing_connections", state="fin_wait2") >= 5, 10, "five half-closed connections")
-    time.sleep(0.1)
-    for sock, child in held:
-        child.close()
-        sock.close()
-    after = metrics.until(lambda now: moved(now, "tcpshake_closes_total", **ends["other"]) >= 5, 10, "their ends")
-    assert moved(after, "tcpshake_closes_total", **ends["mine"]) >= 5
-    assert moved(after, "tcpshake_time_waits_total", role="active") >= 5
-    assert moved(after, "tcpshake_connection_duration_seconds_count", role="active", how="fin") >= 5
-    for name, role in (("close_wait", "passive"), ("fin_wait2", "active"), ("last_ack", "passive")):
-        assert moved(after, f"tcpshake_{name}_seconds_count", role=role) >= 5, name
-    assert moved(after, "tcpshake_close_wait_seconds_sum", role="passive") >= 5 * 0.1
-    d.stop()
-    assert not d.feed.records("close")
-    assert d.feed.all[-1]["totals"]["close"]["filtered"] >= 10

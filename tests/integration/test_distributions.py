@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""How deep connections found the accept queue, and how long they waited in it, against what applications know of both."""
+"""How deep connections found the accept queue, and requests the SYN queue, and how long connections waited for accept(), against
+what applications know of these."""
 import json
 import math
+import os
 import pathlib
 import signal
 import subprocess
@@ -10,12 +12,13 @@ import time
 import pytest
 
 from lib import env, evidence
-from lib.queues import Crowd, ask, reset
+from lib.queues import Crowd, ask, flood_gets_no_answer, pending, reset
 from lib.scrape import Metrics, free_port
 from lib.traffic import Agent, connect, listener, port_of
 
-DEPTH = "tcpshake_listener_accept_queue_depth"
-CROWDED = "tcpshake_listener_accept_queue_crowded_total"
+QUEUES = ("accept", "syn")
+DEPTH = {queue: f"tcpshake_listener_{queue}_queue_depth" for queue in QUEUES}
+CROWDED = {queue: f"tcpshake_listener_{queue}_queue_crowded_total" for queue in QUEUES}
 WAIT = "tcpshake_listener_accept_wait_seconds"
 PORT = 8080
 
@@ -43,8 +46,8 @@ class Clocked:
 @pytest.fixture
 def answering(daemon, tmp_path):
     """A daemon that says what it knows of listeners when it is asked."""
-    def start(*flags):
-        d = daemon("--listener-interval", "200ms", *flags, sock=tmp_path / "sock")
+    def start(*flags, **options):
+        d = daemon("--listener-interval", "200ms", *flags, sock=tmp_path / "sock", **options)
         d.sock = tmp_path / "sock"
         return d
     return start
@@ -93,6 +96,12 @@ def distribution(d, ns, count, name="accept_depth", port=PORT):
     return found[0][name]
 
 
+def need(capability):
+    able = evidence.capabilities()[capability]
+    if not able["ok"]:
+        pytest.skip(f"evidence: {capability} is not granted here: {able['error']}")
+
+
 def close_to(value, true):
     return abs(value - true) <= 0.04 * true
 
@@ -100,9 +109,7 @@ def close_to(value, true):
 @pytest.mark.parametrize("way", ["function", "syscall"])
 def test_stalled_server(pair, keep, answering, way):
     """A server that stands still for 3 s: p99s within 4 % of what its own clock and its clients' say."""
-    able = evidence.capabilities()[f"accept_{way}"]
-    if not able["ok"]:
-        pytest.skip(f"evidence: accept_{way} is not granted here: {able['error']}")
+    need(f"accept_{way}")
     port = free_port()
     d = answering("--accept-wait", way, "--events", "handshake,listener", "--metrics", str(port))
     metrics = keep(Metrics(port))
@@ -128,7 +135,7 @@ def test_stalled_server(pair, keep, answering, way):
         assert close_to(depth[name], nearest_rank(depths, q)), (name, depth)
         assert close_to(wait[f"{name}_ns"], nearest_rank(waits, q)), (name, wait)
     assert depth["limit"] == 512
-    for family, values, unit in ((DEPTH, depths, 1), (WAIT, waits, 1e9)):
+    for family, values, unit in ((DEPTH["accept"], depths, 1), (WAIT, waits, 1e9)):
         buckets = buckets_of(scrape, family, pair.server)
         assert buckets[-1][1] == len(joined)
         assert close_to(rank_in(buckets, 0.99) * unit, nearest_rank(values, 0.99))
@@ -136,19 +143,80 @@ def test_stalled_server(pair, keep, answering, way):
     assert not d.feed.records("accept", netns=pair.server.inode)  # they were not asked for
 
 
-def test_each_depth_once(pair, ip, keep, answering):
+@pytest.mark.parametrize("queue", QUEUES)
+def test_each_depth_once(pair, ip, keep, answering, queue):
     """From the first to the last that fits: 0 to the limit, each once, whatever the stream holds."""
+    if queue == "syn":
+        need("request_function")
     port = free_port()
     d = answering("--outcome", "timeout", "--metrics", str(port))
     crowd = Crowd(pair, ip, keep, 10, port=PORT)
-    crowd.fill()
-    assert distribution(d, pair.server, 11) == {"count": 11, "p50": 5, "p99": 10, "max": 10, "limit": 10}
+    if queue == "syn":
+        crowd.late(11)
+    else:
+        crowd.fill()
+    assert distribution(d, pair.server, 11, f"{queue}_depth") == {"count": 11, "p50": 5, "p99": 10, "max": 10, "limit": 10}
     scrape = keep(Metrics(port)).scrape(f"/metrics?port={PORT}")
-    buckets = buckets_of(scrape, DEPTH, pair.server)
+    buckets = buckets_of(scrape, DEPTH[queue], pair.server)
     assert [count for bound, count in buckets[:12]] == [*range(1, 12), 11] and buckets[10][0] == 10
-    assert scrape.one(DEPTH + "_sum", netns=pair.server.inode) == 55
-    assert scrape.one(CROWDED, netns=pair.server.inode) == 2  # 9 and 10 of 10
+    assert scrape.one(DEPTH[queue] + "_sum", netns=pair.server.inode) == 55
+    assert scrape.one(CROWDED[queue], netns=pair.server.inode) == 2  # 9 and 10 of 10
     assert not d.feed.records("handshake", netns=pair.server.inode)
+
+
+def test_flood(pair, keep, answering):
+    """Of a SYN flood that gets no answer each request finds all those before it; no record is written of it."""
+    need("request_function")
+    port, count = free_port(), 300
+    Crowd(pair, 4, keep, 1024, port=PORT)
+    flood_gets_no_answer(pair)
+    d = answering("--events", "listener", "--metrics", str(port))
+    pair.client.run(env.tool("synflood"), pair.server.addr[4], str(PORT), str(count), "3000")
+    depth = distribution(d, pair.server, count, "syn_depth")
+    assert pending(pair.server, PORT) == count
+    assert depth["max"] == count - 1 and depth["limit"] == 1024
+    assert close_to(depth["p50"], count // 2 - 1) and close_to(depth["p99"], 0.99 * count - 1)
+    scrape = keep(Metrics(port)).scrape(f"/metrics?port={PORT}")
+    for bound, below in buckets_of(scrape, DEPTH["syn"], pair.server):
+        assert below == min(bound + 1, count)
+    assert scrape.one(DEPTH["syn"] + "_sum", netns=pair.server.inode) == sum(range(count))
+
+
+def test_cookies_join_no_queue(pair, ip, keep, answering):
+    """What a cookie answers takes no room in the SYN queue, and is not counted as one that joined it."""
+    need("request_function")
+    d = answering("--events", "listener")
+    crowd = Crowd(pair, ip, keep, 4, port=PORT)
+    crowd.late(9, cookies=True)
+    assert distribution(d, pair.server, 5, "syn_depth") == {"count": 5, "p50": 2, "p99": 4, "max": 4, "limit": 4}
+
+
+def test_requests_between_two_looks(pair, ip, keep, answering):
+    """They came and went with a RST, and nobody joined the accept queue: the look before and the one after find both empty."""
+    need("request_function")
+    d = answering("--events", "listener")
+    crowd = Crowd(pair, ip, keep, 16, port=PORT)
+    distribution(d, pair.server, 0, "syn_depth")
+    d.send(signal.SIGSTOP)
+    try:
+        crowd.late(3)
+        crowd.leave()
+        env.poll_until(lambda: not pending(pair.server, PORT), 5, "the end of the requests")
+    finally:
+        d.send(signal.SIGCONT)
+    assert distribution(d, pair.server, 3, "syn_depth") == {"count": 3, "p50": 1, "p99": 2, "max": 2, "limit": 16}
+    assert distribution(d, pair.server, 0)
+
+
+def test_requests_not_seen(pair, keep, answering):
+    """Without the hook nothing is known of the SYN queue's depth, in no record and no metric, and `hello` says what is missing."""
+    port = free_port()
+    d = answering("--metrics", str(port), env={**os.environ, "TCPSHAKE_REFUSE": "request_function"})
+    assert d.feed.all[0]["refused"]["request_function"]["without"] == "of SYN queues the length at each look only"
+    Crowd(pair, 4, keep, 16, port=PORT).taken(2)
+    distribution(d, pair.server, 2)
+    assert [r["syn_depth"] for r in listeners(d, pair.server)] == [None]
+    assert not keep(Metrics(port)).scrape().all(DEPTH["syn"] + "_count", netns=pair.server.inode)
 
 
 def test_limit_at_that_time(pair, keep, answering):
@@ -162,7 +230,7 @@ def test_limit_at_that_time(pair, keep, answering):
             keep(connect(pair.client, 4, pair.address(4, PORT))[0])
     depth = distribution(d, pair.server, 10)
     assert depth == {"count": 10, "p50": 4, "p99": 9, "max": 9, "limit": 100}
-    assert keep(Metrics(port)).scrape().one(CROWDED, netns=pair.server.inode) == 1  # 4 of 4; 9 of 100 is not
+    assert keep(Metrics(port)).scrape().one(CROWDED["accept"], netns=pair.server.inode) == 1  # 4 of 4; 9 of 100 is not
 
 
 def test_a_port_twice(pair, keep, answering):
@@ -189,7 +257,7 @@ def test_many_at_the_port_that_is_asked_for(pair, keep, answering):
     metrics = keep(Metrics(port))
 
     def buckets():
-        found = metrics.scrape(f"/metrics?port={PORT}").histograms(DEPTH)
+        found = metrics.scrape(f"/metrics?port={PORT}").histograms(DEPTH["accept"])
         return sorted(len(b) for labels, b in found.items() if ("netns", str(pair.server.inode)) in labels)
     while len(buckets()) < 20:
         for _ in range(20):
@@ -209,6 +277,8 @@ def test_closed_between_looks(pair, keep, daemon):
                                               r["netns"] == pair.server.inode and r["accept_depth"] and
                                               r["accept_depth"]["count"] == count], what=f"the end after {count}")
         assert closed[-1]["accept_depth"]["max"] == count - 1 and closed[-1]["accept_wait"] is None
+        if evidence.capabilities()["request_function"]["ok"]:
+            assert closed[-1]["syn_depth"]["count"] == count
         for sock in socks:
             reset(sock)
 
@@ -219,7 +289,7 @@ def test_nothing_of_late(pair, keep, answering):
     server = keep(listener(pair.server, 4))
     opened = d.feed.wait_for(lambda all: [r for r in all if r["type"] == "listener" and r["event"] == "opened" and
                                           r["netns"] == pair.server.inode])[0]
-    assert opened["accept_depth"] is None and opened["accept_wait"] is None
+    assert opened["accept_depth"] is None and opened["syn_depth"] is None and opened["accept_wait"] is None
     nothing = {"count": 0, "p50": None, "p99": None, "max": None, "limit": None}
     assert distribution(d, pair.server, 0, port=port_of(server)) == nothing
 
@@ -239,9 +309,7 @@ def test_without_accept(pair, keep, answering):
 @pytest.mark.parametrize("way", ["function", "syscall"])
 def test_wait_from_before_the_daemon(pair, keep, answering, way):
     """Nobody saw when those joined the queue: they are in no distribution, and the next one is."""
-    able = evidence.capabilities()[f"accept_{way}"]
-    if not able["ok"]:
-        pytest.skip(f"evidence: accept_{way} is not granted here: {able['error']}")
+    need(f"accept_{way}")
     crowd = Crowd(pair, 4, keep, 16, port=PORT)
     crowd.taken(3)
     d = answering("--accept-wait", way, "--events", "listener")

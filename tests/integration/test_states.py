@@ -2,6 +2,7 @@
 """tcpshake states: counts against ss(8) and /proc, owners, local ports, and what cannot be seen."""
 import contextlib
 import errno
+import functools
 import json
 import os
 import re
@@ -14,11 +15,9 @@ import pytest
 
 from lib import env, netns, schema
 from lib.cli import ESCAPE
+from lib.states import acknowledged, by_ss, of, one, sockstat, states_of
 from lib.traffic import FAMILY, Agent, connect, listener, port_of
 
-SS_NAMES = {"ESTAB": "established", "SYN-SENT": "syn_sent", "SYN-RECV": "syn_recv", "FIN-WAIT-1": "fin_wait1",
-            "FIN-WAIT-2": "fin_wait2", "TIME-WAIT": "time_wait", "CLOSE-WAIT": "close_wait", "LAST-ACK": "last_ack",
-            "LISTEN": "listen", "CLOSING": "closing"}
 LOOPBACK = {4: "127.0.0.1", 6: "::1"}
 
 # A server that takes connections, reads to their end, and keeps every descriptor.
@@ -40,42 +39,7 @@ while True:
 
 @pytest.fixture
 def states(cli):
-    """What it says of a namespace, each line held against the schema: (groups, summary)."""
-    def run(*flags, ns=None, code=0, prefix=()):
-        with ns.inside() if ns else contextlib.nullcontext():
-            program = cli("states", "--json", *flags, prefix=prefix)
-        assert program.wait(40) == code, program.stderr_text
-        lines = [json.loads(line) for line in program.end(code=code).splitlines()]
-        check = schema.Checker()
-        for line in lines:
-            assert check.errors(line) == []
-        assert [line["type"] for line in lines] == ["states"] * (len(lines) - 1) + ["states_summary"]
-        return lines[:-1], lines[-1]
-    return run
-
-
-def of(groups, by, **wanted):
-    return [g for g in groups if g["by"] == by and all(g[key] == value for key, value in wanted.items())]
-
-
-def one(groups, by, **wanted):
-    found = of(groups, by, **wanted)
-    assert len(found) == 1, (by, wanted, groups)
-    return found[0]
-
-
-def by_ss(ns):
-    """The number of sockets in each state, as ss(8) counts them."""
-    counts = dict.fromkeys(SS_NAMES.values(), 0)
-    for line in ns.run("ss", "-Htan").stdout.splitlines():
-        counts[SS_NAMES[line.split()[0]]] += 1
-    return counts
-
-
-def sockstat(ns):
-    with ns.inside(), open("/proc/thread-self/net/sockstat") as file:
-        words = next(line for line in file if line.startswith("TCP:")).split()[1:]
-    return dict(zip(words[::2], map(int, words[1::2])))
+    return functools.partial(states_of, cli)
 
 
 @contextlib.contextmanager
@@ -97,11 +61,6 @@ def connected(ns, ip, address):
 
 def accepted(server):
     return server.accept()[0]
-
-
-def acknowledged(ns):
-    """Wait for each FIN's acknowledgement, which may be delayed."""
-    env.poll_until(lambda: by_ss(ns)["fin_wait1"] == 0, 5, "each FIN's acknowledgement")
 
 
 def fill_states(ns, ip, keep):

@@ -32,6 +32,8 @@ class Scene:
     def __init__(self, disk, path, sock, metrics):
         self.disk, self.path, self.sock, self.metrics = disk, path, sock, metrics
         self.over = threading.Event()
+        self.turn = threading.Condition()
+        self.busy, self.resting = 0, False
         self.rounds, self.failures = {}, []
         self.segments = []  # files that the daemon has left, in order, until somebody checks them
         self.lone = netns.Netns("lone")
@@ -43,11 +45,28 @@ class Scene:
 
     def run(self, function, seconds):
         while not self.over.wait(seconds):
+            with self.turn:
+                self.turn.wait_for(lambda: not self.resting)
+                self.busy += 1
             try:
                 function(self)
                 self.rounds[function.__name__] = self.rounds.get(function.__name__, 0) + 1
             except Exception as error:  # the soak goes on, and fails at its end
                 self.failures.append(f"{function.__name__}: {error!r}")
+            with self.turn:
+                self.busy -= 1
+                self.turn.notify_all()
+
+    @contextlib.contextmanager
+    def rest(self):
+        """No trouble at all within: what began before has ended."""
+        with self.turn:
+            self.resting = True
+            self.turn.wait_for(lambda: not self.busy)
+        yield
+        with self.turn:
+            self.resting = False
+            self.turn.notify_all()
 
     def begin(self):
         self.threads = [threading.Thread(target=self.run, args=trouble) for trouble in TROUBLES]

@@ -117,21 +117,24 @@ static void test_waits(void **state)
 	distribution_free(&d);
 }
 
-/* A look at a listener, `s` seconds after its first window began: `more` connections found one waiting. */
-static void look(struct listeners *l, struct listener *p, unsigned int s, struct depth *kept, unsigned int more)
+/* A look at a listener, `s` seconds after its first window began: `more` that joined one queue found one waiting. */
+static void look(struct listeners *l, struct listener *p, enum overflow_queue which, unsigned int s, struct depth *kept,
+		 unsigned int more)
 {
-	struct listener_sample sample = { .mono_ns = (1000 + s) * 1000000000ULL, .state = { .local_port = 80 },
-					  .accept_peak = more ? 2 : 0 };
+	struct listener_sample sample = { .mono_ns = (1000 + s) * 1000000000ULL, .state = { .local_port = 80 } };
+	struct distributions d = { .wait = NULL };
 
+	*(which == QUEUE_SYN ? &sample.syn_peak : &sample.accept_peak) = more ? 2 : 0;
 	kept->bucket[1] += more;
 	kept->limit = 5;
+	d.depth[which] = kept;
 	listeners_sample(l, p, &sample);
-	listener_distribute(p, &(struct distributions){ .depth = kept });
-	assert_false(p->wait.known);
+	listener_distribute(p, &d);
+	assert_false(p->queue[which == QUEUE_SYN ? QUEUE_ACCEPT : QUEUE_SYN].depth.known || p->wait.known);
 }
 
 /* What is shown is of the running window and the one before it: of the last 30 to 60 s. */
-static void test_windows(void **state)
+static void windows(enum overflow_queue which)
 {
 	static const struct {
 		unsigned int at, more, shown;
@@ -141,17 +144,24 @@ static void test_windows(void **state)
 	struct event_listener e = { .socket = 1, .local_port = 80, .event = LISTENER_OPENED };
 	struct listeners *l = listeners_new();
 	struct listener *p = listeners_put(l, &e);
+	struct listener_queue *q = &p->queue[which];
 	struct depth kept = { .sum = 0 };
 
-	(void)state;
 	for (size_t i = 0; i < sizeof(looks) / sizeof(*looks); i++) {
-		look(l, p, looks[i].at, &kept, looks[i].more);
-		expect(&p->depth, looks[i].shown, !!looks[i].shown, !!looks[i].shown, !!looks[i].shown);
-		assert_int_equal(p->depth_limit, 5);
+		look(l, p, which, looks[i].at, &kept, looks[i].more);
+		expect(&q->depth, looks[i].shown, !!looks[i].shown, !!looks[i].shown, !!looks[i].shown);
+		assert_int_equal(q->depth_limit, 5);
 	}
-	listener_distribute(p, &(struct distributions){ .depth = NULL });
-	assert_false(p->depth.known);
+	listener_distribute(p, &(struct distributions){ .wait = NULL });
+	assert_false(q->depth.known);
 	listeners_free(l);
+}
+
+static void test_windows(void **state)
+{
+	(void)state;
+	windows(QUEUE_ACCEPT);
+	windows(QUEUE_SYN);
 }
 
 int main(void)

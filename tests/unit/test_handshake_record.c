@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include <arpa/inet.h>
+#include <cjson/cJSON.h>
 #include <cmocka.h>
 
 #include "common/connection.h"

@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "cli/lab/parse.h"
+#include "cli/lab/report.h"
 #include "cli/lab/words.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -303,6 +304,19 @@ static void test_names_again(void **state)
 	parse("a: connect c 10.0.0.2:1\na: close c\nexpect c TIME_WAIT");
 }
 
+/* A busy machine waits longer than it was to; that is said, for timers of the kernel went on. */
+static void test_late(void **state)
+{
+	struct lab_report r = { .json = false };
+
+	(void)state;
+	lab_report_wait(&r, 400000000, 900000000);
+	assert_int_equal(r.columns[LAB_COLUMN_CALL].len, 0);
+	lab_report_wait(&r, 400000000, 5130000000);
+	assert_string_equal(buf_text(&r.columns[LAB_COLUMN_CALL]), "waited 5.13 s: this machine is busy\n");
+	lab_report_free(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -315,6 +329,7 @@ int main(void)
 		cmocka_unit_test_teardown(test_names_again, clean),
 		cmocka_unit_test(test_wrong),
 		cmocka_unit_test(test_words),
+		cmocka_unit_test(test_late),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -218,7 +218,8 @@ static void test_distributions(void **state)
 {
 	static const char *const lines[] = {
 		"{\"v\":1,\"type\":\"hello\",\"seq\":1,\"schema\":\"1.6\",\"capabilities\":{\"queue_look\":true,"
-		"\"accept_function\":false},\"refused\":{\"accept_function\":{\"error\":\"Operation not permitted\"}}}",
+		"\"accept_function\":false,\"request_function\":false},\"refused\":{\"accept_function\":{\"error\":"
+		"\"Operation not permitted\"},\"request_function\":{\"error\":\"Operation not permitted\"}}}",
 		LISTENER("sample", 7, "1", V4("0.0.0.0", 80) QUEUES(0, 16, 9)
 			 ",\"accept_depth\":{\"count\":12,\"p50\":1,\"p99\":8,\"max\":9,\"limit\":16},\"accept_wait\":null"),
 		LISTENER("sample", 7, "2", V4("0.0.0.0", 81) QUEUES(0, 16, 0)
@@ -229,7 +230,12 @@ static void test_distributions(void **state)
 		LISTENER("sample", 7, "2", V4("0.0.0.0", 81) QUEUES(0, 16, 0)
 			 ",\"accept_depth\":null,\"accept_wait\":{\"count\":3,\"p50_ns\":52735,\"p99_ns\":2986344447,"
 			 "\"max_ns\":2986344447}");
-	const struct style narrow = { .terminal = true, .columns = 143 }, broad = { .terminal = true, .columns = 144 };
+	static const char syn[] =
+		LISTENER("sample", 7, "1", V4("0.0.0.0", 80) QUEUES(0, 16, 0)
+			 ",\"accept_depth\":{\"count\":0,\"p50\":null,\"p99\":null,\"max\":null,\"limit\":null},"
+			 "\"syn_depth\":{\"count\":12,\"p50\":2,\"p99\":5,\"max\":7,\"limit\":16},\"accept_wait\":null");
+	const struct style narrow = { .terminal = true, .columns = 143 }, broad = { .terminal = true, .columns = 144 },
+			   broadest = { .terminal = true, .columns = 167 };
 	struct filter none = { 0 };
 	struct listener_list *list = LIST_OF(&none, lines);
 	struct buf b = { 0 };
@@ -242,7 +248,8 @@ static void test_distributions(void **state)
 		"0.0.0.0:80 -       .......|........    0/16    9      1/16     -               0/0      -             1/8/9\n"
 		"0.0.0.0:81 -       ................    0/16    0      1/16     -               0/0      -                 -\n"
 		"waits for accept() not shown: accept_function: Operation not permitted; the daemon's --accept-wait=syscall may "
-		"show them\n");
+		"show them\n"
+		"depths of SYN queues not shown: request_function: Operation not permitted\n");
 	buf_clear(&b);
 	listener_list_add(list, NULL, wait, sizeof(wait) - 1);
 	listener_list_sort(list, SORT_PORT);
@@ -253,13 +260,29 @@ static void test_distributions(void **state)
 		"0.0.0.0:80 -       .......|........    0/16    9      1/16     -               0/0      -             1/8/9"
 		"                  -\n"
 		"0.0.0.0:81 -       ................    0/16    0      1/16     -               0/0      -                 -"
-		" 52.7us/2.99s/2.99s\n");
+		" 52.7us/2.99s/2.99s\n"
+		"depths of SYN queues not shown: request_function: Operation not permitted\n");
+	buf_clear(&b);
+	listener_list_add(list, NULL, syn, sizeof(syn) - 1);
+	listener_list_sort(list, SORT_PORT);
+	listener_render(&b, &piped, list, SIZE_MAX);
+	assert_string_equal(text_of(&b),
+		"LISTEN     PROCESS ACCEPT-QUEUE     LEN/MAX PEAK SYN-QUEUE DROPS OVERFLOWS-SYN/ACK OLDEST DEPTH-P50/P99/MAX"
+		"   WAIT-P50/P99/MAX SYN-DEPTH-P50/P99/MAX\n"
+		"0.0.0.0:80 -       ................    0/16    0      1/16     -               0/0      -                 -"
+		"                  -                 2/5/7\n"
+		"0.0.0.0:81 -       ................    0/16    0      1/16     -               0/0      -                 -"
+		" 52.7us/2.99s/2.99s                     -\n");
 	buf_clear(&b);
 	listener_render(&b, &narrow, list, 10);
 	assert_null(strstr(text_of(&b), "DEPTH"));
 	buf_clear(&b);
 	listener_render(&b, &broad, list, 10);
-	assert_non_null(strstr(text_of(&b), "DEPTH-P50/P99/MAX"));
+	assert_non_null(strstr(text_of(&b), " DEPTH-P50/P99/MAX"));
+	assert_null(strstr(text_of(&b), "SYN-DEPTH"));
+	buf_clear(&b);
+	listener_render(&b, &broadest, list, 10);
+	assert_non_null(strstr(text_of(&b), "SYN-DEPTH-P50/P99/MAX"));
 	buf_free(&b);
 	listener_list_free(list);
 }

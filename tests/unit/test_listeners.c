@@ -395,12 +395,14 @@ static void test_peak_of_a_window(void **state)
 	struct listener *p = listeners_put(l, &e);
 
 	(void)state;
-	assert_int_equal(listener_peak(p), 0);
+	assert_int_equal(listener_peak(p, QUEUE_ACCEPT), 0);
 	for (size_t i = 0; i < sizeof(looks) / sizeof(*looks); i++) {
 		struct listener_sample s = at(1, looks[i].seconds, looks[i].peak);
 
+		s.syn_peak = 10 * looks[i].peak;
 		listeners_sample(l, p, &s);
-		assert_int_equal(listener_peak(p), looks[i].reported);
+		assert_int_equal(listener_peak(p, QUEUE_ACCEPT), looks[i].reported);
+		assert_int_equal(listener_peak(p, QUEUE_SYN), 10 * looks[i].reported);
 	}
 	listeners_free(l);
 }

@@ -30,12 +30,13 @@ bool source_bounds_acks(const struct source *s) { return !s; }
 bool source_reports_acks(const struct source *s) { return !s; }
 bool source_reports_syns(const struct source *s) { return !s; }
 bool source_sees_accept(const struct source *s) { return s; }
+bool source_sees_queue(const struct source *s, enum overflow_queue which) { return s && which; }
 bool source_listens_again(const struct source *s, uint64_t socket) { return !s && socket; }
 uint32_t source_unreported(const struct source *s) { return s ? 1 : 0; }
 
-bool source_depth(const struct source *s, const struct queue_place *place, struct depth *sum)
+bool source_depth(const struct source *s, enum overflow_queue which, const struct queue_place *place, struct depth *sum)
 {
-	return s && place && sum;
+	return s && which && place && sum;
 }
 
 bool source_wait(const struct source *s, const struct queue_place *place, struct latency *sum)

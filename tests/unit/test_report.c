@@ -37,7 +37,7 @@ static void assert_attribute(const char *s, const char *wanted)
 {
 	struct buf b = { 0 };
 
-	html_attribute(&b, "title", s);
+	html_put(&b, "<p title=\"%s\">", s);
 	assert_string_equal(made(&b), wanted);
 	buf_free(&b);
 }
@@ -56,8 +56,8 @@ static void test_text(void **state)
 static void test_attribute(void **state)
 {
 	(void)state;
-	assert_attribute("\" onload=\"x", " title=\"&quot; onload=&quot;x\"");
-	assert_attribute("' > <b> & \n", " title=\"&#39; &gt; &lt;b&gt; &amp; \ufffd\"");
+	assert_attribute("\" onload=\"x", "<p title=\"&quot; onload=&quot;x\">");
+	assert_attribute("' > <b> & \n", "<p title=\"&#39; &gt; &lt;b&gt; &amp; \ufffd\">");
 }
 
 static void test_long_text(void **state)
@@ -92,6 +92,16 @@ static void test_numbers(void **state)
 	buf_lit(&b, " ");
 	html_decimal(&b, 100);
 	assert_string_equal(made(&b), "0 999 <data class=\"failed\" value=\"1234567\">1,234,567</data> 12.5 100");
+	buf_free(&b);
+}
+
+static void test_put(void **state)
+{
+	struct buf b = { 0 };
+
+	(void)state;
+	html_put(&b, "<a id=\"%s\" x=\"%f%%\">%s</a> %u %zu %'ju", "\"<", 12.50, "\"<", 1234U, (size_t)5678, (uintmax_t)1234567);
+	assert_string_equal(made(&b), "<a id=\"&quot;&lt;\" x=\"12.5%\">\"&lt;</a> 1234 5678 1,234,567");
 	buf_free(&b);
 }
 
@@ -237,7 +247,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_text),	     cmocka_unit_test(test_attribute),
-		cmocka_unit_test(test_long_text),    cmocka_unit_test(test_numbers),
+		cmocka_unit_test(test_long_text),    cmocka_unit_test(test_numbers), cmocka_unit_test(test_put),
 		cmocka_unit_test(test_columns),	     cmocka_unit_test(test_random_times),
 		cmocka_unit_test(test_ticks),	     cmocka_unit_test(test_many_places),
 		cmocka_unit_test(test_bands),

@@ -112,8 +112,8 @@ static void check_same(const struct top_model *a, const struct top_model *b, uin
 			size_t count = top_lines_of(q, a, id, &span, &x);
 
 			assert_int_equal(count, top_lines_of(p, b, id, &span, &y));
-			top_sort(id, 0, false, x, count);
-			top_sort(id, 0, false, y, count);
+			top_sort(a, id, 0, false, x, count);
+			top_sort(b, id, 0, false, y, count);
 			for (size_t i = 0; i < count; i++) {
 				assert_memory_equal(x[i].counts, y[i].counts, sizeof(x[i].counts));
 				assert_memory_equal(&x[i].latency, &y[i].latency,

@@ -100,6 +100,88 @@ static void test_wide(void **state)
 	hide(s);
 }
 
+#define ID(digit) digit digit digit digit digit digit digit digit digit digit digit digit digit digit digit digit
+#define CART ID("0a1b")
+#define SHOP ID("cd23")
+
+static void put_in(struct top_model *m, struct record r, const char *path, const char *id, const char *name, const char *pod)
+{
+	r.cgroup_path = path;
+	r.handshake.container = (struct record_container){ id, name, pod, pod ? "shop" : NULL };
+	put(m, r);
+}
+
+/* Nothing where no record names one; then names, also those that came after the first record, and "+" where there are others. */
+static void test_containers(void **state)
+{
+	struct shown *s = show_filled(200, 60, true);
+	struct record active = handshake(198 * SECOND, ROLE_ACTIVE, OUTCOME_ESTABLISHED, 1000);
+	struct record passive = handshake(198 * SECOND, ROLE_PASSIVE, OUTCOME_ESTABLISHED, 1000);
+	struct record listener = listening(198 * SECOND, CHANGE_SAMPLE, "a", "0.0.0.0", 443, 17, 16, 17);
+
+	(void)state;
+	assert_null(strstr(draw(s), "CONTAINER"));
+	put_in(s->m, passive, "/kubepods/pod1/" CART, CART, NULL, NULL);
+	has(draw(s), " 0a1b0a1b0a1b\n");
+	put_in(s->m, passive, "/kubepods/pod1/" CART, CART, "w\x1b[1m", "cart-0");
+	has(draw(s), " shop/cart-0/w?[1m\n");
+	assert_null(strstr(draw(s), "0a1b0a1b"));
+	listener.cgroup_path = "/kubepods/pod1/" CART;
+	listener.listener.container = (struct record_container){ CART, "web", "cart-0", "shop" };
+	put(s->m, listener);
+	keys(s, "1\n");
+	has(draw(s), " Listener 0.0.0.0:443 ");
+	has(draw(s), " of nginx/9 in shop/cart-0/web ");
+	has(draw(s), "container=shop/cart-0/web");
+	keys(s, "\x1b");
+	put_in(s->m, passive, "/system.slice/nginx.service", NULL, NULL, NULL);
+	has(draw(s), " shop/cart-0/web+\n");
+	has(draw(s), "nginx/9 shop/cart-0/web+ ");
+	put_in(s->m, active, "/docker/" SHOP, SHOP, "client", NULL);
+	has(draw(s), "curl/7 client ");
+	keys(s, "2");
+	draw(s);
+	top_ui_key(&s->ui, TOP_KEY_DOWN);
+	keys(s, "\n");
+	has(draw(s), " Destination 10.0.0.2:443 ");
+	has(draw(s), " from client ");
+	hide(s);
+}
+
+/* As many as there is room for are kept; those of paths that nothing refers to any more make room. */
+static void test_containers_are_bounded(void **state)
+{
+	struct top_paths paths = { 0 };
+	bool marked[TOP_PATHS_MAX] = { 0 };
+	char path[96], id[65], text[CONTAINER_TEXT];
+	struct record_container one = { .id = id };
+	uint16_t number = 0, last = 0;
+
+	(void)state;
+	assert_int_equal(top_paths_init(&paths), 0);
+	for (unsigned i = 0; i < 2 * TOP_PATHS_MAX; i++) {
+		if (top_paths_are_full(&paths)) {
+			marked[last] = true;
+			top_paths_sweep(&paths, marked);
+			assert_true(top_paths_container(&paths, last, text, sizeof(text)));
+		}
+		snprintf(id, sizeof(id), "%064x", i << 16);
+		snprintf(path, sizeof(path), "/docker/%s", id);
+		number = top_paths_put(&paths, path);
+		top_paths_set_container(&paths, number, &one);
+		assert_true(top_paths_container(&paths, number, text, sizeof(text)));
+		last = number;
+	}
+	/* One path whose container is another each time: no room is made for what a feed makes up. */
+	for (unsigned i = 0; i < 2 * CONTAINERS_MAX; i++) {
+		snprintf(id, sizeof(id), "%064x", i);
+		top_paths_set_container(&paths, number, &one);
+	}
+	assert_false(top_paths_container(&paths, number, text, sizeof(text)));
+	assert_true(paths.containers.room <= CONTAINERS_MAX);
+	top_paths_free(&paths);
+}
+
 static void test_ascii(void **state)
 {
 	struct shown *s = show_filled(120, 40, false);
@@ -193,21 +275,24 @@ static void test_spreads(void **state)
 	const char *text;
 
 	(void)state;
+	r.listener.syn_depth = (struct spread){ true, 320, 7, 84, 91 };
 	r.listener.depth = (struct spread){ true, 300, 12, 295, 296 };
 	r.listener.wait = (struct spread){ true, 299, 2000000, 2986000000, 3100000000 };
 	put(s->m, r);
 	r.listener.socket = "b";
-	r.listener.depth = (struct spread){ true, 5, 0, 3, 3 };
+	r.listener.depth = r.listener.syn_depth = (struct spread){ true, 5, 0, 3, 3 };
 	put(s->m, r);
 	text = draw(s);
 	has(text, "12/295/296");
 	has(text, "2.00ms/2.99s/3.10s");
+	has(text, "7/84/91");
 	keys(s, "\n");
-	has(draw(s), "accept queue 12/295/296 of 300 connections, accept wait 2.00ms/2.99s/3.10s; the SYN queue's is not kept");
-	has(draw(s), "p50/p99/max of the 30 to 60 s before its last record (");
+	has(draw(s), "accept queue 12/295/296 of 300 connections, accept wait 2.00ms/2.99s/3.10s, SYN queue 7/84/91 of 320 requests: p50/p99/max "
+		     "of the 30 to 60 s before its last record (");
+	has(draw(s), "0/511"); /* the row itself is above */
 	s->v.now_ns = 251 * SECOND;
 	text = draw(s);
-	has(text, "no record of this queue in the last minute");
+	has(text, "no record of these queues in the last minute");
 	assert_null(strstr(text, "of 300 connections"));
 	s->v.now_ns = NOW;
 	assert_int_equal(top_canvas_resize(&s->c, 30, 120), 0);
@@ -317,7 +402,7 @@ static void test_passive_sorts_by_what_it_shows(void **state)
 		passive++;
 	count = top_lines_of(s->v.queries[TOP_PROCESSES], s->m, TOP_PROCESSES, &span, &lines);
 	assert_true(count >= 2);
-	top_sort(TOP_PROCESSES, passive, false, lines, count);
+	top_sort(s->m, TOP_PROCESSES, passive, false, lines, count);
 	assert_string_equal(lines[0].key->text, "nginx");
 	assert_string_equal(lines[1].key->text, "curl");
 	hide(s);
@@ -454,6 +539,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_narrow),
 		cmocka_unit_test(test_wide),
+		cmocka_unit_test(test_containers),
+		cmocka_unit_test(test_containers_are_bounded),
 		cmocka_unit_test(test_ascii),
 		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_report),

@@ -12,6 +12,8 @@
 #include "common/addr.h"
 #include "common/clock.h"
 
+#define CONTAINER_LEAST 8 /* columns: in less its name says nothing */
+
 /* ---- cells ---- */
 
 static void put_text(const struct top_cell *at, enum top_paint paint, const char *text)
@@ -83,13 +85,19 @@ void top_line_name(enum top_table_id id, const struct top_line *l, char *head, s
 	}
 }
 
-static void put_name(const struct top_cell *at, const struct top_line *l, enum top_table_id id)
+bool top_line_container(const struct top_model *m, const struct top_line *l, char *out, size_t size)
+{
+	return top_paths_container(&top_names_of(m)->cgroups, l->cgroup, out, size);
+}
+
+/* How many columns it took. */
+static unsigned put_name(const struct top_cell *at, const struct top_line *l, enum top_table_id id)
 {
 	char head[80], tail[56];
 
 	top_line_name(id, l, head, sizeof(head), tail, sizeof(tail));
-	top_put_parts(at->canvas, at->row, at->column, at->width, l->key ? TOP_PLAIN : TOP_DIM, head,
-		      tail);
+	return top_put_parts(at->canvas, at->row, at->column, at->width, l->key ? TOP_PLAIN : TOP_DIM, head,
+			     tail);
 }
 
 static void put_place(const struct top_cell *at, const struct top_line *l)
@@ -97,9 +105,15 @@ static void put_place(const struct top_cell *at, const struct top_line *l)
 	put_name(at, l, TOP_LISTENERS); /* or a destination */
 }
 
+/* With its container, as far as there is room. */
 static void put_process(const struct top_cell *at, const struct top_line *l)
 {
-	put_name(at, l, TOP_PROCESSES);
+	unsigned used = put_name(at, l, TOP_PROCESSES) + 1;
+	char text[CONTAINER_TEXT];
+
+	if (used + CONTAINER_LEAST <= at->width && top_line_container(at->context->model, l, text, sizeof(text)))
+		top_put_parts(at->canvas, at->row, at->column + used, at->width - used, TOP_ACCENT, text,
+			      l->containers ? "+" : "");
 }
 
 static void put_owner(const struct top_cell *at, const struct top_line *l)
@@ -109,6 +123,15 @@ static void put_owner(const struct top_cell *at, const struct top_line *l)
 	snprintf(tail, sizeof(tail), "/%u%s", l->pid, l->several ? "+" : "");
 	top_put_parts(at->canvas, at->row, at->column, at->width, l->pid ? TOP_PLAIN : TOP_DIM,
 		      l->pid ? l->comm : "-", l->pid ? tail : "");
+}
+
+static void put_container(const struct top_cell *at, const struct top_line *l)
+{
+	char text[CONTAINER_TEXT];
+	bool known = top_line_container(at->context->model, l, text, sizeof(text));
+
+	top_put_parts(at->canvas, at->row, at->column, at->width, known ? TOP_PLAIN : TOP_DIM, known ? text : "-",
+		      known && l->containers ? "+" : "");
 }
 
 static void put_netns(const struct top_cell *at, const struct top_line *l)
@@ -185,16 +208,26 @@ void top_spread_text(const struct spread *s, bool durations, char *out, size_t s
 	snprintf(out, size, "%s/%s/%s", text[0], text[1], text[2]);
 }
 
-static void put_depth(const struct top_cell *at, const struct top_line *l)
+static void put_lengths(const struct top_cell *at, const struct top_line *l, const struct spread *s)
 {
 	char text[100];
 
-	if (!l->depth.known) {
+	if (!s->known) {
 		put_unknown(at);
 		return;
 	}
-	top_spread_text(&l->depth, false, text, sizeof(text));
-	put_text(at, fill_paint(l, l->depth.p99), text);
+	top_spread_text(s, false, text, sizeof(text));
+	put_text(at, fill_paint(l, s->p99), text); /* both queues have one limit */
+}
+
+static void put_depth(const struct top_cell *at, const struct top_line *l)
+{
+	put_lengths(at, l, &l->depth);
+}
+
+static void put_syn_depth(const struct top_cell *at, const struct top_line *l)
+{
+	put_lengths(at, l, &l->syn_depth);
 }
 
 static void put_wait(const struct top_cell *at, const struct top_line *l)
@@ -339,6 +372,7 @@ BY(by_drops, l->drops)
 BY(by_oldest, l->oldest_wait_ns == NS_UNKNOWN ? 0 : l->oldest_wait_ns)
 BY(by_depth, l->depth.p99)
 BY(by_wait, l->wait.p99)
+BY(by_syn_depth, l->syn_depth.p99)
 BY(by_handshakes, top_line_count(l, SLOT_HANDSHAKES))
 BY(by_last, l->newest.code ? l->newest.mono_ns : 0)
 BY(by_netns, l->key ? l->key->netns : 0)
@@ -346,6 +380,7 @@ BY(by_netns, l->key ? l->key->netns : 0)
 BY(by_harm, top_line_count(l, SLOT_FAILED) + refused(l))
 
 #define WIDE 205
+#define WIDER 223
 #define NAME .flexible = true, .ascending = true
 #define NUM .right = true
 #define COUNT(counted, painted) NUM, .slot = counted, .paint = painted
@@ -367,8 +402,10 @@ const struct top_pane top_panes[TOP_TABLES] = {
 		{ "OLDEST", 6, 0, NUM, .put = put_oldest, .value = by_oldest },
 		{ "DEPTH-50/99/MAX", 17, WIDE, NUM, .put = put_depth, .value = by_depth },
 		{ "WAIT-50/99/MAX", 22, WIDE, NUM, .put = put_wait, .value = by_wait },
+		{ "SYN-50/99/MAX", 17, WIDER, NUM, .put = put_syn_depth, .value = by_syn_depth },
 		{ "CONNS", 8, 90, NUM, .put = put_passive, .value = by_handshakes },
-		{ "P99", 7, 100, LATENCY(p99) } } },
+		{ "P99", 7, 100, LATENCY(p99) },
+		{ "CONTAINER", 31, 158, .contained = true, .ascending = true, .put = put_container } } },
 	[TOP_DESTINATIONS] = { "Destinations", 4, {
 		{ "DESTINATION", 17, 0, NAME, .put = put_place },
 		{ "NETNS", 10, 110, NUM, .mixed = true, .put = put_netns, .value = by_netns },
@@ -444,6 +481,7 @@ static uint64_t value_of(const struct top_column *column, const struct top_line 
 /* ---- sorting ---- */
 
 struct sorting {
+	const struct top_model *model;
 	enum top_table_id id;
 	const struct top_column *column;
 	bool descending;
@@ -466,6 +504,15 @@ static int by_name(enum top_table_id id, const struct top_line *a, const struct 
 	return order || id == TOP_CAUSES ? order : a->key->host < b->key->host ? -1 : a->key->host > b->key->host;
 }
 
+static int by_container(const struct top_model *m, const struct top_line *a, const struct top_line *b)
+{
+	char x[CONTAINER_TEXT], y[CONTAINER_TEXT];
+	bool in_one = top_line_container(m, a, x, sizeof(x));
+
+	/* Those in none stand last. */
+	return in_one != top_line_container(m, b, y, sizeof(y)) ? (in_one ? -1 : 1) : strcmp(x, y);
+}
+
 static int compare(const void *x, const void *y, void *ctx)
 {
 	const struct sorting *s = ctx;
@@ -480,6 +527,8 @@ static int compare(const void *x, const void *y, void *ctx)
 		order = i < j ? -1 : i > j;
 	} else if (s->column->put == put_owner) {
 		order = strcmp(a->comm, b->comm);
+	} else if (s->column->put == put_container) {
+		order = by_container(s->model, a, b);
 	} else {
 		order = by_name(s->id, a, b);
 	}
@@ -491,10 +540,10 @@ static int compare(const void *x, const void *y, void *ctx)
 	return by_name(s->id, a, b);
 }
 
-void top_sort(enum top_table_id id, unsigned column, bool reversed, struct top_line *lines,
+void top_sort(const struct top_model *m, enum top_table_id id, unsigned column, bool reversed, struct top_line *lines,
 	      size_t count)
 {
-	struct sorting s = { .id = id, .column = &top_panes[id].columns[column] };
+	struct sorting s = { .model = m, .id = id, .column = &top_panes[id].columns[column] };
 
 	s.descending = s.column->ascending && !has_value(s.column) ? reversed : !reversed;
 	qsort_r(lines, count, sizeof(*lines), compare, &s);

@@ -27,6 +27,7 @@ struct top_column {
 	bool right; /* aligned */
 	bool flexible; /* takes what is left */
 	bool mixed; /* only with several network namespaces */
+	bool contained; /* only with containers */
 	bool ascending; /* by nature: names */
 	/* What it shows, and sorts by: a count, in a colour, or a latency; with neither it sorts by its text. */
 	enum top_slot slot; /* 0: no count */
@@ -37,7 +38,7 @@ struct top_column {
 	uint64_t (*value)(const struct top_line *l);
 };
 
-#define TOP_PANE_COLUMNS 16
+#define TOP_PANE_COLUMNS 18
 
 struct top_pane {
 	const char *title;
@@ -52,10 +53,12 @@ void top_put_cell(const struct top_cell *at, const struct top_column *column, co
 /* "p50/p99/max". */
 void top_spread_text(const struct spread *s, bool durations, char *out, size_t size);
 
+/* "shop/cart-0/web": the container of its process. False, and "": it has none, or it is not known. */
+bool top_line_container(const struct top_model *m, const struct top_line *l, char *out, size_t size);
 /* The name of a row, in two parts: "10.0.0.1" and ":443". */
 void top_line_name(enum top_table_id id, const struct top_line *l, char *head, size_t size,
 		   char *tail, size_t tail_size);
-void top_sort(enum top_table_id id, unsigned column, bool reversed, struct top_line *lines,
+void top_sort(const struct top_model *m, enum top_table_id id, unsigned column, bool reversed, struct top_line *lines,
 	      size_t count);
 
 #endif

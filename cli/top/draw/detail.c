@@ -51,11 +51,11 @@ static const char *word_of(const struct top_fact *f, char *out, size_t size)
 	return out;
 }
 
-/* What was unusual: its cause, and what was sent again. */
+/* What was unusual: its cause, and what was sent again; and in which container it was. */
 static void put_extras(struct top_canvas *c, const struct top_names *names, unsigned row,
 		       unsigned column, const struct top_fact *f)
 {
-	char text[64], wait[24];
+	char text[64], wait[24], container[CONTAINER_TEXT];
 
 	if (f->code) {
 		column += top_put_parts(c, row, column, c->columns - column, outcome_paint(f),
@@ -66,7 +66,12 @@ static void put_extras(struct top_canvas *c, const struct top_names *names, unsi
 			 f->wait_ns == NS_UNKNOWN ? "" : " wait=",
 			 f->wait_ns == NS_UNKNOWN ? "" : text_duration(f->wait_ns, wait, sizeof(wait)));
 		if (column < c->columns)
-			top_put(c, row, column, c->columns - column, TOP_WARN, text);
+			column += top_put(c, row, column, c->columns - column, TOP_WARN, text) + 1;
+	}
+	if (column < c->columns && top_paths_container(&names->cgroups, f->cgroup, container, sizeof(container))) {
+		column += top_put(c, row, column, c->columns - column, TOP_DIM, "container=");
+		if (column < c->columns)
+			top_put(c, row, column, c->columns - column, TOP_PLAIN, container);
 	}
 }
 
@@ -162,6 +167,21 @@ static const struct top_line *line_of(struct top_view *v, const struct top_span 
 	return NULL;
 }
 
+/* Who listens there, and in which container; of a process and of who connects, the container. */
+static void draw_owner(struct top_canvas *c, const struct top_view *v, const struct top_line *l, unsigned row, unsigned column)
+{
+	char container[CONTAINER_TEXT], text[CONTAINER_TEXT + 64] = "";
+	bool contained = top_line_container(v->model, l, container, sizeof(container));
+
+	if (v->ui->detail_of == TOP_LISTENERS && l->pid)
+		snprintf(text, sizeof(text), " of %s/%u%s", l->comm, l->pid, l->several ? "+" : "");
+	if (contained)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), " %s %s",
+			 v->ui->detail_of == TOP_DESTINATIONS ? "from" : "in", container);
+	if (*text && column < c->columns)
+		top_put_parts(c, row, column, c->columns - column, TOP_ACCENT, text, contained && l->containers ? "+ " : " ");
+}
+
 static void draw_name(struct top_canvas *c, struct top_view *v, const struct top_line *l,
 		      unsigned row)
 {
@@ -175,36 +195,56 @@ static void draw_name(struct top_canvas *c, struct top_view *v, const struct top
 	used = top_put(c, row, 0, c->columns, TOP_ACTIVE, text);
 	for (unsigned i = used; i < c->columns; i++)
 		top_put_char(c, row, i, TOP_DIM, c->utf8 ? 0x2500 : '-');
-	if (l && v->ui->detail_of == TOP_LISTENERS && l->pid) {
-		snprintf(text, sizeof(text), " of %s/%u%s ", l->comm, l->pid, l->several ? "+" : "");
-		top_put(c, row, used + 1, c->columns - used - 1, TOP_ACCENT, text);
-	}
+	if (l && v->ui->detail_of != TOP_CAUSES)
+		draw_owner(c, v, l, row, used + 1);
 	top_put_right(c, row, 0, c->columns - 2, TOP_DIM, " Esc: back ");
 }
 
-/* What connections found before them, and how long they waited. Of the SYN queue only its length at each look is known. */
+/* The next of them; nothing where it is not known. `joined`: who joined a queue; NULL: it is of durations. */
+static void put_spread(struct buf *b, const char *what, const struct spread *s, const char *joined)
+{
+	char text[100];
+
+	if (!s->known)
+		return;
+	top_spread_text(s, !joined, text, sizeof(text));
+	buf_format(b, "%s%s %s", b->len ? ", " : "", what, text);
+	if (joined)
+		buf_format(b, " of %llu %s", (unsigned long long)s->count, joined);
+}
+
+static void put_note(struct buf *b, const char *note)
+{
+	if (*note)
+		buf_format(b, "; %s", note);
+}
+
+/* What those that came found before them, and how long they waited. */
 static void draw_spreads(struct top_canvas *c, const struct top_view *v, const struct top_line *l, unsigned row)
 {
-	char depth[100], wait[100], at[32], text[400], note[200] = "";
+	const struct evidence *e = top_evidence_of(v->model);
+	struct buf text = { 0 };
+	char at[32], note[200];
 
-	if (!l->depth.known) {
-		top_put(c, row, 0, c->columns, TOP_DIM, "no distribution of this queue is kept, or nobody came");
+	if (!l->depth.known && !l->syn_depth.known) {
+		top_put(c, row, 0, c->columns, TOP_DIM, "no distribution of these queues is kept, or nobody came");
 		return;
 	}
 	if (v->now_ns > l->spread_ns + SPREAD_OLD_NS) {
-		top_put(c, row, 0, c->columns, TOP_DIM, "no record of this queue in the last minute");
+		top_put(c, row, 0, c->columns, TOP_DIM, "no record of these queues in the last minute");
 		return;
 	}
-	top_spread_text(&l->depth, false, depth, sizeof(depth));
-	if (l->wait.known)
-		top_spread_text(&l->wait, true, wait, sizeof(wait));
-	else
-		evidence_of_waits(top_evidence_of(v->model), note, sizeof(note));
-	snprintf(text, sizeof(text), "p50/p99/max of the 30 to 60 s before its last record (%s): accept queue %s of %llu connections%s%s%s%s; "
-		 "the SYN queue's is not kept",
-		 top_clock(v->model, l->spread_ns, false, at, sizeof(at)), depth, (unsigned long long)l->depth.count, l->wait.known ? ", accept wait " : "", l->wait.known ? wait : "",
-		 *note ? "; " : "", note);
-	top_put(c, row, 0, c->columns, TOP_PLAIN, text);
+	put_spread(&text, "accept queue", &l->depth, "connections");
+	put_spread(&text, "accept wait", &l->wait, NULL);
+	put_spread(&text, "SYN queue", &l->syn_depth, "requests");
+	buf_format(&text, ": p50/p99/max of the 30 to 60 s before its last record (%s)",
+		   top_clock(v->model, l->spread_ns, false, at, sizeof(at)));
+	if (!l->wait.known)
+		put_note(&text, evidence_of_waits(e, note, sizeof(note)));
+	if (!l->syn_depth.known)
+		put_note(&text, evidence_of_requests(e, note, sizeof(note)));
+	top_put(c, row, 0, c->columns, TOP_PLAIN, buf_text(&text));
+	buf_free(&text);
 }
 
 void top_draw_detail(struct top_canvas *c, struct top_view *v, const struct top_span *span,
@@ -222,9 +262,9 @@ void top_draw_detail(struct top_canvas *c, struct top_view *v, const struct top_
 	draw_name(c, v, l, row++);
 	if (l && area.rows >= 10) {
 		top_draw_line(c, v, v->ui->detail_of, span, l, row);
-		if (v->ui->detail_of == TOP_LISTENERS)
-			draw_spreads(c, v, l, row + 1);
 		row += 2;
+		if (v->ui->detail_of == TOP_LISTENERS)
+			draw_spreads(c, v, l, row++);
 	}
 	draw_outcomes(c, row++, &focus);
 	row += draw_causes(c, v, (struct top_area){ row, 0, end - row, c->columns }, &focus);

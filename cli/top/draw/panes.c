@@ -12,7 +12,7 @@ struct layout {
 	unsigned widths[TOP_PANE_COLUMNS]; /* 0: not shown */
 };
 
-static struct layout lay_out(enum top_table_id id, unsigned columns, bool mixed)
+static struct layout lay_out(enum top_table_id id, unsigned columns, const struct top_info *info)
 {
 	const struct top_pane *pane = &top_panes[id];
 	struct layout l = { { 0 } };
@@ -21,7 +21,7 @@ static struct layout lay_out(enum top_table_id id, unsigned columns, bool mixed)
 	for (unsigned i = 0; i < top_column_count(id); i++) {
 		const struct top_column *column = &pane->columns[i];
 
-		if (columns < column->from || (column->mixed && !mixed))
+		if (columns < column->from || (column->mixed && !info->mixed) || (column->contained && !info->contained))
 			continue;
 		l.widths[i] = column->width;
 		used += column->width + GAP;
@@ -137,7 +137,8 @@ static void draw_rows(struct top_canvas *c, const struct top_view *v, enum top_t
 void top_draw_line(struct top_canvas *c, const struct top_view *v, enum top_table_id id,
 		   const struct top_span *span, const struct top_line *line, unsigned row)
 {
-	struct layout l = lay_out(id, c->columns, top_info_of(v->model).mixed);
+	struct top_info info = top_info_of(v->model);
+	struct layout l = lay_out(id, c->columns, &info);
 	struct top_context context = context_of(v, span);
 
 	draw_titles(c, v->ui, id, &l, row, 0);
@@ -222,7 +223,7 @@ void top_draw_pane(struct top_canvas *c, struct top_view *v, enum top_table_id i
 	struct top_info info = top_info_of(v->model);
 	struct top_line *lines;
 	size_t count = top_lines_of(v->queries[id], v->model, id, span, &lines);
-	struct layout l = lay_out(id, area.columns, info.mixed);
+	struct layout l = lay_out(id, area.columns, &info);
 	unsigned top = alone ? 1 : 2, evidence = 0, note = top_note_rows(v, id, area.columns);
 	struct top_area body = area;
 
@@ -231,7 +232,7 @@ void top_draw_pane(struct top_canvas *c, struct top_view *v, enum top_table_id i
 	/* In the pane that takes the keys, with what room is left. */
 	if (v->ui->pane == id && !v->report && area.rows >= top + 6)
 		evidence = 2;
-	top_sort(id, v->ui->sort[id], v->ui->reversed[id], lines, count);
+	top_sort(v->model, id, v->ui->sort[id], v->ui->reversed[id], lines, count);
 	body.row += top;
 	body.rows -= top + evidence;
 	/* It stands below the rows, where there is room for some. */

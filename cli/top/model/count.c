@@ -161,7 +161,7 @@ static unsigned find_rows(struct top_model *m, const struct top_fact *f, uint32_
 	return in;
 }
 
-static void touch(struct top_row *row, const struct top_fact *f)
+static void touch(const struct top_model *m, struct top_row *row, const struct top_fact *f)
 {
 	uint64_t second = f->mono_ns / NSEC_PER_SEC;
 
@@ -171,6 +171,7 @@ static void touch(struct top_row *row, const struct top_fact *f)
 		row->several = row->several || (row->pid && row->pid != f->pid);
 		row->pid = f->pid;
 		memcpy(row->comm, f->comm, sizeof(row->comm));
+		top_paths_follow(&m->names.cgroups, f->cgroup, &row->cgroup, &row->containers);
 	}
 	if (f->code && f->mono_ns >= row->newest.mono_ns)
 		row->newest = *f;
@@ -248,7 +249,7 @@ void top_apply(struct top_model *m, const struct top_fact *f)
 
 	for (enum top_table_id id = 0; id < TOP_TABLES; id++)
 		if (in & 1U << id && rows[id] != TOP_OTHER)
-			touch(&m->known.rows[id][rows[id]], f);
+			touch(m, &m->known.rows[id][rows[id]], f);
 	for (int i = 0; i < 2; i++) {
 		if (!buckets[i])
 			continue;

@@ -17,6 +17,8 @@ struct top_row {
 	uint64_t last_second;
 	uint32_t pid; /* the newest; 0: none */
 	bool several; /* pids */
+	uint16_t cgroup; /* for top_paths_container(): of the newest process that is in one */
+	bool containers; /* not all of them are in the same */
 	char comm[TOP_COMM]; /* of the newest */
 	bool v6only; /* a listener that takes no IPv4 */
 	uint32_t sockets; /* listeners open there */
@@ -30,6 +32,7 @@ struct top_socket {
 	uint64_t backlog, drops; /* or COUNT_UNKNOWN */
 	struct queue accept, syn;
 	struct spread depth, wait; /* of the accept queue */
+	struct spread syn_depth;
 	bool waiting;
 	uint64_t oldest_wait_ns; /* or NS_UNKNOWN */
 	uint64_t at_ns;

@@ -116,6 +116,7 @@ static void of_handshake(struct top_names *n, const struct record *r, struct top
 	set_remote(fact, &h->remote);
 	set_process(fact, h->has_process, h->pid, h->comm);
 	set_cause(n, &h->cause, fact);
+	top_paths_set_container(&n->cgroups, fact->cgroup, &h->container);
 }
 
 static void of_overflow(struct top_names *n, const struct record *r, struct top_fact *fact)

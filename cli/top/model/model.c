@@ -163,6 +163,7 @@ static void fill_socket(struct top_socket *s, const struct record_listener *l)
 	s->accept = l->accept;
 	s->syn = l->syn;
 	s->depth = l->depth;
+	s->syn_depth = l->syn_depth;
 	s->wait = l->wait;
 	s->waiting = l->waiting;
 	s->oldest_wait_ns = l->oldest_wait_ns;
@@ -209,6 +210,7 @@ static void add_listener(struct top_model *m, const struct record *r, uint64_t m
 	m->known.rows[TOP_LISTENERS][s->row].v6only = l->v6only;
 	s->at_ns = mono_ns;
 	s->cgroup = top_paths_put(&m->names.cgroups, r->cgroup_path);
+	top_paths_set_container(&m->names.cgroups, s->cgroup, &l->container);
 	fill_socket(s, l);
 	if (!l->accept.known)
 		return;
@@ -303,7 +305,7 @@ static void sweep_paths(struct top_model *m)
 			marked[m->known.sockets[i].cgroup] = true;
 	for (enum top_table_id id = 0; id < TOP_TABLES; id++)
 		for (uint32_t i = 0; i < TOP_ROWS_MAX; i++)
-			marked[m->known.rows[id][i].newest.cgroup] = true;
+			marked[m->known.rows[id][i].newest.cgroup] = marked[m->known.rows[id][i].cgroup] = true;
 	top_paths_sweep(&m->names.cgroups, marked);
 	m->known.sweep_paths_at = m->known.newest_ns / NSEC_PER_SEC + 60;
 }

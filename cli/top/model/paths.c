@@ -15,8 +15,9 @@ int top_paths_init(struct top_paths *p)
 
 int top_paths_copy(struct top_paths *to, const struct top_paths *from)
 {
-	int err = keyset_copy(&to->table, &from->table);
+	int err = keyset_copy(&to->table, &from->table) | containers_copy(&to->containers, &from->containers);
 
+	memcpy(to->container, from->container, sizeof(to->container));
 	to->texts = calloc(TOP_PATHS_MAX, sizeof(*to->texts));
 	if (err || !to->texts)
 		return err ? err : -ENOMEM;
@@ -35,6 +36,7 @@ void top_paths_free(struct top_paths *p)
 	free(p->texts);
 	p->texts = NULL;
 	keyset_free(&p->table);
+	containers_free(&p->containers);
 }
 
 /* The path itself or, if it is longer, a hash of it, its length and its end, which is what differs. */
@@ -70,12 +72,37 @@ uint16_t top_paths_put(struct top_paths *p, const char *path)
 		return (uint16_t)number;
 	free(p->texts[number]);
 	p->texts[number] = strdup(path);
+	p->container[number] = 0;
 	return (uint16_t)number;
 }
 
 const char *top_paths_text(const struct top_paths *p, uint16_t number)
 {
 	return number == TOP_OTHER ? NULL : p->texts[number];
+}
+
+void top_paths_set_container(struct top_paths *p, uint16_t number, const struct record_container *container)
+{
+	if (number == TOP_OTHER || !container->id)
+		return;
+	p->container[number] = containers_put(&p->containers, container);
+}
+
+bool top_paths_container(const struct top_paths *p, uint16_t number, char *text, size_t size)
+{
+	const struct record_container known = containers_at(&p->containers, p->container[number]);
+
+	return container_text(&known, text, size);
+}
+
+void top_paths_follow(const struct top_paths *p, uint16_t newer, uint16_t *cgroup, bool *several)
+{
+	if (newer == TOP_OTHER)
+		return;
+	if (*cgroup != TOP_OTHER && p->container[*cgroup] != p->container[newer])
+		*several = true;
+	if (*cgroup == TOP_OTHER || p->container[newer])
+		*cgroup = newer;
 }
 
 bool top_paths_are_full(const struct top_paths *p)
@@ -92,5 +119,11 @@ static bool is_unmarked(void *ctx, size_t number)
 
 void top_paths_sweep(struct top_paths *p, const bool marked[TOP_PATHS_MAX])
 {
+	bool kept[CONTAINERS_MAX] = { 0 };
+
 	keyset_sweep(&p->table, is_unmarked, (void *)(uintptr_t)marked);
+	for (uint32_t i = 1; i < TOP_PATHS_MAX; i++)
+		if (top_table_has(&p->table, i) && p->container[i])
+			kept[p->container[i] - 1] = true;
+	containers_sweep(&p->containers, kept);
 }

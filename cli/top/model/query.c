@@ -89,6 +89,7 @@ struct top_info top_info_of(const struct top_model *m)
 		.more_sockets = m->known.more_sockets,
 		.failed = m->known.failed,
 		.mixed = is_mixed(m),
+		.contained = m->names.cgroups.containers.ids.count > 0,
 	};
 }
 
@@ -171,6 +172,8 @@ static struct top_line *line_of(struct top_query *q, const struct top_model *m,
 	l->key = top_table_key(&m->tables[id], row);
 	l->pid = facts->pid;
 	l->several = facts->several;
+	l->cgroup = facts->cgroup;
+	l->containers = facts->containers;
 	l->newest = facts->newest;
 	l->v6only = facts->v6only;
 	l->sockets = facts->sockets;
@@ -220,7 +223,7 @@ static bool add_spread(struct spread *worst, const struct spread *s)
 	return true;
 }
 
-static void add_socket(struct top_line *l, const struct top_socket *s)
+static void add_socket(const struct top_model *m, struct top_line *l, const struct top_socket *s)
 {
 	if (s->accept.known && is_fuller(l, &s->accept)) {
 		l->has_queue = true;
@@ -230,6 +233,8 @@ static void add_socket(struct top_line *l, const struct top_socket *s)
 		l->syn_len = s->syn.len;
 		l->syn_max = s->syn.max;
 	}
+	if (add_spread(&l->syn_depth, &s->syn_depth))
+		l->spread_ns = s->at_ns;
 	if (add_spread(&l->depth, &s->depth))
 		l->spread_ns = s->at_ns;
 	add_spread(&l->wait, &s->wait);
@@ -243,6 +248,7 @@ static void add_socket(struct top_line *l, const struct top_socket *s)
 			l->oldest_wait_ns = s->oldest_wait_ns;
 		l->waiting = true;
 	}
+	top_paths_follow(&m->names.cgroups, s->cgroup, &l->cgroup, &l->containers);
 	if (!s->has_owner)
 		return;
 	l->several = (l->sockets > 1 && l->pid && l->pid != s->pid) || s->owners > 1;
@@ -263,7 +269,7 @@ static void add_sockets(struct top_query *q, const struct top_model *m)
 		    !listener_is_wanted(&m->filter, key->netns, (uint16_t)key->port,
 					top_paths_text(&m->names.cgroups, s->cgroup)))
 			continue;
-		add_socket(line_of(q, m, TOP_LISTENERS, s->row), s);
+		add_socket(m, line_of(q, m, TOP_LISTENERS, s->row), s);
 	}
 	/* Listeners that nothing is known of, but that they are there. */
 	if (m->known.more_sockets)

@@ -38,6 +38,7 @@ struct top_info {
 	uint64_t more_sockets; /* listeners for which there was no room */
 	bool failed; /* memory ran out */
 	bool mixed; /* several network namespaces */
+	bool contained; /* a process is in a container that is known */
 };
 
 struct top_info top_info_of(const struct top_model *m);
@@ -82,6 +83,8 @@ struct top_line {
 	char comm[TOP_COMM];
 	uint32_t pid;
 	bool several; /* further processes */
+	uint16_t cgroup; /* for top_paths_container(): the newest container of such a process */
+	bool containers; /* not all of them are in the same */
 	/* The newest that had a cause; `code` 0: none. */
 	struct top_fact newest;
 	/* Of listeners, the fullest of its sockets; the rest summed up. */
@@ -89,7 +92,8 @@ struct top_line {
 	bool v6only, has_queue, has_syn, has_drops, waiting;
 	uint64_t len, max, syn_len, syn_max, drops;
 	uint64_t oldest_wait_ns; /* or NS_UNKNOWN */
-	struct spread depth, wait; /* of its accept queues that with the largest p99; as its last record has it … */
+	struct spread depth, wait; /* of its accept queues those with the largest p99; as its last record has it … */
+	struct spread syn_depth; /* the same of its SYN queues */
 	uint64_t spread_ns; /* … which is of that time */
 };
 

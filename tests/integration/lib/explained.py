@@ -33,6 +33,19 @@ def write(path, records):
     return path
 
 
+def summary_of(text):
+    line = json.loads(text.splitlines()[-1])
+    assert line["type"] == "explain_summary" and schema.Checker().errors(line) == []
+    return line
+
+
+def live(cli, ns):
+    """What it finds after a second's watch in a namespace: a daemon of its own, and a look."""
+    with ns.inside():
+        program = cli("explain", "--json", "--duration", "1s", "--netns", str(ns.inode))
+    return summary_of(program.end())["findings"]
+
+
 def explained(cli, path, *flags):
     """The causes, and the summary, of a recording; each line is held against its schema."""
     lines = cli("explain", "--json", "--from", str(path), *flags).end().splitlines()

@@ -1,20 +1,45 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Which modules may run at the same time, in the processes of `pytest -n 2` (pytest-xdist).
+"""Which tests may run at the same time, in the processes of `pytest -n 2` (pytest-xdist).
 
-A daemon sees every handshake of the host, so what looks at live traffic, or makes much of it, runs one test after the
-other, in one process. The others read files, or ask for what is in a namespace of their own; a daemon of theirs has a filter.
+A daemon sees every handshake of the host. What makes much traffic, measures times or counts all that a daemon said runs
+one test after the other, beside nothing live. QUIET tests make a few handshakes and wait for the kernel's timers; they
+look for their own handshakes only, so they run beside each other, and come first. ASIDE reads files, or asks for
+what is in a namespace of its own, with a filter: beside anything.
 """
-from xdist.scheduler import LoadScopeScheduling
+import contextlib
+import fcntl
+import os
 
+from . import env
+
+QUIET = {f"test_{name}.py" for name in ("causes", "connect_errors", "filtered_causes", "given_up")}
 ASIDE = {f"test_{name}.py" for name in (
-    "clickhouse", "completion", "findings", "grammar", "hardening", "incident", "install", "kernel_log", "lab",
-    "lab_page", "manual", "packages", "progress", "record", "recorder", "report", "schemas", "states", "unit",
-    "unseen")}
+    "clickhouse", "completion", "container_views", "culprits", "findings", "grammar", "hardening", "incident", "install",
+    "kernel_log", "lab", "lab_page", "manual", "packages", "progress", "record", "recorder", "report", "schemas",
+    "states", "unit", "unseen")}
 
 
-class Lanes(LoadScopeScheduling):
-    """Tests of one scope go to one process: all that are live are one scope, and each other module is."""
+def module_of(nodeid):
+    return nodeid.split("::")[0].rsplit("/", 1)[-1]
 
-    def _split_scope(self, nodeid):
-        module = nodeid.split("::")[0].rsplit("/", 1)[-1]
-        return module if module in ASIDE else "live"
+
+def order(item):
+    """QUIET tests first; then those that run alone, of which there are the most; then what fits beside these."""
+    return 0 if item.path.name in QUIET else 2 if item.path.name in ASIDE else 1
+
+
+@contextlib.contextmanager
+def turn(item):
+    """Wait for the turn of a test: QUIET ones exclude those that run alone, and these exclude both."""
+    if "PYTEST_XDIST_WORKER" not in os.environ or item.path.name in ASIDE:
+        yield
+        return
+    with open(env.BUILD / "tests.turn", "w") as file:
+        fcntl.flock(file, fcntl.LOCK_SH if item.path.name in QUIET else fcntl.LOCK_EX)
+        yield
+
+
+def scope(nodeid):
+    """The tests of one scope go to one process, in their order."""
+    module = module_of(nodeid)
+    return nodeid if module in QUIET else module if module in ASIDE else "alone"

@@ -58,6 +58,13 @@ def ask(path, op):
     return records[:-1]
 
 
+def flood_gets_no_answer(pair):
+    """The forged sources of tests/synflood: what the server answers gets to nobody."""
+    pair.server.sysctl("net.ipv4.tcp_max_syn_backlog", 4096)
+    pair.server.ip(f"route add 198.18.0.0/15 via {pair.client.addr[4]}")
+    pair.client.lose("ip daddr 198.18.0.0/15")
+
+
 class Crowd:
     """A listener in the server's namespace, whose owner sleeps, and its clients.
 

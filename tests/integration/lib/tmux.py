@@ -39,7 +39,7 @@ class Tmux:
         words = ["env", "-u", "NO_COLOR", "-u", "TMUX", *(f"{k}={v}" for k, v in variables.items())]
         self.command = shlex.join(map(str, argv)).replace(" '|' ", " | ")
         # tmux does not always know how its program ended
-        self.status = tempfile.NamedTemporaryFile(prefix="tcpshake-status-")
+        self.status = tempfile.NamedTemporaryFile(prefix="tmux-status-")
         words += ["sh"] if shell else ["sh", "-c", f"{self.command}; echo $? >{self.status.name}"]
         self.run("new-session", "-d", "-x", str(columns), "-y", str(rows), shlex.join(words))
         self.server = int(self.ask("#{pid}"))

@@ -153,6 +153,7 @@ http {{
     access_log off;
     client_body_temp_path {dir}/b; proxy_temp_path {dir}/p; fastcgi_temp_path {dir}/f;
     uwsgi_temp_path {dir}/u; scgi_temp_path {dir}/s;
+    {more}
     server {{ listen 80{options}; listen [::]:80{options}; location / {{ return 200 "shaken\\n"; }} }}
 }}
 """
@@ -161,9 +162,9 @@ http {{
 class Nginx:
     """With one worker, which accepts."""
 
-    def __init__(self, ns, directory, options=""):
+    def __init__(self, ns, directory, options="", more=""):
         conf = directory / "nginx.conf"
-        conf.write_text(NGINX_CONF.format(dir=directory, options=options and " " + options))
+        conf.write_text(NGINX_CONF.format(dir=directory, options=options and " " + options, more=more))
         self.process = ns.popen(["/usr/sbin/nginx", "-c", str(conf), "-p", str(directory)],
                                 stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
                                 start_new_session=True)

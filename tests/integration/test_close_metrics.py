@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+"""The metrics of how connections end: of all, and of each port."""
+import socket
+import time
+
+from lib import env
+from lib.scrape import Metrics, free_port
+from lib.traffic import connect, listener
+
+
+def test_all_and_each_port(pair, ip, keep, daemon):
+    """Counters, states and times, whatever becomes of the stream, of all and of each port; nothing of them without --events close."""
+    listening = keep(listener(pair.server, ip, 7070))
+    port = free_port()
+    d = daemon("--metrics", f"127.0.0.1:{port}", "--events", "close", "--port", "9")  # no record passes the filter
+    metrics = keep(Metrics(port))
+    ends = {kind: dict(role=role, first=first, how="fin") for kind, role, first in
+            (("mine", "active", "local"), ("other", "passive", "remote"))}
+    here = dict(netns=pair.server.inode, port=7070)
+
+    def made():
+        sock, error = connect(pair.client, ip, pair.address(ip, 7070))
+        assert error == 0
+        return keep(sock), keep(listening.accept()[0])
+    before = metrics.scrape()
+    held = [made() for _ in range(5)]
+    for sock, _ in held:
+        sock.shutdown(socket.SHUT_WR)
+
+    def moved(now, name, **labels):
+        return now.sum(name, **labels) - before.sum(name, **labels)
+
+    def half_closed_are(count):
+        def are(now):
+            return (now.sum("tcpshake_listener_closing_connections", **here, state="close_wait") == count and
+                    now.sum("tcpshake_listener_closing_connections", **here) == count and
+                    moved(now, "tcpshake_remote_port_closing_connections", port=7070, state="fin_wait2") == count)
+        return are
+    metrics.until(lambda now: moved(now, "tcpshake_closing_connections", state="close_wait") >= 5 and
+                  moved(now, "tcpshake_closing_connections", state="fin_wait2") >= 5 and half_closed_are(5)(now), 10,
+                  "five half-closed connections")
+    time.sleep(0.1)
+    for sock, child in held:
+        child.close()
+        sock.close()
+    after = metrics.until(lambda now: moved(now, "tcpshake_closes_total", **ends["other"]) >= 5 and half_closed_are(0)(now), 10,
+                          "their ends")
+    assert moved(after, "tcpshake_closes_total", **ends["mine"]) >= 5
+    assert moved(after, "tcpshake_time_waits_total", role="active") >= 5
+    assert moved(after, "tcpshake_connection_duration_seconds_count", role="active", how="fin") >= 5
+    assert after.sum("tcpshake_listener_connection_duration_seconds_count", **here) == 5
+    assert after.sum("tcpshake_listener_connection_duration_seconds_sum", **here) >= 5 * 0.1
+    assert moved(after, "tcpshake_remote_port_connection_duration_seconds_count", port=7070) == 5
+    for name, role in (("close_wait", "passive"), ("fin_wait2", "active"), ("last_ack", "passive")):
+        assert moved(after, f"tcpshake_{name}_seconds_count", role=role) >= 5, name
+        assert after.sum(f"tcpshake_listener_{name}_seconds_count", **here) == (5 if role == "passive" else 0), name
+        assert moved(after, f"tcpshake_remote_port_{name}_seconds_count", port=7070) == (5 if role == "active" else 0), name
+    assert moved(after, "tcpshake_close_wait_seconds_sum", role="passive") >= 5 * 0.1
+    assert after.sum("tcpshake_listener_close_wait_seconds_sum", **here) >= 5 * 0.1
+    metrics.until(ports_add_up, 10, "ports that add up to their roles")
+    d.stop()
+    assert not d.feed.records("close")
+    assert d.feed.all[-1]["totals"]["close"]["filtered"] >= 10
+
+
+def ports_add_up(now):
+    """What has no port of its own is in `other`."""
+    return all(now.sum(f"tcpshake_{kind}_{name}_count") == now.sum(f"tcpshake_{name}_count", role=role)
+               for kind, role in (("remote_port", "active"), ("listener", "passive"))
+               for name in ("connection_duration_seconds", "close_wait_seconds", "fin_wait2_seconds", "last_ack_seconds"))
+
+
+def test_ports_without_room(lone, keep, daemon):
+    """64 remote ports have series, and keep them as long as a connection ends there; the rest is in `other`, and leaves it."""
+    port = free_port()
+    daemon("--metrics", f"127.0.0.1:{port}", "--events", "close", "--netns", str(lone.inode), losses=True)
+    metrics = keep(Metrics(port))
+    name, held = "tcpshake_remote_port_closing_connections", []
+
+    def count(now, **labels):
+        return now.sum(name, **labels, state="fin_wait2")
+    before = metrics.scrape()
+    for at in range(3000, 3080):
+        server = keep(listener(lone, 4, at))
+        sock, error = connect(lone, 4, ("127.0.0.1", at))
+        assert error == 0
+        sock.shutdown(socket.SHUT_WR)
+        held.append((keep(server.accept()[0]), keep(sock)))
+    now = metrics.until(lambda now: count(now) - count(before) == 80, 10, "80 half-closed connections")
+    own = {int(labels["port"]) for labels, _ in now.all(name)
+           if labels["port"] != "other" and 3000 <= int(labels["port"]) < 3080}
+    assert len(own) <= 64 and all(count(now, port=at) == 1 for at in own)
+    assert count(now, port="other") - count(before, port="other") == 80 - len(own) >= 16
+    for pair in held:
+        for sock in pair:
+            sock.close()
+    metrics.until(lambda now: count(now, port="other") == count(before, port="other") and
+                  all(count(now, port=at) == 0 for at in own), 10, "all closed")
