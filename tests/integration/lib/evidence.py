@@ -46,7 +46,7 @@ NEEDED_BY = {
                                                 "test_bad_syn_to_a_request")),
     ],
     "tcp_receive_reset": ["test_resets.py"],
-    "connection_ends": ["test_close.py", "test_close_metrics.py"],
+    "connection_ends": ["test_close.py", "test_close_shown.py"],
     "kfree_skb": ["test_drops.py", "test_resets.py", "test_audit.py::test_pending_requests_reset"],
     "tcp_retransmit_skb": [
         *(f"test_retransmits.py::{name}" for name in (

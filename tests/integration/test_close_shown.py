@@ -1,11 +1,30 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""The metrics of how connections end: of all, and of each port."""
+"""What is shown of how connections end: tail's lines, and the metrics of all and of each port."""
+import json
 import socket
 import time
 
 from lib import env
 from lib.scrape import Metrics, free_port
 from lib.traffic import connect, listener
+
+
+def test_lines(tmp_path, cli):
+    """tail has a line for each, and the sum of them."""
+    names = ("hello", "close-active", "close-passive-ipv6", "close-both", "close-reset", "close-timeout", "close-unseen")
+    path = tmp_path / "recording"
+    path.write_text("".join(json.dumps({**json.loads((env.SCHEMAS / "examples" / "valid" / f"{name}.json").read_text()),
+                                        "seq": seq}) + "\n" for seq, name in enumerate(names, 1)))
+    lines = [line for line in cli("tail", "--from", str(path)).end().splitlines() if " close " in line]
+    assert [line.split()[2] for line in lines] == ["fin", "fin", "fin", "reset", "timeout", "fin"]
+    assert "1.83 s" in lines[0] and "first=local" in lines[0] and "call=shutdown" in lines[0] and "fin_wait2=50.1 ms" in lines[0] and "time_wait" in lines[0]
+    assert "close_wait=61.2 s" in lines[1] and "first=both" in lines[2] and "first" not in lines[4] and "call" not in lines[4]
+    program = cli("tail", "--from", str(path))
+    program.end()
+    assert "4 connections that ended by FIN" in program.stderr_text
+    assert "1 connections that the kernel gave up" in program.stderr_text
+    only = cli("tail", "--no-summary", "--events", "close", "--port", "443", "--remote", "2001:db8::1", "--from", str(path)).end()
+    assert len(only.splitlines()) == 1
 
 
 def test_all_and_each_port(pair, ip, keep, daemon):
