@@ -8,6 +8,8 @@ from lib import env
 from lib.scrape import Metrics, free_port
 from lib.traffic import connect, listener
 
+PORT = 7171  # no other test's: series of remote ports are the host's
+
 
 def test_lines(tmp_path, cli):
     """tail has a line for each, and the sum of them."""
@@ -29,16 +31,16 @@ def test_lines(tmp_path, cli):
 
 def test_all_and_each_port(pair, ip, keep, daemon):
     """Counters, states and times, whatever becomes of the stream, of all and of each port; nothing of them without --events close."""
-    listening = keep(listener(pair.server, ip, 7070))
+    listening = keep(listener(pair.server, ip, PORT))
     port = free_port()
     d = daemon("--metrics", f"127.0.0.1:{port}", "--events", "close", "--port", "9")  # no record passes the filter
     metrics = keep(Metrics(port))
     ends = {kind: dict(role=role, first=first, how="fin") for kind, role, first in
             (("mine", "active", "local"), ("other", "passive", "remote"))}
-    here = dict(netns=pair.server.inode, port=7070)
+    here = dict(netns=pair.server.inode, port=PORT)
 
     def made():
-        sock, error = connect(pair.client, ip, pair.address(ip, 7070))
+        sock, error = connect(pair.client, ip, pair.address(ip, PORT))
         assert error == 0
         return keep(sock), keep(listening.accept()[0])
     before = metrics.scrape()
@@ -53,7 +55,7 @@ def test_all_and_each_port(pair, ip, keep, daemon):
         def are(now):
             return (now.sum("tcpshake_listener_closing_connections", **here, state="close_wait") == count and
                     now.sum("tcpshake_listener_closing_connections", **here) == count and
-                    moved(now, "tcpshake_remote_port_closing_connections", port=7070, state="fin_wait2") == count)
+                    moved(now, "tcpshake_remote_port_closing_connections", port=PORT, state="fin_wait2") == count)
         return are
     metrics.until(lambda now: moved(now, "tcpshake_closing_connections", state="close_wait") >= 5 and
                   moved(now, "tcpshake_closing_connections", state="fin_wait2") >= 5 and half_closed_are(5)(now), 10,
@@ -69,11 +71,11 @@ def test_all_and_each_port(pair, ip, keep, daemon):
     assert moved(after, "tcpshake_connection_duration_seconds_count", role="active", how="fin") >= 5
     assert after.sum("tcpshake_listener_connection_duration_seconds_count", **here) == 5
     assert after.sum("tcpshake_listener_connection_duration_seconds_sum", **here) >= 5 * 0.1
-    assert moved(after, "tcpshake_remote_port_connection_duration_seconds_count", port=7070) == 5
+    assert moved(after, "tcpshake_remote_port_connection_duration_seconds_count", port=PORT) == 5
     for name, role in (("close_wait", "passive"), ("fin_wait2", "active"), ("last_ack", "passive")):
         assert moved(after, f"tcpshake_{name}_seconds_count", role=role) >= 5, name
         assert after.sum(f"tcpshake_listener_{name}_seconds_count", **here) == (5 if role == "passive" else 0), name
-        assert moved(after, f"tcpshake_remote_port_{name}_seconds_count", port=7070) == (5 if role == "active" else 0), name
+        assert moved(after, f"tcpshake_remote_port_{name}_seconds_count", port=PORT) == (5 if role == "active" else 0), name
     assert moved(after, "tcpshake_close_wait_seconds_sum", role="passive") >= 5 * 0.1
     assert after.sum("tcpshake_listener_close_wait_seconds_sum", **here) >= 5 * 0.1
     metrics.until(ports_add_up, 10, "ports that add up to their roles")
@@ -98,20 +100,20 @@ def test_ports_without_room(lone, keep, daemon):
 
     def count(now, **labels):
         return now.sum(name, **labels, state="fin_wait2")
-    before = metrics.scrape()
-    for at in range(3000, 3080):
+    ports = range(3000, 3080)
+    for at in ports:
         server = keep(listener(lone, 4, at))
         sock, error = connect(lone, 4, ("127.0.0.1", at))
         assert error == 0
         sock.shutdown(socket.SHUT_WR)
         held.append((keep(server.accept()[0]), keep(sock)))
-    now = metrics.until(lambda now: count(now) - count(before) == 80, 10, "80 half-closed connections")
-    own = {int(labels["port"]) for labels, _ in now.all(name)
-           if labels["port"] != "other" and 3000 <= int(labels["port"]) < 3080}
-    assert len(own) <= 64 and all(count(now, port=at) == 1 for at in own)
-    assert count(now, port="other") - count(before, port="other") == 80 - len(own) >= 16
+    full = metrics.until(lambda now: sum(count(now, port=at) for at in (*ports, "other")) >= len(ports), 10,
+                         "80 half-closed connections")
+    own = {int(labels["port"]) for labels, _ in full.all(name) if labels["port"] in map(str, ports)}
+    assert len(own) <= 64 and all(count(full, port=at) == 1 for at in own)
+    assert count(full, port="other") >= 80 - len(own) >= 16  # and what is half-closed elsewhere on this host
     for pair in held:
         for sock in pair:
             sock.close()
-    metrics.until(lambda now: count(now, port="other") == count(before, port="other") and
+    metrics.until(lambda now: count(now, port="other") < count(full, port="other") and
                   all(count(now, port=at) == 0 for at in own), 10, "all closed")

@@ -16,6 +16,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integratio
 from lib import env, feed, netns  # noqa: E402
 from lib.traffic import connect, listener, port_of  # noqa: E402
 
+LONGEST_S = 120  # of one round of any trouble
 TROUBLES = []  # (function, seconds from one round to the next)
 
 
@@ -46,7 +47,7 @@ class Scene:
     def run(self, function, seconds):
         while not self.over.wait(seconds):
             with self.turn:
-                self.turn.wait_for(lambda: not self.resting)
+                self.turn.wait_for(lambda: not self.resting or self.over.is_set())
                 self.busy += 1
             try:
                 function(self)
@@ -62,11 +63,14 @@ class Scene:
         """No trouble at all within: what began before has ended."""
         with self.turn:
             self.resting = True
-            self.turn.wait_for(lambda: not self.busy)
-        yield
-        with self.turn:
-            self.resting = False
-            self.turn.notify_all()
+            if not self.turn.wait_for(lambda: not self.busy, LONGEST_S):
+                self.failures.append(f"{self.busy} troubles did not end within {LONGEST_S} s")
+        try:
+            yield
+        finally:
+            with self.turn:
+                self.resting = False
+                self.turn.notify_all()
 
     def begin(self):
         self.threads = [threading.Thread(target=self.run, args=trouble) for trouble in TROUBLES]

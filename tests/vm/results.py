@@ -131,7 +131,7 @@ BRIEF = {
 
 # Why a test may be skipped in a guest (regular expressions on the reason); any other skip fails.
 EXPECTED_SKIPS = [
-    "this kernel has no IPVS",
+    "this kernel has no (IPVS|NFS server)",
     # of 32-bit programs, or of io_uring before 6.11
     r"this kernel has no listen\(\) by ",
     "this kernel's Landlock has no rules for TCP",  # before 6.7

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-"""Which tests may run at the same time, in the processes of `pytest -n 2` (pytest-xdist).
+"""Which tests of one run may go on at the same time, in the processes of `pytest -n 2` (pytest-xdist).
 
-A daemon sees every handshake of the host. What makes much traffic, measures times or counts all that a daemon said runs
-one test after the other, beside nothing live. QUIET tests make a few handshakes and wait for the kernel's timers; they
-look for their own handshakes only, so they run beside each other, and come first. ASIDE reads files, or asks for
-what is in a namespace of its own, with a filter: beside anything.
+A daemon sees every handshake of the host. What makes much traffic, or counts all that a daemon said, runs one test
+after the other, beside nothing live. QUIET tests make some hundreds of handshakes at most and wait for the kernel's
+timers; they look for their own handshakes only, so they run beside each other. ASIDE reads files, or asks for what is
+in a namespace of its own, with a filter: beside anything.
 """
 import contextlib
 import fcntl
@@ -24,7 +24,8 @@ def module_of(nodeid):
 
 
 def order(item):
-    """QUIET tests first; then those that run alone, of which there are the most; then what fits beside these."""
+    """QUIET tests first; then those that run alone, of which there are the most; then what fits beside these. Scopes are
+    handed out in the order of their tests."""
     return 0 if item.path.name in QUIET else 2 if item.path.name in ASIDE else 1
 
 
