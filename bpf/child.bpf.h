@@ -11,7 +11,7 @@ struct child {
 	__u64 begun; /* the address of the one that entered SYN_RECV last */
 	__u64 listener; /* its listener's */
 	__u64 ended; /* the address of the one that left it last: takeover.bpf.h asks right behind */
-	__be16 ended_port; /* and its peer's: a mark that is not removed is not that of a later child at this address */
+	__be16 ended_port; /* … and its peer's port: a mark that stayed is seldom taken for a later child's at this address */
 	__u16 pad[3];
 };
 
@@ -57,6 +57,8 @@ static __always_inline void child_begins(struct sock *sk)
 
 	if (!child || sk->sk_protocol != IPPROTO_TCP)
 		return;
+	if (child->ended == (__u64)sk)
+		child->ended = 0;
 	child->begun = (__u64)sk;
 	child->listener = copied_listener(sk);
 }

@@ -62,7 +62,7 @@ static __always_inline __u32 spent_in(int state)
 	return CLOSE_STATES;
 }
 
-/* Where a port's connections are counted, or those of all ports that have no slot of their own. */
+/* Where a port's connections are counted, or those of all ports that have no slot of their own. LATENCY_SLOT() is its number. */
 static __always_inline __u32 close_slot(const struct latency_key *port)
 {
 	__u32 *slot;
@@ -77,8 +77,11 @@ static __always_inline __u32 close_slot(const struct latency_key *port)
 static __always_inline void count_closing(__u64 state, __u32 slot, __s64 change)
 {
 	struct counters *c = this_cpu_counters();
-	struct close_port *port = bpf_map_lookup_elem(&close_ports, &slot);
+	struct close_port *port = NULL;
+	__u32 number = LATENCY_SLOT(slot);
 
+	if (slot != NO_SLOT)
+		port = bpf_map_lookup_elem(&close_ports, &number);
 	barrier_var(state);
 	if (!c || state >= CLOSE_STATES)
 		return;
@@ -100,13 +103,18 @@ static __noinline int enter_state(struct lifetime *life, int state)
 	return 0;
 }
 
+/* If its port has lost that slot since then, what was counted there is among the ports without one (latencies.c). */
 static __noinline int leave_state(struct lifetime *life)
 {
 	__u64 counted = spent_in(life->state);
+	__u32 slot = life->slot;
 
 	life->state = TCP_CLOSE;
-	if (counted != CLOSE_STATES)
-		count_closing(counted, life->slot, -1);
+	if (counted == CLOSE_STATES)
+		return 0;
+	if (slot != close_slot(&life->port))
+		slot = life->port.role;
+	count_closing(counted, slot, -1);
 	return 0;
 }
 
@@ -146,13 +154,13 @@ static __always_inline void store_port(struct latency_key *port, struct tcp_sock
 /*
  * By its file: __fput() closes a socket that nothing refers to any more. Its own fields do not show it: shutdown() of both directions
  * sets the same sk_shutdown, and tcp_close() makes it an orphan only behind this change of state. A subflow's file is that of
- * its MPTCP connection, which may go on without it.
+ * its MPTCP connection, which may go on without it. A thread of the kernel has sockets with files, too: NFS's.
  */
 static __always_inline enum close_call call_of(struct sock *sk)
 {
 	struct file *file = BPF_CORE_READ(sk, sk_socket, file);
 
-	if (!file || is_subflow(sk))
+	if (!file || is_subflow(sk) || (sk->sk_lock.owned && is_kernel()))
 		return CLOSE_CALL_NONE;
 	return file_is_closing(file) ? CLOSE_CALL_CLOSE : CLOSE_CALL_SHUTDOWN;
 }
@@ -326,9 +334,9 @@ static __always_inline bool is_left(const struct event_close *e, struct sock *sk
 /* `time`: enum close_time, or enum close_how; the same of a port is `port_time`. What is in no such state is in no histogram of it. */
 static __noinline int close_time_add(__u64 time, __u64 role, __u64 port_time, __u32 slot, __u64 ns)
 {
-	__u32 index = time * (ROLES + 1) + role;
+	__u32 index = time * (ROLES + 1) + role, number = LATENCY_SLOT(slot);
 	struct latency *l = bpf_map_lookup_elem(&close_times, &index);
-	struct close_port *port = bpf_map_lookup_elem(&close_ports, &slot);
+	struct close_port *port = bpf_map_lookup_elem(&close_ports, &number);
 	__u64 bucket;
 
 	if (!l || ns == NS_UNKNOWN)
@@ -426,6 +434,18 @@ static __noinline int connection_ends(struct sock *sk, struct tcp_sock *tp, int 
 	return 0;
 }
 
+/* The handshake failed, which is no end of a connection. What is counted is of another, whose end was missed. */
+static __noinline int connection_fails(struct sock *sk)
+{
+	struct lifetime *known = life_of(sk);
+
+	if (!known)
+		return 0;
+	leave_state(known);
+	connection_forget(sk);
+	return 0;
+}
+
 /* ---- changes of state ---- */
 
 static __always_inline bool in_handshake_state(int state)
@@ -453,7 +473,7 @@ static __always_inline int close_changed(struct sock *sk, int oldstate, int news
 	else if (oldstate == TCP_SYN_SENT && newstate == TCP_SYN_RECV)
 		connection_crosses(sk);
 	else if (newstate == TCP_CLOSE && in_handshake_state(oldstate))
-		connection_forget(sk);
+		connection_fails(sk);
 	else if (newstate == TCP_CLOSE)
 		connection_ends(sk, tp, oldstate);
 	else if (in_handshake_state(oldstate))

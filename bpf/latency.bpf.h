@@ -90,7 +90,7 @@ static __noinline int latency_add(const struct event_handshake *e)
 	__u64 bucket; /* of 64 bits: before 6.2 a copy of 32 bits loses the bounds of its original */
 	__u32 index;
 
-	index = latency_slot(e);
+	index = LATENCY_SLOT(latency_slot(e));
 	if (COUNTS_APART)
 		index += LATENCY_SLOTS * latency_shards; /* one more, which all CPUs share */
 	else

@@ -36,6 +36,13 @@
 #define LATENCY_SLOTS (LATENCY_FIXED + LATENCY_LISTENERS + LATENCY_REMOTES)
 #define LATENCY_SHARDS_MAX 4 /* a power of two */
 
+/*
+ * In the table of ports' slots, and in the queues of free ones, a slot comes with how often it was taken back: so one that a
+ * port gets again is not taken for the same by a connection that was counted in it before.
+ */
+#define LATENCY_SLOT(slot) ((slot) & 0xffff)
+#define LATENCY_SLOT_TAKEN_BACK(times) ((__u32)(times) << 16)
+
 /* Whose slot it is. */
 struct latency_key {
 	__u32 netns; /* of a listener; 0 for a remote port */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What is kept of connections until they end: only if records of that are asked for, else each map has one entry. */
+/* What is kept of connections until they end: only if records of that are asked for, and histograms only with --metrics; else each map has one entry. */
 #ifndef TCPSHAKE_LIFETIME_BPF_H
 #define TCPSHAKE_LIFETIME_BPF_H
 

@@ -54,7 +54,7 @@ struct lifetime {
 	__u8 state; /* that it is in, by the last event of it */
 	__u8 crossed; /* the peer's SYN crossed ours */
 	__u8 call; /* enum close_call */
-	__u32 slot; /* of `close_ports`, in which it is counted in that state; NO_SLOT: in none */
+	__u32 slot; /* as in `latency_slots`: where it is counted in that state; NO_SLOT: nowhere */
 	__u32 pad;
 };
 

@@ -259,9 +259,8 @@ static int print_probe(struct daemon *d)
 	if (init_events(d))
 		return 1;
 	source = d->events.source;
-	if (source_load(source, &d->options.filter) == 0 && source_attach(source) == 0) {
+	if (source_load(source, &d->options.filter) == 0 && source_attach(source) == 0)
 		source_probe_calls(source);
-	}
 	record_begin(probe, RECORD_PROBE, clock_mono_ns(), d->events.emit.offset_ns);
 	report_probe(&probe->body, source);
 	printf("{\"v\":%d,\"type\":\"%s\",\"seq\":1,%.*s", RECORD_VERSION, record_type_names[RECORD_PROBE],

@@ -11,7 +11,7 @@
 
 #include "common/log.h"
 
-#define LARGE (128 * 1024) /* glibc's first threshold, in bytes */
+#define LARGE (128 * 1024) /* glibc's first thresholds, in bytes */
 
 bool resources_lack(int err)
 {
@@ -42,6 +42,8 @@ bool resources_descriptors_scarce(int fd, unsigned int kept)
 
 void resources_return_memory(void)
 {
+	/* The start has raised both: the first to the size of a large block that was freed, the second to twice as much. */
 	mallopt(M_MMAP_THRESHOLD, LARGE);
+	mallopt(M_TRIM_THRESHOLD, LARGE);
 	malloc_trim(0); /* of what the start took */
 }

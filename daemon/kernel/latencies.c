@@ -15,9 +15,10 @@ struct latencies {
 	uint32_t shards;
 	uint32_t intervals; /* since the last sweep */
 	struct latency retired[ROLES]; /* what ports had counted that lost their slot */
-	struct close_port retired_ends[ROLES]; /* the same of the ends of their connections */
+	struct close_port retired_ends[ROLES]; /* the same of the ends of their connections: who left a state then, left it in the role's slot */
 	struct latency sum, shard; /* the one being read */
 	struct latency_use use[LATENCY_SLOTS];
+	uint16_t taken_back[LATENCY_SLOTS]; /* how often */
 	struct leaving {
 		bool is; /* no program finds it any more, but one that runs may still add to it */
 		uint8_t role;
@@ -53,7 +54,8 @@ static void read_ephemeral(struct source *s)
 void latencies_prepare(struct source *s)
 {
 	struct bpf_map *const maps[] = { s->bpf->maps.latencies, s->bpf->maps.latency_slots,
-					 s->bpf->maps.free_listeners, s->bpf->maps.free_remotes };
+					 s->bpf->maps.free_listeners, s->bpf->maps.free_remotes,
+					 s->bpf->maps.close_times, s->bpf->maps.close_ports };
 	struct latencies *l = s->latencies;
 
 	for (size_t i = 0; !l && i < sizeof(maps) / sizeof(*maps); i++)
@@ -79,8 +81,9 @@ static int give_back(const struct source *s, uint32_t slot)
 {
 	const struct bpf_map *queue = is_remote(slot) ? s->bpf->maps.free_remotes :
 							s->bpf->maps.free_listeners;
+	uint32_t free_slot = slot | LATENCY_SLOT_TAKEN_BACK(s->latencies->taken_back[slot]);
 
-	return bpf_map_update_elem(bpf_map__fd(queue), NULL, &slot, BPF_ANY) ? -errno : 0;
+	return bpf_map_update_elem(bpf_map__fd(queue), NULL, &free_slot, BPF_ANY) ? -errno : 0;
 }
 
 int latencies_begin(struct source *s)
@@ -138,8 +141,8 @@ static void each_port(struct source *s,
 	while (more) {
 		more = bpf_map__get_next_key(map, &key, &next, sizeof(next)) == 0;
 		if (bpf_map__lookup_elem(map, &key, sizeof(key), &slot, sizeof(slot), 0) == 0 &&
-		    slot >= LATENCY_FIXED && slot < LATENCY_SLOTS)
-			fn(s, &key, slot, ctx);
+		    LATENCY_SLOT(slot) >= LATENCY_FIXED && LATENCY_SLOT(slot) < LATENCY_SLOTS)
+			fn(s, &key, LATENCY_SLOT(slot), ctx);
 		key = next;
 	}
 }
@@ -235,18 +238,6 @@ struct sweep {
 	uint32_t used[ROLES];
 };
 
-/* Is a connection of that slot on its way to the end? It leaves that state in the slot in which it entered it. */
-static bool ends_are_awaited(struct source *s, uint32_t slot)
-{
-	struct close_port sum = {};
-
-	read_ends(s, slot, &sum, false);
-	for (int state = 0; state < CLOSE_STATES; state++)
-		if (sum.closing[state])
-			return true;
-	return false;
-}
-
 static void count_port(struct source *s, const struct latency_key *key, uint32_t slot, void *ctx)
 {
 	struct latency *sum = &s->latencies->sum;
@@ -259,7 +250,7 @@ static void count_port(struct source *s, const struct latency_key *key, uint32_t
 	count = sum->unknown;
 	for (int i = 0; i < LATENCY_BUCKETS; i++)
 		count += sum->bucket[i];
-	latency_use_update(&s->latencies->use[slot], count, ends_are_awaited(s, slot));
+	latency_use_update(&s->latencies->use[slot], count);
 }
 
 static void end_port(struct source *s, const struct latency_key *key, uint32_t slot, void *ctx)
@@ -276,18 +267,19 @@ static void end_port(struct source *s, const struct latency_key *key, uint32_t s
 	l->leaving[slot] = (struct leaving){ .is = true, .role = key->role };
 }
 
-/* Programs that had found a slot have long ended since the sweep before; a connection may be on its way to the end yet. */
+/* Programs that had found a slot have long ended since the sweep before. */
 static void take_back(struct source *s)
 {
 	struct latencies *l = s->latencies;
 
 	for (uint32_t slot = LATENCY_FIXED; slot < LATENCY_SLOTS; slot++) {
-		if (!l->leaving[slot].is || ends_are_awaited(s, slot))
+		if (!l->leaving[slot].is)
 			continue;
 		read_slot(s, slot, &l->retired[l->leaving[slot].role], true);
 		read_ends(s, slot, &l->retired_ends[l->leaving[slot].role], true);
 		l->use[slot] = (struct latency_use){};
 		l->leaving[slot].is = false;
+		l->taken_back[slot]++;
 		give_back(s, slot);
 	}
 }

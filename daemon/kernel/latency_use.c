@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #include "daemon/kernel/latency_use.h"
 
-void latency_use_update(struct latency_use *u, uint64_t count, bool held)
+void latency_use_update(struct latency_use *u, uint64_t count)
 {
-	u->idle = count == u->count && !held ? u->idle + 1 : 0;
+	u->idle = count == u->count ? u->idle + 1 : 0;
 	u->count = count;
 }
 

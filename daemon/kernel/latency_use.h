@@ -21,8 +21,8 @@ struct latency_use {
 	uint32_t idle; /* sweeps since that changed */
 };
 
-/* A sweep found so many handshakes. `held`: what is counted there now would be missed. */
-void latency_use_update(struct latency_use *u, uint64_t count, bool held);
+/* A sweep found so many handshakes. */
+void latency_use_update(struct latency_use *u, uint64_t count);
 
 /* Is it to go, with `used` of `room` taken? If none is left, one sweep is long. */
 bool latency_use_ends(const struct latency_use *u, bool listens, uint32_t used, uint32_t room);

@@ -206,7 +206,8 @@ int programs_hooks_refused(void)
 	return fd == -EPERM ? -EPERM : 0;
 }
 
-struct bpf_link *programs_attach_one(struct bpf_program *program)
+/* NULL and errno if the kernel refuses. */
+static struct bpf_link *attach_one(struct bpf_program *program)
 {
 	/* libbpf forgets how, once the type of a program is changed. */
 	if (bpf_program__type(program) == BPF_PROG_TYPE_TRACING)
@@ -225,7 +226,7 @@ int programs_attach_all(struct bpf_object *object, struct bpf_link **links, size
 			continue;
 		if (count == room)
 			return -E2BIG;
-		links[count] = programs_attach_one(program);
+		links[count] = attach_one(program);
 		if (!links[count++])
 			return -errno;
 	}

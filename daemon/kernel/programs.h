@@ -60,8 +60,6 @@ bool programs_attached(const struct programs *p);
 /* -EPERM if the kernel refuses every hook into a function, which it says at once; 0: it may be worth trying. */
 int programs_hooks_refused(void);
 
-/* Attach one that libbpf has loaded; NULL and errno if the kernel refuses. */
-struct bpf_link *programs_attach_one(struct bpf_program *program);
 /* Attach every program of an object that was to be loaded; 0 or the first negative errno. */
 int programs_attach_all(struct bpf_object *object, struct bpf_link **links, size_t room);
 

@@ -93,7 +93,6 @@ uint32_t optionals_unreported(const struct source *s);
 int source_watch_calls(struct source *s);
 void source_unload_calls(struct source *s);
 
-/* Before and after the programs are loaded, and at the end (NULL-safe): the histograms' maps. */
 /* Structs of 64-bit words, word by word. */
 static inline void add_words(void *sum, const void *more, size_t size)
 {
@@ -101,6 +100,7 @@ static inline void add_words(void *sum, const void *more, size_t size)
 		((__u64 *)sum)[i] += ((const __u64 *)more)[i];
 }
 
+/* Before and after the programs are loaded, and at the end (NULL-safe): the histograms' maps. */
 void latencies_prepare(struct source *s);
 int latencies_begin(struct source *s);
 void latencies_free(struct latencies *l);

@@ -13,12 +13,6 @@ static bool read_queue(const struct bpf_map *map, uint64_t queue, void *value, s
 	return bpf_map__lookup_elem(map, &key, sizeof(key), value, size, 0) == 0;
 }
 
-static void add(__u64 *sum, const __u64 *more, size_t count)
-{
-	for (size_t i = 0; i < count; i++)
-		sum[i] += more[i];
-}
-
 /* Each request shows its listener: none is counted for a port. */
 bool source_depth(const struct source *s, enum overflow_queue which, const struct queue_place *place, struct depth *sum)
 {
@@ -33,7 +27,7 @@ bool source_depth(const struct source *s, enum overflow_queue which, const struc
 	sum->sum += port.sum;
 	sum->crowded += port.crowded;
 	sum->limit = found ? sum->limit : port.limit;
-	add(sum->bucket, port.bucket, DEPTH_BUCKETS);
+	add_words(sum->bucket, port.bucket, sizeof(sum->bucket));
 	return true;
 }
 
@@ -47,8 +41,7 @@ bool source_wait(const struct source *s, const struct queue_place *place, struct
 	found = read_queue(map, place->socket, sum, sizeof(*sum));
 	if (!place->alone || !read_queue(map, service_queue(place->service), &port, sizeof(port)))
 		return found;
-	sum->sum_ns += port.sum_ns;
-	add(sum->bucket, port.bucket, LATENCY_BUCKETS);
+	add_words(sum, &port, sizeof(*sum));
 	return true;
 }
 

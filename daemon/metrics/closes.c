@@ -2,8 +2,10 @@
 #include "daemon/metrics/closes.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "bpf/maps.h"
+#include "common/array.h"
 #include "common/names.h"
 #include "daemon/metrics/durations.h"
 
@@ -124,31 +126,46 @@ static void put_time_waits(const struct counters *c, struct exposition *e)
 
 /* ---- by port ---- */
 
-struct port_family {
-	struct exposition *e;
-	enum role role; /* active: of connections to a remote port; passive: of a listener's */
-	int time; /* enum port_time, or PORT_TIMES for how many are in each state now */
+struct port_ends {
+	struct latency_series series;
+	struct close_port sum;
 };
 
-static void put_port(void *ctx, const struct latency_series *series, const struct close_port *sum)
-{
-	const struct port_family *f = ctx;
-	char port[8] = "other";
-	const struct labels labels = { .netns = series->netns, .port = port };
+/* All of them, read once a scrape. */
+struct ports {
+	struct exposition *e;
+	struct port_ends *all;
+	size_t count, room;
+};
 
-	if (series->role != f->role)
-		return;
-	if (series->port)
-		snprintf(port, sizeof(port), "%u", series->port);
-	if (f->time < PORT_TIMES) {
-		const struct port_spread *spread = &sum->spread[f->time];
+static void keep_port(void *ctx, const struct latency_series *series, const struct close_port *sum)
+{
+	struct ports *ports = ctx;
+	struct port_ends *port = ARRAY_ADD(ports->all, ports->count, ports->room);
+
+	if (port)
+		*port = (struct port_ends){ *series, *sum };
+	else
+		ports->e->text.failed = true;
+}
+
+/* `time`: enum port_time, or PORT_TIMES for how many are in each state now. */
+static void put_port(struct exposition *e, const struct port_ends *p, int time)
+{
+	char port[8] = "other";
+	const struct labels labels = { .netns = p->series.netns, .port = port };
+
+	if (p->series.port)
+		snprintf(port, sizeof(port), "%u", p->series.port);
+	if (time < PORT_TIMES) {
+		const struct port_spread *spread = &p->sum.spread[time];
 
 		if (!is_empty(spread->bucket, PORT_BUCKETS))
-			put_histogram(f->e, &labels, spread->bucket, 1, spread->sum_ns);
+			put_histogram(e, &labels, spread->bucket, 1, spread->sum_ns);
 		return;
 	}
 	for (int state = 0; state < CLOSE_STATES; state++)
-		put_state(f->e, &labels, state, sum->closing[state]);
+		put_state(e, &labels, state, p->sum.closing[state]);
 }
 
 static void put_ports(struct source *source, struct exposition *e)
@@ -172,16 +189,21 @@ static void put_ports(struct source *source, struct exposition *e)
 				   "tcpshake_listener_closing_connections" },
 				 "Connections in a state on the way to their end now, by port." },
 	};
+	struct ports ports = { .e = e };
 
+	source_close_ports(source, keep_port, &ports);
 	for (int time = 0; time <= PORT_TIMES; time++) {
-		for (int role = 0; role < ROLES; role++) {
+		for (enum role role = 0; role < ROLES; role++) {
 			bool gauge = time == PORT_TIMES;
 
 			exposition_family(e, families[time].name[role], gauge ? METRIC_GAUGE : METRIC_HISTOGRAM,
 					  gauge ? NULL : "seconds", families[time].help);
-			source_close_ports(source, put_port, &(struct port_family){ e, role, time });
+			for (size_t i = 0; i < ports.count; i++)
+				if (ports.all[i].series.role == role)
+					put_port(e, &ports.all[i], time);
 		}
 	}
+	free(ports.all);
 }
 
 static void put_single(struct exposition *e, const char *suffix, uint64_t value)

@@ -22,7 +22,7 @@ static struct overflow_view view_of(const struct queues *q, const struct listene
 				     UINT64_MAX,
 		.syns_known = source_reports_syns(q->source),
 		.fresh = p->drops_new,
-		.accept_full = s->accept_len > s->accept_max || p->peak > s->accept_max,
+		.accept_full = s->accept_len > s->accept_max || p->queue[QUEUE_ACCEPT].peak > s->accept_max,
 		.syn_full = s->syn_len > s->accept_max,
 		.cookies_always = p->cookies_always,
 		.three_quarters = !s->syncookies && s->syn_len >= quarters,
@@ -58,7 +58,7 @@ static void report_book(struct queues *q, struct book *b, struct listener *p,
 static void report_refused(struct queues *q, const struct listener *p,
 			 const struct overflow_finding *f, uint64_t now_ns)
 {
-	uint32_t len = p->sample.accept_len > p->peak ? p->sample.accept_len : p->peak;
+	uint32_t peak = p->queue[QUEUE_ACCEPT].peak, len = p->sample.accept_len > peak ? p->sample.accept_len : peak;
 	struct syn_refusals r = { .netns = p->netns, .port = p->port, .from_ns = q->last_ns,
 				  .to_ns = now_ns, .count = f->count, .code = f->code,
 				  .proven = f->proven, .len = len,

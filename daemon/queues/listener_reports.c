@@ -31,7 +31,8 @@ static void report_if_worth_it(void *ctx, struct listener *p)
 		return;
 	changed = (p->reported && s->accept_max != p->reported_backlog) ||
 		  (p->changed && (p->reported || p->fresh));
-	busy = s->accept_len || s->syn_peak || p->peak || s->drops != p->reported_drops;
+	busy = s->accept_len || s->syn_len || p->queue[QUEUE_ACCEPT].peak || p->queue[QUEUE_SYN].peak ||
+	       s->drops != p->reported_drops;
 
 	if (!can_report(q, p))
 		return;
@@ -44,13 +45,14 @@ static void report_if_worth_it(void *ctx, struct listener *p)
 	p->changed = false;
 	p->reported_backlog = s->accept_max;
 	p->reported_drops = s->drops;
-	p->peak = 0;
+	for (int which = 0; which < LISTENER_QUEUES; which++)
+		p->queue[which].peak = 0;
 }
 
 bool queues_stays_quiet(const struct listener *p)
 {
-	return p->sampled && listener_is_quiet(p) && !p->sample.accept_peak && !p->sample.syn_peak &&
-	       !listener_peak(p, QUEUE_ACCEPT) && !listener_peak(p, QUEUE_SYN) && p->reported && p->sample.drops == p->reported_drops && p->sample.accept_max == p->reported_backlog;
+	return p->sampled && listener_is_quiet(p) && !listener_peak(p, QUEUE_ACCEPT) && !listener_peak(p, QUEUE_SYN) &&
+	       p->reported && p->sample.drops == p->reported_drops && p->sample.accept_max == p->reported_backlog;
 }
 
 void queues_report_worthy(struct queues *q)

@@ -39,7 +39,8 @@ bool listener_is_quiet(const struct listener *listener)
 {
 	const struct listener_sample *s = &listener->sample;
 
-	return !s->accept_len && !s->syn_len && !listener->peak && s->drops == listener->drops_accounted;
+	return !s->accept_len && !s->syn_len && !listener->queue[QUEUE_ACCEPT].peak && !listener->queue[QUEUE_SYN].peak &&
+	       s->drops == listener->drops_accounted;
 }
 
 bool listener_has_address(const struct listener *p)
@@ -233,7 +234,7 @@ struct listener *listeners_put(struct listeners *l, const struct event_listener 
 	return p;
 }
 
-static void window_add(struct listener *p, const struct listener_sample *sample)
+static void peaks_add(struct listener *p, const struct listener_sample *sample)
 {
 	const uint32_t peak[LISTENER_QUEUES] = { [QUEUE_ACCEPT] = sample->accept_peak, [QUEUE_SYN] = sample->syn_peak };
 	uint64_t age = sample->mono_ns - p->window_ns;
@@ -247,6 +248,8 @@ static void window_add(struct listener *p, const struct listener_sample *sample)
 			q->peak_before = follows ? q->peak_window : 0;
 			q->peak_window = 0;
 		}
+		if (peak[which] > q->peak)
+			q->peak = peak[which];
 		if (peak[which] > q->peak_window)
 			q->peak_window = peak[which];
 	}
@@ -278,9 +281,7 @@ void listeners_sample(struct listeners *l, struct listener *p, const struct list
 	p->sampled = true;
 	if (sample->port_peak > sample->accept_peak && !listeners_port_shared(l, p))
 		p->sample.accept_peak = sample->port_peak;
-	if (p->sample.accept_peak > p->peak)
-		p->peak = p->sample.accept_peak;
-	window_add(p, &p->sample);
+	peaks_add(p, &p->sample);
 }
 
 static void distribute_depth(struct listener_queue *q, const struct depth *kept, uint32_t peak, bool begins)

@@ -36,6 +36,7 @@ struct refused {
 
 /* What is kept of one of its queues, from look to look. */
 struct listener_queue {
+	uint32_t peak; /* the most that waited since the last record */
 	uint32_t peak_window, peak_before; /* the most that waited since window_ns, and in the window before */
 	uint32_t depth_limit; /* the limit, as the last who joined it found it */
 	struct distribution depth; /* how deep they found it */
@@ -81,7 +82,6 @@ struct listener {
 	uint32_t owners_more; /* holders beyond LISTENER_OWNERS */
 	struct listener_owner owner[LISTENER_OWNERS]; /* the first is the main one */
 	struct listener_sample sample;
-	uint32_t peak; /* of the accept queue, since the last record */
 	struct listener_queue queue[LISTENER_QUEUES]; /* by enum overflow_queue */
 	struct distribution wait; /* how long connections waited for accept(), ns */
 	uint64_t window_ns;

@@ -111,6 +111,14 @@ static void distribute(struct queues *q, struct listener *p)
 	listener_distribute(p, &d);
 }
 
+/* Where no request is seen to join a SYN queue, what the kernel side has as its peak is the length at the look before. */
+static void take(struct queues *q, struct listener *p, struct listener_sample sample)
+{
+	if (!source_sees_queue(q->source, QUEUE_SYN))
+		sample.syn_peak = 0;
+	listeners_sample(q->listeners, p, &sample);
+}
+
 /* The last look, at its end: what it dropped since the one before must not get lost with it. */
 static void last_look(struct queues *q, struct listener *p, const struct event_listener *e)
 {
@@ -130,7 +138,7 @@ static void last_look(struct queues *q, struct listener *p, const struct event_l
 	last.accept_max = e->backlog;
 	last.syn_peak = e->state.syn_peak;
 	p->quiet = false;
-	listeners_sample(q->listeners, p, &last);
+	take(q, p, last);
 	if (source_listens_again(q->source, p->socket))
 		listener_distribute(p, &(struct distributions){ .wait = NULL });
 	else
@@ -180,7 +188,7 @@ static void take_sample(struct queues *q, struct listener *p, const struct liste
 {
 	p->quiet = false;
 	q->quiet = false;
-	listeners_sample(q->listeners, p, sample);
+	take(q, p, *sample);
 	distribute(q, p);
 	q->reasons = source_reports_acks(q->source);
 	p->refused.cookie = sample->state.cookie_drops;

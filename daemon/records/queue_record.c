@@ -72,6 +72,7 @@ static void put_open_files(struct buf *b, const struct open_files *files)
 static void put_queues(struct buf *b, const struct listener *p, const struct open_files *files)
 {
 	const struct listener_sample *s = &p->sample;
+	uint32_t peak = p->queue[QUEUE_ACCEPT].peak;
 
 	buf_lit(b, ",");
 	put_count(b, "backlog", s->accept_max);
@@ -80,7 +81,7 @@ static void put_queues(struct buf *b, const struct listener *p, const struct ope
 	buf_lit(b, ",");
 	put_count(b, "max", s->accept_max);
 	buf_lit(b, ",");
-	put_count(b, "peak", p->peak > s->accept_len ? p->peak : s->accept_len);
+	put_count(b, "peak", peak > s->accept_len ? peak : s->accept_len);
 	buf_lit(b, "},\"syn_queue\":{");
 	put_count(b, "len", s->syn_len);
 	buf_lit(b, ",");

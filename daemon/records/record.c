@@ -37,12 +37,6 @@ void record_begin(struct record *r, enum record_type type, uint64_t mono_ns, int
 	record_times(&r->body, r->mono_ns, r->real_ns);
 }
 
-/* 0: null. */
-static void put_number(struct buf *b, uint64_t number)
-{
-	put_ns(b, number ? number : NS_UNKNOWN);
-}
-
 static void put_measures(struct buf *b, const struct event_handshake *e)
 {
 	put_member(b, "latency_ns", put_ns, e->latency_ns);
@@ -96,7 +90,7 @@ void record_handshake(struct buf *b, const struct event_handshake *e, struct ide
 	put_word(b, "role", role_names[e->role]);
 	put_word(b, "outcome", outcome_names[e->outcome]);
 	if (e->outcome != OUTCOME_ESTABLISHED) {
-		put_member(b, "errno", put_number, e->error);
+		json_known(b, "errno", e->error, e->error);
 		put_member(b, "errno_name", put_text, e->error ? errno_name(e->error) : NULL);
 	}
 	put_ends_of(b, e);

@@ -57,7 +57,7 @@ def storm(ns, *flags):
 
 @pytest.fixture(params=["alone", "agent"])
 def beside(request, keep):
-    """What else runs on the host: nothing, or another agent's tracepoint programs, each busy."""
+    """What else runs on the host: nothing, or another tracer's programs, each busy."""
     if request.param == "agent":
         keep(Agent())
 

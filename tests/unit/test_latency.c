@@ -92,9 +92,9 @@ static struct latency_use idle_for(uint32_t sweeps)
 {
 	struct latency_use u = {};
 
-	latency_use_update(&u, 7, false);
+	latency_use_update(&u, 7);
 	for (uint32_t i = 0; i < sweeps; i++)
-		latency_use_update(&u, 7, false);
+		latency_use_update(&u, 7);
 	return u;
 }
 
@@ -104,12 +104,9 @@ static void test_use_counts_idle_sweeps(void **state)
 
 	(void)state;
 	assert_int_equal(u.idle, 3);
-	latency_use_update(&u, 8, false);
+	latency_use_update(&u, 8);
 	assert_int_equal(u.idle, 0);
 	assert_int_equal(u.count, 8);
-	u = idle_for(3);
-	latency_use_update(&u, 7, true);
-	assert_int_equal(u.idle, 0);
 }
 
 /* Nobody goes while there is room, nor who is used, nor a port where somebody listens. */

@@ -149,7 +149,7 @@ static void test_looks(void **state)
 	assert_int_equal(listeners_find(l, 1)->drops_accounted, 100);
 	look(l, 1, 80, 2, 101);
 	assert_int_equal(listeners_find(l, 1)->drops_accounted, 100);
-	assert_int_equal(listeners_find(l, 1)->peak, 5);
+	assert_int_equal(listeners_find(l, 1)->queue[QUEUE_ACCEPT].peak, 5);
 	apply(l, event(LISTENER_OPENED, 2, "::", 81, 10));
 	look(l, 2, 81, 0, 3);
 	assert_int_equal(listeners_find(l, 2)->drops_accounted, 0);
@@ -371,11 +371,11 @@ static void test_peak_of_a_port(void **state)
 	(void)state;
 	apply(l, event(LISTENER_OPENED, 1, "::", 80, 10));
 	listeners_sample(l, listeners_find(l, 1), &own);
-	assert_int_equal(listeners_find(l, 1)->peak, 5);
+	assert_int_equal(listeners_find(l, 1)->queue[QUEUE_ACCEPT].peak, 5);
 	own.port_peak = 9;
 	apply(l, event(LISTENER_OPENED, 2, "::1", 80, 10));
 	listeners_sample(l, listeners_find(l, 1), &own);
-	assert_int_equal(listeners_find(l, 1)->peak, 5);
+	assert_int_equal(listeners_find(l, 1)->queue[QUEUE_ACCEPT].peak, 5);
 	assert_int_equal(listeners_find(l, 1)->sample.accept_peak, 3);
 	listeners_free(l);
 }
@@ -404,6 +404,8 @@ static void test_peak_of_a_window(void **state)
 		assert_int_equal(listener_peak(p, QUEUE_ACCEPT), looks[i].reported);
 		assert_int_equal(listener_peak(p, QUEUE_SYN), 10 * looks[i].reported);
 	}
+	assert_int_equal(p->queue[QUEUE_ACCEPT].peak, 9); /* no record was made */
+	assert_int_equal(p->queue[QUEUE_SYN].peak, 90);
 	listeners_free(l);
 }
 
