@@ -166,12 +166,13 @@ image: deb ## an OCI image of that package, into $(O)/image (needs root, and Deb
 	$(Q)tools/install-deps image
 	$(Q)tools/image $(O)/deb/tcpshake_*.deb $(O)/image
 
-images: deb deb-arm64 ## one OCI image for amd64 and arm64, into $(O)/images (needs root, and Debian's archive)
-	$(Q)tools/install-deps image
+TEST_PACKAGES = TCPSHAKE_BUILD=$(abspath $(O)) $(PYTHON) -m pytest -q -rsfE $(PYTEST_FLAGS)
+images: image deb-arm64 ## one OCI image for amd64 and arm64, into $(O)/images, and a test of it (needs root, and Debian's archive)
 	$(Q)tools/image $(O)/deb/tcpshake_*.deb $(ARM64)/deb/tcpshake_*.deb $(O)/images
+	$(Q)$(TEST_PACKAGES) tests/packages/test_index.py
 
-packages: image rpm ## all three, and tests of them: a fresh root, a container, the same bytes twice (needs root, and Debian's archive)
-	$(Q)TCPSHAKE_BUILD=$(abspath $(O)) $(PYTHON) -m pytest -q -rsfE $(PYTEST_FLAGS) tests/packages
+packages: image rpm ## deb, image and rpm, and tests of them: a fresh root, a container, the same bytes twice (needs root, and Debian's archive)
+	$(Q)$(TEST_PACKAGES) --ignore tests/packages/test_index.py tests/packages
 
 # A compiler for arm64, with a Debian of that architecture in place of this machine's.
 ARM64 := $(O)/arm64

@@ -48,6 +48,14 @@ void json_known(struct buf *b, const char *key, bool known, uint64_t value)
 		json_null(b, key);
 }
 
+void json_known_signed(struct buf *b, const char *key, bool known, int64_t value)
+{
+	if (known)
+		json_signed(b, key, value);
+	else
+		json_null(b, key);
+}
+
 void json_bool(struct buf *b, const char *key, bool value)
 {
 	json_key(b, key);

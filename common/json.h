@@ -14,6 +14,7 @@ void json_array(struct buf *b, const char *key);
 void json_number(struct buf *b, const char *key, uint64_t value);
 void json_signed(struct buf *b, const char *key, int64_t value);
 void json_known(struct buf *b, const char *key, bool known, uint64_t value); /* null, if it is not */
+void json_known_signed(struct buf *b, const char *key, bool known, int64_t value);
 void json_bool(struct buf *b, const char *key, bool value);
 void json_string(struct buf *b, const char *key, const char *value); /* NULL is null */
 void json_null(struct buf *b, const char *key);

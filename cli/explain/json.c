@@ -25,21 +25,21 @@ static void put_refused(struct buf *b, const struct explain_refused *r)
 	buf_lit(b, "}");
 }
 
-static void put_known(struct buf *b, const char *name, const char *value)
+static void put_if_named(struct buf *b, const char *key, const char *name)
 {
-	if (value)
-		json_string(b, name, value);
+	if (name)
+		json_string(b, key, name);
 }
 
 static void put_container(struct buf *b, const struct record_container *c)
 {
 	if (!c->id)
 		return;
-	buf_lit(b, ",\"container\":{\"id\":");
-	buf_json_str(b, c->id, SIZE_MAX);
-	put_known(b, "name", c->name);
-	put_known(b, "pod", c->pod);
-	put_known(b, "namespace", c->namespace);
+	json_object(b, "container");
+	json_string(b, "id", c->id);
+	put_if_named(b, "name", c->name);
+	put_if_named(b, "pod", c->pod);
+	put_if_named(b, "namespace", c->namespace);
 	buf_lit(b, "}");
 }
 
@@ -163,10 +163,7 @@ static void put_clocks(struct buf *b, const struct input_report *report)
 		json_object(b, NULL);
 		json_string(b, "host", report->hosts[i].name);
 		json_string(b, "than", report->hosts[0].name);
-		if (c->known)
-			json_signed(b, "ahead_ns", c->ahead_ns);
-		else
-			json_null(b, "ahead_ns");
+		json_known_signed(b, "ahead_ns", c->known, c->ahead_ns);
 		json_known(b, "bound_ns", c->known, c->bound_ns);
 		json_number(b, "connections", c->connections);
 		buf_lit(b, "}");
@@ -228,6 +225,8 @@ void explain_json(const struct explain *e, const struct explain_source *from, co
 	json_number(b, "others", t->others);
 	if (t->forgotten)
 		json_number(b, "forgotten", t->forgotten);
+	if (t->containers_omitted)
+		json_number(b, "containers_omitted", t->containers_omitted);
 	if (report->interrupted) {
 		json_object(b, "interrupted");
 		json_number(b, "line", report->whole);

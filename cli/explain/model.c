@@ -107,6 +107,7 @@ static struct explain_process process_of(struct explain *e, const struct owner *
 	if (container)
 		p.container_number = containers_put(&e->containers, container);
 	e->failed = e->failed || e->containers.failed;
+	e->totals.containers_omitted = e->containers.more;
 	return p;
 }
 

@@ -98,6 +98,7 @@ struct explain_totals {
 	uint64_t handshakes, harmed, failed, time_lost_ns, untimed;
 	uint64_t undiagnosed; /* harmed, without a cause in the record */
 	uint64_t forgotten; /* connections, of which the other side would count as another one if it came now */
+	uint64_t containers_omitted; /* records whose container had no room */
 	uint64_t others; /* records with a cause that is counted among those of other places */
 	uint64_t lost_records, lost_resets; /* the second are of the first */
 	uint64_t resets_sent, resets_received;

@@ -143,9 +143,9 @@ const struct endpoint *explain_server_end(const struct record_handshake *h, enum
 void explain_set_place(struct place_key *key, const struct record *r, const struct endpoint *end);
 /* Who owns the listener that takes what comes there, as far as the feed says. */
 struct explain_process explain_owner_at(const struct explain *e, const struct place_key *place);
-/* A newer one takes the place of `into`. Where it is the same, it stays in the container that only older records name. */
+/* The newer process takes the place of `into`. If it is the same one and names no container, it keeps that of `into`. */
 void explain_take_process(struct explain_process *into, struct explain_process newer);
-/* If it is the same process, and its own container is not known. */
+/* `to` gets the container of `from`, if both are the same process and that of `to` is not known. */
 void explain_lend_container(struct explain_process *to, const struct explain_process *from);
 /* Replace its sentence. */
 void explain_set_evidence(struct explain *e, struct explain_cause *c, const char *detail);

@@ -272,6 +272,9 @@ bool explain_notes(const struct explain *e, const struct input_report *report,
 	if (t->others)
 		note(&n, "%s counted among others: so many places are too many to be kept apart",
 		     text_plural(text, sizeof(text), t->others, "record"));
+	if (t->containers_omitted)
+		note(&n, "%s of containers that are too many to be kept: their processes are shown without one",
+		     text_plural(text, sizeof(text), t->containers_omitted, "record"));
 	note_clocks(&n, report);
 	note_resets(&n, t);
 	if (t->lost_records > t->lost_resets)

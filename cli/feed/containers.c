@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/array.h"
+
 #define ID_SHOWN 12 /* digits, as docker ps shows them */
 
 /* What is unused is zero. */
@@ -16,7 +18,7 @@ struct container_id {
 
 int containers_copy(struct containers *to, const struct containers *from)
 {
-	*to = (struct containers){ .room = from->room, .failed = from->failed };
+	*to = (struct containers){ .room = from->room, .more = from->more, .failed = from->failed };
 	if (!from->room)
 		return 0;
 	to->names = malloc(from->room * sizeof(*to->names));
@@ -31,22 +33,6 @@ void containers_free(struct containers *c)
 	keyset_free(&c->ids);
 	free(c->names);
 	*c = (struct containers){ 0 };
-}
-
-/* Room for one more. False if memory is out. */
-static bool grow(struct containers *c)
-{
-	size_t room = c->room ? 2 * c->room : 16;
-	struct container_names *grown;
-
-	if (c->ids.count < c->room)
-		return true;
-	grown = reallocarray(c->names, room, sizeof(*grown));
-	if (!grown)
-		return false;
-	c->names = grown;
-	c->room = room;
-	return true;
 }
 
 /* A record without a name takes none away: it was made before the name was found. */
@@ -75,9 +61,11 @@ uint32_t containers_put(struct containers *c, const struct record_container *con
 	c->ids.key_size = sizeof(id);
 	number = keyset_find(&c->ids, &id);
 	if (number == KEYSET_NONE) {
-		if (c->ids.count == CONTAINERS_MAX)
+		if (c->ids.count == CONTAINERS_MAX) {
+			c->more++;
 			return 0;
-		number = grow(c) ? keyset_put(&c->ids, &id, &added) : KEYSET_NONE;
+		}
+		number = ARRAY_ROOM(c->names, c->ids.count, c->room) ? keyset_put(&c->ids, &id, &added) : KEYSET_NONE;
 		if (number == KEYSET_NONE) {
 			c->failed = true;
 			return 0;

@@ -26,12 +26,13 @@ struct containers {
 	struct keyset ids;
 	struct container_names *names; /* by number - 1 */
 	size_t room;
+	uint64_t more; /* records whose container had no room */
 	bool failed; /* memory ran out */
 };
 
 int containers_copy(struct containers *to, const struct containers *from);
 void containers_free(struct containers *c);
-/* From 1 on. 0: it is none, or there is no room. */
+/* From 1 on. 0: it is none, or there is no room, which is counted. */
 uint32_t containers_put(struct containers *c, const struct record_container *container);
 /* Drop those that are not kept, by number - 1. */
 void containers_sweep(struct containers *c, const bool kept[CONTAINERS_MAX]);

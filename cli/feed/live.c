@@ -211,12 +211,18 @@ static int run_live(struct live *v)
 		err = wait_for(v, now + v->ops->settle_ms * NSEC_PER_MSEC);
 	if (!err && v->ops->first && !v->options->json)
 		err = ask_question(v->ask, v->ops->first, take_answer, v);
-	while (!err) {
-		now = clock_mono_ns();
+	for (uint64_t next = clock_mono_ns(); !err;) {
 		err = look_and_draw(v);
-		if (err || !v->redrawn || clock_mono_ns() >= stop_at)
+		now = clock_mono_ns();
+		if (err || !v->redrawn || now >= stop_at)
 			break;
-		err = wait_for(v, min_u64(now + v->pause_ns, stop_at));
+		next += v->pause_ns;
+		if (next < now) /* it has fallen behind */
+			next = now;
+		err = wait_for(v, min_u64(next, stop_at));
+		/* A daemon is asked for its last numbers; a look of one's own may take long. */
+		if (!v->ask && clock_mono_ns() >= stop_at)
+			break;
 	}
 	return err;
 }

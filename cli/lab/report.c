@@ -11,7 +11,7 @@
 #define WIDE_COLUMNS 110 /* from here on there are three columns */
 #define GAP 2
 #define JSON_VERSION 1
-#define LATE_NS 500000000 /* as late as that, and a timer of the kernel may have run out that was not to */
+#define LATE_NS 500000000 /* a wait that ends so late is reported: kernel timers may have expired meanwhile */
 
 void lab_report_begin(struct lab_report *r, const struct lab_statement *s)
 {
@@ -19,6 +19,7 @@ void lab_report_begin(struct lab_report *r, const struct lab_statement *s)
 
 	r->statement = s;
 	r->verdict = PAINT_NONE;
+	r->waited_ns = NS_UNKNOWN;
 	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
 		buf_clear(all[i]);
 	for (size_t i = 0; i < LAB_COLUMNS; i++)
@@ -66,14 +67,6 @@ static void put_result(struct buf *b, const struct lab_call *call, const struct 
 	buf_format(b, ", %s", duration_format(o->took_ns, span, sizeof(span)));
 }
 
-static void put_signed(struct buf *b, const char *key, bool known, int64_t value)
-{
-	if (known)
-		json_signed(b, key, value);
-	else
-		json_null(b, key);
-}
-
 static void json_call(struct buf *b, const char *text, const struct lab_call *call,
 		      const struct lab_socket *target)
 {
@@ -85,9 +78,9 @@ static void json_call(struct buf *b, const char *text, const struct lab_call *ca
 	json_string(b, "call", lab_calls[call->code]);
 	json_string(b, "socket", target->name);
 	json_string(b, "text", text);
-	put_signed(b, "result", !o->running, o->result);
+	json_known_signed(b, "result", !o->running, o->result);
 	json_string(b, "errno", o->running || !o->error ? NULL : lab_errno_name(o->error, name, sizeof(name)));
-	put_signed(b, "value", has_value, o->value);
+	json_known_signed(b, "value", has_value, o->value);
 	json_known(b, "blocked_ns", !o->running, o->took_ns);
 	buf_lit(b, "}");
 }
@@ -185,10 +178,13 @@ void lab_report_expect(struct lab_report *r, bool held, const char *found, uint6
 
 void lab_report_wait(struct lab_report *r, uint64_t asked_ns, uint64_t took_ns)
 {
-	char span[32];
+	char took[32], asked[32];
 
-	if (took_ns > asked_ns + LATE_NS)
-		buf_format(&r->columns[LAB_COLUMN_CALL], "waited %s: this machine is busy\n", duration_format(took_ns, span, sizeof(span)));
+	r->waited_ns = took_ns;
+	if (took_ns <= asked_ns + LATE_NS)
+		return;
+	buf_format(&r->columns[LAB_COLUMN_CALL], "waited %s instead of %s\n", duration_format(took_ns, took, sizeof(took)),
+		   duration_format(asked_ns, asked, sizeof(asked)));
 }
 
 void lab_report_failure(struct lab_report *r, const char *why)
@@ -221,6 +217,7 @@ static void put_json(struct lab_report *r, struct buf *out)
 	put_array(out, "records", &r->records);
 	json_key(out, "expect");
 	buf_str(out, r->expect.len ? buf_text(&r->expect) : "null");
+	json_known(out, "waited_ns", r->waited_ns != NS_UNKNOWN, r->waited_ns);
 	json_string(out, "error", r->failure.len ? buf_text(&r->failure) : NULL);
 	buf_lit(out, "}\n");
 }

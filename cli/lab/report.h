@@ -22,6 +22,7 @@ struct lab_report {
 	struct buf expect; /* JSON, or empty */
 	struct buf failure; /* why the statement could not be carried out; or empty */
 	enum paint verdict;
+	uint64_t waited_ns; /* of `wait`; else NS_UNKNOWN */
 };
 
 void lab_report_begin(struct lab_report *r, const struct lab_statement *s);
@@ -33,7 +34,7 @@ void lab_report_counter(struct lab_report *r, enum lab_place place, const char *
 void lab_report_record(struct lab_report *r, const struct lab_record *record);
 /* Whether what was expected held, and what was there. */
 void lab_report_expect(struct lab_report *r, bool held, const char *found, uint64_t waited_ns);
-/* A `wait` that was much longer than it was to be, for the machine is busy: timers of the kernel went on. */
+/* How long a `wait` took. One that ends half a second late is reported: kernel timers may have expired meanwhile. */
 void lab_report_wait(struct lab_report *r, uint64_t asked_ns, uint64_t took_ns);
 void lab_report_failure(struct lab_report *r, const char *why);
 /* Append all of it. */

@@ -78,6 +78,11 @@ void section_unseen(struct sections *s)
 			 m->timeless == 1 ? "record has" : "records have");
 		put_note(&notes, text);
 	}
+	if (m->containers.more) {
+		snprintf(text, sizeof(text), "%llu %s of containers that are too many to be kept: processes of one name count as one",
+			 (unsigned long long)m->containers.more, m->containers.more == 1 ? "record" : "records");
+		put_note(&notes, text);
+	}
 	buf_lit(b, "<section id=\"unseen\"><h2>What was not seen</h2>\n<div class=\"card\">\n<ul>\n");
 	if (notes.len)
 		buf_mem(b, notes.data, notes.len);

@@ -98,7 +98,7 @@ static void put_queue(struct sections *s, const struct queue_line *q)
 	buf_lit(b, "</div>\n");
 }
 
-static void put_known(struct buf *b, bool known, uint64_t value)
+static void put_count(struct buf *b, bool known, uint64_t value)
 {
 	if (known)
 		html_count(b, value);
@@ -118,9 +118,9 @@ static void put_row(struct sections *s, const struct queue_line *q)
 	else
 		buf_lit(b, "\u2013");
 	buf_str(b, q->full ? " full</td><td>" : "</td><td>");
-	put_known(b, q->limit != COUNT_UNKNOWN, q->limit);
+	put_count(b, q->limit != COUNT_UNKNOWN, q->limit);
 	buf_lit(b, "</td><td>");
-	put_known(b, q->syn_limit != COUNT_UNKNOWN, q->syn_peak);
+	put_count(b, q->syn_limit != COUNT_UNKNOWN, q->syn_peak);
 	buf_lit(b, "</td><td>");
 	html_number(b, "refused_syn", q->refused_syn);
 	buf_lit(b, "</td><td>");

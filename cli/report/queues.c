@@ -77,7 +77,8 @@ static void set_owner(struct queue_line *line, const struct owner *owner)
 {
 	if (!owner->known)
 		return;
-	if (line->pid != owner->pid) /* that of another is not known yet */
+	/* That of another process is not known yet. */
+	if (line->pid != owner->pid || strcmp(line->comm, owner->comm) != 0)
 		line->container = 0;
 	line->has_owner = true;
 	line->pid = owner->pid;

@@ -151,7 +151,7 @@ static void put_group(struct buf *b, const struct states_group *g)
 	if (put_key[g->key.by])
 		put_key[g->key.by](b, g);
 	put_counts(b, g);
-	json_known(b, "taken_percent", g->share >= 0, (uint64_t)(g->share * 100));
+	json_known(b, "taken_percent", g->share >= 0, g->share >= 0 ? (uint64_t)(g->share * 100) : 0);
 	buf_lit(b, "}\n");
 }
 

@@ -86,11 +86,11 @@ def test_listener(said, containers):
     assert "10.9.0.2:8080, nginx/900 in container web of pod shop/cart-7d9f6c5b8-x2x4z " in views["explain"]
     assert containers() == [{"id": CART, **NAMES}]
     assert [row[0].text for row in rows(views["report"].id("listeners"))] == ["10.9.0.2:8080 nginx/900 in shop/cart-7d9f6c5b8-x2x4z/web"]
-    # Another process took the port, and no record says where it runs.
-    other = {"pid": 901, "comm": "nginx", "uid": 33}
-    views = said(listening(**contained(CART, **NAMES)), {**full(), "process": other})
-    assert "nginx/901" in views["explain"] and "container" not in views["explain"]
-    assert [row[0].text for row in rows(views["report"].id("listeners"))] == ["10.9.0.2:8080 nginx/901"]
+    # Another process took the port, maybe with the same pid, and no record says where it runs.
+    for pid, comm in ((901, "nginx"), (900, "haproxy")):
+        views = said(listening(**contained(CART, **NAMES)), {**full(), "process": {"pid": pid, "comm": comm, "uid": 33}})
+        assert f"{comm}/{pid}" in views["explain"] and "container" not in views["explain"]
+        assert [row[0].text for row in rows(views["report"].id("listeners"))] == [f"10.9.0.2:8080 {comm}/{pid}"]
 
 
 def test_without_a_name(said):

@@ -145,7 +145,6 @@ def command(tmp_path):
         commands = [line.strip() for line in text.splitlines() if line.strip().startswith("nsenter")]
         assert len(commands) >= 5, program.stderr_text
         yield program, commands
-        assert not {name for name in set(os.listdir("/tmp")) - before if name.startswith("tcpshake-fleet")}
     finally:
         if program.process.poll() is None:  # it clears up after itself
             program.process.send_signal(signal.SIGTERM)
@@ -153,6 +152,7 @@ def command(tmp_path):
                 program.wait(30)
         program.kill()
         program.process.stdout.close()
+    assert not {name for name in set(os.listdir("/tmp")) - before if name.startswith("tcpshake-fleet")}
 
 
 def test_one_command(command):

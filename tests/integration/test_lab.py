@@ -73,6 +73,7 @@ def test_json_is_as_published(results):
             for record in statement["records"]:
                 assert records.errors(record) == []
             assert list(schema.leaves(validator.iter_errors({**statement, "records": []}))) == []
+            assert (statement["waited_ns"] is not None) == statement["statement"].startswith("wait ")
 
 
 def test_every_number_matters(scenario):

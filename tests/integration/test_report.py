@@ -301,6 +301,13 @@ def test_hello_of_a_segment(report):
     assert "1 record has no time" in report([*records, {**timeout(2), "ts": "soon"}]).id("unseen").text
 
 
+def test_more_containers_than_are_kept(report):
+    records = [hello(), *(timeout(n, container={"id": f"{n:064x}"}) for n in range(1, 4099))]
+    unseen = report(records).id("unseen").text
+    assert "2 records of containers that are too many to be kept: their processes are shown without one" in unseen
+    assert "2 records of containers that are too many to be kept: processes of one name count as one" in unseen
+
+
 def test_refusals_only(report):
     page = report([hello(), example("overflow-ack", count=3)])
     assert page.id("headline").text == "refused 3 final ACKs: the accept queue was full"

@@ -440,3 +440,10 @@ def test_redrawn_on_a_terminal(cli, lone, keep):
     env.poll_until(lambda: re.search(r"2 established.* 1/129 ", ESCAPE.sub("", program.stdout_text), re.S), 20,
                    "the connection on the screen")
     assert ESCAPE.sub("", program.end(signal.SIGINT)).count("in 1 network namespace") >= 2
+
+
+def test_no_look_after_the_duration(cli, lone):
+    """A look at many processes takes long, and nobody waits for another one."""
+    with lone.inside():
+        program = cli("states", "--netns", str(lone.inode), "--duration", "900ms", terminal=100)
+    assert ESCAPE.sub("", program.end()).count("in 1 network namespace") == 1

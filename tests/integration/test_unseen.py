@@ -24,8 +24,8 @@ def explain(cli, tmp_path):
 GRANTED = dict.fromkeys(
     ("inet_sock_set_state", "tcp_retransmit_synack", "no_preemption", "listener_iterator", "queue_look",
      "kfree_skb", "tcp_send_reset", "tcp_receive_reset", "tcp_retransmit_skb", "neigh_timer_handler",
-     "overflow_reason", "fetch_atomics", "function_hooks", "ack_hooks", "reset_hooks", "accept_function", "accept_syscall",
-     "connect_function", "connect_syscall"), True)
+     "overflow_reason", "fetch_atomics", "function_hooks", "ack_hooks", "reset_hooks", "request_function", "accept_function",
+     "accept_syscall", "connect_function", "connect_syscall"), True)
 OPTIONAL = [name for name in GRANTED if name not in ("inet_sock_set_state", "tcp_retransmit_synack")]
 
 

@@ -20,6 +20,14 @@ def deb():
 
 
 @pytest.fixture(scope="session")
+def image(deb):
+    version = subprocess.run(["dpkg-deb", "-f", deb, "Version"], check=True, capture_output=True, text=True).stdout.strip()
+    layout = env.BUILD / "image" / "oci"
+    assert layout.is_dir(), "make image"
+    return f"{layout}:{version}"
+
+
+@pytest.fixture(scope="session")
 def bare():
     """The smallest Debian that has apt: a tar, which is kept, for an archive's mirror is slow."""
     root = env.BUILD / "packages" / "bare.tar"

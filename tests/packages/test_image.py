@@ -1,15 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """The image as a container with the rights of contrib/kubernetes, and without each of them."""
-import gzip
-import hashlib
-import io
 import json
 import os
 import pathlib
 import signal
 import socket
 import subprocess
-import tarfile
 import urllib.request
 
 import oci
@@ -18,14 +14,6 @@ from lib import cgroup, env, feed, netns
 from lib.traffic import Agent, connect, listener, port_of
 
 KEPT = (1 << 2) | (1 << 19)  # CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE
-
-
-@pytest.fixture(scope="session")
-def image(deb):
-    version = subprocess.run(["dpkg-deb", "-f", deb, "Version"], check=True, capture_output=True, text=True).stdout.strip()
-    layout = env.BUILD / "image" / "oci"
-    assert layout.is_dir(), "make image"
-    return f"{layout}:{version}"
 
 
 @pytest.fixture
@@ -176,31 +164,7 @@ def test_same_bytes_twice(deb, image, tmp_path):
     assert again.read_bytes() == first.read_bytes()
 
 
-MACHINES = {"amd64": 62, "arm64": 183}  # e_machine
-
-
-def test_index_of_both(image):
-    """One name, from which a runtime takes the image of its architecture; that of amd64 is the one that runs above."""
-    layout = env.BUILD / "images" / "oci"
-    if not layout.is_dir():
-        pytest.skip("make images has not been run: it cross-builds for arm64")
-
-    def blob(what):
-        data = (layout / "blobs/sha256" / what["digest"].removeprefix("sha256:")).read_bytes()
-        assert f"sha256:{hashlib.sha256(data).hexdigest()}" == what["digest"] and len(data) == what["size"]
-        return data
-    named = json.loads((layout / "index.json").read_text())["manifests"]
-    assert [one["annotations"]["org.opencontainers.image.ref.name"] for one in named] == [image.rpartition(":")[2]]
-    manifests = json.loads(blob(named[0]))["manifests"]
-    assert {one["platform"]["architecture"] for one in manifests} == set(MACHINES)
-    for one in manifests:
-        architecture = one["platform"]["architecture"]
-        manifest = json.loads(blob(one))
-        config = json.loads(blob(manifest["config"]))
-        assert (config["architecture"], config["os"]) == (architecture, one["platform"]["os"]) == (architecture, "linux")
-        files = tarfile.open(fileobj=io.BytesIO(gzip.decompress(blob(manifest["layers"][0]))))
-        for program in ("./usr/sbin/tcpshaked", "./usr/bin/tcpshake"):
-            head = files.extractfile(program).read(20)
-            assert head[:4] == b"\x7fELF" and int.from_bytes(head[18:20], "little") == MACHINES[architecture]
-    alone = json.loads((env.BUILD / "image/oci/index.json").read_text())["manifests"][0]["digest"]
-    assert alone in {one["digest"] for one in manifests}
+def test_packages_that_are_no_image(deb, tmp_path):
+    done = subprocess.run([env.ROOT / "tools/image", deb, deb, tmp_path / "image"], capture_output=True, text=True)
+    assert done.returncode == 1 and done.stderr == f"image: {deb} is not the only one for amd64\n"
+    assert not (tmp_path / "image").exists()

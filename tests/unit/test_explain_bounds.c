@@ -11,6 +11,7 @@
 
 #include "cli/explain/render.h"
 #include "cli/explain/sentences.h"
+#include "cli/feed/containers.h"
 
 #define PLACES 4096
 #define OTHERS 256
@@ -181,6 +182,36 @@ static void test_many_connections(void **state)
 	explain_free(e);
 }
 
+/* Of very many containers those beyond the first have no name, and how many records named them is said. */
+static void test_many_containers(void **state)
+{
+	const struct explain_source source = { .recorded = true };
+	const struct input_report report = { 0 };
+	struct explain *e = explain_new();
+	struct buf text = { 0 };
+	char id[65];
+
+	(void)state;
+	for (unsigned int i = 0; i < CONTAINERS_MAX + 2; i++) {
+		struct record r = { .type = RECORD_LISTENER, .type_name = "listener", .netns = 1 };
+
+		snprintf(id, sizeof(id), "%064x", i);
+		r.listener = (struct record_listener){
+			.netns = 1, .socket = "1", .local = { .addr = "0.0.0.0", .port = 443 }, .owner = { true, i + 1, 0, "nginx" },
+			.container = { .id = id },
+		};
+		explain_add(e, &r);
+	}
+	assert_int_equal(explain_finish(e, NULL), 0);
+	explain_json(e, &source, &report, &text);
+	assert_non_null(strstr(buf_text(&text), ",\"containers_omitted\":2"));
+	buf_clear(&text);
+	assert_true(explain_notes(e, &report, take_note, &text));
+	assert_non_null(strstr(buf_text(&text), "2 records of containers that are too many to be kept: "));
+	buf_free(&text);
+	explain_free(e);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -189,6 +220,7 @@ int main(void)
 		cmocka_unit_test(test_usual),
 		cmocka_unit_test(test_many_failures),
 		cmocka_unit_test(test_many_connections),
+		cmocka_unit_test(test_many_containers),
 	};
 
 	return cmocka_run_group_tests_name("explain_bounds", tests, NULL, NULL);

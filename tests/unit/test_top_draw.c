@@ -294,6 +294,22 @@ static void test_spreads(void **state)
 	text = draw(s);
 	has(text, "no record of these queues in the last minute");
 	assert_null(strstr(text, "of 300 connections"));
+	/* Another one's is newer: what is old is left out. */
+	r.mono_ns = 195 * SECOND;
+	r.listener.syn_depth = (struct spread){ true, 33, 8, 94, 95 };
+	put(s->m, r);
+	text = draw(s);
+	has(text, "SYN queue 8/94/95 of 33 requests: p50/p99/max of the 30 to 60 s before its last record (00:03:15)");
+	assert_null(strstr(text, "of 300 connections"));
+	s->v.now_ns = NOW;
+	has(draw(s), "SYN queue 8/94/95 of 33 requests: p50/p99/max of the 30 to 60 s before its last record (00:03:10)");
+	/* The worst is old: the other one's stands there. */
+	r.mono_ns = 251 * SECOND;
+	r.listener.socket = "c";
+	put(s->m, r);
+	s->v.now_ns = 252 * SECOND;
+	has(draw(s), "accept queue 0/3/3 of 5 connections, accept wait 2.00ms/2.99s/3.10s, SYN queue 8/94/95 of 33 requests: p50/p99/max of the "
+		     "30 to 60 s before its last record (00:03:15)");
 	s->v.now_ns = NOW;
 	assert_int_equal(top_canvas_resize(&s->c, 30, 120), 0);
 	top_ui_key(&s->ui, TOP_KEY_ESCAPE);

@@ -13,7 +13,6 @@
 #include "common/names.h"
 
 #define RECORDS 512
-#define SPREAD_OLD_NS (60 * NSEC_PER_SEC) /* it says nothing of what is now */
 
 /* ---- records ---- */
 
@@ -200,13 +199,19 @@ static void draw_name(struct top_canvas *c, struct top_view *v, const struct top
 	top_put_right(c, row, 0, c->columns - 2, TOP_DIM, " Esc: back ");
 }
 
-/* The next of them; nothing where it is not known. `joined`: who joined a queue; NULL: it is of durations. */
-static void put_spread(struct buf *b, const char *what, const struct spread *s, const char *joined)
+/*
+ * The next of them, and the time of the oldest; nothing where it is not known or old. `joined`: who joined a queue; NULL:
+ * it is of durations.
+ */
+static void put_spread(struct buf *b, const struct top_view *v, const char *what, const struct spread *s, uint64_t at_ns,
+		       const char *joined, uint64_t *oldest_ns)
 {
 	char text[100];
 
-	if (!s->known)
+	if (!s->known || v->now_ns > at_ns + TOP_SPREAD_OLD_NS)
 		return;
+	if (at_ns < *oldest_ns)
+		*oldest_ns = at_ns;
 	top_spread_text(s, !joined, text, sizeof(text));
 	buf_format(b, "%s%s %s", b->len ? ", " : "", what, text);
 	if (joined)
@@ -223,6 +228,7 @@ static void put_note(struct buf *b, const char *note)
 static void draw_spreads(struct top_canvas *c, const struct top_view *v, const struct top_line *l, unsigned row)
 {
 	const struct evidence *e = top_evidence_of(v->model);
+	uint64_t oldest_ns = UINT64_MAX;
 	struct buf text = { 0 };
 	char at[32], note[200];
 
@@ -230,15 +236,15 @@ static void draw_spreads(struct top_canvas *c, const struct top_view *v, const s
 		top_put(c, row, 0, c->columns, TOP_DIM, "no distribution of these queues is kept, or nobody came");
 		return;
 	}
-	if (v->now_ns > l->spread_ns + SPREAD_OLD_NS) {
+	put_spread(&text, v, "accept queue", &l->depth, l->depth_ns, "connections", &oldest_ns);
+	put_spread(&text, v, "accept wait", &l->wait, l->wait_ns, NULL, &oldest_ns);
+	put_spread(&text, v, "SYN queue", &l->syn_depth, l->syn_depth_ns, "requests", &oldest_ns);
+	if (!text.len) {
 		top_put(c, row, 0, c->columns, TOP_DIM, "no record of these queues in the last minute");
 		return;
 	}
-	put_spread(&text, "accept queue", &l->depth, "connections");
-	put_spread(&text, "accept wait", &l->wait, NULL);
-	put_spread(&text, "SYN queue", &l->syn_depth, "requests");
 	buf_format(&text, ": p50/p99/max of the 30 to 60 s before its last record (%s)",
-		   top_clock(v->model, l->spread_ns, false, at, sizeof(at)));
+		   top_clock(v->model, oldest_ns, false, at, sizeof(at)));
 	if (!l->wait.known)
 		put_note(&text, evidence_of_waits(e, note, sizeof(note)));
 	if (!l->syn_depth.known)

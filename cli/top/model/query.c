@@ -87,7 +87,7 @@ struct top_info top_info_of(const struct top_model *m)
 		.since_ns = m->known.since_ns,
 		.newest_ns = m->known.newest_ns,
 		.more_sockets = m->known.more_sockets,
-		.failed = m->known.failed,
+		.failed = m->known.failed || m->names.cgroups.containers.failed,
 		.mixed = is_mixed(m),
 		.contained = m->names.cgroups.containers.ids.count > 0,
 	};
@@ -214,13 +214,21 @@ static bool is_fuller(const struct top_line *l, const struct queue *q)
 	return !l->has_queue || (__uint128_t)q->len * (l->max + 1) > (__uint128_t)l->len * (q->max + 1);
 }
 
-/* Quantiles of several queues make no quantile: the worst stands for all. */
-static bool add_spread(struct spread *worst, const struct spread *s)
+static bool is_old(const struct top_model *m, uint64_t at_ns)
 {
-	if (!s->known || !s->count || (worst->known && s->p99 <= worst->p99))
-		return false;
+	return m->known.newest_ns > at_ns + TOP_SPREAD_OLD_NS;
+}
+
+/* Quantiles of several queues make no quantile: the worst stands for all; an old one only where all are. */
+static void add_spread(const struct top_model *m, struct spread *worst, uint64_t *worst_ns, const struct spread *s,
+		       uint64_t at_ns)
+{
+	bool newer = is_old(m, *worst_ns) && !is_old(m, at_ns), older = is_old(m, at_ns) && !is_old(m, *worst_ns);
+
+	if (!s->known || !s->count || (worst->known && !newer && (older || s->p99 <= worst->p99)))
+		return;
 	*worst = *s;
-	return true;
+	*worst_ns = at_ns;
 }
 
 static void add_socket(const struct top_model *m, struct top_line *l, const struct top_socket *s)
@@ -233,11 +241,9 @@ static void add_socket(const struct top_model *m, struct top_line *l, const stru
 		l->syn_len = s->syn.len;
 		l->syn_max = s->syn.max;
 	}
-	if (add_spread(&l->syn_depth, &s->syn_depth))
-		l->spread_ns = s->at_ns;
-	if (add_spread(&l->depth, &s->depth))
-		l->spread_ns = s->at_ns;
-	add_spread(&l->wait, &s->wait);
+	add_spread(m, &l->depth, &l->depth_ns, &s->depth, s->at_ns);
+	add_spread(m, &l->wait, &l->wait_ns, &s->wait, s->at_ns);
+	add_spread(m, &l->syn_depth, &l->syn_depth_ns, &s->syn_depth, s->at_ns);
 	if (s->drops != COUNT_UNKNOWN) {
 		l->has_drops = true;
 		l->drops += s->drops;

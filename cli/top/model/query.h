@@ -74,6 +74,8 @@ void top_heat_of(const struct top_model *m, uint64_t end, unsigned columns, unsi
 
 /* ---- tables ---- */
 
+#define TOP_SPREAD_OLD_NS (60 * NSEC_PER_SEC) /* a distribution says nothing of what is now */
+
 struct top_line {
 	uint32_t row; /* TOP_OTHER: of all that had no room */
 	const struct top_key *key; /* NULL of TOP_OTHER */
@@ -92,9 +94,9 @@ struct top_line {
 	bool v6only, has_queue, has_syn, has_drops, waiting;
 	uint64_t len, max, syn_len, syn_max, drops;
 	uint64_t oldest_wait_ns; /* or NS_UNKNOWN */
-	struct spread depth, wait; /* of its accept queues those with the largest p99; as its last record has it … */
+	struct spread depth, wait; /* of its accept queues those with the largest p99; as the last record of that one has it … */
 	struct spread syn_depth; /* the same of its SYN queues */
-	uint64_t spread_ns; /* … which is of that time */
+	uint64_t depth_ns, wait_ns, syn_depth_ns; /* … which is of that time */
 };
 
 static inline uint64_t top_line_count(const struct top_line *l, enum top_slot slot)
