@@ -420,7 +420,7 @@ def blind_hello(*names, hooks=False):
 
 def unseen(number, port, **overflows):
     return sample(number, "0.0.0.0", port, "web", 0, 0, 0, backlog=None, accept_queue=None,
-                  syn_queue=None, drops=None, accept_depth=None, accept_wait=None,
+                  syn_queue=None, drops=None, accept_depth=None, accept_wait=None, syn_depth=None,
                   overflows={"syn": 0, "ack": 0, "cookie": 0, **overflows})
 
 

@@ -13,6 +13,7 @@ import os
 from . import env
 
 QUIET = {f"test_{name}.py" for name in ("causes", "connect_errors", "filtered_causes", "given_up")}
+LOUD = ("test_the_queue_in_a_slow_record",)  # of QUIET modules: what others cancel meanwhile takes the proof from it
 ASIDE = {f"test_{name}.py" for name in (
     "clickhouse", "completion", "container_views", "culprits", "findings", "grammar", "hardening", "incident", "install",
     "kernel_log", "lab", "lab_page", "manual", "packages", "progress", "record", "recorder", "report", "schemas",
@@ -23,10 +24,14 @@ def module_of(nodeid):
     return nodeid.split("::")[0].rsplit("/", 1)[-1]
 
 
+def is_quiet(nodeid):
+    return module_of(nodeid) in QUIET and not any(f"::{name}" in nodeid for name in LOUD)
+
+
 def order(item):
     """QUIET tests first; then those that run alone, of which there are the most; then what fits beside these. Scopes are
     handed out in the order of their tests."""
-    return 0 if item.path.name in QUIET else 2 if item.path.name in ASIDE else 1
+    return 0 if is_quiet(item.nodeid) else 2 if item.path.name in ASIDE else 1
 
 
 @contextlib.contextmanager
@@ -36,11 +41,11 @@ def turn(item):
         yield
         return
     with open(env.BUILD / "tests.turn", "w") as file:
-        fcntl.flock(file, fcntl.LOCK_SH if item.path.name in QUIET else fcntl.LOCK_EX)
+        fcntl.flock(file, fcntl.LOCK_SH if is_quiet(item.nodeid) else fcntl.LOCK_EX)
         yield
 
 
 def scope(nodeid):
     """The tests of one scope go to one process, in their order."""
     module = module_of(nodeid)
-    return nodeid if module in QUIET else module if module in ASIDE else "alone"
+    return nodeid if is_quiet(nodeid) else module if module in ASIDE else "alone"
