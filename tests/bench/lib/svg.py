@@ -43,12 +43,12 @@ def lines(panels, width=760, height=240):
         for share in (0, 0.5, 1):
             y = y0 + h * (1 - share)
             out += f'<path d="M{x0} {y:.1f}h{w:.1f}" stroke="{PALE}"/>\n'
-            out += text(x0 - 6, y + 4, f"{most * share:.2g}", "end")
+            out += text(x0 - 6, y + 4, f"{most * share:.3g}", "end")
         at = [(x0 + w * (k + 0.5) / len(points), y0 + h * (1 - y / most)) for k, (_, y) in enumerate(points)]
         out += (f'<path d="M{" L".join(f"{x:.1f} {y:.1f}" for x, y in at)}" fill="none" stroke="{OURS}" '
                 'stroke-width="2"/>\n')
         for (x, y), (label, value) in zip(at, points):
             out += f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{OURS}"/>\n'
-            out += text(x, y - 8, f"{value:.2g}", "middle") + text(x, y0 + h + 16, f"{label:,}", "middle")
+            out += text(x, y - 8, f"{value:.3g}", "middle") + text(x, y0 + h + 16, f"{label:,}", "middle")
         out += text(x0 + w / 2, y0 + h + 36, unit, "middle")
     return out + "</svg>\n"
