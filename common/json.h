@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * JSON that we write ourselves. A member of an object, or an element of an array (`key` is NULL), gets its comma by
- * itself: the first one has none. The last byte decides, so neither has the first one in an empty buffer. The caller that opened an object or an array appends its end.
+ * itself: the first one has none. The last byte decides, so neither has the first one in an empty buffer. The caller
+ * that opened an object or an array appends its end.
  */
 #ifndef TCPSHAKE_JSON_H
 #define TCPSHAKE_JSON_H

@@ -68,8 +68,8 @@ def by_close(a, b):
     b.close()
 
 
-def by_shutdown(a, b):
-    a.shutdown(socket.SHUT_WR)
+def by_shutdown(a, b, how=socket.SHUT_WR):
+    a.shutdown(how)
     settle()
     b.close()
     settle()
@@ -77,11 +77,7 @@ def by_shutdown(a, b):
 
 
 def by_shutdown_of_both_ways(a, b):
-    a.shutdown(socket.SHUT_RDWR)
-    settle()
-    b.close()
-    settle()
-    a.close()
+    by_shutdown(a, b, socket.SHUT_RDWR)
 
 
 def half_closed(a, b):
