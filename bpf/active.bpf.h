@@ -305,7 +305,7 @@ static __always_inline void active_count(struct tcp_sock *tp, struct attempt *a,
 		count_alone(n->unsent);
 	if (a ? a->may_wait : may_wait(tp))
 		count_alone(*(a ? &n->waited : &n->unbegun));
-	if (error)
+	if (error || (!established && !tp->inet_conn.icsk_inet.sk.sk_lock.owned))
 		count_alone(n->failed);
 	if (error == ERR_ETIMEDOUT)
 		count(n->timeouts); /* the last one, after which nothing is sent */
@@ -318,12 +318,42 @@ static __always_inline bool is_plain(struct tcp_sock *tp, const struct attempt *
 	       !(a ? a->may_wait : may_wait(tp));
 }
 
+#define SO_EE_ORIGIN_ICMP 2
+
+/* The error of the ICMP message that came last, as long as nobody reads the error queue (IPv4); else 0. */
+static __always_inline int queued_error(struct sock *sk)
+{
+	struct sock_exterr_skb *message;
+	struct sk_buff *skb;
+	__u8 origin = 0;
+	int error = 0;
+
+	if (!sk->sk_error_queue.qlen)
+		return 0;
+	skb = BPF_CORE_READ(sk, sk_error_queue.prev);
+	message = (struct sock_exterr_skb *)skb->cb;
+	bpf_core_read(&origin, sizeof(origin), &message->ee.ee_origin);
+	bpf_core_read(&error, sizeof(error), &message->ee.ee_errno);
+	return origin == SO_EE_ORIGIN_ICMP ? error : 0;
+}
+
+/*
+ * The kernel's error is gone from sk_err if the application took it (SO_ERROR) before the state changes: a message in the
+ * error queue wakes it before that, and so do older kernels. What ends outside of a call was not closed by the application.
+ */
+static __always_inline int active_error(struct sock *sk, const struct attempt *a)
+{
+	if (sk->sk_err || sk->sk_lock.owned)
+		return sk->sk_err;
+	return a && a->reset ? ERR_ECONNREFUSED : queued_error(sk);
+}
+
 /* The error that ended an attempt, or NEVER_ASKED: it is no handshake. With a frame of its own, see latency_add(). */
 static __noinline int active_over(struct tcp_sock *tp, struct attempt *a, int newstate)
 {
 	bool established = newstate == TCP_ESTABLISHED; /* without a SYN: restored by TCP_REPAIR */
 	bool opened = established ? tp->segs_out != 0 : active_opened(tp);
-	int error = established ? 0 : tp->inet_conn.icsk_inet.sk.sk_err;
+	int error = established ? 0 : active_error(&tp->inet_conn.icsk_inet.sk, a);
 
 	active_count(tp, a, opened, established, error);
 	if (opened)
@@ -353,9 +383,13 @@ static __always_inline void active_failed(struct event_handshake *e, struct sock
 		e->flags |= refused_here(e);
 	if (tp->inet_conn.icsk_retransmits)
 		e->flags |= HANDSHAKE_OVERDUE;
-	if (may_lack_neighbour(e) &&
-	    neighbour_failed(sk, e->remote_addr, e->header.netns, e->end_ns))
-		e->flags |= HANDSHAKE_NO_NEIGHBOUR;
+	if (!may_lack_neighbour(e) || !neighbour_failed(sk, e->remote_addr, e->header.netns, e->end_ns))
+		return;
+	e->flags |= HANDSHAKE_NO_NEIGHBOUR;
+	if (!e->error && !(e->flags & HANDSHAKE_BY_CALL)) { /* taken, see active_error() */
+		e->error = ERR_EHOSTUNREACH;
+		e->outcome = OUTCOME_UNREACHABLE;
+	}
 }
 
 /* No SYN left: there is no latency, and the port is only its own if this connect() did not have to find one. */

@@ -212,6 +212,7 @@ typedef struct {
 } socket_lock_t;
 
 struct sk_buff_head {
+	struct sk_buff *prev;
 	__u32 qlen;
 };
 
@@ -365,11 +366,22 @@ struct sk_buff {
 	struct net_device *dev;
 	unsigned long _skb_refdst;
 	int skb_iif;
+	char cb[48];
 	sk_buff_data_t end;
 	unsigned char *head;
 	unsigned char *data;
 	__u16 transport_header;
 	__u16 network_header;
+};
+
+/* What a message of a socket's error queue holds in its cb. */
+struct sock_extended_err {
+	__u32 ee_errno;
+	__u8 ee_origin;
+};
+
+struct sock_exterr_skb {
+	struct sock_extended_err ee;
 };
 
 struct request_sock_ops {

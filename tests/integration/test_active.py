@@ -148,6 +148,41 @@ def test_neighbour_does_not_answer(pair, ip, keep, daemon):
     assert record["remote"] == {"addr": nobody, "port": 80}
 
 
+def take_error(sock, seconds):
+    """SO_ERROR as soon as the kernel has set it, which is before the socket's state changes."""
+    deadline = time.monotonic() + seconds
+    while not (error := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)):
+        assert time.monotonic() < deadline, "connect: no end"
+    return error
+
+
+def neighbour_gone(pair, ip):
+    pair.client.sysctl(f"net.ipv{ip}.neigh.c0.retrans_time_ms", 50)
+    pair.client.sysctl(f"net.ipv{ip}.neigh.c0.mcast_solicit", 2)
+    return {4: "10.9.0.77", 6: "fd09::77"}[ip], 80
+
+
+def port_closed(pair, ip):
+    return pair.address(ip, 999)
+
+
+@pytest.mark.parametrize("peer, number, outcome", [(neighbour_gone, errno.EHOSTUNREACH, "unreachable"),
+                                                   (port_closed, errno.ECONNREFUSED, "refused")])
+def test_error_that_the_application_takes_first(ip, keep, delayed, audited, peer, number, outcome):
+    """The kernel ended these, not the application."""
+    link = delayed(5)
+    address = peer(link, ip)
+    books = audited(link.client)
+    for _ in range(20):
+        sock = keep(traffic.start(link.client, ip, address))
+        assert take_error(sock, 10 * env.SLOW) == number
+        sock.close()
+    records = books.d.handshakes(20, netns=link.client.inode, role="active")
+    assert {(r["outcome"], r["errno"]) for r in records} == {(outcome, number)}
+    books.check()
+    assert books.sum(link.client, "AttemptFails", "observed") == 20
+
+
 ICMP = {
     4: [("icmp type host-unreachable", errno.EHOSTUNREACH, "unreachable"),
         ("icmp type net-unreachable", errno.ENETUNREACH, "unreachable"),
