@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """seen = delivered + filtered + limited + lost, to the last record, whatever goes wrong (docs/accounting.md)."""
 import collections
-import json
 import os
 import signal
 import subprocess
 
 import pytest
 
-from lib import env, feed
+from lib import env, feed, schema
 from lib.disk import Disk
 from lib.scrape import Metrics, free_port
 from lib.traffic import Agent, connect
@@ -18,7 +17,7 @@ pytestmark = pytest.mark.sanitize
 PORT = 20000 + os.getpid() % 10000  # nobody else's on this host, and none that hosts take by themselves
 COUNT = 40000 if env.SLOW < 4 else 5000
 MIB = 1 << 20
-KINDS = set(json.loads((env.SCHEMAS / "bye.schema.json").read_text())["properties"]["totals"]["properties"])
+KINDS = set(schema.streamed_types())
 
 # A subscriber in a process of its own, so that it can be stopped: it copies what it gets to a file.
 READER = """

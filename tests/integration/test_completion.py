@@ -12,6 +12,7 @@ import time
 import pytest
 
 from lib import env
+from lib.schema import streamed_types
 
 PROGRAMS = {"tcpshake": env.TCPSHAKE, "tcpshaked": env.TCPSHAKED}
 VIEWS = re.findall(r"^  (\w+) ", subprocess.run(
@@ -76,7 +77,7 @@ def test_every_word_is_one_that_the_parser_takes(complete):
                 tried += 1
                 subprocess.run([env.TCPSHAKE, view, option, word, "--help"], check=True,
                                stdout=subprocess.DEVNULL)
-    for option, count in (("--role", 2), ("--outcome", 10), ("--events", 9), ("--accept-wait", 4)):
+    for option, count in (("--role", 2), ("--outcome", 10), ("--events", len(streamed_types())), ("--accept-wait", 4)):
         words = complete("tcpshaked", option, "")
         assert len(words) == count, words
         for word in words:

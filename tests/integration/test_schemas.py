@@ -55,17 +55,6 @@ def test_invalid(path, open_validator):
     assert (reason["path"], reason["keyword"]) in found
 
 
-def test_types_of_the_identity_in_sql():
-    """contrib/clickhouse asks for each type that bye has totals of."""
-    query = (env.ROOT / "contrib" / "clickhouse" / "queries" / "identity.sql").read_text()
-    members = json.loads((env.SCHEMAS / "bye.schema.json").read_text())["properties"]
-    rows = re.findall(r"^ *(?:SELECT DISTINCT.*)?\('(\w+)', (.*)$", query, re.M)
-    for kinds in (members["totals"], members["feed"]["properties"]["types"]):
-        assert sorted(kind for kind, _ in rows) == sorted(kinds["properties"])
-    for kind, asked in rows:
-        assert asked.count(f"'{kind}'") == 2, asked
-
-
 def test_every_invalid_example_has_a_reason():
     assert {path.name for path in INVALID} == set(REASONS)
 
@@ -132,20 +121,9 @@ def test_compiled_schemas_agree(strict, open_validator, closed_validator):
 
 def test_types_are_those_of_the_c_table():
     """Each with a schema of its own, which record.schema.json leads to."""
-    header = (env.ROOT / "common" / "record_type.h").read_text()
-    rows = dict(re.findall(r'^\trow\(\w+, "(\w+)", (\w+)\)', header, re.M))
-    assert sorted(rows) == sorted(TYPES)
+    assert sorted(schema.c_types()) == sorted(TYPES)
     assert [branch["if"]["properties"]["type"]["const"] for branch in RECORD["allOf"]] == TYPES
     assert [branch["then"]["$ref"] for branch in RECORD["allOf"]] == [f"{t}.schema.json" for t in TYPES]
-
-
-def test_chosen_types_are_counted():
-    """`bye` has the totals of all types that --events chooses from."""
-    header = (env.ROOT / "common" / "record_type.h").read_text()
-    streamed = re.findall(r'^\trow\(\w+, "(\w+)", (?:STREAMED|OPTIONAL)\)', header, re.M)
-    bye = json.loads((env.SCHEMAS / "bye.schema.json").read_text())["properties"]
-    for totals in (bye["totals"], bye["feed"]["properties"]["types"]):
-        assert sorted(totals["properties"]) == sorted(streamed)
 
 
 def c_table(name):

@@ -11,6 +11,18 @@ from . import env
 VERSION = jsonschema.Draft202012Validator
 
 
+def c_types(*choices):
+    """The types of the C table, as tcpshaked lists them; only those of some choices, if any is given."""
+    header = (env.ROOT / "common" / "record_type.h").read_text()
+    rows = re.findall(r'^\trow\(\w+, "(\w+)", (\w+)\)', header, re.M)
+    return [name for name, choice in rows if not choices or choice in choices]
+
+
+def streamed_types():
+    """Those that --events chooses from."""
+    return c_types("STREAMED", "OPTIONAL")
+
+
 def load():
     return {path.name: json.loads(path.read_text()) for path in env.SCHEMAS.glob("*.schema.json")}
 
