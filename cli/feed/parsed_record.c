@@ -503,21 +503,33 @@ static uint64_t days_until(uint64_t year, uint64_t month, uint64_t day)
 	return 365 * year + year / 4 - year / 100 + year / 400 + (153 * month + 2) / 5 + day - 1 - 719468;
 }
 
-uint64_t record_time_at(const char *ts, size_t len)
-{
-	static const char pattern[] = "nnnn-nn-nnTnn:nn:nn.nnnnnnnnnZ";
-	uint64_t seconds;
+#define SECOND_LEN 19 /* of what is before the fraction */
 
-	if (len != sizeof(pattern) - 1)
-		return 0;
+/* As in the pattern, where n is a digit? */
+static bool is_like(const char *ts, const char *pattern)
+{
 	for (size_t i = 0; pattern[i]; i++)
 		if (pattern[i] == 'n' ? ts[i] < '0' || ts[i] > '9' : ts[i] != pattern[i])
-			return 0;
-	if (digits(ts, 0, 4) < 1970)
+			return false;
+	return true;
+}
+
+/* The next record is of the same second, mostly. */
+uint64_t record_time_at(const char *ts, size_t len)
+{
+	static char last[SECOND_LEN];
+	static uint64_t seconds;
+
+	if (len != SECOND_LEN + sizeof(".nnnnnnnnnZ") - 1 || !is_like(ts + SECOND_LEN, ".nnnnnnnnnZ"))
 		return 0;
-	seconds = days_until(digits(ts, 0, 4), digits(ts, 5, 2), digits(ts, 8, 2)) * 86400 +
-		  digits(ts, 11, 2) * 3600 + digits(ts, 14, 2) * 60 + digits(ts, 17, 2);
-	return seconds * NSEC_PER_SEC + digits(ts, 20, 9);
+	if (memcmp(ts, last, SECOND_LEN) != 0) {
+		if (!is_like(ts, "nnnn-nn-nnTnn:nn:nn") || digits(ts, 0, 4) < 1970)
+			return 0;
+		memcpy(last, ts, SECOND_LEN);
+		seconds = days_until(digits(ts, 0, 4), digits(ts, 5, 2), digits(ts, 8, 2)) * 86400 +
+			  digits(ts, 11, 2) * 3600 + digits(ts, 14, 2) * 60 + digits(ts, 17, 2);
+	}
+	return seconds * NSEC_PER_SEC + digits(ts, SECOND_LEN + 1, 9);
 }
 
 uint64_t record_time_of(const char *ts)
