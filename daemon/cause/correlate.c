@@ -10,7 +10,7 @@
 #define FORGET_ENDED_NS (5 * NSEC_PER_SEC)
 #define LOWEST_RETRIES 2 /* to which reqsk_timer_handler() lowers them */
 
-struct correlate *correlate_new(local_fn local, void *ctx, bool one_sided)
+struct correlate *correlate_new(local_fn local, void *ctx, uint64_t hidden_ns)
 {
 	const uintptr_t mask = _Alignof(struct correlate) - 1;
 	void *memory = calloc(1, sizeof(struct correlate) + mask); /* which leaves it untouched */
@@ -22,7 +22,7 @@ struct correlate *correlate_new(local_fn local, void *ctx, bool one_sided)
 	c->syns.tracks = &c->tracks;
 	c->syns.local = local;
 	c->syns.ctx = ctx;
-	c->one_sided = one_sided;
+	c->hidden_ns = hidden_ns;
 	return c;
 }
 

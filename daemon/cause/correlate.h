@@ -23,8 +23,11 @@
 
 struct correlate;
 
-/* `one_sided`: handshakes are filtered so that of a connection one side may be missing. */
-struct correlate *correlate_new(local_fn local, void *ctx, bool one_sided);
+/*
+ * `hidden_ns`: of a connection one side may be missing, for handshakes that took less are filtered away; 0: none is,
+ * UINT64_MAX: any may be.
+ */
+struct correlate *correlate_new(local_fn local, void *ctx, uint64_t hidden_ns);
 void correlate_free(struct correlate *c);
 
 /* ---- what happens ---- */

@@ -39,10 +39,23 @@ static void client_evidence(struct correlate *c, struct track *t, uint64_t now_n
 		syns_refused(&c->syns, t, now_ns, &out->syn);
 }
 
+#define STAMP_NS 10000000 /* two clocks of the kernel's that say when the same SYN left */
+
+/* Would it show if the client had been ESTABLISHED? Its SYN went out so late that this cannot be hidden. */
+static bool client_shows(const struct correlate *c, const struct track *t)
+{
+	const struct series *s = &t->client.syns;
+
+	if (!c->hidden_ns || !s->count)
+		return s->count;
+	return !t->gap && c->hidden_ns != UINT64_MAX &&
+	       series_ns(s, series_known(s) - 1) - s->first_ns >= c->hidden_ns + STAMP_NS;
+}
+
 static void server_evidence(const struct correlate *c, const struct track *t, struct evidence *out)
 {
 	out->exhausted = t->request.timeouts + 1U >= t->request.retries;
-	out->client_waited = !c->one_sided && t->client.syns.count && out->client_done_ns == NS_UNKNOWN;
+	out->client_waited = client_shows(c, t) && out->client_done_ns == NS_UNKNOWN;
 	out->ack = (struct refusal_evidence){ .count = t->refused_acks.count, .proven = t->refused_acks.proven,
 					      .code = CODE_ACCEPT_QUEUE_FULL, .queue_known = t->len,
 					      .len = t->len, .max = t->max, .netns = t->server.netns,

@@ -40,7 +40,7 @@ struct correlate {
 	struct held *held;
 	size_t held_count, held_room;
 	struct crowd crowds[CROWDS];
-	bool one_sided;
+	uint64_t hidden_ns; /* correlate_new() */
 	uint64_t incomplete_ns; /* events may be missing until then */
 	uint64_t limited_ns; /* repeated refusals may be, until then */
 };

@@ -279,7 +279,7 @@ static int make_sources(struct events *events, const struct filter *filter)
 	events->identity = identity_new();
 	events->listeners = listeners_new();
 	events->queues = queues_new(events->source, events->listeners, &queues);
-	events->correlate = correlate_new(is_local, events, handshakes_one_sided(filter));
+	events->correlate = correlate_new(is_local, events, handshakes_hidden_ns(filter));
 	return events->source && events->identity && events->listeners && events->queues &&
 			       events->correlate ?
 		       0 :

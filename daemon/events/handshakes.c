@@ -68,12 +68,13 @@ static void put_diagnosed(struct handshakes *h, const struct event_handshake *e,
 	put(h, e, &(struct verdict){ .cause = &cause, .inferred = inferred, .peer = translated ? &peer : NULL });
 }
 
-bool handshakes_one_sided(const struct filter *filter)
+uint64_t handshakes_hidden_ns(const struct filter *filter)
 {
 	const struct stream_filter *f = &filter->stream;
+	bool others = f->roles || f->outcomes || f->by_remote || f->by_port || f->netns || f->by_cgroup ||
+		      f->unwanted & (1 << EVENT_HANDSHAKE);
 
-	return f->roles || f->outcomes || f->slow_ns || f->by_remote || f->by_port || f->netns ||
-	       f->by_cgroup || f->unwanted & (1 << EVENT_HANDSHAKE);
+	return others ? UINT64_MAX : f->slow_ns;
 }
 
 static bool gave_up(const struct event_handshake *e)
@@ -137,7 +138,7 @@ static void check_missing(struct handshakes *h)
 		return;
 	active = now.handshakes[ROLE_ACTIVE];
 	hidden = active[OUTCOME_CANCELLED] + active[OUTCOME_TIMEOUT] - h->given_up;
-	if (handshakes_one_sided(h->emit->filter) && hidden != h->hidden)
+	if (handshakes_hidden_ns(h->emit->filter) && hidden != h->hidden)
 		correlate_hidden(h->correlate, h->hidden_ns);
 	h->hidden = hidden;
 	h->hidden_ns = clock_mono_ns();
@@ -243,7 +244,7 @@ void handshakes_expire(struct handshakes *h, uint64_t now_ns)
 		.ctx = h,
 	};
 
-	if (correlate_tracks(h->correlate) || handshakes_one_sided(h->emit->filter))
+	if (correlate_tracks(h->correlate) || handshakes_hidden_ns(h->emit->filter))
 		check_missing(h);
 	correlate_expire(h->correlate, now_ns, &inference);
 }

@@ -30,8 +30,8 @@ struct handshakes {
 	uint64_t checked_ns; /* up to when it is known what the kernel side missed */
 };
 
-/* Does the filter keep handshakes away, so that of a connection one side may be missing? */
-bool handshakes_one_sided(const struct filter *filter);
+/* The filter keeps handshakes away that took less; 0: none, UINT64_MAX: others as well. */
+uint64_t handshakes_hidden_ns(const struct filter *filter);
 
 /* One ended. */
 void handshakes_event(struct handshakes *h, const struct event_handshake *e);

@@ -174,7 +174,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!identity)
 		identity = identity_new(); /* it is kept: cgroups are looked for once */
 	s.identity = identity;
-	s.correlate = correlate_new(is_local, &s, false);
+	s.correlate = correlate_new(is_local, &s, 0);
 	FUZZ_CHECK(s.listeners && s.identity && s.correlate);
 	while (size >= 2) {
 		size_t len = data[0] | data[1] << 8;

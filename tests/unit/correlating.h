@@ -119,7 +119,7 @@ __attribute__((unused)) static int setup(void **state)
 {
 	(void)state;
 	servers = 1;
-	c = correlate_new(local, NULL, false);
+	c = correlate_new(local, NULL, 0);
 	return c ? 0 : -1;
 }
 

@@ -180,9 +180,15 @@ static void one_sided_filter(void **state)
 	p = passive(one, OUTCOME_TIMEOUT, 0, 3000, 1);
 	assert_true(ask(&p, 3000).client_waited);
 	correlate_free(c);
-	c = correlate_new(local, NULL, true);
+	c = correlate_new(local, NULL, UINT64_MAX);
 	feed_retransmit(syn(one, 1, 1000));
 	assert_false(ask(&p, 3000).client_waited); /* its end may have been filtered away */
+	correlate_free(c);
+	c = correlate_new(local, NULL, 1100 * MS);
+	feed_retransmit(syn(one, 1, 1000));
+	assert_false(ask(&p, 3000).client_waited); /* so may one that is ESTABLISHED with that SYN */
+	feed_retransmit(syn(one, 2, 3000));
+	assert_true(ask(&p, 3500).client_waited);
 }
 
 static void table_full(void **state)

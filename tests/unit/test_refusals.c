@@ -140,7 +140,7 @@ static void two_listeners(void **state)
 	second_syn(two);
 	assert_false(ask(&a, 3000).syn.proven);
 	correlate_free(c);
-	c = correlate_new(local, NULL, false);
+	c = correlate_new(local, NULL, 0);
 	address(other.addr, 4); /* bound to another address */
 	other.netns = SERVER_NETNS;
 	feed_refused(other);
