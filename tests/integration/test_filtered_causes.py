@@ -31,6 +31,8 @@ def flags_for(how, scene, cgroups):
         return ["--netns", str(scene.client.inode)]
     if how == "netns_server":
         return ["--netns", str(scene.server.inode)]
+    if how == "slow":
+        return ["--slow", "1500ms"]  # after the SYN that is sent again, and before the end
     if how == "max_rate":
         return ["--max-rate", "1", "--remote", "10.0.0.0/8"]
     group = cgroups.make(f"tcpshake-test-{os.getpid()}.slice/server")[0]
@@ -40,7 +42,7 @@ def flags_for(how, scene, cgroups):
 
 
 @pytest.mark.parametrize("name", LOST)
-@pytest.mark.parametrize("how", ["netns_client", "netns_server", "cgroup_server", "cgroup_nobody", "max_rate"])
+@pytest.mark.parametrize("how", ["netns_client", "netns_server", "cgroup_server", "cgroup_nobody", "max_rate", "slow"])
 def test_nothing_is_proven_by_absence(cgroups, pair, keep, daemon, how, name):
     scene = Scene(pair, 4, keep)
     d = daemon(*FAST, *flags_for(how, scene, cgroups), losses=True)
@@ -79,3 +81,16 @@ def test_nothing_is_proven_by_absence(cgroups, pair, keep, daemon, how, name):
             assert cause["certainty"] == "probable", r
     if how == "max_rate":
         assert d.feed.all[-1]["totals"]["handshake"]["limited"] > 0
+
+
+@pytest.mark.parametrize("slow, certainty", [("500ms", "proven"), ("1500ms", "probable")])
+def test_slow_hides_no_client_that_was_slow(pair, ip, keep, daemon, slow, certainty):
+    """Its SYN was sent again after 1 s: had it been connected with that one, it would have taken as long."""
+    scene = Scene(pair, ip, keep)
+    d = daemon(*FAST, "--slow", slow)
+    scene.known(d)
+    case = next(case for case in CASES if case.name == "all_synacks_lost")
+    case.run(scene)
+    record = d.handshake(25, role="passive", netns=scene.server.inode, remote={"port": scene.ports[0]})
+    assert record["outcome"] == "timeout" and record["cause"]["certainty"] == certainty
+    assert (record["cause"]["code"] == "synack_lost") is (certainty == "proven")
