@@ -95,12 +95,17 @@ def ports_add_up(now):
 def test_ports_without_room(lone, keep, daemon):
     """64 remote ports have series, the rest is in `other`. Ports that lose theirs go there with what is open, and all leave it."""
     port = free_port()
-    daemon("--metrics", f"127.0.0.1:{port}", "--events", "close", "--netns", str(lone.inode), "--listener-interval", "20ms", losses=True)
+    d = daemon("--metrics", f"127.0.0.1:{port}", "--events", "close", "--netns", str(lone.inode), "--listener-interval", "20ms",
+               losses=True)
     metrics = keep(Metrics(port))
     name, held = "tcpshake_remote_port_closing_connections", []
 
     def count(now, **labels):
         return now.sum(name, **labels, state="fin_wait2")
+
+    def seen():
+        """How many of the 80: a kernel that does not nest programs keeps changes of state from them, and the feed says so."""
+        return 80 - sum(r["count"] for r in d.feed.records("loss") if r["what"] == "transition")
     ports = range(3000, 3080)
     for at in ports:
         server = keep(listener(lone, 4, at))
@@ -108,14 +113,14 @@ def test_ports_without_room(lone, keep, daemon):
         assert error == 0
         sock.shutdown(socket.SHUT_WR)
         held.append((keep(server.accept()[0]), keep(sock)))
-    full = metrics.until(lambda now: sum(count(now, port=at) for at in (*ports, "other")) >= len(ports), 10,
+    full = metrics.until(lambda now: sum(count(now, port=at) for at in (*ports, "other")) >= seen(), 10,
                          "80 half-closed connections")
     own = {int(labels["port"]) for labels, _ in full.all(name) if labels["port"] in map(str, ports)}
-    assert len(own) <= 64 and all(count(full, port=at) == 1 for at in own)
-    assert count(full, port="other") >= 80 - len(own) >= 16  # and what is half-closed elsewhere on this host
-    given = metrics.until(lambda now: count(now, port="other") >= 80 and not any(count(now, port=at) for at in ports), 60,
+    assert len(own) <= 64 and sum(count(full, port=at) == 1 for at in own) >= len(own) - (80 - seen())
+    assert count(full, port="other") >= seen() - len(own)  # and what is half-closed elsewhere on this host
+    given = metrics.until(lambda now: count(now, port="other") >= seen() and not any(count(now, port=at) for at in ports), 60,
                           "ports without their series")
     for pair in held:
         for sock in pair:
             sock.close()
-    metrics.until(lambda now: count(now, port="other") <= count(given, port="other") - 80, 10, "all closed")
+    metrics.until(lambda now: count(now, port="other") <= count(given, port="other") - seen(), 10, "all closed")
