@@ -9,7 +9,7 @@ from _pytest.runner import runtestprotocol
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
-from lib import cgroup, env, evidence, feed, lanes, netns  # noqa: E402
+from lib import cgroup, env, evidence, families, feed, lanes, netns  # noqa: E402
 from lib.audited import Audited  # noqa: E402
 from lib.blind import Blind  # noqa: E402
 from lib.cli import Cli  # noqa: E402
@@ -94,7 +94,12 @@ def pytest_runtest_makereport(item, call):
             report.sections.append((f"last records of {title}", tail))
 
 
-def pytest_collection_modifyitems(items):
+@pytest.hookimpl(trylast=True)  # behind -k
+def pytest_collection_modifyitems(config, items):
+    if env.FAMILIES == "turns":
+        one = families.in_turns(items)
+        config.hook.pytest_deselected(items=[item for item in items if item not in one])
+        items[:] = one
     items.sort(key=lanes.order)
     if os.geteuid() != 0:
         for item in items:

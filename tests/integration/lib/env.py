@@ -4,6 +4,7 @@
 TCPSHAKED, TCPSHAKE     other binaries than build/tcpshaked and build/tcpshake
 TCPSHAKE_BUILD          another build directory
 TCPSHAKE_TEST_SLOW      a factor on every time-out, for slow machines (default 1)
+TCPSHAKE_TEST_FAMILIES  "turns": a test for both families runs for one, the next for the other (default: for both)
 """
 import os
 import pathlib
@@ -17,6 +18,7 @@ SCHEMAS = ROOT / "schemas"
 PYTHON = "/usr/bin/python3"
 AGENT = str(pathlib.Path(__file__).with_name("agent.py"))
 SLOW = float(os.environ.get("TCPSHAKE_TEST_SLOW", "1"))
+FAMILIES = os.environ.get("TCPSHAKE_TEST_FAMILIES", "both")
 
 MS = 1_000_000
 SECOND = 1_000_000_000
