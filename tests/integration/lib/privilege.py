@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """What a process may do, by /proc/PID/status, and what was refused to it, by the kernel's log."""
+import contextlib
 import os
 import pathlib
 import re
@@ -25,7 +26,12 @@ class Status:
 
 
 def threads(pid):
-    return [Status(path) for path in pathlib.Path(f"/proc/{pid}/task").glob("*/status")]
+    """Those that do not end meanwhile, as the second one of a start does."""
+    found = []
+    for path in pathlib.Path(f"/proc/{pid}/task").glob("*/status"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            found.append(Status(path))
+    return found
 
 
 def kernel_log():
