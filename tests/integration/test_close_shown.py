@@ -105,7 +105,7 @@ def test_ports_without_room(lone, keep, daemon):
 
     def seen():
         """How many of the 80: a kernel that does not nest programs keeps changes of state from them, and the feed says so."""
-        return 80 - sum(r["count"] for r in d.feed.records("loss") if r["what"] == "transition")
+        return 80 - sum(r["count"] for r in d.feed.records("loss") if r["what"] == "close")
     ports = range(3000, 3080)
     for at in ports:
         server = keep(listener(lone, 4, at))
