@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """A host with a container and a client elsewhere, as docker sets them up: bridge, published port, masquerade."""
 import errno
+import shutil
 import socket
 import struct
 import subprocess
@@ -80,7 +81,8 @@ IP_VS_SO_SET_ADD, IP_VS_SO_SET_ADDDEST = 1154, 1159  # uapi/linux/ip_vs.h
 
 def balance(ns, address, server):
     """IPVS, as a service's virtual address: what goes to `address` goes to `server` (NAT; IPv4). False: there is none."""
-    subprocess.run(["modprobe", "-a", "ip_vs", "ip_vs_rr"], check=False, capture_output=True)
+    if shutil.which("modprobe"):  # else it is built in, or absent
+        subprocess.run(["modprobe", "-a", "ip_vs", "ip_vs_rr"], check=False, capture_output=True)
     service = struct.pack("@Hxx4s2sxxI16sIII", socket.IPPROTO_TCP, socket.inet_aton(address[0]), struct.pack("!H", address[1]),
                           0, b"rr", 0, 0, 0xffffffff)
     to = struct.pack("@4s2sxxIiII", socket.inet_aton(server[0]), struct.pack("!H", server[1]), 0, 1, 0, 0)
