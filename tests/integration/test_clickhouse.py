@@ -152,7 +152,7 @@ def test_columns(cluster, day, put):
 
 def bye(day, host, seconds, **wrong):
     """It adds up, unless a number is wrong."""
-    kinds = collections.Counter(r["type"] for r in day.feeds[host] if r["type"] in ("handshake", "overflow"))
+    kinds = collections.Counter(r["type"] for r in day.feeds[host] if r["type"] not in ("hello", "loss"))
     totals = {kind: {"seen": n + 7, "delivered": n + 3, "filtered": 1, "limited": 2, "lost": 1} for kind, n in kinds.items()}
     types = {kind: {"before": 1, "records": n, "filtered": 2, "lost": 0} for kind, n in kinds.items()}
     totals["handshake"].update(wrong)
@@ -335,6 +335,19 @@ def test_identity_that_does_not_hold(cluster, day, put):
     put(day.lines())
     rows = {r["host"]: (r["daemon_holds"], r["feed_holds"]) for r in cluster.ask("identity", **day.range)}
     assert rows == {"good": (1, 1), "more": (0, 1), "less": (1, 0)}
+
+
+def test_identity_of_each_type(cluster, day, put):
+    """Each has its own numbers of both halves of `bye`, and a type that this version does not know has them, too."""
+    for kind, records in (("overflow", 2), ("handshake", 1), ("beat", 5)):
+        for _ in range(records):
+            day.add("h", 1, kind)
+    bye(day, "h", 9)
+    put(day.lines())
+    rows = cluster.ask("identity", **day.range)
+    assert all(r["daemon_holds"] and r["feed_holds"] and r["all_here"] for r in rows)
+    assert {r["type"]: (r["seen"], r["records"], r["lines"]) for r in rows} == {
+        "overflow": (9, 2, 2), "handshake": (8, 1, 1), "beat": (12, 5, 5)}
 
 
 def test_doubled_lines(cluster, day, put):

@@ -55,15 +55,6 @@ def test_invalid(path, open_validator):
     assert (reason["path"], reason["keyword"]) in found
 
 
-def test_types_of_the_identity_in_sql():
-    """contrib/clickhouse asks for each type that --events chooses from, of which bye has totals."""
-    query = (env.ROOT / "contrib" / "clickhouse" / "queries" / "identity.sql").read_text()
-    rows = re.findall(r"^ *(?:SELECT DISTINCT.*)?\('(\w+)', (.*)$", query, re.M)
-    assert sorted(kind for kind, _ in rows) == sorted(schema.streamed_types())
-    for kind, asked in rows:
-        assert asked.count(f"'{kind}'") == 2, asked
-
-
 def test_every_invalid_example_has_a_reason():
     assert {path.name for path in INVALID} == set(REASONS)
 

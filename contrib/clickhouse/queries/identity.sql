@@ -5,28 +5,19 @@ SELECT host, feed, type, seen, delivered, filtered, limited, lost, seen = delive
        delivered = before + records + left_out + not_written AS feed_holds, records, lines, lines = records AS all_here
 FROM
 (
-    SELECT host, feed, x.1 AS type,
-           visitParamExtractUInt(x.2, 'seen') AS seen, visitParamExtractUInt(x.2, 'delivered') AS delivered,
-           visitParamExtractUInt(x.2, 'filtered') AS filtered, visitParamExtractUInt(x.2, 'limited') AS limited,
-           visitParamExtractUInt(x.2, 'lost') AS lost,
-           visitParamExtractUInt(x.3, 'before') AS before, visitParamExtractUInt(x.3, 'records') AS records,
-           visitParamExtractUInt(x.3, 'filtered') AS left_out, visitParamExtractUInt(x.3, 'lost') AS not_written
+    SELECT host, feed, extract(x, '"(\\w+)"') AS type, arrayFirst(y -> startsWith(y, concat('"', type, '"')), types) AS z,
+           visitParamExtractUInt(x, 'seen') AS seen, visitParamExtractUInt(x, 'delivered') AS delivered,
+           visitParamExtractUInt(x, 'filtered') AS filtered, visitParamExtractUInt(x, 'limited') AS limited,
+           visitParamExtractUInt(x, 'lost') AS lost,
+           visitParamExtractUInt(z, 'before') AS before, visitParamExtractUInt(z, 'records') AS records,
+           visitParamExtractUInt(z, 'filtered') AS left_out, visitParamExtractUInt(z, 'lost') AS not_written
     FROM
     (
-        SELECT DISTINCT host, feed, arrayJoin([
-            ('handshake', visitParamExtractRaw(visitParamExtractRaw(raw, 'totals'), 'handshake'), visitParamExtractRaw(visitParamExtractRaw(visitParamExtractRaw(raw, 'feed'), 'types'), 'handshake')),
-            ('listener', visitParamExtractRaw(visitParamExtractRaw(raw, 'totals'), 'listener'), visitParamExtractRaw(visitParamExtractRaw(visitParamExtractRaw(raw, 'feed'), 'types'), 'listener')),
-            ('overflow', visitParamExtractRaw(visitParamExtractRaw(raw, 'totals'), 'overflow'), visitParamExtractRaw(visitParamExtractRaw(visitParamExtractRaw(raw, 'feed'), 'types'), 'overflow')),
-            ('accept', visitParamExtractRaw(visitParamExtractRaw(raw, 'totals'), 'accept'), visitParamExtractRaw(visitParamExtractRaw(visitParamExtractRaw(raw, 'feed'), 'types'), 'accept')),
-            ('reset', visitParamExtractRaw(visitParamExtractRaw(raw, 'totals'), 'reset'), visitParamExtractRaw(visitParamExtractRaw(visitParamExtractRaw(raw, 'feed'), 'types'), 'reset')),
-            ('retransmit', visitParamExtractRaw(visitParamExtractRaw(raw, 'totals'), 'retransmit'), visitParamExtractRaw(visitParamExtractRaw(visitParamExtractRaw(raw, 'feed'), 'types'), 'retransmit')),
-            ('drop', visitParamExtractRaw(visitParamExtractRaw(raw, 'totals'), 'drop'), visitParamExtractRaw(visitParamExtractRaw(visitParamExtractRaw(raw, 'feed'), 'types'), 'drop')),
-            ('audit', visitParamExtractRaw(visitParamExtractRaw(raw, 'totals'), 'audit'), visitParamExtractRaw(visitParamExtractRaw(visitParamExtractRaw(raw, 'feed'), 'types'), 'audit')),
-            ('close', visitParamExtractRaw(visitParamExtractRaw(raw, 'totals'), 'close'), visitParamExtractRaw(visitParamExtractRaw(visitParamExtractRaw(raw, 'feed'), 'types'), 'close'))]) AS x
+        SELECT DISTINCT host, feed, arrayJoin(extractAll(visitParamExtractRaw(raw, 'totals'), '"\\w+":{[^}]*}')) AS x,
+               extractAll(visitParamExtractRaw(visitParamExtractRaw(raw, 'feed'), 'types'), '"\\w+":{[^}]*}') AS types
         FROM tcpshake.fleet
         WHERE type = 'bye' AND ts >= toDateTime('{since}', 'UTC') AND ts < toDateTime('{until}', 'UTC')
     )
-    WHERE x.2 != ''
 )
 ANY LEFT JOIN
 (
