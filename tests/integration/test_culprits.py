@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """Whom states and explain name: nginx with keep-alive, curl, and Node without an agent; counts as ss(8) has them.
 
-A server that leaks descriptors takes a minute to be one for explain: it is in test_findings.py.
+Who leaks descriptors has to do it for a minute before explain says so: test_findings.py.
 """
 import subprocess
 
@@ -10,7 +10,7 @@ import pytest
 from lib import env
 from lib.explained import live
 from lib.states import by_ss, of, one, sockstat, states_of
-from lib.traffic import Nginx
+from lib.traffic import KEEPS, Nginx
 
 COUNT = 12  # connections, and as many local ports
 PORT = 80
@@ -28,18 +28,6 @@ next(+count);
 
 # Answers without a length: they end where the connection does.
 ENDLESS = "gzip on; gzip_min_length 1; gzip_types text/plain; chunked_transfer_encoding off;"
-
-# A client that keeps its connections for later, and does not look at them meanwhile.
-KEEPS = """
-import http.client, sys, time
-kept = [http.client.HTTPConnection(sys.argv[1]) for _ in range(int(sys.argv[2]))]
-for connection in kept:
-    connection.request("GET", "/")
-    connection.getresponse().read()
-print(flush=True)
-time.sleep(600)
-"""
-
 
 def by_curl(ns, addr):
     for _ in range(COUNT):

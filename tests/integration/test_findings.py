@@ -8,7 +8,7 @@ import pytest
 from lib import env
 from lib.explained import example, live, summary_of, write
 from lib.states import acknowledged, by_ss, one, sockstat, states_of
-from lib.traffic import Agent, connect
+from lib.traffic import KEEPS, Agent, Nginx, connect
 
 SECOND = env.SECOND
 
@@ -74,32 +74,40 @@ server.serve_forever()
 """
 
 
-def test_a_leak(cli, lone, tmp_path):
-    """A server that never closes, and curl: named once its connections have been so for a minute, and not before."""
-    process = lone.popen([env.PYTHON, "-c", LEAKS], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=tmp_path)
+def test_leaks(cli, lone, tmp_path, keep):
+    """A server that never closes, of curl's connections; a client that never looks at what nginx has closed: both are named
+    once their connections have been so for a minute, and not before."""
+    server = lone.popen([env.PYTHON, "-c", LEAKS], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=tmp_path)
+    keep(Nginx(lone, tmp_path, more="keepalive_timeout 1s;"))
+    client = lone.popen([env.PYTHON, "-c", KEEPS, "127.0.0.1", "15"], stdout=subprocess.PIPE, text=True)
+    leaks = {server.pid: 12, client.pid: 15}
     try:
-        port = int(process.stdout.readline())
+        port = int(server.stdout.readline())
         for _ in range(12):
             lone.run("curl", "-sSf", "-o", "/dev/null", f"http://127.0.0.1:{port}/")
+        client.stdout.readline()
+        env.poll_until(lambda: by_ss(lone)["close_wait"] == 27, 10, "nginx to close each of its own")
         closed = time.monotonic()
         acknowledged(lone)
         groups, _ = states_of(cli, ns=lone)
         counts = one(groups, "netns", netns=lone.inode)["states"]
         assert counts == by_ss(lone)
-        # what curl has closed is a stub in FIN_WAIT2, which the kernel counts here
-        assert (counts["close_wait"], counts["fin_wait2"], sockstat(lone)["tw"]) == (12, 12, 12)
-        culprit = one(groups, "owner", process={"pid": process.pid, "comm": "python3"})
-        assert (culprit["states"]["close_wait"], culprit["stuck"]) == (12, 0)
+        # what curl or nginx has closed is a stub in FIN_WAIT2, which the kernel counts here
+        assert (counts["close_wait"], counts["fin_wait2"], sockstat(lone)["tw"]) == (27, 27, 27)
+        for pid, count in leaks.items():
+            culprit = one(groups, "owner", process={"pid": pid, "comm": "python3"})
+            assert (culprit["states"]["close_wait"], culprit["stuck"]) == (count, 0)
         assert live(cli, lone) == []
         time.sleep(max(0, closed + 61 - time.monotonic()))
         found = live(cli, lone)
-        assert [(f["code"], f["connections"], f["netns"], f["process"]["pid"]) for f in found] == [
-            ("close_wait", 12, lone.inode, process.pid)]
-        assert found[0]["longest_ns"] >= 60 * SECOND and "descriptors open" in found[0]["detail"]
+        assert [(f["code"], f["netns"]) for f in found] == [("close_wait", lone.inode)] * 2
+        assert {f["process"]["pid"]: f["connections"] for f in found} == leaks
+        assert all(f["longest_ns"] >= 60 * SECOND and "descriptors open" in f["detail"] for f in found)
     finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
+        for process in (server, client):
+            process.kill()
+            process.wait()
+            process.stdout.close()
 
 
 def test_ports_that_are_taken(cli, pair, keep):

@@ -158,6 +158,17 @@ http {{
 }}
 """
 
+# A client of HTTP that keeps its connections for later, and does not look at them meanwhile.
+KEEPS = """
+import http.client, sys, time
+kept = [http.client.HTTPConnection(sys.argv[1]) for _ in range(int(sys.argv[2]))]
+for connection in kept:
+    connection.request("GET", "/")
+    connection.getresponse().read()
+print(flush=True)
+time.sleep(600)
+"""
+
 
 class Nginx:
     """With one worker, which accepts."""
