@@ -79,6 +79,8 @@ TRACERS = [
     shaked("tcpshaked, handshakes only", "--events", "handshake"),
     shaked("tcpshaked, as it comes"),
     shaked("tcpshaked, with metrics", "--metrics", "127.0.0.1:9469"),
+    shaked("tcpshaked, accept() by system calls", "--accept-wait", "syscall"),
+    shaked("tcpshaked, with close records", "--events", "handshake,listener,overflow,audit,reset,drop,close"),
     printing("tcpdump (SYN, RST; to a pcap)", "tcpdump", "tcpdump", "-n", "-i", "lo", "-w", "-", EDGES,
              count=tcpdump, first=["tcpdump", "-n", "-l", "-i", "lo", EDGES]),
     printing("tshark (SYNs, dissected)", "tshark", "tshark", "-n", "-Q", "-i", "lo", "-f", FILTER, "-Y",
