@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 """The image as a container with the rights of contrib/kubernetes, and without each of them."""
+import contextlib
 import json
 import os
 import pathlib
@@ -87,11 +88,13 @@ def test_as_the_daemonset(start, pair):
     port = free_port()
     container = start("--with-host", "--metrics", f"127.0.0.1:{port}")
     hello = container.hello()
-    record = handshake(container, pair)
+    with contextlib.closing(Agent(pair[1], listen={"port": 7})):  # counters are read through a process that stays
+        record = handshake(container, pair)
+        env.poll_until(lambda: any(r["type"] == "audit" and r["netns"] == pair[1].inode for r in list(container.feed.all)),
+                       30, "the audit of a namespace")
     assert record["host"] == hello["host"] == os.uname().nodename
     assert record["process"]["comm"] == pathlib.Path("/proc/self/comm").read_text().strip()
     assert record["cgroup"]["path"] is not None
-    env.poll_until(lambda: any(r["type"] == "audit" for r in list(container.feed.all)), 30, "the audit of a namespace")
     pid = container.pid()
     held = {which: oci.capabilities(pid, which) for which in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")}
     print({which: f"{value:016x}" for which, value in held.items()})
