@@ -61,6 +61,7 @@ void source_free(struct source *s)
 	if (!s)
 		return;
 	source_detach(s);
+	source_unload_calls(s);
 	ring_buffer__free(s->ring);
 	mapped_close(s->reader, sizeof(*s->reader));
 	look_close(&s->look);
@@ -380,7 +381,7 @@ void source_detach(struct source *s)
 	programs_detach(&s->required);
 	for (int which = 0; which < OPTIONALS; which++)
 		programs_detach(&s->optional[which]);
-	source_unload_calls(s);
+	source_detach_calls(s);
 }
 
 int source_fd(const struct source *s)

@@ -43,12 +43,25 @@ static const struct call_programs {
 	},
 };
 
+static void detach(struct observed *o)
+{
+	for (int i = 0; i < CALL_LINKS; i++) {
+		bpf_link__destroy(o->links[i]);
+		o->links[i] = NULL;
+	}
+}
+
 static void unload(struct observed *o)
 {
-	for (int i = 0; i < CALL_LINKS; i++)
-		bpf_link__destroy(o->links[i]);
+	detach(o);
 	bpf_object__close(o->object);
 	*o = (struct observed){ .how = o->how };
+}
+
+void source_detach_calls(struct source *s)
+{
+	for (int call = 0; call < CALLS; call++)
+		detach(&s->calls[call]);
 }
 
 void source_unload_calls(struct source *s)

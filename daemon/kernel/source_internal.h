@@ -91,6 +91,9 @@ uint32_t optionals_unreported(const struct source *s);
 
 /* See the calls that were asked for. 0 or a negative errno; what the kernel refuses of them their capabilities have. */
 int source_watch_calls(struct source *s);
+
+/* They are seen no more, but what their programs missed can still be asked for. */
+void source_detach_calls(struct source *s);
 void source_unload_calls(struct source *s);
 
 /* Structs of 64-bit words, word by word. */
