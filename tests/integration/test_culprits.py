@@ -29,6 +29,7 @@ next(+count);
 # Answers without a length: they end where the connection does.
 ENDLESS = "gzip on; gzip_min_length 1; gzip_types text/plain; chunked_transfer_encoding off;"
 
+
 def by_curl(ns, addr):
     for _ in range(COUNT):
         ns.run("curl", "-sSf", "-o", "/dev/null", f"http://{addr}/")

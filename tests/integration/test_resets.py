@@ -426,10 +426,7 @@ def test_inexact_reset_of_a_request(stage, pair):
     on.counted(server={"OutRsts": 1, "AttemptFails": 2, "EmbryonicRsts": 2})
     on.finish()
     told = on.resets(pair.server, direction="received")
-    if on.sees_request_resets():
-        assert len(told) == 1, told
-    else:  # a counter's step may show it, from the second drop on: a kernel that waits for an exact one has two
-        assert len(told) <= 1, told
+    assert len(told) == (1 if on.sees_request_resets() else 0), told
 
 
 def test_socket_destroyed(stage, pair):

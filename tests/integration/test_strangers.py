@@ -35,9 +35,11 @@ def test_all_at_once(town, keep, audited, tmp_path):
     moved = {name: books.moved(town.server, name) for name in ("ListenDrops", "EmbryonicRsts", "OutRsts", "PassiveOpens")}
     assert all(moved.values()), moved  # each stranger was there
     books.check()
-    assert {(r["what"], r["why"]) for r in books.d.feed.records("loss")} <= \
-        {("overflow", "rate_limit"), ("reset", "rate_limit"),
-         ("transition", "nested"), ("accept", "nested")}  # 7.x preempts tasks inside of programs
+    losses = {(r["what"], r["why"]) for r in books.d.feed.records("loss")}
+    expected = {("overflow", "rate_limit"), ("reset", "rate_limit"), ("transition", "nested")}
+    if ("transition", "nested") in losses:  # tasks are preempted inside of programs, so of accept()'s, too
+        expected.add(("accept", "nested"))
+    assert losses <= expected
     check_refusals(books, town, moved["ListenDrops"])
     check_sides(books, town)
 
