@@ -29,6 +29,7 @@
 enum attached {
 	ATTACH_NEVER, /* it is run when it is wanted */
 	ATTACH_LATER, /* with the rest: the first that the kernel takes */
+	ATTACH_EACH_LATER, /* with the rest: each of them */
 	ATTACH_NOW, /* each of them, before any event is counted */
 };
 
@@ -40,7 +41,7 @@ static const struct optional {
 } optionals[OPTIONALS] = {
 	[OPTIONAL_CLASSIC] = { classic_bpf__elf_bytes, CAP_UNPREEMPTED, ATTACH_LATER },
 	[OPTIONAL_TAKEOVER] = { takeover_bpf__elf_bytes, CAP_TAKEOVER, ATTACH_LATER },
-	[OPTIONAL_TAKEOVER_AGAIN] = { takeover_again_bpf__elf_bytes, CAP_TAKEOVER, ATTACH_LATER },
+	[OPTIONAL_TAKEOVER_AGAIN] = { takeover_again_bpf__elf_bytes, CAP_TAKEOVER, ATTACH_EACH_LATER },
 	[OPTIONAL_RETRANSMIT] = { retransmit_bpf__elf_bytes, CAP_RETRANSMIT_SYN, ATTACH_LATER },
 	[OPTIONAL_RESET_SENT] = { reset_sent_bpf__elf_bytes, CAP_RESET_SENT, ATTACH_LATER },
 	[OPTIONAL_RESET_RECEIVED] = { reset_received_bpf__elf_bytes, CAP_RESET_RECEIVED, ATTACH_LATER },
@@ -235,14 +236,15 @@ void source_probe_ends(struct source *s)
 void optional_attach(struct source *s, int which)
 {
 	int *error = &s->capabilities[optionals[which].capability].error;
+	bool each = optionals[which].attached == ATTACH_EACH_LATER;
 
-	if (optionals[which].attached != ATTACH_LATER || !optional_loaded(s, which))
+	if ((!each && optionals[which].attached != ATTACH_LATER) || !optional_loaded(s, which))
 		return;
 	if (which == OPTIONAL_CLOSE && optional_loaded(s, OPTIONAL_CLOSE_CLASSIC)) { /* one of the two */
 		programs_free(&s->optional[which]);
 		return;
 	}
-	*error = programs_attach(&s->optional[which]);
+	*error = each ? programs_attach_from(&s->optional[which], 0) : programs_attach(&s->optional[which]);
 	if (!programs_attached(&s->optional[which]))
 		programs_free(&s->optional[which]);
 }

@@ -271,27 +271,25 @@ static const struct {
 
 struct skipped {
 	uint64_t *missed;
-	uint64_t takeover, again; /* by the programs of takeover.bpf.h */
+	uint64_t takeover; /* by that program of takeover.bpf.h that skipped least */
 };
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
 
 static void add_missed(void *ctx, const struct program_cost *cost)
 {
 	struct skipped *s = ctx;
 
-	if (strcmp(cost->name, "state_takeover") == 0)
-		s->takeover += cost->misses;
-	else if (strcmp(cost->name, "state_takeover_again") == 0)
-		s->again += cost->misses;
+	if (strncmp(cost->name, "state_takeover", strlen("state_takeover")) == 0)
+		s->takeover = least(s->takeover, cost->misses);
 	else if (strncmp(cost->name, "state_", strlen("state_")) == 0)
 		s->missed[MISSED_TRANSITION] += cost->misses;
 	for (size_t i = 0; i < sizeof(missed_by) / sizeof(*missed_by); i++)
 		if (strncmp(cost->name, missed_by[i].program, strlen(missed_by[i].program)) == 0)
 			s->missed[missed_by[i].what] += cost->misses;
-}
-
-static uint64_t least(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
 }
 
 /*
@@ -301,15 +299,13 @@ static uint64_t least(uint64_t a, uint64_t b)
  */
 void source_missed(const struct source *s, uint64_t missed[MISSED_KINDS])
 {
-	struct skipped skipped = { .missed = missed };
+	struct skipped skipped = { .missed = missed, .takeover = UINT64_MAX };
 	uint64_t *transitions = &missed[MISSED_TRANSITION];
 
 	memset(missed, 0, MISSED_KINDS * sizeof(*missed));
 	each_program(s, add_missed, &skipped);
 	if (programs_loaded(&s->optional[OPTIONAL_TAKEOVER]))
 		*transitions = s->preempts ? least(*transitions, skipped.takeover) : 0;
-	if (programs_loaded(&s->optional[OPTIONAL_TAKEOVER_AGAIN]))
-		*transitions = least(*transitions, skipped.again);
 }
 
 void source_costs(const struct source *s, void (*fn)(void *ctx, const struct program_cost *cost),
