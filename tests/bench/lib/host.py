@@ -58,6 +58,9 @@ class Crowd:
         self.process.stdout.close()
 
 
+CPUCLOCK_SCHED = 2  # the clock of a process, as clock_getcpuclockid(3) makes its number
+
+
 def family(pid):
     """The process and its descendants."""
     found = [pid]
@@ -84,12 +87,8 @@ def peak_rss_kb(pid):
 
 
 def cpu_ns(pid):
-    """CPU time so far of all its threads, to the nanosecond."""
-    total = 0
-    for task in os.listdir(f"/proc/{pid}/task"):
-        with open(f"/proc/{pid}/task/{task}/schedstat") as file:
-            total += int(file.read().split()[0])
-    return total
+    """CPU time so far of all its threads, also of those that have ended, to the nanosecond."""
+    return time.clock_gettime_ns(~pid << 3 | CPUCLOCK_SCHED)
 
 
 def wake_ups(pid):
