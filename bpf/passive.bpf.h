@@ -136,6 +136,7 @@ static __noinline int child_accepted(const struct event_handshake *e, struct soc
 	return listener_accepted(socket, service, e->listener.accept_queue_len, e->listener.accept_queue_max);
 }
 
+/* The listener's part comes first: the verifier walks it once for each combination of what was found before it. */
 static __always_inline void passive_end(struct sock *sk, struct tcp_sock *tp, int newstate)
 {
 	struct event_handshake e = {};
@@ -147,13 +148,19 @@ static __always_inline void passive_end(struct sock *sk, struct tcp_sock *tp, in
 	e.end_ns = end_time(tp, newstate);
 	e.role = ROLE_PASSIVE;
 	e.error = sk->sk_err;
-	if (is_accepted(newstate))
+	e.local_port = bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport);
+	e.listener.accept_queue_len = sk->sk_ack_backlog;
+	e.listener.accept_queue_max = sk->sk_max_ack_backlog;
+	e.listener.socket = child_listener(sk);
+	if (is_accepted(newstate)) {
 		e.outcome = OUTCOME_ESTABLISHED;
-	else /* only a Fast Open child lives long enough to get here */
+		if (child_accepted(&e, sk, newstate) && newstate == TCP_ESTABLISHED)
+			e.flags |= HANDSHAKE_DEFERRED;
+	} else { /* only a Fast Open child lives long enough to get here */
 		e.outcome = failed_outcome(e.error);
+	}
 	e.retransmits = tp->total_retrans > 0xffff ? 0xffff : tp->total_retrans;
 	store_addresses(sk, e.local_addr, e.remote_addr);
-	e.local_port = bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport);
 	e.remote_port = bpf_ntohs(sk->__sk_common.skc_dport);
 	e.cgroup_id = tcp_cgroup_id(tp);
 	if (socket_elsewhere(sk))
@@ -161,16 +168,11 @@ static __always_inline void passive_end(struct sock *sk, struct tcp_sock *tp, in
 	e.client_isn = tp->rcv_nxt - (__u32)tp->bytes_received - 1;
 	if (BPF_CORE_READ_BITFIELD(tp, syn_data_acked))
 		e.flags |= HANDSHAKE_FASTOPEN;
-	e.listener.accept_queue_len = sk->sk_ack_backlog;
-	e.listener.accept_queue_max = sk->sk_max_ack_backlog;
-	e.listener.socket = child_listener(sk);
 	n = namespace_find(e.header.netns, true);
 	if (n && is_accepted(newstate))
 		count_alone(n->accepted);
 	else if (n && e.error)
 		count_alone(n->failed);
-	if (is_accepted(newstate) && child_accepted(&e, sk, newstate) && newstate == TCP_ESTABLISHED)
-		e.flags |= HANDSHAKE_DEFERRED;
 	passive_times(&e, tp);
 	if (e.flags & HANDSHAKE_DEFERRED)
 		e.rtt_ns = NS_UNKNOWN; /* the client may have been idle since its ACK */

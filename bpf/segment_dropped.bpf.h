@@ -161,7 +161,6 @@ static __always_inline void count_drop(const struct event_drop *e)
 		count(n->segments[e->segment][e->direction == DROP_OUT]);
 }
 
-/* With a frame of its own. `rx`: the socket that received it, if the kernel hands it over. */
 /* Half of them may be SYNs that come, which others can send any number of. */
 static __always_inline __u32 most_drops(const struct event_drop *e)
 {
@@ -170,6 +169,7 @@ static __always_inline __u32 most_drops(const struct event_drop *e)
 	return e->segment == DROP_SYN && e->direction == DROP_IN ? most - most / 2 : most;
 }
 
+/* With a frame of its own. `rx`: the socket that received it, if the kernel hands it over. */
 static __noinline int report_dropped(struct sk_buff *skb, __u32 reason, __u32 waits, struct sock *rx)
 {
 	struct event_drop e = { .reason = reason };

@@ -104,7 +104,18 @@ static __noinline int client_begins(struct tcp_sock *tp)
 	return 0;
 }
 
-/* Into SYN_SENT, or out of SYN_SENT or SYN_RECV. */
+/* Into SYN_SENT. Not of an MPTCP socket, whose subflows have events of their own. */
+static __always_inline void handshake_begins(struct sock *sk, enum attempts_in place, enum socket_type type)
+{
+	struct tcp_sock *tp = tcp_socket(sk, type);
+
+	if (!tp)
+		return;
+	client_begins(tp);
+	place == IN_SLOTS ? begin_in_slots(sk, tp) : begin_in_hash(sk, tp);
+}
+
+/* Out of SYN_SENT or SYN_RECV. */
 static __always_inline void handshake_changed(struct sock *sk, int oldstate, int newstate, enum attempts_in place,
 					      enum socket_type type)
 {
@@ -112,18 +123,14 @@ static __always_inline void handshake_changed(struct sock *sk, int oldstate, int
 
 	if (oldstate == TCP_SYN_RECV && takeovers)
 		child_ends(sk);
-	if (!tp) /* an MPTCP socket, whose subflows have events of their own */
+	if (!tp)
 		return;
-	if (newstate == TCP_SYN_SENT) {
-		client_begins(tp);
-		place == IN_SLOTS ? begin_in_slots(sk, tp) : begin_in_hash(sk, tp);
-	} else if (oldstate == TCP_SYN_SENT && newstate == TCP_SYN_RECV) {
+	if (oldstate == TCP_SYN_SENT && newstate == TCP_SYN_RECV)
 		active_crossed(sk, place);
-	} else if (is_active(sk, tp, oldstate, place)) {
+	else if (is_active(sk, tp, oldstate, place))
 		active_end(sk, tp, newstate, place);
-	} else {
+	else
 		passive_end(sk, tp, newstate);
-	}
 }
 
 static __always_inline void connection_closed(struct sock *sk, int oldstate)
@@ -139,7 +146,9 @@ static __always_inline void connection_closed(struct sock *sk, int oldstate)
 static __always_inline int state_changed(struct sock *sk, int oldstate, int newstate, enum attempts_in place,
 					 enum socket_type type)
 {
-	if (newstate == TCP_SYN_SENT || oldstate == TCP_SYN_SENT || oldstate == TCP_SYN_RECV)
+	if (newstate == TCP_SYN_SENT)
+		handshake_begins(sk, place, type);
+	else if (oldstate == TCP_SYN_SENT || oldstate == TCP_SYN_RECV)
 		handshake_changed(sk, oldstate, newstate, place, type);
 	else if (newstate == TCP_SYN_RECV && oldstate == TCP_LISTEN)
 		child_begins(sk);

@@ -61,7 +61,7 @@ static __always_inline int take_over(struct sock *sk, int oldstate, int newstate
 		child_begins(sk); /* again, if the other one has been here */
 	} else if (tasks_preempted) { /* elsewhere the other one misses nothing that tasks do */
 		if (newstate == TCP_SYN_SENT && !begun_already(sk, place))
-			handshake_changed(sk, oldstate, newstate, IN_SLOTS, TYPE_KNOWN);
+			handshake_begins(sk, IN_SLOTS, TYPE_KNOWN);
 		else if (newstate == TCP_LISTEN && oldstate == TCP_CLOSE)
 			take_over_listener(sk, LISTENER_OPENED);
 		else if (oldstate == TCP_LISTEN && newstate == TCP_CLOSE)
