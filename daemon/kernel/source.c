@@ -179,7 +179,7 @@ static void set_constants(struct source *s, const struct filter *filter)
 	constants->tcp_sock_type = s->enums.tcp_sock;
 	constants->overflow_reason_refused = capability_refused("overflow_reason");
 	constants->tasks_preempted = s->preempts;
-	constants->takeovers = (__u8)(s->preempts ? 4 : 1);
+	constants->takeovers = (__u8)(s->preempts ? 4 : 1); /* takeover_again.bpf.c has three */
 	constants->mib_listen_overflows = s->enums.number[KERNEL_LISTEN_OVERFLOWS].value;
 	constants->mib_listen_drops = s->enums.number[KERNEL_LISTEN_DROPS].value;
 	constants->mib_reqq_full_drop = s->enums.number[KERNEL_REQQ_FULL_DROP].value;
