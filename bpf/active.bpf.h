@@ -161,6 +161,7 @@ static __always_inline void attempt_fill(struct attempt *a, struct tcp_sock *tp,
 	a->timed = 0;
 	a->retransmits = tp->total_retrans;
 	a->timers = 0;
+	a->decided = 0;
 	a->start_ns = now;
 }
 
@@ -289,6 +290,15 @@ static __always_inline bool attempt_count(struct attempt *a, struct tcp_sock *tp
 	return retransmits;
 }
 
+/* While a task is between SYN_SENT and the kernel's counter, nothing of its attempt happens. */
+static __always_inline void attempt_decided(struct attempt *a, struct namespace_counts *n)
+{
+	if (a->decided || !n)
+		return;
+	a->decided = 1;
+	count(n->decided);
+}
+
 #define WITHOUT_SYN 0x100 /* beside the errno; NEVER_ASKED has it, too */
 
 /* What the audit has to know of an attempt that is over. `a`: NULL if its connect() was not seen. */
@@ -408,6 +418,8 @@ static __always_inline void active_end(struct sock *sk, struct tcp_sock *tp, int
 	__u64 bytes_acked;
 	int error = 0;
 
+	if (a)
+		attempt_decided(a, namespace_counts(socket_netns(tp)));
 	if (!is_plain(tp, a, newstate))
 		error = active_over(tp, a, newstate);
 	if (error == NEVER_ASKED) {

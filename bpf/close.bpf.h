@@ -10,11 +10,22 @@
 #include "lifetime.bpf.h"
 #include "counters.h"
 #include "outcome.h"
+#include "settings.bpf.h"
 #include "socket.bpf.h"
 #include "stream.bpf.h"
 #include "timewait.bpf.h"
 
 #define SHUT_ALL 3 /* SHUTDOWN_MASK */
+
+/*
+ * Which of the programs this is. The kernel does not run a program on a CPU on which it runs already, so a softirq's changes pass the
+ * first one if they interrupt it in a task. Where that is so, another is called behind it, and takes over what the first has not seen.
+ */
+enum close_place {
+	CLOSE_FIRST, /* it leaves its mark: the state, also of a connection that is over */
+	CLOSE_SECOND, /* it removes that, and has the last word where the table has no room for one */
+	CLOSE_ALONE,
+};
 
 static const struct lifetime unseen = {
 	.spent_ns = { NS_UNKNOWN, NS_UNKNOWN, NS_UNKNOWN, NS_UNKNOWN, NS_UNKNOWN },
@@ -175,7 +186,7 @@ static __always_inline void note_closer(struct lifetime *life, struct sock *sk)
 }
 
 /* Into ESTABLISHED; or a child of Fast Open before its ACK came: into FIN_WAIT1 by close(), or, as tcp_fin() has it, CLOSE_WAIT. */
-static __noinline int connection_begins(struct sock *sk, struct tcp_sock *tp, int oldstate, int newstate)
+static __noinline int connection_begins(struct sock *sk, struct tcp_sock *tp, int oldstate, int newstate, enum close_place place)
 {
 	struct lifetime fresh = unseen, *known = life_of(sk);
 	struct counters *c = this_cpu_counters();
@@ -201,7 +212,7 @@ static __noinline int connection_begins(struct sock *sk, struct tcp_sock *tp, in
 	if (connection_keep(sk, &fresh))
 		return 0;
 	leave_state(&fresh);
-	if (c)
+	if (c && place != CLOSE_FIRST)
 		count(c->lifetime_map_full);
 	return 0;
 }
@@ -397,7 +408,19 @@ static __always_inline bool close_wanted(struct counters *c, const struct event_
 				    ends_wanted(e->local_port, e->remote_port, e->remote_addr));
 }
 
-static __noinline int connection_ends(struct sock *sk, struct tcp_sock *tp, int oldstate)
+/* False: there is no room for the mark, so the second program sees to it. `life`: NULL if nothing was known of it. */
+static __always_inline bool connection_over(struct sock *sk, const struct lifetime *life, enum close_place place)
+{
+	static const struct lifetime over = { .port = { .role = ROLE_UNKNOWN }, .slot = NO_SLOT, .state = TCP_CLOSE };
+
+	if (place == CLOSE_FIRST)
+		return life || connection_keep(sk, &over);
+	if (life)
+		connection_forget(sk);
+	return true;
+}
+
+static __noinline int connection_ends(struct sock *sk, struct tcp_sock *tp, int oldstate, enum close_place place)
 {
 	struct lifetime *life = life_of(sk);
 	struct latency_key port = life ? life->port : unseen.port;
@@ -409,8 +432,8 @@ static __noinline int connection_ends(struct sock *sk, struct tcp_sock *tp, int 
 	if (life)
 		state_left(life, oldstate, TCP_CLOSE, e.mono_ns);
 	store_life(&e, life ? life : &unseen);
-	if (life)
-		connection_forget(sk);
+	if (!connection_over(sk, life, place))
+		return 0;
 	if (BPF_CORE_READ_BITFIELD(tp, repair))
 		return 0; /* it goes on elsewhere */
 	note_end(&e, sk, tp, oldstate);
@@ -459,11 +482,23 @@ static __always_inline bool is_none(int oldstate, int newstate)
 	return newstate == TCP_LISTEN || oldstate == TCP_LISTEN;
 }
 
-static __always_inline int close_changed(struct sock *sk, int oldstate, int newstate, enum socket_type type)
+/* By the first program's mark. */
+static __always_inline bool seen_already(struct sock *sk, int newstate)
+{
+	struct lifetime *life = life_of(sk);
+
+	if (!life || life->state != newstate)
+		return false;
+	if (newstate == TCP_CLOSE)
+		connection_forget(sk);
+	return true;
+}
+
+static __always_inline int close_changed(struct sock *sk, int oldstate, int newstate, enum socket_type type, enum close_place place)
 {
 	struct tcp_sock *tp;
 
-	if (is_none(oldstate, newstate))
+	if (is_none(oldstate, newstate) || (place == CLOSE_SECOND && seen_already(sk, newstate)))
 		return 0;
 	tp = tcp_socket(sk, type);
 	if (!tp)
@@ -475,9 +510,9 @@ static __always_inline int close_changed(struct sock *sk, int oldstate, int news
 	else if (newstate == TCP_CLOSE && in_handshake_state(oldstate))
 		connection_fails(sk);
 	else if (newstate == TCP_CLOSE)
-		connection_ends(sk, tp, oldstate);
+		connection_ends(sk, tp, oldstate, place);
 	else if (in_handshake_state(oldstate))
-		connection_begins(sk, tp, oldstate, newstate);
+		connection_begins(sk, tp, oldstate, newstate, place);
 	else
 		connection_closes(sk, tp, oldstate, newstate);
 	return 0;

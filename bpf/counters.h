@@ -43,6 +43,7 @@ struct drop_counts {
 /* What the audit holds against the kernel's own counters, by namespace (key: __u32 inode). */
 struct namespace_counts {
 	__u64 begun; /* CLOSE -> SYN_SENT */
+	__u64 decided; /* … of which it shows whether the kernel counts them: their SYN was sent again, or they are over */
 	__u64 unsent; /* … and left again without a SYN, which the kernel counts for no opening */
 	__u64 may_wait; /* begun with TCP_FASTOPEN_CONNECT: an opening from when the SYN leaves */
 	__u64 waited; /* … and over */

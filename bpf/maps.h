@@ -37,7 +37,7 @@ struct attempt {
 	__u8 timed; /* start_ns is of its first SYN, from retrans_stamp */
 	__u16 retransmits; /* total_retrans, as far as namespace_counts has it */
 	__u8 timers; /* icsk_retransmits, the same */
-	__u8 pad; /* to a cache line */
+	__u8 decided; /* namespace_counts has it among those */
 };
 
 /* A connection that lasts, for the record of its end. */

@@ -27,8 +27,10 @@ static __always_inline bool syn_counted(struct attempt *a, struct tcp_sock *tp, 
 	struct namespace_counts *n = namespace_counts(socket_netns(tp));
 	bool counted;
 
-	if (a)
+	if (a) {
+		attempt_decided(a, n);
 		return attempt_count(a, tp, n, true) || !error;
+	}
 	counted = !error || (tp->total_retrans && error != -ERR_EBUSY && error != -ERR_EHOSTUNREACH);
 	if (!n)
 		return counted;

@@ -36,6 +36,13 @@ static __always_inline bool acks_by_drop(void)
 	return s && s->acks_by_drop;
 }
 
+static __always_inline bool closes_taken_over(void)
+{
+	const struct settings *s = settings_now();
+
+	return s && s->closes_taken_over;
+}
+
 static __always_inline __u8 accept_by(void)
 {
 	const struct settings *s = settings_now();

@@ -31,7 +31,8 @@ struct settings {
 	__u8 look; /* the number of the running look, or of the last one */
 	__u8 accept_by; /* the enum call_evidence that is reported; CALL_UNSEEN: nothing sees accept(), or is only tried */
 	__u8 connect_by; /* the same of a connect() that fails at once */
-	__u8 pad[2];
+	__u8 closes_taken_over; /* close_takeover.bpf.c is attached, so the other leaves it marks */
+	__u8 pad;
 };
 
 #define PORT_BITMAP_BYTES 8192

@@ -19,6 +19,7 @@
 #include "common/filter.h"
 #include "daemon/kernel/capabilities.h"
 #include "daemon/kernel/consume.h"
+#include "daemon/kernel/missed.h"
 #include "daemon/kernel/unreported.h"
 
 struct source;
@@ -170,19 +171,6 @@ unsigned int source_local_ports(const struct source *s);
 
 /* The sums over all CPUs. */
 int source_counters(const struct source *s, struct counters *sum);
-/* What a run of a program would have reported. */
-enum missed {
-	MISSED_TRANSITION, /* a change of state: a handshake, or a listener */
-	MISSED_RETRANSMIT,
-	MISSED_RESET,
-	MISSED_OVERFLOW, /* a refusal that a hook shows */
-	MISSED_ACCEPT,
-	MISSED_CLOSE, /* a change of state, of which a record of a connection's end is short */
-	MISSED_CONNECT, /* a connect() that failed at once, maybe */
-	MISSED_CONNECT_WAY, /* how far a connect() came: who refused it rests on that */
-	MISSED_EVIDENCE, /* a dropped packet, a neighbour: causes rest on it */
-	MISSED_KINDS,
-};
 
 /*
  * How many runs the kernel skipped since the program was running already on that CPU. Of changes of state

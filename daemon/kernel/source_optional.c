@@ -11,6 +11,7 @@
 #include "generated/classic.skel.h"
 #include "generated/close.skel.h"
 #include "generated/close_classic.skel.h"
+#include "generated/close_takeover.skel.h"
 #include "generated/drop.skel.h"
 #include "generated/files.skel.h"
 #include "generated/look.skel.h"
@@ -55,6 +56,7 @@ static const struct optional {
 	[OPTIONAL_REQUEST] = { request_bpf__elf_bytes, CAP_REQUEST_FUNCTION, ATTACH_LATER },
 	[OPTIONAL_CLOSE_CLASSIC] = { close_classic_bpf__elf_bytes, CAP_CLOSE, ATTACH_LATER },
 	[OPTIONAL_CLOSE] = { close_bpf__elf_bytes, CAP_CLOSE, ATTACH_LATER },
+	[OPTIONAL_CLOSE_TAKEOVER] = { close_takeover_bpf__elf_bytes, CAP_TAKEOVER, ATTACH_LATER },
 };
 
 bool optional_loaded(const struct source *s, int which)
@@ -80,6 +82,8 @@ static bool needed(const struct source *s, int which)
 		return s->closes && s->preempts;
 	case OPTIONAL_CLOSE:
 		return s->closes;
+	case OPTIONAL_CLOSE_TAKEOVER:
+		return s->closes && needed(s, OPTIONAL_TAKEOVER);
 	}
 	return true;
 }
@@ -143,6 +147,12 @@ static const char *left_out(const struct source *s, int which)
 	return which == OPTIONAL_DROP && s->enums.drop_has_socket ? "skb_dropped_reason" : NULL;
 }
 
+/* Another object has this one's capability, too: of this one only a failure counts. */
+static bool adds(int which)
+{
+	return which == OPTIONAL_TAKEOVER_AGAIN || which == OPTIONAL_CLOSE_TAKEOVER;
+}
+
 static void load_optional(struct source *s, int which)
 {
 	const struct optional *o = &optionals[which];
@@ -158,7 +168,7 @@ static void load_optional(struct source *s, int which)
 	}
 	if (err)
 		programs_free(p);
-	if ((err || which != OPTIONAL_TAKEOVER_AGAIN) && which != OPTIONAL_CLOSE_CLASSIC) /* which have a capability with another */
+	if ((err || !adds(which)) && which != OPTIONAL_CLOSE_CLASSIC) /* in whose stead there is the other */
 		s->capabilities[o->capability].error = err;
 	log_debug("%s: %s", s->capabilities[o->capability].name,
 		  err ? strerror(-err) : optional_loaded(s, which) ? "loaded" : "not needed");
@@ -233,20 +243,44 @@ void source_probe_ends(struct source *s)
 	programs_free(&tried);
 }
 
+/* Of two for one tracepoint, or without what it stands behind. */
+static bool needless(const struct source *s, int which)
+{
+	bool classic = optional_loaded(s, OPTIONAL_CLOSE_CLASSIC);
+
+	return (which == OPTIONAL_CLOSE && classic) ||
+	       (which == OPTIONAL_CLOSE_TAKEOVER && !classic && !optional_loaded(s, OPTIONAL_CLOSE));
+}
+
+/* The first program has to leave marks before the second looks for them. */
+static void expect_takeover(struct source *s, int which, bool attached)
+{
+	if (which != OPTIONAL_CLOSE_TAKEOVER)
+		return;
+	s->settings.closes_taken_over = attached;
+	source_write_settings(s);
+}
+
 void optional_attach(struct source *s, int which)
 {
-	int *error = &s->capabilities[optionals[which].capability].error;
+	struct programs *p = &s->optional[which];
 	bool each = optionals[which].attached == ATTACH_EACH_LATER;
+	int err;
 
-	if ((!each && optionals[which].attached != ATTACH_LATER) || !optional_loaded(s, which))
+	if ((!each && optionals[which].attached != ATTACH_LATER) || !programs_loaded(p))
 		return;
-	if (which == OPTIONAL_CLOSE && optional_loaded(s, OPTIONAL_CLOSE_CLASSIC)) { /* one of the two */
-		programs_free(&s->optional[which]);
+	if (needless(s, which)) {
+		programs_free(p);
 		return;
 	}
-	*error = each ? programs_attach_from(&s->optional[which], 0) : programs_attach(&s->optional[which]);
-	if (!programs_attached(&s->optional[which]))
-		programs_free(&s->optional[which]);
+	expect_takeover(s, which, true);
+	err = each ? programs_attach_from(p, 0) : programs_attach(p);
+	if (err || !adds(which))
+		s->capabilities[optionals[which].capability].error = err;
+	if (programs_attached(p))
+		return;
+	expect_takeover(s, which, false);
+	programs_free(p);
 }
 
 uint32_t optionals_unreported(const struct source *s)

@@ -272,6 +272,7 @@ static const struct {
 struct skipped {
 	uint64_t *missed;
 	uint64_t takeover; /* by that program of takeover.bpf.h that skipped least */
+	uint64_t close_takeover; /* by that of close_takeover.bpf.c */
 };
 
 static uint64_t least(uint64_t a, uint64_t b)
@@ -285,6 +286,8 @@ static void add_missed(void *ctx, const struct program_cost *cost)
 
 	if (strncmp(cost->name, "state_takeover", strlen("state_takeover")) == 0)
 		s->takeover = least(s->takeover, cost->misses);
+	else if (strcmp(cost->name, "close_takeover") == 0)
+		s->close_takeover = cost->misses;
 	else if (strncmp(cost->name, "state_", strlen("state_")) == 0)
 		s->missed[MISSED_TRANSITION] += cost->misses;
 	for (size_t i = 0; i < sizeof(missed_by) / sizeof(*missed_by); i++)
@@ -297,15 +300,20 @@ static void add_missed(void *ctx, const struct program_cost *cost)
  * runs on a CPU only after the other, and an interrupt finds one of them free. What is not attached is not
  * loaded any more.
  */
+static void take_over(const struct source *s, int which, uint64_t *missed, uint64_t by_takeover)
+{
+	if (programs_loaded(&s->optional[which]))
+		*missed = s->preempts ? least(*missed, by_takeover) : 0;
+}
+
 void source_missed(const struct source *s, uint64_t missed[MISSED_KINDS])
 {
 	struct skipped skipped = { .missed = missed, .takeover = UINT64_MAX };
-	uint64_t *transitions = &missed[MISSED_TRANSITION];
 
 	memset(missed, 0, MISSED_KINDS * sizeof(*missed));
 	each_program(s, add_missed, &skipped);
-	if (programs_loaded(&s->optional[OPTIONAL_TAKEOVER]))
-		*transitions = s->preempts ? least(*transitions, skipped.takeover) : 0;
+	take_over(s, OPTIONAL_TAKEOVER, &missed[MISSED_TRANSITION], skipped.takeover);
+	take_over(s, OPTIONAL_CLOSE_TAKEOVER, &missed[MISSED_CLOSE], skipped.close_takeover);
 }
 
 void source_costs(const struct source *s, void (*fn)(void *ctx, const struct program_cost *cost),

@@ -40,6 +40,18 @@ static bool syn_waits(int64_t difference, const struct audit_books *books)
 	       difference <= (int64_t)(books->waiting + books->unbegun) + slack;
 }
 
+/*
+ * A task can lose its CPU, or sleep, between SYN_SENT and the kernel's counter: any number of tasks can, so no number of
+ * CPUs bounds them. But then nothing has come of their attempts. Beside what waits for its first data.
+ */
+static bool under_way(int64_t difference, const struct audit_books *books)
+{
+	int64_t slack = (int64_t)(books->cpus + books->window);
+
+	return difference >= -(int64_t)(books->under_way + books->first_waiting) - slack &&
+	       difference <= (int64_t)(books->first_under_way + books->waiting + books->unbegun) + slack;
+}
+
 /* A client's RST ends a request; before 6.15 no event reports it for certain. */
 static bool request_reset(int64_t difference, const struct audit_books *books)
 {
@@ -113,6 +125,41 @@ static bool no_full_queue(int64_t difference, const struct audit_books *books)
 	       difference <= (int64_t)(books->unexplained_drops + books->pending_drops);
 }
 
+/* What a skipped run would have counted is missing, and reported as a loss. Beside what is on its way. */
+static bool skipped(int64_t difference, const struct audit_books *books, uint64_t runs)
+{
+	return runs && difference > 0 && difference <= (int64_t)(runs + books->cpus + books->window);
+}
+
+static bool nested_transition(int64_t difference, const struct audit_books *books)
+{
+	return skipped(difference, books, books->missed[MISSED_TRANSITION]);
+}
+
+static bool nested_reset(int64_t difference, const struct audit_books *books)
+{
+	return skipped(difference, books, books->missed[MISSED_RESET]);
+}
+
+/* The end of a request is a RST's, or in the drop of one. */
+static bool nested_request(int64_t difference, const struct audit_books *books)
+{
+	return skipped(difference, books, books->missed[MISSED_RESET] + books->missed[MISSED_EVIDENCE]);
+}
+
+static bool nested_failure(int64_t difference, const struct audit_books *books)
+{
+	const uint64_t *missed = books->missed;
+
+	return skipped(difference, books, missed[MISSED_TRANSITION] + missed[MISSED_RESET] + missed[MISSED_EVIDENCE]);
+}
+
+/* What an attempt sent again is counted as that happens, or as it ends. */
+static bool nested_retransmit(int64_t difference, const struct audit_books *books)
+{
+	return skipped(difference, books, books->missed[MISSED_RETRANSMIT] + books->missed[MISSED_TRANSITION]);
+}
+
 /* The kernel does not grant the evidence that this counter is held against. */
 static bool not_granted(int64_t difference, const struct audit_books *books, uint32_t evidence)
 {
@@ -137,6 +184,7 @@ static bool no_syn_retransmit(int64_t difference, const struct audit_books *book
 static const struct rule rules[] = {
 	{ "boundary", NETSTAT_ACTIVE_OPENS, boundary },
 	{ "syn_waits", NETSTAT_ACTIVE_OPENS, syn_waits },
+	{ "under_way", NETSTAT_ACTIVE_OPENS, under_way },
 	{ "boundary", NETSTAT_PASSIVE_OPENS, boundary },
 	{ "boundary", NETSTAT_ATTEMPT_FAILS, boundary },
 	{ "request_reset", NETSTAT_ATTEMPT_FAILS, request_reset },
@@ -159,6 +207,14 @@ static const struct rule rules[] = {
 	{ "send_failed", NETSTAT_SYN_RETRANS, send_failed },
 	{ "boundary", NETSTAT_TIMEOUTS, boundary },
 	{ "other_timers", NETSTAT_TIMEOUTS, other_timers },
+	{ "nested", NETSTAT_ACTIVE_OPENS, nested_transition },
+	{ "nested", NETSTAT_PASSIVE_OPENS, nested_transition },
+	{ "nested", NETSTAT_ATTEMPT_FAILS, nested_failure },
+	{ "nested", NETSTAT_OUT_RSTS, nested_reset },
+	{ "nested", NETSTAT_EMBRYONIC_RSTS, nested_request },
+	{ "nested", NETSTAT_SYNCOOKIES_RECV, nested_transition },
+	{ "nested", NETSTAT_SYN_RETRANS, nested_retransmit },
+	{ "nested", NETSTAT_TIMEOUTS, nested_retransmit },
 	{ "not_granted", NETSTAT_ATTEMPT_FAILS, no_reset_sent },
 	{ "not_granted", NETSTAT_LISTEN_OVERFLOWS, no_look },
 	{ "not_granted", NETSTAT_LISTEN_DROPS, no_look },

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "daemon/host/netstat.h"
+#include "daemon/kernel/missed.h"
 #include "daemon/kernel/unreported.h"
 
 /* Counters that are audited, by their number in enum netstat_counter. */
@@ -25,8 +26,10 @@ struct audit_books {
 	uint64_t unexplained_drops; /* ListenDrops that no full queue explains */
 	uint64_t pending; /* refusals counted by the kernel, to be reported at the next look */
 	uint64_t waiting, first_waiting; /* attempts with TCP_FASTOPEN_CONNECT that are not over, now and at the beginning */
+	uint64_t under_way, first_under_way; /* attempts that began before the kernel's counters were read, and may not be in them */
 	uint64_t unbegun; /* … that are over, and whose connect() was not seen */
 	uint64_t pending_drops; /* of ListenDrops: not explained until the next look */
+	uint64_t missed[MISSED_KINDS]; /* runs of programs that the kernel skipped, on the whole host */
 	uint64_t window; /* what was observed while the kernel's counters were being read */
 	uint32_t cpus;
 };

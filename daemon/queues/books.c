@@ -117,6 +117,12 @@ bool book_open(struct book *b, uint32_t pid)
 	return true;
 }
 
+/* Attempts of which no event shows yet that the kernel has counted them. */
+static uint64_t under_way(const struct namespace_counts *n)
+{
+	return n->begun > n->decided ? n->begun - n->decided : 0;
+}
+
 bool book_read(struct book *b, const struct source *source)
 {
 	struct namespace_counts before, after;
@@ -134,6 +140,7 @@ bool book_read(struct book *b, const struct source *source)
 		netstat_read_ipv6(&b->files, &now); /* only then is it asked for */
 	source_namespace(source, b->netns, &after);
 	b->window = openings(&after) - openings(&before);
+	b->under_way = under_way(&before);
 	if (b->known) {
 		add_counters(b, &now);
 	} else {
@@ -141,6 +148,8 @@ bool book_read(struct book *b, const struct source *source)
 		b->first_ns = clock_mono_ns();
 		b->first_seen = after;
 		b->first_window = b->window;
+		b->first_under_way = b->under_way;
+		source_missed(source, b->first_missed);
 		memset(b->recorded, 0, sizeof(b->recorded)); /* the kernel's are counted from here, too */
 		b->known = true;
 	}
@@ -210,17 +219,29 @@ static void observe(struct book *b, uint64_t *observed)
 				     (first->timeouts + first->synacks);
 }
 
-bool book_audit(struct book *b, uint32_t unreported, uint64_t now_ns)
+/* Runs that the kernel skipped: only where something differs, for each program is asked. */
+static void skipped_since(const struct book *b, const struct source *source, struct audit_books *now)
+{
+	if (memcmp(now->kernel, now->observed, sizeof(now->observed)) == 0)
+		return;
+	source_missed(source, now->missed);
+	for (int kind = 0; kind < MISSED_KINDS; kind++)
+		now->missed[kind] -= b->first_missed[kind];
+}
+
+bool book_audit(struct book *b, const struct source *source, uint64_t now_ns)
 {
 	const struct namespace_counts *seen = &b->seen, *first = &b->first_seen;
 	const uint64_t since = b->audited_ns ? b->audited_ns : b->first_ns;
 	struct audit_books now = {
 		.synacks = seen->synacks - first->synacks,
-		.unreported = unreported,
+		.unreported = source_unreported(source),
 		.unexplained_drops = b->left.no_full_queue,
 		.pending = b->left.overflows + b->left.reqq_drops + b->left.reqq_cookies,
 		.waiting = waiting(seen),
 		.first_waiting = waiting(first),
+		.under_way = b->under_way,
+		.first_under_way = b->first_under_way,
 		.unbegun = seen->unbegun - first->unbegun,
 		.pending_drops = b->left.drops,
 		.window = b->first_window + b->window,
@@ -232,6 +253,7 @@ bool book_audit(struct book *b, uint32_t unreported, uint64_t now_ns)
 	observe(b, now.observed);
 	for (int i = 0; i < NETSTAT_COUNTERS; i++)
 		now.kernel[i] = b->last.value[i] - b->first.value[i];
+	skipped_since(b, source, &now);
 	b->balanced = audit_compare(&b->audited, &now, b->rows);
 	b->interval_ns = now_ns - since;
 	b->audited_ns = now_ns;

@@ -34,6 +34,8 @@ struct book {
 	struct overflow_view reported; /* by events since then */
 	uint64_t recorded[AUDIT_COUNTERS]; /* refusals in records, by the counter they move */
 	uint64_t first_window, window; /* openings seen while the counters were read */
+	uint64_t first_under_way, under_way; /* attempts that the kernel may not have counted right before that */
+	uint64_t first_missed[MISSED_KINDS]; /* runs that the kernel had skipped until then */
 	uint64_t first_ns; /* when `first` was read */
 	struct audit_books audited;
 	uint64_t audited_ns; /* of the last audit, 0 if there was none; it said: */
@@ -71,6 +73,6 @@ bool book_openings_moved(const struct book *b, const struct source *source);
 void book_reported(struct book *b, const struct overflow_finding *f, uint64_t cookies);
 
 /* Compare, if anything moved, and keep the result. False if there is nothing new to say. */
-bool book_audit(struct book *b, uint32_t unreported, uint64_t now_ns);
+bool book_audit(struct book *b, const struct source *source, uint64_t now_ns);
 
 #endif

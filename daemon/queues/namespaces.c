@@ -22,7 +22,7 @@ static void report_audit(struct queues *q, struct book *b, uint64_t now_ns)
 {
 	struct audit_report report;
 
-	if (!book_audit(b, source_unreported(q->source), now_ns))
+	if (!book_audit(b, q->source, now_ns))
 		return;
 	q->audits[b->balanced]++;
 	for (int i = 0; i < AUDIT_COUNTERS; i++)

@@ -109,6 +109,19 @@ def test_normal_handshakes(lone, audited):
         assert COUNT - missed <= books.sum(lone, name, "observed") <= COUNT
 
 
+def test_tasks_that_lose_their_cpu(lone, audited):
+    """More tasks than there are CPUs stand between SYN_SENT and the kernel's counter (7.x), again and again."""
+    books = audited(lone, flags=("--listener-interval", "100ms", "--events", "listener,audit"), losses=True)
+    children = [lone.popen(["taskset", "-c", "0", env.tool("storm"), "-n", str(2 * COUNT), "-p", str(9001 + number)],
+                           stdout=subprocess.DEVNULL) for number in range(6)]
+    assert [child.wait(timeout=120 * env.SLOW) for child in children] == [0] * 6
+    books.d.stop()
+    unexplained = [c for audit in books.audits(lone) for c in audit["counters"]
+                   if c["name"] == "ActiveOpens" and c["difference"] and not c["rule"]]
+    assert not unexplained
+    assert books.sum(lone, "ActiveOpens") == 12 * COUNT
+
+
 def test_shared_slot(lone, keep, audited):
     """Two namespaces whose numbers point at one slot, which the first has: the other's counts go elsewhere."""
     slots = int(re.search(r"#define NAMESPACE_SLOTS (\d+)", (env.ROOT / "bpf/counters.h").read_text())[1])

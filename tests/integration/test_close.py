@@ -538,7 +538,7 @@ def programs(metrics):
 
 
 def test_off_by_default(pair, ip, keep, daemon):
-    """Without --events close: no record, nothing counted, and the programs that there were before; one more with it."""
+    """Without --events close: no record, nothing counted, and the programs that there were before; with it that, and what takes over."""
     listening = keep(listener(pair.server, ip))
     ports = free_port(), free_port()
     flags = ("--port", str(port_of(listening)), "--metrics")
@@ -546,7 +546,9 @@ def test_off_by_default(pair, ip, keep, daemon):
     daemon(*EVENTS, *flags, f"127.0.0.1:{ports[1]}")
     without, with_it = (programs(keep(Metrics(port))) for port in ports)
     assert len(without) > 5 and not any(name.startswith("close_") for name in without)
-    assert with_it - without in ({"close_state"}, {"close_state_classic"}) and without <= with_it
+    more = with_it - without
+    assert more - {"close_takeover"} in ({"close_state"}, {"close_state_classic"}) and without <= with_it
+    assert ("close_takeover" in more) == d.feed.all[0]["capabilities"]["nested_events"]
     assert d.feed.all[0]["capabilities"]["connection_ends"] is False  # nobody knows: it was not asked for
     assert d.feed.all[0]["refused"]["connection_ends"] == {"error": "not tried", "without": "no `close` records"}
     sock, error = connect(pair.client, ip, pair.address(ip, port_of(listening)))

@@ -96,10 +96,13 @@ def test_stopped_worker(pair, keep, tmp_path, daemon, way):
     def answer():
         found = [r for r in ask(tmp_path / "sock", "listeners") if r["netns"] == pair.server.inode and r["family"] == "ipv4"]
         return found[0] if len(found) == 1 and found[0]["accept_queue"]["len"] == 0 else None
+    def joined_at():
+        return {port: seen["ack"] for port, seen in pcap.handshakes(pcap.read(tmp_path / "pcap"), PORT).items() if "ack" in seen}
     env.poll_until(answer, 10, "an empty queue")
+    env.poll_until(lambda: joined_at().keys() == strace.accepted().keys(), 10, "both to have written all")  # each on its own
     taken = strace.accepted()
     capture.stop(PORT, len(taken))
-    joined = {port: seen["ack"] for port, seen in pcap.handshakes(pcap.read(tmp_path / "pcap"), PORT).items() if "ack" in seen}
+    joined = joined_at()
     assert joined.keys() == taken.keys()
     listener = env.poll_until(lambda: answer() and answer()["accept_wait"]["count"] == len(joined) and answer(), 10,
                               f"{len(joined)} connections")

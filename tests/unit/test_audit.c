@@ -105,6 +105,50 @@ static void test_syn_waits(void **state)
 	      { NETSTAT_PASSIVE_OPENS, 10, 14, books, NULL });
 }
 
+static void test_under_way(void **state)
+{
+	const struct audit_books books = { .under_way = 3, .first_under_way = 2, .cpus = 1, .window = 1 };
+	const struct audit_books waits = { .under_way = 3, .first_waiting = 2, .waiting = 1, .unbegun = 1, .cpus = 1 };
+
+	(void)state;
+	CHECK({ NETSTAT_ACTIVE_OPENS, 10, 12, books, "boundary" },
+	      { NETSTAT_ACTIVE_OPENS, 10, 15, books, "under_way" },
+	      { NETSTAT_ACTIVE_OPENS, 10, 16, books, NULL },
+	      { NETSTAT_ACTIVE_OPENS, 14, 10, books, "under_way" },
+	      { NETSTAT_ACTIVE_OPENS, 15, 10, books, NULL },
+	      { NETSTAT_ACTIVE_OPENS, 10, 13, waits, "syn_waits" },
+	      { NETSTAT_ACTIVE_OPENS, 10, 16, waits, "under_way" },
+	      { NETSTAT_ACTIVE_OPENS, 10, 17, waits, NULL },
+	      { NETSTAT_PASSIVE_OPENS, 10, 15, books, NULL });
+}
+
+static void test_nested(void **state)
+{
+	static const struct {
+		enum netstat_counter counter;
+		uint64_t most;
+	} counters[] = {
+		{ NETSTAT_ACTIVE_OPENS, 1 },	{ NETSTAT_PASSIVE_OPENS, 1 },	   { NETSTAT_ATTEMPT_FAILS, 1 + 2 + 4 },
+		{ NETSTAT_OUT_RSTS, 2 },	{ NETSTAT_EMBRYONIC_RSTS, 2 + 4 }, { NETSTAT_SYNCOOKIES_RECV, 1 },
+		{ NETSTAT_SYN_RETRANS, 1 + 8 }, { NETSTAT_TIMEOUTS, 1 + 8 },	   { NETSTAT_LISTEN_OVERFLOWS, 0 },
+		{ NETSTAT_LISTEN_DROPS, 0 },	{ NETSTAT_SYNCOOKIES_SENT, 0 },
+	};
+	const struct audit_books beside = { .missed = { [MISSED_RESET] = 2 }, .cpus = 2, .window = 3 };
+	const struct audit_books books = {
+		.missed = { [MISSED_TRANSITION] = 1, [MISSED_RESET] = 2, [MISSED_EVIDENCE] = 4, [MISSED_RETRANSMIT] = 8 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(counters) / sizeof(*counters); i++) {
+		uint64_t most = counters[i].most;
+
+		CHECK({ counters[i].counter, 10 + most, 10, books, most ? "nested" : NULL },
+		      { counters[i].counter, 11 + most, 10, books, NULL },
+		      { counters[i].counter, 10, 11, books, NULL });
+	}
+	CHECK({ NETSTAT_OUT_RSTS, 17, 10, beside, "nested" }, { NETSTAT_OUT_RSTS, 18, 10, beside, NULL });
+}
+
 static void test_request_reset(void **state)
 {
 	const struct audit_books unreported = { .kernel[NETSTAT_EMBRYONIC_RSTS] = 4,
@@ -275,6 +319,8 @@ int main(void)
 		cmocka_unit_test(test_no_excuse),
 		cmocka_unit_test(test_boundary),
 		cmocka_unit_test(test_syn_waits),
+		cmocka_unit_test(test_under_way),
+		cmocka_unit_test(test_nested),
 		cmocka_unit_test(test_request_reset),
 		cmocka_unit_test(test_no_socket),
 		cmocka_unit_test(test_cookie_refused),

@@ -50,6 +50,12 @@ int source_counters(const struct source *s, struct counters *sum)
 	return s ? -1 : 0;
 }
 
+void source_missed(const struct source *s, uint64_t missed[MISSED_KINDS])
+{
+	(void)s;
+	memset(missed, 0, MISSED_KINDS * sizeof(*missed));
+}
+
 void source_namespace(const struct source *s, uint32_t netns, struct namespace_counts *counts)
 {
 	(void)s;
