@@ -170,6 +170,7 @@ static void on_tick(evutil_socket_t fd, short what, void *ctx)
 	looks_scan_if_needed(&events->looks, now);
 	losses_report_own(&events->losses);
 	sinks_flush(d->sinks);
+	sinks_tidy(d->sinks);
 }
 
 /* Records say the new time at once; that a clock goes faster or slower, a tick will do for. */

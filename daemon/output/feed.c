@@ -15,7 +15,7 @@
 
 #define WRITE_BYTES (192 * 1024) /* at once: each call costs, but so does what the cache has no room for */
 #define BACKLOG_BYTES (4 * 1024 * 1024)
-#define KEEP_BYTES (256 * 1024) /* of an empty buffer */
+#define KEEP_BYTES (256 * 1024) /* of a buffer that is empty: more than that while it is needed */
 #define LAST_BYTES (8 * 1024) /* what loss records and `bye` may need */
 
 static const char *const loss_what_names[LOSS_WHATS - RECORD_TYPES] = {
@@ -40,6 +40,8 @@ struct feed {
 	size_t name_host; /* the length of its first half */
 	struct buf out;
 	size_t sent; /* of out */
+	size_t left; /* of the backlog by the last flush */
+	size_t most; /* that out held since the last feed_tidy() */
 	uint64_t taken;
 	bool choked; /* the backlog was reached, and is not yet half gone */
 	uint64_t lost[LOSS_WHYS][LOSS_WHATS]; /* not reported yet */
@@ -153,10 +155,7 @@ static void append(struct feed *f, enum record_type type, const char *body, size
 /* May records be put again? Not before half of a backlog that was full is gone. */
 static bool has_room(struct feed *f, size_t more)
 {
-	if (f->choked ? feed_backlog(f) > BACKLOG_BYTES / 2 : feed_backlog(f) + more > BACKLOG_BYTES)
-		f->choked = true;
-	else
-		f->choked = false;
+	f->choked = f->choked ? feed_backlog(f) > BACKLOG_BYTES / 2 : feed_backlog(f) + more > BACKLOG_BYTES;
 	return !f->choked;
 }
 
@@ -230,7 +229,7 @@ void feed_answer(struct feed *f, const struct record *r)
 	append(f, r->type, r->body.data, r->body.len);
 	if (f->out.failed)
 		f->error = -ENOMEM;
-	else if (feed_backlog(f) >= WRITE_BYTES)
+	else if (feed_backlog(f) >= f->left + WRITE_BYTES) /* a reader that is behind is not tried for each */
 		feed_flush(f);
 }
 
@@ -452,12 +451,19 @@ static void forget_written(struct feed *f)
 {
 	size_t done = f->kind == FEED_FILE ? written_whole(f) : f->sent;
 
+	if (f->out.len > f->most)
+		f->most = f->out.len;
 	if (done < f->out.len && done < BACKLOG_BYTES / 2)
 		return;
 	buf_consume(&f->out, done);
 	f->sent -= done;
-	if (!f->out.len && f->out.cap > KEEP_BYTES)
+}
+
+void feed_tidy(struct feed *f)
+{
+	if (!f->out.len && f->out.cap > KEEP_BYTES && f->most <= f->out.cap / 4)
 		buf_free(&f->out);
+	f->most = f->out.len;
 }
 
 static void flush_file(struct feed *f)
@@ -476,6 +482,7 @@ int feed_flush(struct feed *f)
 	else if (!f->write_error && !f->error)
 		flush_file(f);
 	forget_written(f);
+	f->left = feed_backlog(f);
 	return f->error;
 }
 

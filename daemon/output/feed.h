@@ -94,6 +94,8 @@ void feed_report_losses(struct feed *f, const struct record *now);
  * feed is dead (-EPIPE…). A file never dies: see feed_write_error().
  */
 int feed_flush(struct feed *f);
+/* Now and then: give back a large buffer, if a quarter of it would have done since the last time. */
+void feed_tidy(struct feed *f);
 /* Does it hold records the reader has not taken? Then flush again once its fd is writable. */
 bool feed_waits(const struct feed *f);
 

@@ -380,6 +380,12 @@ void sinks_flush(struct sinks *s)
 		sink_flush(sink);
 }
 
+void sinks_tidy(struct sinks *s)
+{
+	for (struct sink *sink = s->first; sink; sink = sink->next)
+		feed_tidy(sink->feed);
+}
+
 void sinks_gone(const struct sinks *s, uint64_t *records, uint64_t *lost)
 {
 	*records = s->gone_records;

@@ -57,6 +57,8 @@ void sinks_put(struct sinks *s, const struct record *r, const struct filter_subj
 void sinks_loss(struct sinks *s, int what, enum loss_why why, uint64_t count, const struct record *now);
 /* Write everything buffered, as far as readers take it: at the end of each pass. */
 void sinks_flush(struct sinks *s);
+/* Now and then: give back memory that the feeds do not need. */
+void sinks_tidy(struct sinks *s);
 
 /* What the feeds that are gone, of those that were subscribed, had: records and losses. */
 void sinks_gone(const struct sinks *s, uint64_t *records, uint64_t *lost);

@@ -109,6 +109,51 @@ static void test_slow_reader(void **state)
 	buf_free(&bye.body);
 }
 
+/* While it is behind, a record costs no call: it is tried again after another 192 KiB. What is tidied up is no record. */
+static void test_behind(void **state)
+{
+	struct record handshake = {};
+	uint64_t taken, put = 0;
+	struct taken t = {};
+	struct buf in = {};
+	struct feed *f;
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	f = feed_new(fds[0], FEED_SOCKET);
+	make_record(&handshake, RECORD_HANDSHAKE);
+	for (; !feed_waits(f) || feed_backlog(f) < 1024 * 1024; put++)
+		feed_put(f, &handshake);
+	for (int round = 0; round < 3; round++) {
+		size_t left;
+
+		assert_int_equal(feed_flush(f), 0);
+		feed_tidy(f);
+		left = feed_backlog(f);
+		taken = feed_taken(f);
+		take(fds[1], &in, &t); /* it would take more now */
+		for (; feed_taken(f) == taken && feed_backlog(f) < left + 1024 * 1024; put++)
+			feed_put(f, &handshake);
+		assert_in_range(feed_backlog(f) + feed_taken(f) - taken - left, 192 * 1024, 193 * 1024);
+	}
+	while (feed_waits(f)) {
+		take(fds[1], &in, &t);
+		assert_int_equal(feed_flush(f), 0);
+	}
+	for (int i = 0; i < 3; i++, put++) {
+		feed_tidy(f);
+		feed_put(f, &handshake);
+		assert_int_equal(feed_flush(f), 0);
+	}
+	take(fds[1], &in, &t);
+	assert_int_equal(t.handshakes, put);
+	feed_free(f);
+	close(fds[1]);
+	buf_free(&in);
+	buf_free(&handshake.body);
+}
+
 /* What was offered is before + records + filtered + lost; the daemon's losses are owed until there is room. */
 static void test_tally(void **state)
 {
@@ -518,6 +563,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_slow_reader),
+		cmocka_unit_test(test_behind),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_tally),
 		cmocka_unit_test(test_answers_are_whole),
