@@ -273,16 +273,19 @@ static void end_output(struct daemon *d)
 void loop_finish(struct daemon *d)
 {
 	struct events *events = &d->events;
+	struct counters counted;
 	struct totals totals;
 
 	notify_send(NOTIFY_STOPPING);
 	source_detach(events->source);
 	looks_at_queues(&events->looks, true);
-	looks_drain(&events->looks); /* what programs that still ran at the detach left */
+	looks_drain_last(&events->looks, &counted);
 	handshakes_release(&events->handshakes, UINT64_MAX);
 	sinks_flush(d->sinks);
-	if (answers_totals(&events->answers, &totals) == 0)
-		losses_report(&events->losses, &totals.counters);
+	if (answers_totals(&events->answers, &totals) == 0) {
+		totals.counters = counted;
+		losses_report(&events->losses, &counted);
+	}
 	totals.reason = d->reason;
 	sinks_give_up(d->sinks);
 	answers_bye(&events->answers, &totals);

@@ -2,6 +2,7 @@
 #include "daemon/events/looks.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 
@@ -13,6 +14,8 @@
 #define RESCAN_MAX_S 64
 #define SCAN_REST 20 /* scans take 5 % of a CPU at most */
 #define BELIEVED_NS NSEC_PER_SEC
+#define QUIET_MS 1
+#define LAST_RUNS_NS NSEC_PER_SEC
 
 void looks_init(struct looks *l, uint64_t interval_ns)
 {
@@ -29,6 +32,20 @@ void looks_drain(struct looks *l)
 	else if (events && l->busy)
 		l->busy(l->busy_ctx);
 	sinks_flush(l->emit->sinks);
+}
+
+/* What is counted and what is in the ring agree once nothing is counted while that is read. */
+void looks_drain_last(struct looks *l, struct counters *counted)
+{
+	const uint64_t deadline_ns = clock_mono_ns() + LAST_RUNS_NS;
+	struct counters before;
+
+	do {
+		source_counters(l->source, &before);
+		poll(NULL, 0, QUIET_MS);
+		looks_drain(l);
+		source_counters(l->source, counted);
+	} while (memcmp(&before, counted, sizeof(before)) != 0 && clock_mono_ns() < deadline_ns);
 }
 
 void looks_at_queues(struct looks *l, bool all)

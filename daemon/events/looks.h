@@ -42,6 +42,11 @@ void looks_init(struct looks *l, uint64_t interval_ns);
 
 /* Fetch every event that waits, and write out the records. */
 void looks_drain(struct looks *l);
+/*
+ * The last time, once the programs are detached: the kernel does that in the background, and some run until then. `counted` becomes
+ * what the kernel side has counted of all that was fetched.
+ */
+void looks_drain_last(struct looks *l, struct counters *counted);
 /* Look at all listeners' queues, and at the books of all namespaces or only of those at work. */
 void looks_at_queues(struct looks *l, bool all);
 /* Find the owners of all listeners. What fails is tried again. */

@@ -4,6 +4,7 @@ import collections
 import os
 import signal
 import subprocess
+import time
 
 import pytest
 
@@ -205,3 +206,18 @@ def test_ring_of_no_size(value, monkeypatch):
     monkeypatch.setenv("TCPSHAKE_RING_BYTES", value)
     d = feed.Program([env.TCPSHAKED, "-s", "none"], stdout=subprocess.DEVNULL)
     assert d.wait() == 1 and "power of two" in d.stderr_text.splitlines()[0]
+
+
+def test_end_in_a_flood(lone, tmp_path, daemon):
+    """The kernel detaches programs in the background: what they count until then is in the feed."""
+    for number in range(4):
+        path = tmp_path / f"feed.{number}"
+        d = daemon("--netns", lone.path, "--events", "handshake", output=path, losses=True)
+        child = lone.popen([env.tool("storm"), "-n", "200000", "-p", str(PORT), "-t", "3"], stdout=subprocess.DEVNULL)
+        try:
+            time.sleep(0.3 * env.SLOW)
+            d.stop()
+        finally:
+            child.kill()
+            child.wait()
+        assert check(feed.read_file(path))["totals"]["handshake"]["delivered"]
