@@ -189,7 +189,7 @@ deb-arm64: ## the Debian package for arm64, into $(O)/arm64/deb (needs root, and
 	$(Q)tools/deb $(ARM64)/deb $(ARM64)/cross arm64
 	$(Q)lintian --allow-root --fail-on error,warning $(ARM64)/deb/*.changes
 
-vm-arm64: arm64 ## unit tests and the core of the integration tests in an arm64 guest, which takes hours (needs root)
+vm-arm64: arm64 ## unit tests and the core of the integration tests in an arm64 guest (needs root)
 	$(Q)mkdir -p $(ARM64)/results
 	$(Q)tests/vm/vmtest -t 20000 -m 3G -r $(ARM64)/root -w $(ARM64)/results $(wildcard $(ARM64)/kernels/*) -- \
 		tests/vm/core $(abspath $(ARM64)/build) $(abspath $(ARM64)/results) $(CORE)
